@@ -1,0 +1,1 @@
+"""Training jobs for TensorFlow in the programming model of tf.estimator: one model function, one input function."""

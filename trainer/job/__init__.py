@@ -1,0 +1,1 @@
+"""WHAT the job is: settings, errors, paths and the cluster, without TensorFlow."""

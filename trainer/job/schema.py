@@ -1,0 +1,41 @@
+"""What the data look like to a model: shapes, names and scales, learned before TensorFlow is imported."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Schema:
+    """Shapes and units of the examples that an input function yields.
+
+    Features are `{"values": float32 [batch, steps, len(columns)]}`, labels `float32 [batch, horizon, len(targets)]`,
+    both in the units of the files. A model standardises with `mean` and `scale`.
+
+    Attributes:
+      steps: rows of history in an example.
+      columns: names of the feature columns.
+      horizon: rows to forecast.
+      targets: names of the target columns; for `series` and `sequences` each of them is among `columns`.
+      mean: one value a feature column, of the training part; zeros when not standardised.
+      scale: one value a feature column, population deviation of the training part (1 for a constant column);
+        ones when not standardised.
+    """
+
+    steps: int
+    columns: tuple[str, ...]
+    horizon: int
+    targets: tuple[str, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    @property
+    def target_indices(self) -> tuple[int, ...] | None:
+        """Positions of the targets among the columns; None when a target is no feature column."""
+        if not set(self.targets) <= set(self.columns):
+            return None
+        return tuple(self.columns.index(target) for target in self.targets)
+
+    @property
+    def standardized(self) -> bool:
+        return any(self.mean) or any(scale != 1.0 for scale in self.scale)
