@@ -1,0 +1,205 @@
+"""`trainer.estimator` beside tf.estimator 2.15: same model functions, initial weights and data order; prints a table.
+
+    python -m benchmarks.parity [--reference_python=PYTHON_WITH_2.15]
+
+Without an interpreter of the reference, one is installed below --work_dir. Exits 1 when a figure is above its bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import reference, sines
+from benchmarks.estimator_run import Plan, Record, run_in
+
+STEPS = 100
+FURTHER_STEPS = 50
+CASES = (
+    ("course_lstm", "sgd"),
+    ("course_lstm", "momentum"),
+    ("course_lstm", "adam"),
+    ("dense", "sgd"),
+    ("dense", "adam"),
+)
+BOUND = 1e-5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The greatest absolute differences between two runs; None where there was nothing to compare.
+
+    Attributes:
+      model, optimizer: of the case.
+      what: which two runs.
+      steps: how many losses were compared.
+      losses, metrics, weights, predictions: differences; metrics are all of `evaluate`'s, weights all variables
+        of the checkpoint relative to the largest of their tensor.
+    """
+
+    model: str
+    optimizer: str
+    what: str
+    steps: int
+    losses: float | None
+    metrics: float
+    weights: float | None
+    predictions: float | None
+
+    @property
+    def within(self) -> bool:
+        found = (self.losses, self.metrics, self.weights, self.predictions)
+        return all(difference is None or difference <= BOUND for difference in found)
+
+
+def greatest(first: Iterable[Any], second: Iterable[Any]) -> float:
+    """The greatest absolute difference between two lists of numbers; nan and a different length count as infinite."""
+    one, other = np.asarray(list(first), float), np.asarray(list(second), float)
+    if one.shape != other.shape:
+        return float("inf")
+    return float(np.nan_to_num(np.abs(one - other), nan=np.inf).max(initial=0.0))
+
+
+def weights_apart(first: dict[str, Any], second: dict[str, Any]) -> float:
+    """The greatest difference of any variable, over the largest value of its tensor (1 where that is less)."""
+    if first.keys() != second.keys():
+        return float("inf")
+    return max(
+        greatest(np.ravel(first[name]), np.ravel(second[name])) / max(1.0, float(np.abs(first[name]).max()))
+        for name in first
+    )
+
+
+def metrics_apart(first: dict[str, float], second: dict[str, float]) -> float:
+    if first.keys() != second.keys():
+        return float("inf")
+    return greatest(first.values(), (second[name] for name in first))
+
+
+def compare(case: tuple[str, str], what: str, expected: Record, got: Record, first_step: int = 1) -> Comparison:
+    """Everything of two runs that ended at the same step; losses from `first_step` on, where both recorded them."""
+    steps = sorted(step for step in expected.losses.keys() & got.losses.keys() if step >= first_step)
+    return Comparison(
+        model=case[0],
+        optimizer=case[1],
+        what=what,
+        steps=len(steps),
+        losses=greatest((expected.losses[step] for step in steps), (got.losses[step] for step in steps)),
+        metrics=metrics_apart(expected.metrics, got.metrics),
+        weights=weights_apart(expected.variables, got.variables),
+        predictions=greatest(np.ravel(expected.predictions), np.ravel(got.predictions)),
+    )
+
+
+def compare_evaluation(case: tuple[str, str], expected: Record, got: Record) -> Comparison:
+    """The evaluation of one and the same model_dir, by its maker and by the other package."""
+    return Comparison(
+        model=case[0],
+        optimizer=case[1],
+        what="its model_dir evaluated by ours",
+        steps=0,
+        losses=None,
+        metrics=metrics_apart(expected.metrics, got.metrics_before or {}),
+        weights=None,
+        predictions=None,
+    )
+
+
+def plan(case: tuple[str, str], home: Path, maker: str, kind: str, **changes: Any) -> Plan:
+    """A job of `maker` (reference or ours) in a directory of its own below `home`."""
+    model, optimizer = case
+    return Plan(
+        name=f"{model}_{optimizer}_{kind}",
+        model=model,
+        params={"optimizer": optimizer, "learning_rate": 0.01, "size": 3},
+        train_rows=str(home / "train.npy"),
+        eval_rows=str(home / "eval.npy"),
+        model_dir=model_dir(case, home, maker, kind),
+        **changes,
+    )
+
+
+def model_dir(case: tuple[str, str], home: Path, maker: str, kind: str) -> str:
+    return str(home / maker / f"{case[0]}_{case[1]}_{kind}")
+
+
+def continuation(case: tuple[str, str], home: Path, maker: str, of: str) -> Plan:
+    """`maker` goes on from a copy of what `of` trained."""
+    source = model_dir(case, home, of, "trained")
+    return plan(case, home, maker, f"continued_from_{of}", copy_of=source, steps=FURTHER_STEPS)
+
+
+def run_all(python: str, home: Path) -> list[Comparison]:
+    """Three processes, one after the other: the reference, ours, and the reference on what ours left."""
+    np.save(home / "train.npy", sines.waves(1000, seed=1))
+    np.save(home / "eval.npy", sines.waves(50, seed=2))
+    for name in ("first", "second", "third"):
+        (home / name).mkdir()
+    trained = {
+        maker: [plan(case, home, maker, "trained", steps=STEPS) for case in CASES] for maker in ("theirs", "ours")
+    }
+    theirs = run_in(
+        python, trained["theirs"] + [continuation(case, home, "theirs", "theirs") for case in CASES], home / "first"
+    )
+    looped = [plan(case, home, "ours", "looped", steps=STEPS, summary_steps=STEPS) for case in CASES]
+    taken_over = [continuation(case, home, "ours", "theirs") for case in CASES]
+    ours = run_in(sys.executable, trained["ours"] + looped + taken_over, home / "second")
+    back = run_in(python, [continuation(case, home, "theirs", "ours") for case in CASES], home / "third")
+    return [row for case in CASES for row in comparisons(case, theirs, ours, back)]
+
+
+def comparisons(
+    case: tuple[str, str], theirs: dict[str, Record], ours: dict[str, Record], back: dict[str, Record]
+) -> list[Comparison]:
+    """The five rows of one case."""
+    prefix = f"{case[0]}_{case[1]}"
+    trained, went_on = theirs[f"{prefix}_trained"], theirs[f"{prefix}_continued_from_theirs"]
+    taken_over = ours[f"{prefix}_continued_from_theirs"]
+    returned = back[f"{prefix}_continued_from_ours"]
+    return [
+        compare(case, "from scratch, a summary each step", trained, ours[f"{prefix}_trained"]),
+        compare(case, "from scratch, many steps a call", trained, ours[f"{prefix}_looped"]),
+        compare_evaluation(case, trained, taken_over),
+        compare(case, "its model_dir continued by ours", went_on, taken_over, first_step=STEPS + 1),
+        compare(case, "our model_dir continued by it", went_on, returned, first_step=STEPS + 1),
+    ]
+
+
+def table(rows: list[Comparison]) -> str:
+    """The comparisons as a Markdown table."""
+    lines = ["| model | optimizer | beside tf.estimator 2.15 | losses | metrics | variables | predictions |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in rows:
+        losses = "—" if row.losses is None else f"{row.losses:.1e} ({row.steps} steps)"
+        figures = [f"{row.metrics:.1e}", *("—" if x is None else f"{x:.1e}" for x in (row.weights, row.predictions))]
+        mark = "" if row.within else f" **above {BOUND:g}**"
+        lines.append(f"| {row.model} | {row.optimizer} | {row.what}{mark} | {losses} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reference_python", help="an interpreter that has tensorflow-cpu==2.15.1")
+    parser.add_argument(
+        "--work_dir",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "trainer_benchmarks",
+        help="keeps the environment",
+    )
+    arguments = parser.parse_args()
+    python = reference.interpreter(arguments.reference_python, arguments.work_dir / "reference")
+    with tempfile.TemporaryDirectory() as home:
+        rows = run_all(python, Path(home))
+    print(table(rows))
+    return 0 if all(row.within for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

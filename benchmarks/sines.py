@@ -1,0 +1,54 @@
+"""The course's sine waves, and the input functions that read them in either package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+FEATURE = "rawdata"
+SEQUENCE_LENGTH = 10
+N_OUTPUTS = 1
+
+
+def waves(rows: int, seed: int) -> np.ndarray:
+    """`sin(arange(10) * freq) * ampl`, freq in [0.1, 0.6), ampl in [0.5, 1.5): float32 [rows, 10]."""
+    random = np.random.RandomState(seed)
+    frequencies = random.uniform(0.1, 0.6, (rows, 1))
+    amplitudes = random.uniform(0.5, 1.5, (rows, 1))
+    return (np.sin(np.arange(SEQUENCE_LENGTH) * frequencies) * amplitudes).astype(np.float32)
+
+
+def write_csv(path: Path, sequences: np.ndarray) -> None:
+    """Headerless CSV, a sequence a line."""
+    np.savetxt(path, sequences, fmt="%.9g", delimiter=",")
+
+
+def in_order(sequences: np.ndarray, batch_size: int, epochs: int | None) -> Callable[[], object]:
+    """An input function that reads the rows in their order; `epochs` None repeats for ever."""
+
+    def input_fn() -> object:
+        import tensorflow as tf
+
+        features = {FEATURE: sequences[:, :-N_OUTPUTS]}
+        dataset = tf.data.Dataset.from_tensor_slices((features, sequences[:, -N_OUTPUTS:]))
+        return dataset.batch(batch_size).repeat(epochs)
+
+    return input_fn
+
+
+def course_csv(path: str, batch_size: int) -> Callable[[], object]:
+    """The course's own way to read its CSV: decode a line, shuffle, repeat, batch, prefetch."""
+
+    def input_fn() -> object:
+        import tensorflow as tf
+
+        def decode(line: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+            columns = tf.io.decode_csv(line, record_defaults=[[0.0]] * SEQUENCE_LENGTH)
+            return {FEATURE: tf.stack(columns[:-N_OUTPUTS])}, tf.stack(columns[-N_OUTPUTS:])
+
+        lines = tf.data.TextLineDataset(path).map(decode)
+        return lines.shuffle(10 * batch_size).repeat().batch(batch_size).prefetch(1)
+
+    return input_fn
