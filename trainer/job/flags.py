@@ -1,7 +1,7 @@
 """Settings as flags: dataclasses ⇄ absl flags ⇄ argv.
 
-Every field of a settings class is a flag of its name, typed by its annotation: str, int, float, bool, an Enum (by value),
-`tuple[T, ...]` of those (comma separated, double quotes around an item that holds a comma) and `T | None` (`none`).
+Every field of a settings class is a flag of its name, typed by its annotation: str, int, float, bool, an Enum (by
+value), `tuple[T, ...]` of those (comma separated, an item that holds a comma in double quotes), `T | None` (`none`).
 A field with metadata `{"flag": False}` is none; `{"help": ..., "alias": (...)}` describe the others.
 """
 
@@ -120,7 +120,7 @@ class _FlagField:
         return tuple(self.field.metadata.get("alias", ()))
 
 
-class _Parser(absl_flags.ArgumentParser):  # type: ignore[misc]
+class _Parser(absl_flags.ArgumentParser):
     """absl's parser of one flag, by the field's type."""
 
     def __init__(self, name: str, hint: Any) -> None:
@@ -140,7 +140,6 @@ def _fields(settings_class: type) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(settings_class) if field.metadata.get("flag", True)]
 
 
-@functools.cache
 def _hints(settings_class: type) -> dict[str, Any]:
     return typing.get_type_hints(settings_class)
 
@@ -152,7 +151,7 @@ def _flag_fields(settings_classes: Sequence[type]) -> dict[str, _FlagField]:
         for field in _fields(settings_class):
             entry = _FlagField(field, _hints(settings_class)[field.name])
             if field.name in found and found[field.name].hint != entry.hint:
-                raise TypeError(f"{settings_class.__name__}.{field.name} is {entry.hint}, another class has it otherwise")
+                raise TypeError(f"{settings_class.__name__}.{field.name} is {entry.hint}; another class differs")
             found.setdefault(field.name, entry)
     return found
 
