@@ -41,11 +41,17 @@ class LstmCell:
         self, inputs: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor], scope: Any = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
         """One step: inputs float32 [batch, width], state (c, h) each [batch, size]; returns h and the new state."""
-        cell, hidden = state
         rows = inputs.shape[1] + self.output_size
         with tf.compat.v1.variable_scope(scope or "lstm_cell"):
             kernel = tf.compat.v1.get_variable("kernel", initializer=initial(1, (rows, 4 * self.output_size)))
             bias = tf.compat.v1.get_variable("bias", initializer=np.zeros(4 * self.output_size, np.float32))
+        return self.advance(inputs, state, kernel, bias)
+
+    def advance(
+        self, inputs: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor], kernel: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+        """The same step with its weights given: kernel float32 [width + size, 4 * size], bias [4 * size]."""
+        cell, hidden = state
         gates = tf.matmul(tf.concat([inputs, hidden], 1), kernel) + bias
         enter, candidate, forget, leave = tf.split(gates, 4, 1)
         cell = cell * tf.sigmoid(forget + 1.0) + tf.sigmoid(enter) * tf.tanh(candidate)

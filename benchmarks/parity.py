@@ -187,12 +187,7 @@ def table(rows: list[Comparison]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference_python", help="an interpreter that has tensorflow-cpu==2.15.1")
-    parser.add_argument(
-        "--work_dir",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "trainer_benchmarks",
-        help="keeps the environment",
-    )
+    parser.add_argument("--work_dir", type=Path, default=reference.HOME, help="keeps the reference's environment")
     arguments = parser.parse_args()
     python = reference.interpreter(arguments.reference_python, arguments.work_dir / "reference")
     with tempfile.TemporaryDirectory() as home:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 REQUIREMENT = "tensorflow-cpu==2.15.1"
 PYTHON = "python3.11"
+HOME = Path(tempfile.gettempdir()) / "trainer_benchmarks"
 
 
 def interpreter(given: str | None, home: Path) -> str:
