@@ -92,7 +92,7 @@ def help_text(*settings_classes: type, width: int | None = None) -> str:
         parts += ["", title]
         for field in _fields(settings_class):
             parts += _help_entry(field, _hints(settings_class)[field.name], width)
-    parts += ["", "Logging:", "  -v, --verbosity=N         -1 warnings only, 0 also progress (default), 1 everything"]
+    parts += ["", "Logging:", "  -v, --verbosity             -1 warnings only, 0 progress too, 1 everything"]
     parts += ["", "More: --flagfile=FILE reads flags from a file, one a line."]
     return "\n".join(parts) + "\n"
 

@@ -1,0 +1,90 @@
+"""Where a job's files lie."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from trainer.job import layout
+from trainer.job.errors import UsageError
+from trainer.job.layout import Layout, from_environment
+
+
+@pytest.mark.parametrize(
+    ("output_dir", "environ", "trial", "root"),
+    [
+        ("out", {}, None, "out"),
+        ("out/", {}, None, "out"),
+        ("/", {}, None, "/"),
+        ("gs://bucket/run/", {}, None, "gs://bucket/run"),
+        ("out", {"CLOUD_ML_TRIAL_ID": "3"}, None, "out/3"),
+        ("out", {}, "4", "out/4"),
+        ("out", {"CLOUD_ML_TRIAL_ID": "3"}, "4", "out/3"),
+        ("gs://bucket/run", {"CLOUD_ML_TRIAL_ID": "3"}, None, "gs://bucket/run/3"),
+        ("out", {"AIP_MODEL_DIR": "gs://b/base/model/"}, None, "out"),
+        (None, {"AIP_MODEL_DIR": "gs://b/base/model/"}, None, "gs://b/base"),
+        (None, {"AIP_CHECKPOINT_DIR": "gs://b/base/checkpoints/"}, None, "gs://b/base"),
+        (
+            None,
+            {"AIP_MODEL_DIR": "/gcs/b/3/model/", "AIP_TENSORBOARD_LOG_DIR": "/gcs/b/3/logs/", "CLOUD_ML_TRIAL_ID": "3"},
+            "3",
+            "/gcs/b/3",
+        ),
+    ],
+)
+def test_the_root_comes_from_the_flag_the_trial_and_vertex(
+    output_dir: str | None, environ: dict[str, str], trial: str | None, root: str
+) -> None:
+    assert from_environment(output_dir, environ, trial).root == root
+
+
+def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert from_environment("~/runs", {}).root == "/home/ada/runs"
+
+
+@pytest.mark.parametrize(
+    ("output_dir", "environ", "message"),
+    [
+        (None, {}, "No --output_dir. A directory, local or gs://"),
+        (
+            None,
+            {"AIP_MODEL_DIR": "gs://a/x/model", "AIP_CHECKPOINT_DIR": "gs://b/x/checkpoints"},
+            "have no common parent",
+        ),
+        (None, {"AIP_MODEL_DIR": "gs://bucket/"}, "AIP_MODEL_DIR=gs://bucket has no parent directory"),
+        ("out", {"CLOUD_ML_TRIAL_ID": "../1"}, "The trial '../1' cannot be a folder"),
+        ("out", {"CLOUD_ML_TRIAL_ID": ".."}, "The trial '..' cannot be a folder"),
+    ],
+)
+def test_no_place_or_a_bad_one_is_refused(output_dir: str | None, environ: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_environment(output_dir, environ)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("root", ["out", "gs://bucket/run"])
+def test_everything_lies_below_the_root(root: str) -> None:
+    job = Layout(root=root)
+    found = [job.eval_events, job.exports_of("best"), job.training_done, job.summary, job.failure, job.generated_data]
+    names = ["eval", "export/best", "training_done.json", "summary.json", "failure.json", "data"]
+    assert found == [f"{root}/{name}" for name in names]
+
+
+def test_a_missing_root_is_made(tmp_path: pathlib.Path) -> None:
+    layout.make_root(Layout(root=str(tmp_path / "a" / "b")))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_bucket_is_not_made_on_the_disk(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    layout.make_root(Layout(root="gs://bucket/run"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_root_that_is_a_file_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"--output_dir=.*file: File exists"):
+        layout.make_root(Layout(root=str(tmp_path / "file")))
