@@ -107,7 +107,7 @@ def median(entry: Entry, rounds: list[dict[str, float]]) -> Result:
 
 
 def table(results: list[Result]) -> str:
-    """Markdown; ratios to the baseline where it ran, microseconds a step beside the bare call, and a job's other seconds.
+    """Markdown: ratios to the baseline, microseconds a step beside the bare call, and a job's other seconds.
 
     A dash stands where there is nothing to compare with, and where the noise was greater than the figure.
     """
