@@ -1,0 +1,121 @@
+"""Reports the metric of each evaluation to a tuner, through cloudml-hypertune's file.
+
+The library builds the line, one JSON object. What it does not do is done here: the file is replaced as a whole, earlier
+lines stay (after a restart, and beyond the library's hundred), no NaN is written, and no evaluation counts twice.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import logging
+import math
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, MutableSequence
+from typing import Any
+
+import hypertune
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_FILE = "/tmp/hypertune/output.metrics"
+DEFAULT_TAG = "rmse"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TunerFile:
+    """The file that a tuner (Vertex AI, Katib's JSON collector) reads.
+
+    Attributes:
+      path: of the file; a bare name lies in the working directory.
+      trial: the trial's number, "0" outside of a study.
+      tag: what the tuner calls the metric.
+    """
+
+    path: str = DEFAULT_FILE
+    trial: str = "0"
+    tag: str = DEFAULT_TAG
+
+    def __call__(self, metrics: Mapping[str, Any], checkpoint_path: str) -> None:
+        """Reports one evaluation; an evaluation listener of `train_and_evaluate`.
+
+        The value is the metric that is called as the tag, else `rmse`. Trouble with the file is only a warning.
+        """
+        value = metrics.get(self.tag, metrics.get(DEFAULT_TAG))
+        if value is None:
+            known = ", ".join(sorted(metrics))
+            _log.warning("Nothing told to the tuner: the evaluation has no %s. It has %s.", self.tag, known)
+        elif not math.isfinite(value):
+            _log.warning("Nothing told to the tuner: %s is %s at step %s.", self.tag, value, metrics.get("global_step"))
+        else:
+            try:
+                self.append(float(value), int(metrics["global_step"]), checkpoint_path)
+            except OSError as error:
+                _log.warning(
+                    "Nothing told to the tuner: %s: %s. Set CLOUD_ML_HP_METRIC_FILE to a file that can be written.",
+                    self.path,
+                    error.strerror or error,
+                )
+
+    def append(self, value: float, global_step: int, checkpoint_path: str) -> bool:
+        """Adds one line, unless this evaluation has one. Returns whether it was added; raises OSError."""
+        target = pathlib.Path(self.path).absolute()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        before = target.read_text(encoding="utf-8", errors="replace") if target.exists() else ""
+        if (self.trial, str(global_step), checkpoint_path) in self._reported(before):
+            return False
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            _OneLine(str(unfinished), self.trial).report_hyperparameter_tuning_metric(
+                self.tag, value, global_step, checkpoint_path
+            )
+            line = unfinished.read_text(encoding="utf-8")
+            earlier = before if not before or before.endswith("\n") else before + "\n"
+            _write_through(unfinished, earlier + line)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return True
+
+    def _reported(self, text: str) -> Iterator[tuple[str, str, str]]:
+        """Trial, step and checkpoint of each line with our tag."""
+        for line in text.splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(record, dict) and self.tag in record:
+                yield str(record.get("trial")), str(record.get("global_step")), str(record.get("checkpoint_path"))
+
+
+def from_environment(environ: Mapping[str, str], *, tag: str | None = None, trial: str | None = None) -> TunerFile:
+    """The file that the tuner's variables name.
+
+    Args:
+      environ: CLOUD_ML_HP_METRIC_FILE, CLOUD_ML_TRIAL_ID and CLOUD_ML_HP_METRIC_TAG, each with a default.
+      tag: as the person asked for it, which counts before the variable.
+      trial: as TF_CONFIG names it, for where CLOUD_ML_TRIAL_ID is unset.
+    """
+    return TunerFile(
+        path=environ.get("CLOUD_ML_HP_METRIC_FILE") or DEFAULT_FILE,
+        trial=environ.get("CLOUD_ML_TRIAL_ID") or trial or "0",
+        tag=tag or environ.get("CLOUD_ML_HP_METRIC_TAG") or DEFAULT_TAG,
+    )
+
+
+class _OneLine(hypertune.HyperTune):
+    """The library's reporter, for a file of one line; its constructor, which reads the environment, is passed over."""
+
+    def __init__(self, metric_path: str, trial_id: str) -> None:
+        self.metric_path = metric_path
+        self.trial_id = trial_id
+        self.metrics_queue: MutableSequence[dict[str, Any]] = collections.deque(maxlen=1)
+
+
+def _write_through(path: pathlib.Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
