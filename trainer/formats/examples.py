@@ -1,0 +1,160 @@
+"""TFRecord files of `tf.train.Example`: each feature column a list of floats, each target column another."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.formats.files import HEAD_BYTES, is_gzip, plain_bytes
+from trainer.formats.records import feature_floats, parsed, read_records
+from trainer.formats.sequences import check_lookback
+from trainer.formats.source import Part, Source
+from trainer.formats.streams import Stream
+from trainer.formats.windows import Windows
+from trainer.job.config import DataConfig, DataFormat
+from trainer.job.errors import DataError, UsageError
+from trainer.job.schema import Schema
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Records are read by Python, several times slower than text: from here on TensorFlow streams them.
+LARGEST_READ_BYTES = 1 << 27
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordStream(Stream):
+    """Records of TFRecord files.
+
+    Attributes:
+      columns: names of the features, `steps` floats each.
+      targets: names of the labels, `horizon` floats each.
+    """
+
+    columns: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    def open_file(self, path: Any, compression: Any) -> tf.data.Dataset:
+        import tensorflow as tf
+
+        return tf.data.TFRecordDataset(path, compression_type=compression)
+
+    def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:
+        import tensorflow as tf
+
+        values = parse_examples(examples, self.columns, self.steps)
+        labels = parse_examples(examples, self.targets, self.horizon)
+        message = "a value is not finite"
+        labels = tf.debugging.assert_all_finite(labels, message)
+        return {"values": tf.debugging.assert_all_finite(values, message)}, labels
+
+    def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for path in self.paths:
+            records = enumerate(read_records(path), 1)
+            while block := list(itertools.islice(records, size)):
+                yield self.tables(path, block)
+
+    def tables(self, path: str, numbered: list[tuple[int, bytes]]) -> tuple[np.ndarray, np.ndarray]:
+        """float64 ([n, steps, columns], [n, horizon, targets]) of numbered records; DataError at a fault."""
+        values = np.empty((len(numbered), self.steps, len(self.columns)))
+        labels = np.empty((len(numbered), self.horizon, len(self.targets)))
+        for row, (number, record) in enumerate(numbered):
+            place = f"{path}, record {number}"
+            example = parsed(record, place)
+            for column, name in enumerate(self.columns):
+                values[row, :, column] = feature_floats(example, name, self.steps, place)
+            for column, name in enumerate(self.targets):
+                labels[row, :, column] = feature_floats(example, name, self.horizon, place)
+        return values, labels
+
+
+def parse_examples(examples: Any, names: tuple[str, ...], length: int) -> Any:
+    """float32 [batch, length, names] of serialized examples [batch], in a TensorFlow graph."""
+    import tensorflow as tf
+
+    found = tf.io.parse_example(examples, {name: tf.io.FixedLenFeature([length], tf.float32) for name in names})
+    return tf.stack([found[name] for name in names], axis=-1)
+
+
+def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
+    """Reads the records; a part above `memory_limit` or LARGEST_READ_BYTES becomes a stream, its heads checked.
+
+    Raises:
+      UsageError: a setting that examples do not have.
+      DataError: the first fault in the files.
+    """
+    check_lookback(data, DataFormat.EXAMPLES)
+    limit = min(memory_limit, LARGEST_READ_BYTES)
+    parts = _part(data, train, limit), _part(data, evaluation, limit)
+    columns, targets = _columns(data)
+    mean, scale = _moments(data, parts[0], len(columns))
+    schema = Schema(
+        steps=data.sequence_length - data.horizon,
+        columns=columns,
+        horizon=data.horizon,
+        targets=targets,
+        mean=mean,
+        scale=scale,
+    )
+    return Source(format=DataFormat.EXAMPLES, schema=schema, train=parts[0], evaluation=parts[1])
+
+
+def _columns(data: DataConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return data.feature_columns or ("values",), data.target_columns or ("labels",)
+
+
+def _part(data: DataConfig, paths: tuple[str, ...], limit: int) -> Part:
+    columns, targets = _columns(data)
+    stream = RecordStream(
+        paths=paths,
+        compressed=tuple(is_gzip(path) for path in paths),
+        steps=data.sequence_length - data.horizon,
+        horizon=data.horizon,
+        columns=columns,
+        targets=targets,
+    )
+    if sum(plain_bytes(path) for path in paths) > limit:
+        for path in paths:
+            _check_head(stream, path)
+        return stream
+    return _in_memory(stream)
+
+
+def _in_memory(stream: RecordStream) -> Windows:
+    blocks = list(stream.blocks(4096))
+    if not blocks:
+        raise DataError(
+            f"{', '.join(stream.paths)}: no record", "At least one record", "Leave the file out, or write it again"
+        )
+    values = np.concatenate([values for values, _ in blocks])
+    return Windows(
+        values=values.reshape(-1, values.shape[2]),
+        labels=np.concatenate([labels.reshape(-1, labels.shape[2]) for _, labels in blocks]),
+        count=len(values),
+        steps=stream.steps,
+        horizon=stream.horizon,
+        value_stride=stream.steps,
+        label_stride=stream.horizon,
+    )
+
+
+def _check_head(stream: RecordStream, path: str) -> None:
+    read = 0
+    for number, record in enumerate(read_records(path), 1):
+        stream.tables(path, [(number, record)])
+        read += len(record)
+        if read > HEAD_BYTES:
+            return
+
+
+def _moments(data: DataConfig, train: Part, columns: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if not data.standardize:
+        return (0.0,) * columns, (1.0,) * columns
+    if isinstance(train, Stream):
+        raise UsageError("--standardize with data larger than memory", "Data in memory, or --standardize=false")
+    deviation = train.values.std(axis=0)
+    return tuple(train.values.mean(axis=0).tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist())

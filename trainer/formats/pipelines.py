@@ -1,0 +1,162 @@
+"""Parts of the data as `tf.data`: batches for training in shuffled order, batches for evaluation in their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainer.formats.order import shuffled
+from trainer.formats.source import Part
+from trainer.formats.streams import Stream
+from trainer.formats.windows import Windows
+from trainer.job.config import DataConfig
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+SHUFFLE_BUFFER = 10_000
+"""Streamed examples among which the next one is drawn."""
+_BLOCK_EXAMPLES = 4096
+_BLOCK_FLOATS = 1 << 20
+_FILES_AT_ONCE = 8
+
+
+def training(part: Part, data: DataConfig, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
+    """Shuffled batches of `train_batch_size` examples, for ever or for `num_epochs`; batches run across epochs.
+
+    The order depends on `data.seed` alone (None counts as 0), so that a job started again meets the same batches. The
+    iterator is saved and restored by `tf.train.Checkpoint`. With an `input_context` each pipeline takes its own
+    share of the examples.
+    """
+    pipelines, own = (input_context.num_input_pipelines, input_context.input_pipeline_id) if input_context else (1, 0)
+    if isinstance(part, Windows):
+        return _options(_training_in_memory(part, data, pipelines, own), sharded=pipelines > 1)
+    return _options(_training_streamed(part, data, pipelines, own), sharded=pipelines > 1)
+
+
+def evaluation(part: Part, batch_size: int) -> tf.data.Dataset:
+    """Every example once, in order; the last batch may be smaller."""
+    if isinstance(part, Windows):
+        return _options(_evaluation_in_memory(part, batch_size), sharded=False)
+    batches = _examples(part, part.paths, part.compressed).batch(batch_size)
+    return _options(batches.map(part.decode).prefetch(2), sharded=False)
+
+
+def _training_in_memory(part: Windows, data: DataConfig, pipelines: int, own: int) -> tf.data.Dataset:
+    """Blocks of batches are gathered at once and then handed out, which costs a tenth of gathering each batch alone."""
+    import tensorflow as tf
+
+    size = data.train_batch_size
+    batches = _batches(part, data, pipelines, own)
+    block = max(1, min(_BLOCK_EXAMPLES, _BLOCK_FLOATS // _floats(part)) // size)
+    gather = _gatherer(part)
+    count = tf.constant(part.count, tf.int64)
+
+    def batches_of(number: Any) -> tf.data.Dataset:
+        first = number * block
+        last = tf.minimum(first + block, batches)
+        positions = tf.range(first * size, last * size) * pipelines + own
+        features, labels = gather(shuffled(positions, count, data.seed or 0))
+        values = tf.reshape(features["values"], [-1, size, *features["values"].shape[1:]])
+        return tf.data.Dataset.from_tensor_slices(
+            ({"values": values}, tf.reshape(labels, [-1, size, *labels.shape[1:]]))
+        )
+
+    return tf.data.Dataset.range(-(-batches // block)).flat_map(batches_of).prefetch(2 * block)
+
+
+def _batches(part: Windows, data: DataConfig, pipelines: int, own: int) -> int:
+    """Full batches in this pipeline's share; without `num_epochs` as many as positions can be counted in an int64."""
+    if data.num_epochs is None:
+        return (1 << 62) // (pipelines * data.train_batch_size * 2)
+    examples = part.count * data.num_epochs
+    return int((examples - own + pipelines - 1) // pipelines // data.train_batch_size)
+
+
+def _floats(part: Windows) -> int:
+    return int(part.steps * part.values.shape[1] + part.horizon * part.labels.shape[1])
+
+
+def _evaluation_in_memory(part: Windows, batch_size: int) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    gather = _gatherer(part)
+    full, rest = divmod(part.count, batch_size)
+
+    def batch(number: Any) -> Any:
+        return gather(number * batch_size + tf.range(batch_size, dtype=tf.int64))
+
+    def last(_: Any) -> Any:
+        return gather(tf.range(part.count - rest, part.count, dtype=tf.int64))
+
+    remainder = tf.data.Dataset.range(1).map(last)
+    if not full:
+        return remainder
+    batches = tf.data.Dataset.range(full).map(batch)
+    return (batches.concatenate(remainder) if rest else batches).prefetch(2)
+
+
+def _gatherer(part: Windows) -> Any:
+    """From integers [n], examples, to float32 ({"values": [n, steps, columns]}, [n, horizon, targets])."""
+    import tensorflow as tf
+
+    values = tf.constant(part.values32)
+    labels = values if part.labels is part.values else tf.constant(part.labels32)
+
+    def gather(index: Any) -> Any:
+        history = _cut(values, index, part.first_value, part.value_stride, part.steps)
+        return {"values": history}, _cut(labels, index, part.first_label, part.label_stride, part.horizon)
+
+    return gather
+
+
+def _cut(table: Any, index: Any, first: int, stride: int, length: int) -> Any:
+    """Rows [first + index · stride, + length) of the table, [n, length, columns]."""
+    import tensorflow as tf
+
+    if first + length <= stride:  # Examples lie one after another: whole ones are copied at once.
+        return tf.gather(tf.reshape(table, [-1, stride, table.shape[1]]), index)[:, first : first + length]
+    start = tf.cast(index, tf.int64)[:, tf.newaxis] * stride
+    return tf.gather(table, start + (first + tf.range(length, dtype=tf.int64)))
+
+
+def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    by_file = len(part.paths) >= pipelines
+    mine = range(own, len(part.paths), pipelines) if by_file else range(len(part.paths))
+    paths, compressed = tuple(part.paths[i] for i in mine), tuple(part.compressed[i] for i in mine)
+
+    def epoch(number: Any) -> tf.data.Dataset:
+        seed = tf.stack([tf.constant(data.seed or 0, tf.int64), number])
+        positions = tf.range(len(paths), dtype=tf.int64) + number * len(paths)
+        order = shuffled(positions, tf.constant(len(paths), tf.int64), data.seed or 0)
+        examples = _examples(part, paths, compressed, order)
+        examples = examples if by_file else examples.shard(pipelines, own)
+        draw = tf.random.stateless_uniform([], seed, maxval=tf.int64.max, dtype=tf.int64)
+        return examples.shuffle(SHUFFLE_BUFFER, seed=draw, reshuffle_each_iteration=False)
+
+    epochs = tf.data.Dataset.range(tf.int64.max if data.num_epochs is None else data.num_epochs)
+    batches = epochs.flat_map(epoch).batch(data.train_batch_size, drop_remainder=True)
+    return batches.map(part.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(16)
+
+
+def _examples(part: Stream, paths: tuple[str, ...], compressed: tuple[bool, ...], order: Any = None) -> tf.data.Dataset:
+    """Examples as strings: file after file, or with an `order` [files] taken in turns from several at once."""
+    import tensorflow as tf
+
+    names = tf.constant(paths), tf.constant(["GZIP" if gzip else "" for gzip in compressed])
+    if order is None:
+        return tf.data.Dataset.from_tensor_slices(names).flat_map(part.open_file)
+    listed = tf.data.Dataset.from_tensor_slices(tuple(tf.gather(column, order) for column in names))
+    return listed.interleave(part.open_file, cycle_length=_FILES_AT_ONCE, block_length=16, deterministic=True)
+
+
+def _options(dataset: tf.data.Dataset, *, sharded: bool) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_symbolic_checkpoint = True
+    if sharded:
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)

@@ -1,0 +1,123 @@
+"""From settings to data: finds the files, sees which format they are in, and reads them once a process."""
+
+from __future__ import annotations
+
+import functools
+
+from trainer.formats import examples, files, sequences, series, sines
+from trainer.formats.dialect import Head, Kind, read_head
+from trainer.formats.records import is_framed
+from trainer.formats.source import Source
+from trainer.formats.streams import Stream
+from trainer.formats.windows import Windows, of_rows
+from trainer.job.config import DataConfig, DataFormat
+from trainer.job.errors import DataError, UsageError
+
+MEMORY_LIMIT = 1 << 30
+"""Bytes of text or records, uncompressed, up to which a part of the data is held in memory."""
+
+
+@functools.lru_cache(maxsize=2)
+def read(data: DataConfig, memory_limit: int = MEMORY_LIMIT) -> Source:
+    """The data of a job, read and checked; asked again with equal settings, the same object.
+
+    Raises:
+      UsageError: settings that contradict each other or the data.
+      DataError: the first fault in the files.
+    """
+    source = _sines(data) if not data.train_data_paths else _files(data, memory_limit)
+    _check_batches(data, source)
+    return source
+
+
+def locate_fault(data: DataConfig, memory_limit: int = MEMORY_LIMIT) -> DataError | None:
+    """Reads every streamed file to its end to name the first fault; None when there is none (or nothing is streamed).
+
+    What is in memory was checked when it was read. This is for a job whose input pipeline raised
+    `tf.errors.InvalidArgumentError`, which knows neither file nor line.
+    """
+    try:
+        source = read(data, memory_limit)
+        for part in (source.train, source.evaluation):
+            if isinstance(part, Stream):
+                for _ in part.blocks(4096):
+                    pass
+    except DataError as fault:
+        return fault
+    return None
+
+
+def _sines(data: DataConfig) -> Source:
+    if data.data_format not in (DataFormat.AUTO, DataFormat.SEQUENCES):
+        raise UsageError(
+            f"--data_format={data.data_format.value} without --train_data_paths",
+            None,
+            "Name the files, or leave --data_format out",
+        )
+    sequences.check_settings(data)
+    steps = data.sequence_length - data.horizon
+    train, evaluation = (of_rows(rows, steps, data.horizon) for rows in sines.rows(data.sequence_length))
+    return sequences.in_parts(data, train, evaluation)
+
+
+def _files(data: DataConfig, memory_limit: int) -> Source:
+    train = files.resolve(data.train_data_paths, "train_data_paths")
+    evaluation = files.resolve(data.eval_data_paths, "eval_data_paths")
+    chosen = _format(train[0], data) if data.data_format is DataFormat.AUTO else data.data_format
+    if not evaluation and chosen is not DataFormat.SERIES:
+        raise UsageError(
+            f"--train_data_paths names {chosen.value}, and there is no --eval_data_paths",
+            "Files for evaluation beside those for training (only a series is split by itself)",
+            "Set --eval_data_paths",
+        )
+    match chosen:
+        case DataFormat.SERIES:
+            _reject_records(train, chosen)
+            series.check_settings(data)
+            return series.source(data, train, evaluation, memory_limit)
+        case DataFormat.EXAMPLES:
+            return examples.source(data, train, evaluation, memory_limit)
+        case _:
+            _reject_records(train, chosen)
+            return sequences.source(data, train, evaluation, memory_limit)
+
+
+def _format(path: str, data: DataConfig) -> DataFormat:
+    """What a file holds, by its first bytes and rows."""
+    if is_framed(files.head(path, 12)):
+        return DataFormat.EXAMPLES
+    found = read_head(path, files.first_lines(path))
+    if _is_long_table(found, data):
+        return DataFormat.SERIES
+    return DataFormat.SEQUENCES
+
+
+def _is_long_table(found: Head, data: DataConfig) -> bool:
+    """A header, or dates beside numbers (a series whose header is missing, which reading it as one will say)."""
+    kinds = [found.dialect.kind(field) for field in found.first]
+    if found.has_header:
+        few_texts = kinds[0] is Kind.NUMBER and kinds.count(Kind.TEXT) * 2 <= len(kinds)
+        return not (few_texts and len(kinds) == data.sequence_length)
+    return Kind.DATE in kinds
+
+
+def _reject_records(paths: tuple[str, ...], chosen: DataFormat) -> None:
+    for path in paths:
+        if is_framed(files.head(path, 12)):
+            raise DataError(
+                f"{path} is a TFRecord file, and --data_format={chosen.value}",
+                "CSV files",
+                "Set --data_format=examples",
+            )
+
+
+def _check_batches(data: DataConfig, source: Source) -> None:
+    """Raises DataError when the epochs asked for do not fill one batch."""
+    if not isinstance(source.train, Windows) or data.num_epochs is None:
+        return
+    if source.train.count * data.num_epochs < data.train_batch_size:
+        raise DataError(
+            f"--num_epochs={data.num_epochs} of {source.train.count} examples are no batch of {data.train_batch_size}",
+            "At least one full batch",
+            f"Set --train_batch_size={source.train.count * data.num_epochs} or less, or more --num_epochs",
+        )

@@ -1,0 +1,172 @@
+"""Headerless CSV, a sequence a row: history, then the last `horizon` values as the label."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.formats import rows
+from trainer.formats.dialect import Dialect, Head, Kind, read_head
+from trainer.formats.files import first_lines, head, is_gzip, plain_bytes
+from trainer.formats.rows import Layout
+from trainer.formats.source import Part, Source
+from trainer.formats.streams import Stream
+from trainer.formats.windows import of_rows
+from trainer.job.config import DataConfig, DataFormat
+from trainer.job.errors import DataError, UsageError
+from trainer.job.schema import Schema
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LineStream(Stream):
+    """Rows of CSV files, read line by line.
+
+    Attributes:
+      layouts: what the rows of each file must be.
+    """
+
+    layouts: tuple[Layout, ...]
+
+    def open_file(self, path: Any, compression: Any) -> tf.data.Dataset:
+        import tensorflow as tf
+
+        lines = tf.data.TextLineDataset(path, compression_type=compression).batch(1024)
+        return lines.map(lambda block: tf.boolean_mask(block, tf.strings.length(tf.strings.strip(block)) > 0)).unbatch()
+
+    def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:
+        import tensorflow as tf
+
+        length = self.steps + self.horizon
+        defaults = [tf.constant([], tf.float32)] * length
+        values = tf.stack(tf.io.decode_csv(examples, defaults), axis=1)
+        values = tf.debugging.assert_all_finite(values, "a value is not finite")[:, :, tf.newaxis]
+        return {"values": values[:, : self.steps]}, values[:, self.steps :]
+
+    def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for layout in self.layouts:
+            for block in rows.read(layout):
+                yield from of_rows(block, self.steps, self.horizon).blocks(size)
+
+
+def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
+    """Reads the sequences; a part above `memory_limit` bytes becomes a stream, of which only the head is read here.
+
+    Raises:
+      UsageError: a setting that sequences do not have.
+      DataError: the first fault in the files.
+    """
+    check_settings(data)
+    parts = _part(data, train, memory_limit), _part(data, evaluation, memory_limit)
+    return in_parts(data, *parts)
+
+
+def in_parts(data: DataConfig, train: Part, evaluation: Part) -> Source:
+    """The source whose parts are these."""
+    mean, scale = _moments(data, train)
+    schema = Schema(
+        steps=data.sequence_length - data.horizon,
+        columns=("value",),
+        horizon=data.horizon,
+        targets=("value",),
+        mean=mean,
+        scale=scale,
+    )
+    return Source(format=DataFormat.SEQUENCES, schema=schema, train=train, evaluation=evaluation)
+
+
+def check_settings(data: DataConfig) -> None:
+    """Raises UsageError for the settings that only other formats have."""
+    for name in ("feature_columns", "target_columns"):
+        if getattr(data, name):
+            raise UsageError(
+                f"--{name}={','.join(getattr(data, name))} with sequences, which have no named columns",
+                "Column names for --data_format=series and examples",
+                f"Leave --{name} out, or set --data_format",
+            )
+    check_lookback(data, DataFormat.SEQUENCES)
+
+
+def check_lookback(data: DataConfig, data_format: DataFormat) -> None:
+    """Raises UsageError for a lookback that --sequence_length and --horizon contradict."""
+    steps = data.sequence_length - data.horizon
+    if steps < 1:
+        raise UsageError(
+            f"--horizon={data.horizon} of --sequence_length={data.sequence_length} leaves no history",
+            "A smaller --horizon",
+        )
+    if data.lookback not in (None, steps):
+        raise UsageError(
+            f"--lookback={data.lookback} with {data_format.value} of {data.sequence_length} values",
+            f"--lookback={steps}, or none",
+            "The history of such rows is what --horizon leaves of --sequence_length: leave --lookback out",
+        )
+
+
+def _moments(data: DataConfig, train: Part) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if not data.standardize:
+        return (0.0,), (1.0,)
+    if isinstance(train, Stream):
+        raise UsageError("--standardize with data larger than memory", "Data in memory, or --standardize=false")
+    deviation = float(train.values.std())
+    return (float(train.values.mean()),), (deviation or 1.0,)
+
+
+def _part(data: DataConfig, paths: tuple[str, ...], memory_limit: int) -> Part:
+    layouts = [_layout(path, data) for path in paths]
+    steps = data.sequence_length - data.horizon
+    if sum(plain_bytes(path) for path in paths) > memory_limit:
+        return _stream(layouts, steps, data.horizon)
+    table = np.concatenate([block for layout in layouts for block in rows.read(layout)])
+    return of_rows(table, steps, data.horizon)
+
+
+def _layout(path: str, data: DataConfig) -> Layout:
+    found = read_head(path, first_lines(path))
+    if _is_header(found):
+        raise DataError(
+            f"{path}:{found.first_line}: a header ({rows.shown(', '.join(found.first))}) in a file of sequences",
+            "Rows of numbers only",
+            "Remove the line, or use --data_format=series if this is one long series",
+        )
+    return Layout(
+        path=path,
+        dialect=found.dialect,
+        width=data.sequence_length,
+        width_rule=f"{data.sequence_length} values a row (--sequence_length)",
+        advice="Repair or remove the row",
+    )
+
+
+def _is_header(found: Head) -> bool:
+    kinds = [found.dialect.kind(field) for field in found.first]
+    return kinds.count(Kind.TEXT) * 2 > len(kinds) or (found.has_header and kinds[0] is Kind.TEXT)
+
+
+def _stream(layouts: list[Layout], steps: int, horizon: int) -> LineStream:
+    for layout in layouts:
+        _check_head(layout)
+    return LineStream(
+        paths=tuple(layout.path for layout in layouts),
+        compressed=tuple(is_gzip(layout.path) for layout in layouts),
+        steps=steps,
+        horizon=horizon,
+        layouts=tuple(layouts),
+    )
+
+
+def _check_head(layout: Layout) -> None:
+    """Raises DataError for what only files read into memory may have, and for a fault in the first rows."""
+    plain = Dialect(separator=",")
+    if layout.dialect != plain or head(layout.path, 3).startswith(b"\xef\xbb\xbf"):
+        raise DataError(
+            f"{layout.path} is streamed, and has a byte order mark or is not commas with decimal points",
+            "Plain CSV for data that are streamed",
+            f"Convert it: sed '1s/^\\xef\\xbb\\xbf//; s/,/./g; s/;/,/g' {layout.path} > new.csv",
+        )
+    rows.parse(layout, 1, first_lines(layout.path))

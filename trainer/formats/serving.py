@@ -1,0 +1,38 @@
+"""What a served model is asked with: the dense tensor, and CSV rows or serialized examples parsed into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainer.formats.examples import parse_examples
+from trainer.job.config import DataFormat
+from trainer.job.schema import Schema
+
+
+def parse_rows(rows: Any, steps: int, columns: int) -> Any:
+    """float32 [batch, steps, columns] of CSV rows, string [batch], of steps · columns numbers in row-major order.
+
+    Raises InvalidArgumentError when it runs on a row of another width, or on text.
+    """
+    import tensorflow as tf
+
+    fields = tf.strings.split(rows, ",").to_tensor(default_value="")
+    numbers = tf.strings.to_number(tf.strings.strip(fields), tf.float32)
+    return tf.reshape(tf.ensure_shape(numbers, [None, steps * columns]), [-1, steps, columns])
+
+
+def receiver(schema: Schema, data_format: DataFormat) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Placeholders in the graph that is being traced.
+
+    Returns:
+      ({"values": float32 [None, steps, columns]}, the alternatives upstream of it: {"csv": {"rows": string [None]}}, or
+      {"examples": {"examples": string [None]}} for TFRecord data).
+    """
+    import tensorflow as tf
+
+    steps, columns = schema.steps, len(schema.columns)
+    if data_format is DataFormat.EXAMPLES:
+        examples = tf.compat.v1.placeholder(tf.string, [None], name="examples")
+        return {"values": parse_examples(examples, schema.columns, steps)}, {"examples": {"examples": examples}}
+    rows = tf.compat.v1.placeholder(tf.string, [None], name="rows")
+    return {"values": parse_rows(rows, steps, columns)}, {"csv": {"rows": rows}}

@@ -1,0 +1,46 @@
+"""Examples too many for memory: files that are read again in every epoch."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stream(abc.ABC):
+    """The files of one part of the data; each format says how an example stands in them.
+
+    Attributes:
+      paths: the files, in order.
+      compressed: for each file whether it is gzip.
+      steps: rows of history in an example.
+      horizon: rows to forecast.
+    """
+
+    paths: tuple[str, ...]
+    compressed: tuple[bool, ...]
+    steps: int
+    horizon: int
+
+    @abc.abstractmethod
+    def open_file(self, path: Any, compression: Any) -> tf.data.Dataset:
+        """The examples of one file as strings; both arguments are string tensors []."""
+
+    @abc.abstractmethod
+    def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:
+        """Features and labels of a batch of strings [batch]; a fault raises InvalidArgumentError when it runs."""
+
+    @abc.abstractmethod
+    def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All examples in order without TensorFlow, float64 ([n, steps, columns], [n, horizon, targets]).
+
+        Raises:
+          DataError: the first fault, with its place.
+        """
