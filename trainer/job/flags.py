@@ -392,10 +392,11 @@ def _built(settings_class: type, given: Mapping[str, Any]) -> Any:
 
 def _help_entry(field: dataclasses.Field[Any], hint: Any, width: int) -> list[str]:
     """The lines of one flag: its name and what it takes, then its help beside it."""
-    notes = ["|".join(_choices(hint))] if _choices(hint) else []
+    text = str(field.metadata.get("help", ""))
+    notes = [] if all(choice in text for choice in _choices(hint)) else ["|".join(_choices(hint))]
     if field.default not in (None, ()):
         notes.append(f"default: {_text(field.default, hint)}")
-    described = f"{field.metadata.get('help', '')} {'(' + '; '.join(notes) + ')' if notes else ''}".strip()
+    described = f"{text} {'(' + '; '.join(notes) + ')' if notes else ''}".strip()
     names = ", ".join([f"--{field.name}", *(f"--{alias}" for alias in field.metadata.get("alias", ()))])
     lines = textwrap.wrap(described, max(width - 30, 30)) or [""]
     head = f"  {names}"

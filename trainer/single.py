@@ -1,0 +1,214 @@
+"""A job in one process: data, estimator, training with evaluations, and what is said at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import logging
+import pathlib
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import trainer
+from trainer import inputs, model
+from trainer.estimator import (
+    BestExporter,
+    Estimator,
+    EvalSpec,
+    Exporter,
+    FinalExporter,
+    LatestExporter,
+    RunConfig,
+    TrainSpec,
+    train_and_evaluate,
+    tuner,
+)
+from trainer.estimator.export import ServingInputReceiver
+from trainer.estimator.progress import Progress
+from trainer.job import flags, layout, records, report
+from trainer.job.cluster import Cluster
+from trainer.job.config import DataConfig, ExporterKind, RunSettings
+from trainer.job.layout import Layout
+from trainer.job.schema import Schema
+from trainer.job.signals import SAVED_EXIT_CODE, StopRequest
+from trainer.model import Params
+
+_log = logging.getLogger(__name__)
+
+
+class SingleProcessJob:
+    """One run, from the settings to the closing table.
+
+    Args:
+      settings: holds RunSettings, DataConfig and Params.
+      member: a local cluster.
+      files: where everything goes; its root exists.
+      schema: of the data.
+      environ: of the process.
+    """
+
+    def __init__(
+        self, settings: flags.Settings, member: Cluster, files: Layout, schema: Schema, environ: Mapping[str, str]
+    ) -> None:
+        self._run, self._data, self._params = settings[RunSettings], settings[DataConfig], settings[Params]
+        self._files, self._schema, self._started = files, schema, time.monotonic()
+        self._tuner = tuner.from_environment(environ, tag=self._run.hyperparameter_metric_tag, trial=member.trial)
+        self._progress = Progress(self._run.max_steps(self._data.num_epochs))
+
+    @property
+    def global_step(self) -> int | None:
+        """Of the last device call; None before the first."""
+        return self._progress.global_step
+
+    def run(self, stop: StopRequest) -> int:
+        """Trains, evaluates, exports and reports; returns the exit code.
+
+        Raises:
+          JobError: on data or a loss that make no sense, where they are known to be the cause.
+        """
+        baselines = inputs.baselines(self._data)
+        params = dataclasses.replace(self._params, schema=self._schema)
+        estimator = model.make_estimator(params, self._files.root, self._run_config())
+        stop.tell(estimator.request_stop)
+        metrics = self._train(estimator, baselines)
+        if stop.reason is not None:
+            _log.info("Saved after %s; run the same command again to continue.", stop.reason)
+            return SAVED_EXIT_CODE
+        if metrics is None and pathlib.Path(self._files.summary).exists():
+            _log.info("Nothing to do: %s is trained. Raise --train_steps to go on.", self._files.root)
+            return 0
+        self._report(estimator, baselines, metrics or self._evaluated(estimator))
+        return 0
+
+    def _train(self, estimator: Estimator, baselines: Mapping[str, float]) -> dict[str, Any] | None:
+        """Metrics of the last evaluation; None where there was nothing to train."""
+
+        def log_evaluation(metrics: Mapping[str, Any], checkpoint_path: str) -> None:
+            _log.info("%s", report.evaluation_line(metrics, baselines))
+
+        train_spec = TrainSpec(
+            lambda: inputs.train_input_fn(self._data),
+            max_steps=self._run.max_steps(self._data.num_epochs),
+            hooks=[self._progress],
+        )
+        listeners, eval_spec = [log_evaluation, self._tuner], self._eval_spec()
+        try:
+            with self._progress.shown():
+                metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
+        except tf.errors.InvalidArgumentError as error:
+            fault = inputs.locate_fault(self._data)
+            raise (error if fault is None else fault) from error
+        return metrics
+
+    def _evaluated(self, estimator: Estimator) -> dict[str, Any]:
+        """The evaluation of a run that ended before it could report."""
+        metrics = estimator.evaluate(lambda: inputs.eval_input_fn(self._data), steps=self._run.eval_steps)
+        self._tuner(metrics, estimator.latest_checkpoint() or "")
+        return metrics
+
+    def _run_config(self) -> RunConfig:
+        return RunConfig(
+            tf_random_seed=self._data.seed,
+            save_checkpoints_steps=self._run.save_checkpoints_steps,
+            save_checkpoints_secs=self._run.save_secs,
+            keep_checkpoint_max=self._run.keep_checkpoint_max,
+            log_step_count_steps=None,
+            steps_per_loop=self._run.steps_per_loop,
+        )
+
+    def _eval_spec(self) -> EvalSpec:
+        return EvalSpec(
+            lambda: inputs.eval_input_fn(self._data),
+            steps=self._run.eval_steps,
+            exporters=[self._exporter(kind) for kind in self._run.exporter],
+            start_delay_secs=self._run.eval_delay_secs,
+            throttle_secs=self._run.min_eval_frequency,
+        )
+
+    def _exporter(self, kind: ExporterKind) -> Exporter:
+        def receiver_fn() -> ServingInputReceiver:
+            return inputs.serving_input_receiver_fn(self._data)
+
+        match kind:
+            case ExporterKind.LATEST:
+                return LatestExporter(kind.value, receiver_fn)
+            case ExporterKind.BEST:
+                return BestExporter(kind.value, receiver_fn, metric=report.SCORE, mode="min")
+            case ExporterKind.FINAL:
+                return FinalExporter(kind.value, receiver_fn)
+
+    def _report(self, estimator: Estimator, baselines: Mapping[str, float], metrics: Mapping[str, Any]) -> None:
+        rate = self._progress.speed.steps_per_sec
+        summary = report.Summary(
+            global_step=int(metrics["global_step"]),
+            reason=_reason(self._files),
+            metrics=metrics,
+            test_metrics=self._test_metrics(estimator),
+            baselines=baselines,
+            steps_per_sec=rate,
+            examples_per_sec=None if rate is None else rate * self._data.train_batch_size,
+            seconds=time.monotonic() - self._started,
+            checkpoint=estimator.latest_checkpoint(),
+            export_dir=_newest_export(self._files, self._run),
+            model=self._params.model.value,
+            params=_plain(self._params),
+            versions=_versions(),
+        )
+        records.write(self._files.summary, summary.record())
+        pathlib.Path(self._files.failure).unlink(missing_ok=True)
+        shape = (1, self._schema.steps, len(self._schema.columns))
+        print(report.table(summary, self._files.root, serving_shape=shape, again=self._again(summary.global_step)))
+
+    def _test_metrics(self, estimator: Estimator) -> dict[str, Any] | None:
+        """Metrics of the last checkpoint on the test part; None without one."""
+        if inputs.test_input_fn(self._data) is None:
+            return None
+        return estimator.evaluate(lambda: inputs.test_input_fn(self._data), name="test")
+
+    def _again(self, step: int) -> str:
+        """The command that trains as long again."""
+        longer = dataclasses.replace(self._run, train_steps=2 * step)
+        for_ever = dataclasses.replace(self._data, num_epochs=None)
+        argv = flags.to_argv(longer, for_ever, self._params)
+        return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])
+
+
+def _reason(files: Layout) -> str:
+    """Why training ended, as `training_done.json` says."""
+    return str(json.loads(pathlib.Path(files.training_done).read_text(encoding="utf-8"))["reason"])
+
+
+def _newest_export(files: Layout, run: RunSettings) -> str | None:
+    """The newest export of the first exporter that has one."""
+    for kind in run.exporter:
+        folder = pathlib.Path(files.exports_of(kind.value))
+        versions = sorted(path.name for path in folder.glob("[0-9]" * 10))
+        if versions:
+            return layout.join(str(folder), versions[-1])
+    return None
+
+
+def _plain(params: Params) -> dict[str, Any]:
+    """The fields that are flags, as JSON has them."""
+    fields = [field.name for field in dataclasses.fields(params) if field.metadata.get("flag", True)]
+    values = {name: getattr(params, name) for name in fields}
+    return {name: value.value if isinstance(value, enum.Enum) else value for name, value in values.items()}
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "trainer": trainer.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
