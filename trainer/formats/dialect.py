@@ -109,7 +109,9 @@ def read_head(path: str, lines: list[str]) -> Head:
     rows = [(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace()][:1000]
     if not rows:
         raise DataError(
-            f"{path} holds no row, only blank lines", "At least one row", "Leave the file out, or write it again"
+            f"{path} holds no row, only blank lines",
+            "Accepted: at least one row",
+            "Leave the file out, or write it again",
         )
     separator = _separator([line for _, line in rows])
     plain = Dialect(separator=separator)

@@ -92,7 +92,7 @@ def _matches(pattern: str, flag: str) -> list[str]:
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", pattern):
         raise DataError(
             f"--{flag}: {pattern} is an address, and this version does not read buckets yet",
-            "Files and globs on this machine",
+            "Accepted: files and globs on this machine",
             "Copy the data here first (gcloud storage cp), then name the copy",
         )
     if os.path.exists(pattern):
@@ -104,7 +104,9 @@ def _matches(pattern: str, flag: str) -> list[str]:
                 f"--{flag}: no file matches {pattern!r}", None, "Check the pattern with ls, and quote it in the shell"
             )
         return [match for match in matches if not os.path.isdir(match)] or matches
-    raise DataError(f"--{flag}: there is no file {pattern!r}", "Files, or globs such as data/*.csv", _nearest(pattern))
+    raise DataError(
+        f"--{flag}: there is no file {pattern!r}", "Accepted: files, or globs such as data/*.csv", _nearest(pattern)
+    )
 
 
 def _nearest(path: str) -> str:
@@ -123,14 +125,16 @@ def _check_file(path: str, flag: str) -> None:
     if os.path.isdir(path):
         raise DataError(
             f"--{flag}: {path!r} is a directory",
-            "Files, or globs",
+            "Accepted: files, or globs",
             f"Name the files in it: {os.path.join(path, '*.csv')}",
         )
     if not os.access(path, os.R_OK):
         raise DataError(f"--{flag}: {path!r} may not be read", None, "Change its permissions (chmod +r)")
     if os.path.getsize(path) == 0:
         raise DataError(
-            f"--{flag}: {path!r} is empty (0 bytes)", "At least one row", "Leave the file out, or write it again"
+            f"--{flag}: {path!r} is empty (0 bytes)",
+            "Accepted: at least one row",
+            "Leave the file out, or write it again",
         )
 
 
@@ -182,7 +186,7 @@ def _without_mark(start: bytes, path: str) -> bytes:
     if start.startswith(_FOREIGN_MARKS):
         raise DataError(
             f"{path}:1: a byte order mark of UTF-16 or UTF-32",
-            "UTF-8 text",
+            "Accepted: UTF-8 text",
             f"Convert it: iconv -f UTF-16 -t UTF-8 {path} > new.csv",
         )
     return start.removeprefix(codecs.BOM_UTF8)
@@ -193,7 +197,7 @@ def _reject_nul(chunk: bytes, path: str, line: int) -> None:
     if place >= 0:
         raise DataError(
             f"{path}:{line + chunk.count(bytes([10]), 0, place)}: a NUL byte",
-            "UTF-8 text",
+            "Accepted: UTF-8 text",
             "The file is binary, UTF-16 or was cut by a crash: write it again",
         )
 
@@ -204,7 +208,7 @@ def _decoded(raw: bytes, path: str, line: int) -> str:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}:{line + raw.count(bytes([10]), 0, error.start)}: byte 0x{raw[error.start]:02x} is not UTF-8",
-            "UTF-8 text",
+            "Accepted: UTF-8 text",
             f"Convert it: iconv -f LATIN1 -t UTF-8 {path} > new.csv",
         ) from error
 

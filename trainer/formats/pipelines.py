@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SHUFFLE_BUFFER = 10_000
 """Streamed examples among which the next one is drawn."""
-_BLOCK_EXAMPLES = 4096
+_BLOCK_EXAMPLES = 16_384
 _BLOCK_FLOATS = 1 << 20
 _FILES_AT_ONCE = 8
 
@@ -61,7 +61,7 @@ def _training_in_memory(part: Windows, data: DataConfig, pipelines: int, own: in
             ({"values": values}, tf.reshape(labels, [-1, size, *labels.shape[1:]]))
         )
 
-    return tf.data.Dataset.range(-(-batches // block)).flat_map(batches_of).prefetch(2 * block)
+    return tf.data.Dataset.range(-(-batches // block)).flat_map(batches_of).prefetch(block)
 
 
 def _batches(part: Windows, data: DataConfig, pipelines: int, own: int) -> int:

@@ -67,7 +67,7 @@ def _files(data: DataConfig, memory_limit: int) -> Source:
     if not evaluation and chosen is not DataFormat.SERIES:
         raise UsageError(
             f"--train_data_paths names {chosen.value}, and there is no --eval_data_paths",
-            "Files for evaluation beside those for training (only a series is split by itself)",
+            "Accepted: files for evaluation beside those for training (only a series is split by itself)",
             "Set --eval_data_paths",
         )
     match chosen:
@@ -106,7 +106,7 @@ def _reject_records(paths: tuple[str, ...], chosen: DataFormat) -> None:
         if is_framed(files.head(path, 12)):
             raise DataError(
                 f"{path} is a TFRecord file, and --data_format={chosen.value}",
-                "CSV files",
+                "Accepted: CSV files",
                 "Set --data_format=examples",
             )
 
@@ -118,6 +118,6 @@ def _check_batches(data: DataConfig, source: Source) -> None:
     if source.train.count * data.num_epochs < data.train_batch_size:
         raise DataError(
             f"--num_epochs={data.num_epochs} of {source.train.count} examples are no batch of {data.train_batch_size}",
-            "At least one full batch",
+            "Accepted: at least one full batch",
             f"Set --train_batch_size={source.train.count * data.num_epochs} or less, or more --num_epochs",
         )

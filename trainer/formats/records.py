@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import google_crc32c
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory  # type: ignore[import-untyped]
 
 from trainer.formats.files import opened
 from trainer.job.errors import DataError
@@ -61,7 +61,7 @@ def parsed(example: bytes, place: str) -> Any:
     try:
         return example_class().FromString(example)
     except message.DecodeError as error:
-        raise DataError(f"{place} is no tf.train.Example", "Serialized tf.train.Example", _REWRITE) from error
+        raise DataError(f"{place} is no tf.train.Example", "Accepted: serialized tf.train.Example", _REWRITE) from error
 
 
 def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarray:
@@ -71,23 +71,25 @@ def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarr
         there = ", ".join(sorted(features)) or "none"
         raise DataError(
             f"{place} has no feature {name!r} (it has: {there})",
-            "Float features named by --feature_columns (default values) and --target_columns (default labels)",
+            "Accepted: float features named by --feature_columns (default values), --target_columns (default labels)",
             "Name the features that are there",
         )
     kind = features[name].WhichOneof("kind")
     if kind != "float_list":
-        raise DataError(f"{place}: feature {name!r} is {kind or 'empty'}", "A float_list", _REWRITE)
+        raise DataError(f"{place}: feature {name!r} is {kind or 'empty'}", "Accepted: a float_list", _REWRITE)
     values = np.array(features[name].float_list.value)
     if values.shape != (length,):
         raise DataError(
             f"{place}: feature {name!r} has {values.size} values",
-            f"{length} values (--sequence_length and --horizon)",
+            f"Accepted: {length} values (--sequence_length and --horizon)",
             "Set --sequence_length and --horizon to what the file holds",
         )
     if not np.isfinite(values).all():
         position = int(np.flatnonzero(~np.isfinite(values))[0])
         raise DataError(
-            f"{place}: feature {name!r} holds {values[position]} at position {position + 1}", "Finite numbers", _REWRITE
+            f"{place}: feature {name!r} holds {values[position]} at position {position + 1}",
+            "Accepted: finite numbers",
+            _REWRITE,
         )
     return values
 
@@ -106,14 +108,14 @@ def _record(file: BinaryIO, place: str) -> tuple[bytes] | None:
     if not header:
         return None
     if not is_framed(header):
-        raise DataError(f"{place}: the checksum of its length is wrong", "TFRecord files", _REWRITE)
+        raise DataError(f"{place}: the checksum of its length is wrong", "Accepted: TFRecord files", _REWRITE)
     length = _LENGTH.unpack(header)[0]
     rest = _take(file, length + _CHECKSUM.size, place)
     if len(rest) != length + _CHECKSUM.size:
-        raise DataError(f"{place}: cut off in the middle", "Whole records", _REWRITE)
+        raise DataError(f"{place}: cut off in the middle", "Accepted: whole records", _REWRITE)
     record = rest[:length]
     if _CHECKSUM.unpack_from(rest, length)[0] != _masked(record):
-        raise DataError(f"{place}: the checksum of its data is wrong", "Undamaged records", _REWRITE)
+        raise DataError(f"{place}: the checksum of its data is wrong", "Accepted: undamaged records", _REWRITE)
     return (record,)
 
 

@@ -86,7 +86,7 @@ def check_settings(data: DataConfig) -> None:
         if getattr(data, name):
             raise UsageError(
                 f"--{name}={','.join(getattr(data, name))} with sequences, which have no named columns",
-                "Column names for --data_format=series and examples",
+                "Accepted: column names for --data_format=series and examples",
                 f"Leave --{name} out, or set --data_format",
             )
     check_lookback(data, DataFormat.SEQUENCES)
@@ -98,12 +98,12 @@ def check_lookback(data: DataConfig, data_format: DataFormat) -> None:
     if steps < 1:
         raise UsageError(
             f"--horizon={data.horizon} of --sequence_length={data.sequence_length} leaves no history",
-            "A smaller --horizon",
+            "Accepted: a smaller --horizon",
         )
     if data.lookback not in (None, steps):
         raise UsageError(
             f"--lookback={data.lookback} with {data_format.value} of {data.sequence_length} values",
-            f"--lookback={steps}, or none",
+            f"Accepted: --lookback={steps}, or none",
             "The history of such rows is what --horizon leaves of --sequence_length: leave --lookback out",
         )
 
@@ -112,7 +112,9 @@ def _moments(data: DataConfig, train: Part) -> tuple[tuple[float, ...], tuple[fl
     if not data.standardize:
         return (0.0,), (1.0,)
     if isinstance(train, Stream):
-        raise UsageError("--standardize with data larger than memory", "Data in memory, or --standardize=false")
+        raise UsageError(
+            "--standardize with data larger than memory", "Accepted: data in memory, or --standardize=false"
+        )
     deviation = float(train.values.std())
     return (float(train.values.mean()),), (deviation or 1.0,)
 
@@ -131,7 +133,7 @@ def _layout(path: str, data: DataConfig) -> Layout:
     if _is_header(found):
         raise DataError(
             f"{path}:{found.first_line}: a header ({rows.shown(', '.join(found.first))}) in a file of sequences",
-            "Rows of numbers only",
+            "Accepted: rows of numbers only",
             "Remove the line, or use --data_format=series if this is one long series",
         )
     return Layout(
@@ -166,7 +168,7 @@ def _check_head(layout: Layout) -> None:
     if layout.dialect != plain or head(layout.path, 3).startswith(b"\xef\xbb\xbf"):
         raise DataError(
             f"{layout.path} is streamed, and has a byte order mark or is not commas with decimal points",
-            "Plain CSV for data that are streamed",
+            "Accepted: plain CSV for data that are streamed",
             f"Convert it: sed '1s/^\\xef\\xbb\\xbf//; s/,/./g; s/;/,/g' {layout.path} > new.csv",
         )
     rows.parse(layout, 1, first_lines(layout.path))

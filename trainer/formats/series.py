@@ -61,7 +61,7 @@ def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
     if ends[-1] > count:
         raise DataError(
             f"--split={_listed(split)} asks for {ends[-1]} rows, and the series has {count}",
-            "Row counts up to that, or fractions that sum to 1",
+            "Accepted: row counts up to that, or fractions that sum to 1",
             "Set --split=.7,.1,.2, or give more data",
         )
     return ends
@@ -80,20 +80,20 @@ def _head(path: str) -> Head:
     if not found.has_header and _is_data(found):
         raise DataError(
             f"{path}:{found.first_line}: no header, the first row is data ({rows.shown(', '.join(found.first))})",
-            "A series: one long CSV whose first row names the columns",
+            "Accepted: one long CSV whose first row names the columns",
             "Add a first line of names (date,value), or use --data_format=sequences for a sequence a row",
         )
     if not found.sample:
         raise DataError(
             f"{path}:{found.first_line}: no row of {len(found.first)} fields below the first",
-            "Rows of numbers below a header",
+            "Accepted: rows of numbers below a header",
         )
     named = [name for name in found.first if name]
     doubled = sorted({name for name in named if named.count(name) > 1})
     if doubled:
         raise DataError(
             f"{path}:{found.first_line}: the column name {doubled[0]!r} stands twice",
-            "A name a column",
+            "Accepted: a name a column",
             "Rename one of them",
         )
     return found
@@ -119,13 +119,15 @@ def _check_there(name: str, flag: str, found: Head) -> None:
     there = ", ".join(filter(None, found.first))
     if name not in found.first:
         raise DataError(
-            f"--{flag}: {found.path} has no column {name!r}", f"Its columns: {there}", "Check the spelling and the case"
+            f"--{flag}: {found.path} has no column {name!r}",
+            f"Accepted: {there}",
+            "Check the spelling and the case",
         )
     kinds = found.kinds(found.first.index(name))
     if kinds <= {Kind.DATE, Kind.TEXT}:
         raise DataError(
             f"--{flag}: column {name!r} of {found.path} holds no numbers",
-            f"Numeric columns: {', '.join(_numeric(found))}",
+            f"Accepted: {', '.join(_numeric(found))}",
         )
 
 
@@ -138,7 +140,8 @@ def _numeric(found: Head) -> tuple[str, ...]:
     )
     if not names:
         raise DataError(
-            f"{found.path} has no numeric column (it has: {', '.join(found.first)})", "At least one column of numbers"
+            f"{found.path} has no numeric column (it has: {', '.join(found.first)})",
+            "Accepted: at least one column of numbers",
         )
     return names
 
@@ -149,7 +152,7 @@ def _table(heads: list[Head], paths: tuple[str, ...], names: tuple[str, ...], me
     if size > memory_limit:
         raise DataError(
             f"A series of {size >> 20:,} MiB in {len(paths)} files",
-            f"A series that fits in memory: up to {memory_limit >> 20:,} MiB of text",
+            f"Accepted: a series that fits in memory: up to {memory_limit >> 20:,} MiB of text",
             "Write it as sequences (a window a row) or as TFRecord examples, which are streamed",
         )
     of_path = {found.path: found for found in heads}
@@ -160,7 +163,7 @@ def _layout(found: Head, like: Head, names: tuple[str, ...]) -> Layout:
     if found.first != like.first:
         raise DataError(
             f"{found.path}:{found.first_line}: its header is not that of {like.path} ({_difference(found, like)})",
-            "The same columns in the same order in every file of a series",
+            "Accepted: the same columns in the same order in every file of a series",
             "Leave the file out, or write its columns as in the first file",
         )
     return Layout(
@@ -213,7 +216,7 @@ def _cut(
     if count < 1:
         raise DataError(
             f"No window of {steps} + {data.horizon} rows fits in {place}: {end - start} with the history before it",
-            "lookback + horizon rows or more in every part",
+            "Accepted: lookback + horizon rows or more in every part",
             "Set a shorter --lookback (or --sequence_length) or --horizon, another --split, or give more data",
         )
     labels = table if targets == names else table[:, [names.index(target) for target in targets]]
@@ -244,5 +247,5 @@ def check_settings(data: DataConfig) -> None:
     if _steps(data) < 1:
         raise UsageError(
             f"--horizon={data.horizon} of --sequence_length={data.sequence_length} leaves no history",
-            "A --lookback, or a smaller --horizon",
+            "Accepted: a --lookback, or a smaller --horizon",
         )

@@ -68,6 +68,12 @@ class DataConfig:
         None, "of the initial weights and of the order of the data; default: another one each time"
     )
 
+    def __post_init__(self) -> None:
+        _check_paths(self)
+        _check_window(self)
+        _check_counts(self)
+        _check_split(self.split)
+
 
 DEFAULT_TRAIN_STEPS = 2000
 DEFAULT_SAVE_SECS = 60.0
@@ -146,3 +152,50 @@ def require_not_negative(name: str, value: float) -> None:
     """Raises UsageError naming the flag when `value` is not a number from 0 up."""
     if not (math.isfinite(value) and value >= 0):
         raise UsageError(f"--{name}={value}", "Accepted: 0 or more", "Give such a number, or leave the flag out")
+
+
+def _check_paths(data: DataConfig) -> None:
+    if data.eval_data_paths and not data.train_data_paths:
+        raise UsageError(
+            "--eval_data_paths without --train_data_paths",
+            "Accepted: both, or neither (then the course's sine waves are generated)",
+            "Set --train_data_paths",
+        )
+    for flag in ("train_data_paths", "eval_data_paths", "feature_columns", "target_columns"):
+        names = getattr(data, flag)
+        if any(not name.strip() for name in names):
+            raise UsageError(
+                f"--{flag}={','.join(names)} names nothing between two commas", None, "Remove the comma too many"
+            )
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled and flag.endswith("columns"):
+            raise UsageError(f"--{flag} names {doubled[0]!r} twice", "Accepted: each column once", "Remove one of them")
+
+
+def _check_window(data: DataConfig) -> None:
+    """Without a `lookback` the history is what `horizon` leaves of `sequence_length`."""
+    for name in ("sequence_length", "horizon", "lookback"):
+        require_positive(name, getattr(data, name), "a whole number from 1 up")
+    if data.lookback is None and data.sequence_length <= data.horizon:
+        raise UsageError(
+            f"--sequence_length={data.sequence_length} with --horizon={data.horizon} leaves no history",
+            f"Accepted: --sequence_length of {data.horizon + 1} or more",
+            "Set a longer --sequence_length, or --lookback for a series",
+        )
+
+
+def _check_counts(data: DataConfig) -> None:
+    for name in ("train_batch_size", "eval_batch_size", "num_epochs"):
+        require_positive(name, getattr(data, name), "a whole number from 1 up")
+
+
+def _check_split(split: tuple[float, ...]) -> None:
+    """Two or three parts: whole rows each, or fractions that sum to 1."""
+    fractions = all(0 < part < 1 for part in split) and abs(sum(split) - 1) < 1e-6
+    counts = all(math.isfinite(part) and part >= 1 and part == int(part) for part in split)
+    if len(split) not in (2, 3) or not (fractions or counts):
+        raise UsageError(
+            f"--split={','.join(f'{part:g}' for part in split)}",
+            "Accepted: two or three parts (training, evaluation, test), row counts or fractions that sum to 1",
+            "Set --split=.7,.1,.2 or --split=8640,2880,2880",
+        )
