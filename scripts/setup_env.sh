@@ -1,0 +1,55 @@
+# Sourced by the other scripts. `set_up_environment [EXTRA]` leaves in $python an interpreter that has this package, with
+# the extra: the one of the active virtual environment, else of .venv, which is made where it is missing.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+fail() {
+  echo "$(basename "$0"): $*" >&2
+  exit 2
+}
+
+# The first Python that TensorFlow has wheels for.
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then
+      echo "$candidate"
+      return
+    fi
+  done
+  fail "no Python 3.11, 3.12 or 3.13 was found. Install one, or name it: PYTHON=/path/to/python3.11"
+}
+
+find_environment() {
+  if [[ -n ${VIRTUAL_ENV:-} ]]; then
+    environment=$VIRTUAL_ENV
+  elif [[ -n ${CONDA_PREFIX:-} && ${CONDA_DEFAULT_ENV:-base} != base ]]; then
+    environment=$CONDA_PREFIX
+  else
+    environment=$root/.venv
+    if ! "$environment/bin/python" -m pip --version >/dev/null 2>&1; then
+      local base
+      base=$(find_python) || exit
+      echo "Making the virtual environment $environment" >&2
+      "$base" -m venv "$environment" ||
+        fail "$base cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"
+    fi
+  fi
+  python=$environment/bin/python
+  [[ -x $python ]] || fail "$environment has no bin/python. Deactivate that environment, or repair it"
+}
+
+set_up_environment() {
+  local extra=${1:-} stamp wanted
+  find_environment
+  stamp=$environment/.trainer${extra:+-$extra}.stamp
+  wanted=$(cat "$root/setup.py" "$root/pyproject.toml" <(echo "$root") | cksum)
+  if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
+    return
+  fi
+  echo "Installing into $environment (once; a few minutes)" >&2
+  "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >&2
+  "$python" -m pip install --quiet --disable-pip-version-check --editable "$root${extra:+[$extra]}" >&2 ||
+    fail "the installation failed; the lines above say why"
+  echo "$wanted" >"$stamp"
+}

@@ -1,0 +1,47 @@
+"""What is installed: on this machine by pip, on a cloud runner from the source distribution that this file builds."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "trainer" / "__init__.py").read_text(encoding="utf-8"))
+assert VERSION is not None
+
+# Lower bounds are what the tests run with.
+TRAINING = [
+    "absl-py>=2.5",  # the flags of trainer.task
+    "cloudml-hypertune>=0.1.0.dev6",  # builds the lines that a tuner reads; only released as a development version
+    "google-cloud-storage>=3.17",  # gs:// paths
+    "keras>=3.15",  # layers, optimizers and metrics in model functions
+    "numpy>=2.0",  # reading data and scoring baselines before TensorFlow is loaded
+    "rich>=15.0",  # the live line on a terminal
+    "tensorboard>=2.21",  # tf.summary needs it, and TensorFlow no longer brings it
+    # Where a wheel without CUDA exists it is a third of the size; docs/contributing.md says how to train on a GPU.
+    'tensorflow-cpu>=2.21; sys_platform == "linux" and platform_machine == "x86_64"',
+    'tensorflow>=2.21; sys_platform != "linux" or platform_machine != "x86_64"',
+]
+LAUNCH = ["PyYAML>=6.0"]  # sweep and job files
+DEV = [
+    "hypothesis>=6.150",  # properties of flags
+    "mypy>=2.0",  # types
+    "pytest>=9.0",  # tests
+    "ruff>=0.15",  # lint
+    "types-protobuf>=6.30",  # types of tf.train.Example, for mypy
+    "types-PyYAML>=6.0",  # likewise of YAML
+]
+
+setup(
+    name="trainer",
+    version=VERSION[1],
+    description="Training jobs for TensorFlow in the programming model of tf.estimator",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=find_packages(include=["trainer", "trainer.*"]),
+    install_requires=TRAINING,
+    extras_require={"launch": LAUNCH, "dev": LAUNCH + DEV},
+)
