@@ -14,6 +14,7 @@ from trainer.job.errors import DataError
 _SEPARATORS = ("\t", ";", "|", ",")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\Z")
+_RESEMBLES_NUMBER = re.compile(r"[+-]?[$€£]? ?[0-9][0-9,.' ]*(?: ?[%$€£])?\Z")
 _MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "missing"})
 _TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp][Mm])?(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
 _DAY = (
@@ -61,6 +62,10 @@ class Dialect:
         """The text with its numbers written as Python writes them."""
         return text.replace(",", ".") if self.decimal_comma else text
 
+    def resembles_number(self, field: str) -> bool:
+        """Whether a person would read a number in it: 1,234.5 or 12 % or $3."""
+        return bool(_RESEMBLES_NUMBER.match(field)) and self.kind(field) is Kind.TEXT
+
     def kind(self, field: str) -> Kind:
         if _NUMBER.match(self.plain(field)):
             return Kind.NUMBER
@@ -94,10 +99,11 @@ class Head:
     @property
     def has_header(self) -> bool:
         """Text stands above numbers, dates or nothing. (A header may hold numbers as names: `date,0,1,2`.)"""
-        return any(
-            self.dialect.kind(name) is Kind.TEXT and self.sample and Kind.TEXT not in self.kinds(column)
-            for column, name in enumerate(self.first)
-        )
+        return any(self.dialect.kind(name) is Kind.TEXT and self._rarely_text(at) for at, name in enumerate(self.first))
+
+    def _rarely_text(self, column: int) -> bool:
+        texts = sum(self.dialect.kind(row[column]) is Kind.TEXT for row in self.sample)
+        return 2 * texts < len(self.sample)
 
 
 def read_head(path: str, lines: list[str]) -> Head:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 # Records are read by Python, several times slower than text: from here on TensorFlow streams them.
-LARGEST_READ_BYTES = 1 << 27
+LARGEST_READ_BYTES = 1 << 25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

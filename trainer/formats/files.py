@@ -18,6 +18,14 @@ BLOCK_BYTES = 1 << 24
 HEAD_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 1 << 26
 _GZIP_MAGIC = b"\x1f\x8b"
+_FOREIGN_FILES = {
+    b"PAR1": "Parquet",
+    b"PK\x03\x04": "a zip archive or a spreadsheet",
+    b"\x89HDF": "HDF5",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 _FOREIGN_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -30,6 +38,7 @@ def resolve(patterns: tuple[str, ...], flag: str) -> tuple[str, ...]:
     found = {path for pattern in patterns for path in _matches(pattern.strip(), flag)}
     for path in found:
         _check_file(path, flag)
+        _check_content(path, flag)
     return tuple(sorted(found, key=_natural))
 
 
@@ -115,7 +124,7 @@ def _nearest(path: str) -> str:
         return f"The folder {folder!r} is not there either: check the path"
     close = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), n=1)
     return (
-        f"Did you mean {os.path.join(os.path.dirname(path), close[0])!r}?"
+        f"The nearest name there is {os.path.join(os.path.dirname(path), close[0])!r}"
         if close
         else f"See what is there: ls {folder}"
     )
@@ -136,6 +145,18 @@ def _check_file(path: str, flag: str) -> None:
             "Accepted: at least one row",
             "Leave the file out, or write it again",
         )
+
+
+def _check_content(path: str, flag: str) -> None:
+    with open(path, "rb") as file:
+        start = file.read(8)
+    for magic, name in _FOREIGN_FILES.items():
+        if start.startswith(magic):
+            raise DataError(
+                f"--{flag}: {path!r} is {name}",
+                "Accepted: CSV or TFRecord, plain or gzip",
+                "Unpack it, or write it as CSV",
+            )
 
 
 def _natural(path: str) -> list[tuple[int, str | int]]:

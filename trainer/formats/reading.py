@@ -93,12 +93,12 @@ def _format(path: str, data: DataConfig) -> DataFormat:
 
 
 def _is_long_table(found: Head, data: DataConfig) -> bool:
-    """A header, or dates beside numbers (a series whose header is missing, which reading it as one will say)."""
+    """A header, only words, or dates beside numbers: what is missing there, reading it as a series will say."""
     kinds = [found.dialect.kind(field) for field in found.first]
     if found.has_header:
         few_texts = kinds[0] is Kind.NUMBER and kinds.count(Kind.TEXT) * 2 <= len(kinds)
         return not (few_texts and len(kinds) == data.sequence_length)
-    return Kind.DATE in kinds
+    return Kind.DATE in kinds or set(kinds) == {Kind.TEXT}
 
 
 def _reject_records(paths: tuple[str, ...], chosen: DataFormat) -> None:

@@ -77,7 +77,7 @@ def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarr
     kind = features[name].WhichOneof("kind")
     if kind != "float_list":
         raise DataError(f"{place}: feature {name!r} is {kind or 'empty'}", "Accepted: a float_list", _REWRITE)
-    values = np.array(features[name].float_list.value)
+    values = np.array(features[name].float_list.value[:])
     if values.shape != (length,):
         raise DataError(
             f"{place}: feature {name!r} has {values.size} values",

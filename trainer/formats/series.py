@@ -85,8 +85,9 @@ def _head(path: str) -> Head:
         )
     if not found.sample:
         raise DataError(
-            f"{path}:{found.first_line}: no row of {len(found.first)} fields below the first",
-            "Accepted: rows of numbers below a header",
+            f"{path}:{found.first_line}: taken as the header, and no row below it has {len(found.first)} fields",
+            "Accepted: a header, and rows of numbers below it",
+            "Remove what stands above the header, or add the rows",
         )
     named = [name for name in found.first if name]
     doubled = sorted({name for name in named if named.count(name) > 1})
@@ -133,17 +134,21 @@ def _check_there(name: str, flag: str, found: Head) -> None:
 
 def _numeric(found: Head) -> tuple[str, ...]:
     """All columns but dates, texts, and those without a name (an index, or a separator at the end of every line)."""
-    names = tuple(
-        name
-        for column, name in enumerate(found.first)
-        if name and name.lower() not in _TIME_NAMES and found.kinds(column) & {Kind.NUMBER, Kind.MISSING}
-    )
+    names = tuple(name for column, name in enumerate(found.first) if name and _holds_numbers(found, column))
     if not names:
         raise DataError(
             f"{found.path} has no numeric column (it has: {', '.join(found.first)})",
             "Accepted: at least one column of numbers",
         )
     return names
+
+
+def _holds_numbers(found: Head, column: int) -> bool:
+    """A column of 1,234.5 counts too: reading it will say what is wrong, where leaving it out would be silent."""
+    if found.first[column].lower() in _TIME_NAMES:
+        return False
+    numbers = found.kinds(column) & {Kind.NUMBER, Kind.MISSING}
+    return bool(numbers) or any(found.dialect.resembles_number(row[column]) for row in found.sample)
 
 
 def _table(heads: list[Head], paths: tuple[str, ...], names: tuple[str, ...], memory_limit: int) -> np.ndarray:
