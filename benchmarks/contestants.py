@@ -56,6 +56,22 @@ def batched_input(job: Job, steps: int) -> None:
     estimator(job, steps, sines.batched_csv(job.csv, job.batch_size))
 
 
+def trainer_inputs(job: Job, steps: int) -> None:
+    """The same, with the rows that `trainer.inputs` reads, checks and shuffles."""
+    import tensorflow as tf
+
+    from trainer import inputs
+    from trainer.job.config import DataConfig
+
+    data = DataConfig(train_data_paths=(job.csv,), eval_data_paths=(job.csv,), train_batch_size=job.batch_size)
+    inputs.describe(data)
+
+    def as_course(features: dict[str, tf.Tensor], labels: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        return {sines.FEATURE: features["values"][..., 0]}, labels[..., 0]
+
+    estimator(job, steps, lambda: inputs.train_input_fn(data).map(as_course))
+
+
 def keras_fit(job: Job, steps: int) -> None:
     """Keras 3 as one types it: LSTM, Dense, compile, fit."""
     import keras
@@ -160,6 +176,7 @@ def bare_xla(job: Job, steps: int) -> None:
 CONTESTANTS: dict[str, Contestant] = {
     "course_input": course_input,
     "batched_input": batched_input,
+    "trainer_inputs": trainer_inputs,
     "keras_fit": keras_fit,
     "bare_call": bare_call,
     "bare_loop": bare_loop,
