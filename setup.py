@@ -30,8 +30,6 @@ DEV = [
     "mypy>=2.0",  # types
     "pytest>=9.0",  # tests
     "ruff>=0.15",  # lint
-    "types-protobuf>=6.30",  # types of tf.train.Example, for mypy
-    "types-PyYAML>=6.0",  # likewise of YAML
 ]
 
 setup(
