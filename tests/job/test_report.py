@@ -1,0 +1,92 @@
+"""What a run says at its end, and of each evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from trainer.job import report
+from trainer.job.report import Summary
+
+SUMMARY = Summary(
+    global_step=2000,
+    reason="max_steps",
+    metrics={"rmse": 0.0123, "rmse_same_as_last": 0.2386, "loss": 0.00015, "global_step": 2000},
+    test_metrics=None,
+    baselines={"rmse_same_as_last": 0.2386, "rmse_least_squares": 1.1e-9},
+    steps_per_sec=4321.0,
+    examples_per_sec=432100.0,
+    seconds=9.87,
+    checkpoint="out/model.ckpt-2000",
+    export_dir="out/export/latest/1700000000",
+    model="lstm",
+    params={"model": "lstm"},
+    versions={"tensorflow": "2.21.0"},
+)
+
+
+def test_the_table_puts_the_score_beside_the_baselines_and_says_what_to_type() -> None:
+    again = "python -m trainer.task --output_dir=out --train_steps=4000"
+    assert report.table(SUMMARY, "out", serving_shape=(1, 9, 1), again=again).splitlines() == [
+        "",
+        "                                      rmse",
+        "  this run (lstm)                   0.0123   step 2,000",
+        "  same as last                      0.2386   beaten",
+        "  least squares                    1.1e-09   not beaten",
+        "",
+        "  checkpoint  out/model.ckpt-2000",
+        "  export      out/export/latest/1700000000",
+        "  events      out",
+        "  summary     out/summary.json",
+        "  took        9.9 s, 4,321 steps/s; ended by max_steps",
+        "",
+        "Next",
+        "  tensorboard --logdir out",
+        "  saved_model_cli run --dir out/export/latest/1700000000 --tag_set serve --signature_def serving_default "
+        "--input_exprs 'values=np.zeros((1,9,1),np.float32)'",
+        "  python -m trainer.task --output_dir=out --train_steps=4000",
+    ]
+
+
+def test_what_is_not_known_is_a_dash_or_left_out() -> None:
+    bare = dataclasses.replace(
+        SUMMARY, metrics={"loss": 1.0}, baselines={}, steps_per_sec=None, checkpoint=None, export_dir=None
+    )
+    text = report.table(bare, "my runs", serving_shape=(1, 9, 1))
+    assert "  this run (lstm)                        -   step 2,000" in text
+    assert "  export      -" in text
+    assert "no step made" in text
+    assert text.endswith("Next\n  tensorboard --logdir 'my runs'")
+
+
+def test_the_test_part_has_a_line_of_its_own() -> None:
+    text = report.table(dataclasses.replace(SUMMARY, test_metrics={"rmse": 0.5}), "out")
+    assert "  this run, test part                  0.5" in text
+
+
+def test_a_score_that_is_nan_beats_nothing() -> None:
+    text = report.table(dataclasses.replace(SUMMARY, metrics={"rmse": math.nan}), "out")
+    assert "this run (lstm)                      nan" in text
+    assert "same as last                      0.2386   not beaten" in text
+
+
+@pytest.mark.parametrize(
+    ("metrics", "baselines", "expected"),
+    [
+        (
+            {"rmse": 0.1, "rmse_same_as_last": 0.2, "global_step": 1000},
+            {"rmse_least_squares": 0.01},
+            "Evaluated step 1,000: rmse 0.1 (does not beat least squares 0.01, beats same as last 0.2)",
+        ),
+        ({"rmse": 0.1, "global_step": 5}, {}, "Evaluated step 5: rmse 0.1"),
+        ({"loss": 0.5, "global_step": 5}, {}, "Evaluated step 5: loss 0.5"),
+    ],
+)
+def test_an_evaluation_is_one_line(metrics: dict[str, float], baselines: dict[str, float], expected: str) -> None:
+    assert report.evaluation_line(metrics, baselines) == expected
+
+
+def test_the_record_has_every_field() -> None:
+    assert list(SUMMARY.record()) == [field.name for field in dataclasses.fields(Summary)]

@@ -1,0 +1,133 @@
+"""The layers of docs/design.md: who may import whom, without cycles, and no TensorFlow where seconds count."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+PACKAGE = ROOT / "trainer"
+
+# What each layer may import of this package; a module's layer is its folder, or its name at the top.
+ALLOWED = {
+    "job": {"job"},
+    "storage": {"storage"},
+    "formats": {"formats", "job", "storage"},
+    "networks": {"networks", "job"},
+    "estimator": {"estimator", "job", "storage"},
+    "launch": {"launch", "job", "storage"},
+    "inputs": {"formats", "estimator", "job"},
+    "model": {"networks", "estimator", "job"},
+    "single": {"inputs", "model", "estimator", "job"},
+    "task": {"single", "inputs", "model", "job"},
+}
+OF_THE_PERSON = {"inputs", "model"}
+WITHOUT_TENSORFLOW = {"tensorflow", "keras"}
+
+
+def modules() -> dict[str, pathlib.Path]:
+    """Path by dotted name, packages by their own name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: pathlib.Path, *, everywhere: bool) -> Iterator[str]:
+    """Names that the module imports: at import time, or `everywhere` in it (but for type checkers)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not everywhere:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path} imports relatively"
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name for name in submodules if name in MODULES)
+            if not set(submodules) <= set(MODULES):
+                yield node.module
+        pending.extend(ast.iter_child_nodes(node))
+
+
+def own(names: Iterator[str]) -> set[str]:
+    """Modules of this package among the names."""
+    return {name for name in names if name in MODULES}
+
+
+def layer(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name != "trainer"))
+def test_a_module_imports_only_layers_below_it(module: str) -> None:
+    met = {layer(name) for name in own(imports(MODULES[module], everywhere=True))} - {"trainer", layer(module)}
+    assert met <= ALLOWED[layer(module)], f"{module} imports {met - ALLOWED[layer(module)]}"
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    graph = {name: own(imports(path, everywhere=True)) - {name} for name, path in MODULES.items()}
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " → ".join([*above, name])
+        if name not in done:
+            for other in sorted(graph[name]):
+                visit(other, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def reached(module: str) -> dict[str, set[str]]:
+    """What is imported from outside, by module of ours, when `module` is imported."""
+    seen: dict[str, set[str]] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        names = list(imports(MODULES[name], everywhere=False))
+        seen[name] = {other.partition(".")[0] for other in names} - {"trainer"}
+        parents = {name.rpartition(".")[0]} & set(MODULES)
+        pending.extend(own(iter(names)) | parents)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "module",
+    sorted(name for name in MODULES if layer(name) in ("job", "launch", "storage", "task", *OF_THE_PERSON)),
+)
+def test_no_import_of_these_loads_tensorflow(module: str) -> None:
+    loads = {name for name, outside in reached(module).items() if outside & WITHOUT_TENSORFLOW}
+    assert not loads, f"{module} reaches {loads}"
+
+
+def test_the_job_layer_needs_the_standard_library_and_absl_only() -> None:
+    allowed = set(sys.stdlib_module_names) | {"absl"}
+    for name in MODULES:
+        if layer(name) == "job":
+            outside = {other.partition(".")[0] for other in imports(MODULES[name], everywhere=True)} - {"trainer"}
+            assert outside <= allowed, f"{name} imports {outside - allowed}"
+
+
+def test_help_and_data_checks_run_without_tensorflow() -> None:
+    code = (
+        "import sys; from trainer import inputs, task; from trainer.job.config import DataConfig; "
+        "inputs.describe(DataConfig()); sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
