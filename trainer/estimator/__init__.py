@@ -1,0 +1,33 @@
+"""HOW it trains: the programming model of tf.estimator on current TensorFlow and Keras 3."""
+
+from trainer.estimator import early_stopping as experimental
+from trainer.estimator import export
+from trainer.estimator.estimator import Estimator
+from trainer.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
+from trainer.estimator.hooks import CheckpointSaverListener, LoggingTensorHook, RunContext, RunValues, TrainingHook
+from trainer.estimator.run_config import RunConfig
+from trainer.estimator.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.training import EvalSpec, TrainSpec, train_and_evaluate
+from trainer.estimator.warm_start import WarmStartSettings
+
+__all__ = [
+    "BestExporter",
+    "CheckpointSaverListener",
+    "Estimator",
+    "EstimatorSpec",
+    "EvalSpec",
+    "Exporter",
+    "FinalExporter",
+    "LatestExporter",
+    "LoggingTensorHook",
+    "ModeKeys",
+    "RunConfig",
+    "RunContext",
+    "RunValues",
+    "TrainSpec",
+    "TrainingHook",
+    "WarmStartSettings",
+    "experimental",
+    "export",
+    "train_and_evaluate",
+]

@@ -1,0 +1,265 @@
+"""Checkpoints on disk: `model.ckpt-<step>` keyed by the variables' names, with a state file of relative paths.
+
+The files are those that `tf.train.Saver` and tf.estimator wrote: a V2 bundle whose index appears last, so that a checkpoint is there whole
+or not at all, and a `checkpoint` file that is replaced atomically. The position of the input is kept in the same bundle.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
+
+from trainer.estimator.retention import Checkpoint, expired
+from trainer.estimator.variables import GLOBAL_STEP
+from trainer.job.errors import TrainingError
+
+STATE_FILE = "checkpoint"
+INPUT_PREFIX = "_trainer_input/"
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_PREFIX = re.compile(r"model\.ckpt-(\d+)$")
+
+
+def path(directory: str, step: int) -> str:
+    return os.path.join(directory, f"model.ckpt-{step}")
+
+
+def step_of(checkpoint_path: str) -> int:
+    """The global step in a checkpoint's name.
+
+    Raises:
+      ValueError: another kind of name.
+    """
+    match = _PREFIX.search(checkpoint_path)
+    if not match:
+        raise ValueError(f"{checkpoint_path} is no checkpoint of an Estimator. They are called model.ckpt-<step>")
+    return int(match.group(1))
+
+
+def exists(checkpoint_path: str) -> bool:
+    return os.path.exists(f"{checkpoint_path}.index")
+
+
+def latest(directory: str) -> str | None:
+    """The newest whole checkpoint of a directory, by its state file; None when there is none.
+
+    A checkpoint that the state file names but that is not there is passed over for the newest one that is.
+    """
+    for name in reversed(_state(directory).all_model_checkpoint_paths):
+        candidate = os.path.join(directory, name)
+        if exists(candidate):
+            return candidate
+    return None
+
+
+def _state(directory: str) -> CheckpointState:
+    state = CheckpointState()
+    file = Path(directory, STATE_FILE)
+    if not file.exists():
+        return state
+    try:
+        text_format.Parse(file.read_text(encoding="utf-8"), state)
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise TrainingError(
+            f"{file} is no checkpoint state file: {error}", do="Delete that file, or name a checkpoint by its path"
+        ) from error
+    names = [*state.all_model_checkpoint_paths]
+    if state.model_checkpoint_path in names:
+        names.remove(state.model_checkpoint_path)
+    if state.model_checkpoint_path:
+        names.append(state.model_checkpoint_path)
+    del state.all_model_checkpoint_paths[:]
+    state.all_model_checkpoint_paths.extend(names)
+    return state
+
+
+def _write_state(directory: str, names: list[str], saved_at: list[float], kept_until: float) -> None:
+    state = CheckpointState(
+        model_checkpoint_path=names[-1],
+        all_model_checkpoint_paths=names,
+        all_model_checkpoint_timestamps=saved_at,
+        last_preserved_timestamp=kept_until,
+    )
+    write_whole(Path(directory, STATE_FILE), text_format.MessageToString(state).encode())
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Writes a file under a new name, makes it durable, and publishes it."""
+    fresh = file.with_name(f"{file.name}.tmp-{os.getpid()}")
+    with fresh.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    fresh.replace(file)
+
+
+@dataclasses.dataclass
+class Saver:
+    """Saves to one directory, and lets old checkpoints go.
+
+    Attributes:
+      directory: of the checkpoints.
+      keep_max: how many of the newest stay; 0 or None keeps all.
+      keep_every_hours: one checkpoint of every so many hours stays for good.
+      started_at: when the run began, in seconds; the hours count from here.
+      in_use: paths that stay because something reads them or points at them.
+    """
+
+    directory: str
+    keep_max: int | None
+    keep_every_hours: float
+    started_at: float
+    in_use: Collection[str] = ()
+
+    def save(self, step: int, tensors: Mapping[str, Any], now: float) -> str:
+        """Writes `model.ckpt-<step>` and its state file; returns its path.
+
+        Args:
+          step: the global step.
+          tensors: what to save, by name.
+          now: the time in seconds.
+        """
+        os.makedirs(self.directory, exist_ok=True)
+        target = path(self.directory, step)
+        names = list(tensors)
+        tf.raw_ops.SaveV2(
+            prefix=target,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tensors[name] for name in names],
+        )
+        self._publish(os.path.basename(target), now)
+        return target
+
+    def _publish(self, name: str, now: float) -> None:
+        state = _state(self.directory)
+        times = dict(zip(state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps, strict=False))
+        names = [known for known in state.all_model_checkpoint_paths if known != name]
+        known = [Checkpoint(other, times.get(other, self.started_at)) for other in names] + [Checkpoint(name, now)]
+        known = [checkpoint for checkpoint in known if exists(os.path.join(self.directory, checkpoint.path))]
+        every = self.keep_every_hours * 3600
+        kept_until = state.last_preserved_timestamp or self.started_at + every
+        in_use = {os.path.relpath(path_, self.directory) for path_ in self.in_use}
+        gone, kept_until = expired(known, self.keep_max, every, kept_until, in_use)
+        left = known[max(0, len(known) - self.keep_max) :] if self.keep_max else known
+        _write_state(self.directory, [c.path for c in left], [c.saved_at for c in left], kept_until)
+        for checkpoint in gone:
+            _delete(os.path.join(self.directory, checkpoint.path))
+
+
+def _delete(checkpoint_path: str) -> None:
+    """Deletes the files of one checkpoint, its index first, so that it is never there in part."""
+    directory, prefix = os.path.split(checkpoint_path)
+    names = [name for name in os.listdir(directory) if name == f"{prefix}.meta" or name.startswith(f"{prefix}.data-")]
+    for name in [f"{prefix}.index", *names]:
+        Path(directory, name).unlink(missing_ok=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """The tensors of one checkpoint, by the names of the variables.
+
+    Checkpoints of `tf.train.Checkpoint` and of SavedModels, which are keyed by objects, are read by the full names that they record.
+    """
+
+    checkpoint_path: str
+    keys: Mapping[str, str]
+    _reader: Any
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.keys
+
+    def names(self) -> list[str]:
+        return sorted(self.keys)
+
+    def shape(self, name: str) -> list[int]:
+        return self._reader.get_variable_to_shape_map()[self.keys[name]]
+
+    def value(self, name: str) -> np.ndarray:
+        try:
+            return self._reader.get_tensor(self.keys[name])
+        except (tf.errors.OpError, RuntimeError, ValueError) as error:
+            raise TrainingError(
+                f"{self.checkpoint_path} cannot be read at {name}: {error}",
+                do="Delete that checkpoint, or name another one",
+            ) from error
+
+
+def read(source: str) -> Reader:
+    """Opens a checkpoint: its path, a directory of checkpoints, or a SavedModel.
+
+    Raises:
+      ValueError: there is nothing of the kind.
+    """
+    checkpoint_path = _resolved(os.fspath(source))
+    try:
+        reader = tf.train.load_checkpoint(checkpoint_path)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{checkpoint_path} cannot be read as a checkpoint: {error}. Name the path of a checkpoint, as …/model.ckpt-100"
+        ) from error
+    stored = reader.get_variable_to_shape_map()
+    if _OBJECT_GRAPH in stored:
+        return Reader(checkpoint_path, _keys_by_full_name(reader), reader)
+    return Reader(checkpoint_path, {key: key for key in stored if not key.startswith(INPUT_PREFIX)}, reader)
+
+
+def _resolved(source: str) -> str:
+    if not os.path.isdir(source):
+        return source
+    if os.path.exists(os.path.join(source, "saved_model.pb")):
+        return os.path.join(source, "variables", "variables")
+    found = latest(source)
+    if found is None:
+        raise ValueError(
+            f"{source} holds no checkpoint. It takes a checkpoint's path, a directory with checkpoints, or a SavedModel. "
+            "Check the path, or train first"
+        )
+    return found
+
+
+def _keys_by_full_name(reader: Any) -> dict[str, str]:
+    graph = TrackableObjectGraph.FromString(reader.get_tensor(_OBJECT_GRAPH))
+    return {
+        attribute.full_name: attribute.checkpoint_key
+        for node in graph.nodes
+        for attribute in node.attributes
+        if attribute.full_name
+    }
+
+
+def restore(variables: Mapping[str, tf.Variable], reader: Reader) -> None:
+    """Sets variables to the values of a checkpoint, all of them or none.
+
+    Raises:
+      ValueError: one of them is missing in the checkpoint, or has another shape there.
+    """
+    missing = sorted(name for name in variables if name not in reader)
+    if missing:
+        raise ValueError(
+            f"{reader.checkpoint_path} lacks {', '.join(missing)}; it has {', '.join(reader.names())}. "
+            "The model function has to make the variables that the checkpoint was written with. "
+            "Train into another model_dir, or use warm_start_from to take over what fits"
+        )
+    for name, variable in variables.items():
+        if list(variable.shape) != reader.shape(name):
+            raise ValueError(
+                f"{reader.checkpoint_path} has {name} of shape {reader.shape(name)}; the model function makes it {list(variable.shape)}. "
+                "Train into another model_dir, or change the model back"
+            )
+    for name, variable in variables.items():
+        variable.assign(reader.value(name))
+
+
+def saved_step(checkpoint_path: str) -> int:
+    """The global step that a checkpoint holds."""
+    return int(read(checkpoint_path).value(GLOBAL_STEP))

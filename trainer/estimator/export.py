@@ -1,0 +1,202 @@
+"""What an exported model takes and gives: serving input receivers and export outputs."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+DEFAULT_SIGNATURE = "serving_default"
+SINGLE_RECEIVER = "input"
+
+CLASSIFY_METHOD = "tensorflow/serving/classify"
+PREDICT_METHOD = "tensorflow/serving/predict"
+REGRESS_METHOD = "tensorflow/serving/regress"
+
+
+@dataclasses.dataclass(frozen=True)
+class ServingInputReceiver:
+    """The inputs of a served model and the features made of them.
+
+    Attributes:
+      features: what the model function gets.
+      receiver_tensors: a tensor or a dict of tensors that a client feeds; a single one is called `input`.
+      receiver_tensors_alternatives: further groups of tensors that can be fed instead, by name. Group `g` gets signatures of its own,
+        named `g:<signature>`. Groups may feed any tensors from which the features are computed.
+    """
+
+    features: Any
+    receiver_tensors: Any
+    receiver_tensors_alternatives: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "receiver_tensors", named_tensors(self.receiver_tensors, "receiver_tensors"))
+        alternatives = {
+            name: named_tensors(group, f"receiver_tensors_alternatives[{name!r}]")
+            for name, group in (self.receiver_tensors_alternatives or {}).items()
+        }
+        object.__setattr__(self, "receiver_tensors_alternatives", alternatives)
+
+    def receives_examples(self) -> bool:
+        """Whether the one input is a batch of serialized examples, as Classify and Regress calls send."""
+        tensors = list(self.receiver_tensors.values())
+        return len(tensors) == 1 and tensors[0].dtype == tf.string
+
+
+@dataclasses.dataclass(frozen=True)
+class SupervisedInputReceiver:
+    """The inputs of an exported TRAIN or EVAL graph: features, labels, and the tensors that are fed."""
+
+    features: Any
+    labels: Any
+    receiver_tensors: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "receiver_tensors", named_tensors(self.receiver_tensors, "receiver_tensors"))
+
+
+def named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
+    """A dict of tensors from a dict or from a single tensor.
+
+    Raises:
+      TypeError: a key that is no string or a value that is no tensor.
+    """
+    named = dict(tensors) if isinstance(tensors, Mapping) else {SINGLE_RECEIVER: tensors}
+    for name, tensor in named.items():
+        if not isinstance(name, str) or not tf.is_tensor(tensor):
+            raise TypeError(
+                f"{place} has {name!r}: {tensor!r}. It takes a tensor, or a dict of strings to tensors. "
+                "Make the inputs with tf.compat.v1.placeholder"
+            )
+    return named
+
+
+def _placeholder_like(name: str, feature: Any, batch_size: int | None) -> tf.Tensor:
+    tensor = tf.convert_to_tensor(feature) if not isinstance(feature, tf.TypeSpec) else feature
+    shape = tensor.shape.as_list() if tensor.shape.rank is not None else None
+    if shape:
+        shape[0] = batch_size
+    return tf.compat.v1.placeholder(tensor.dtype, shape, name=name)
+
+
+def build_raw_serving_input_receiver_fn(
+    features: Any, default_batch_size: int | None = None
+) -> Callable[[], ServingInputReceiver]:
+    """A receiver function for features that clients send as they are.
+
+    Args:
+      features: a dict of tensors or `tf.TensorSpec`s (or one), whose types and shapes the placeholders take.
+      default_batch_size: the first dimension of the placeholders; None for any.
+    """
+
+    def serving_input_receiver_fn() -> ServingInputReceiver:
+        if not isinstance(features, Mapping):
+            placeholder = _placeholder_like("feature", features, default_batch_size)
+            return ServingInputReceiver(placeholder, {"feature": placeholder})
+        placeholders = {
+            name: _placeholder_like(name, feature, default_batch_size) for name, feature in features.items()
+        }
+        return ServingInputReceiver(placeholders, placeholders)
+
+    return serving_input_receiver_fn
+
+
+def build_parsing_serving_input_receiver_fn(
+    feature_spec: Mapping[str, Any], default_batch_size: int | None = None
+) -> Callable[[], ServingInputReceiver]:
+    """A receiver function for serialized `tf.train.Example`s.
+
+    Args:
+      feature_spec: a dict of `tf.io.FixedLenFeature` and the like, for `tf.io.parse_example`.
+      default_batch_size: the number of examples; None for any.
+    """
+
+    def serving_input_receiver_fn() -> ServingInputReceiver:
+        examples = tf.compat.v1.placeholder(tf.string, [default_batch_size], name="input_example_tensor")
+        return ServingInputReceiver(tf.io.parse_example(examples, dict(feature_spec)), {"examples": examples})
+
+    return serving_input_receiver_fn
+
+
+class ExportOutput(abc.ABC):
+    """One way to answer: the outputs of a signature and the kind of call that it serves."""
+
+    method_name: str
+    takes_examples_only: bool
+
+    @property
+    @abc.abstractmethod
+    def tensors(self) -> dict[str, tf.Tensor]:
+        """The outputs, by the names that clients see."""
+
+
+class PredictOutput(ExportOutput):
+    """Any tensors, by name.
+
+    Args:
+      outputs: a dict of tensors, or one tensor, called `output`.
+    """
+
+    method_name = PREDICT_METHOD
+    takes_examples_only = False
+
+    def __init__(self, outputs: Any) -> None:
+        self.outputs = dict(outputs) if isinstance(outputs, Mapping) else {"output": outputs}
+        for name, tensor in self.outputs.items():
+            if not isinstance(name, str) or not tf.is_tensor(tensor):
+                raise ValueError(
+                    f"A PredictOutput was given {name!r}: {tensor!r}. It takes a tensor, or a dict of strings to tensors"
+                )
+
+    @property
+    def tensors(self) -> dict[str, tf.Tensor]:
+        return self.outputs
+
+
+class RegressionOutput(ExportOutput):
+    """One value an example, for Regress calls with serialized examples.
+
+    Args:
+      value: float [batch] or [batch, 1].
+    """
+
+    method_name = REGRESS_METHOD
+    takes_examples_only = True
+
+    def __init__(self, value: tf.Tensor) -> None:
+        if not (tf.is_tensor(value) and value.dtype.is_floating):
+            raise ValueError(f"A RegressionOutput was given {value!r}. It takes a tensor of floating-point values")
+        self.value = value
+
+    @property
+    def tensors(self) -> dict[str, tf.Tensor]:
+        return {"outputs": self.value}
+
+
+class ClassificationOutput(ExportOutput):
+    """Scores and class names, for Classify calls with serialized examples.
+
+    Args:
+      scores: float [batch, classes]; None where only the names matter.
+      classes: string [batch, classes]; None where the scores say it all.
+    """
+
+    method_name = CLASSIFY_METHOD
+    takes_examples_only = True
+
+    def __init__(self, scores: tf.Tensor | None = None, classes: tf.Tensor | None = None) -> None:
+        if scores is None and classes is None:
+            raise ValueError("A ClassificationOutput was given neither scores nor classes. It needs at least one of them")
+        if scores is not None and not (tf.is_tensor(scores) and scores.dtype.is_floating):
+            raise ValueError(f"A ClassificationOutput was given scores {scores!r}. They are a tensor of floating-point values")
+        if classes is not None and not (tf.is_tensor(classes) and classes.dtype == tf.string):
+            raise ValueError(f"A ClassificationOutput was given classes {classes!r}. They are a tensor of strings")
+        self.scores, self.classes = scores, classes
+
+    @property
+    def tensors(self) -> dict[str, tf.Tensor]:
+        named = {"classes": self.classes, "scores": self.scores}
+        return {name: tensor for name, tensor in named.items() if tensor is not None}

@@ -1,0 +1,174 @@
+"""A SavedModel from a traced model: signatures cut from its graph, published whole.
+
+A signature answers with the tensors of an export output, from the tensors of a receiver. Directories are named by ten digits of seconds, as
+TensorFlow Serving wants them, and appear complete or not at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from trainer.estimator.export import DEFAULT_SIGNATURE, ExportOutput, PredictOutput, ServingInputReceiver
+from trainer.estimator.tracing import TracedModel
+
+log = logging.getLogger("trainer")
+
+ASSETS_EXTRA = "assets.extra"
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """One entry point of a served model.
+
+    Attributes:
+      inputs: what a client feeds, by name.
+      outputs: what it gets, by name.
+    """
+
+    inputs: Mapping[str, tf.Tensor]
+    outputs: Mapping[str, tf.Tensor]
+
+
+def signatures(
+    outputs: Mapping[str, ExportOutput], receiver: ServingInputReceiver
+) -> tuple[dict[str, Signature], dict[str, str]]:
+    """The signatures that a receiver and export outputs make.
+
+    Returns:
+      Signatures by name, and the reason for each one that is left out.
+    """
+    made: dict[str, Signature] = {}
+    left_out: dict[str, str] = {}
+    groups: dict[str | None, Mapping[str, tf.Tensor]] = {None: receiver.receiver_tensors}
+    groups |= receiver.receiver_tensors_alternatives or {}
+    for group, tensors in groups.items():
+        examples = len(tensors) == 1 and next(iter(tensors.values())).dtype == tf.string
+        for name, output in outputs.items():
+            full = name if group is None else f"{group}:{name}"
+            if output.takes_examples_only and not examples:
+                left_out[full] = (
+                    f"{type(output).__name__} answers calls with serialized examples, one string tensor, and the receiver has "
+                    + ", ".join(f"{key} {tensor.dtype.name}" for key, tensor in tensors.items())
+                )
+                continue
+            made[full] = Signature(tensors, output.tensors)
+    return made, left_out
+
+
+def with_default(made: dict[str, Signature], left_out: Mapping[str, str], receiver: ServingInputReceiver, predictions: Any) -> None:
+    """Adds a `serving_default` of the predictions where the rules of the outputs left none, and says what is missing."""
+    for name, reason in left_out.items():
+        log.warning("The signature %s is left out of the export: %s. A PredictOutput beside it would serve every receiver.", name, reason)
+    if DEFAULT_SIGNATURE not in made:
+        log.warning("The signature %s of the export answers with the predictions instead.", DEFAULT_SIGNATURE)
+        made[DEFAULT_SIGNATURE] = Signature(receiver.receiver_tensors, PredictOutput(predictions).tensors)
+
+
+def write(traced: TracedModel, made: Mapping[str, Signature], directory: str) -> None:
+    """Writes a SavedModel of the signatures into a directory, with the variables that they use."""
+    module = tf.Module()
+    functions, used = {}, set()
+    for name, signature in made.items():
+        part = traced.part(dict(signature.outputs), feeds=list(signature.inputs.values()))
+        used |= part.variables
+        functions[name] = _function(part, signature)
+    module.model_variables = [traced.store.by_name[name] for name in sorted(used | {traced.store.global_step.name[:-2]})]
+    module.resources = traced.resources
+    tf.saved_model.save(module, directory, signatures=functions)
+
+
+def _function(part: Callable[..., Any], signature: Signature) -> Any:
+    def serve(**inputs: tf.Tensor) -> Any:
+        return part(*[inputs[name] for name in signature.inputs])
+
+    specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in signature.inputs.items()}
+    return tf.function(serve, autograph=False).get_concrete_function(**specs)
+
+
+def publish(
+    base: str, write_into: Callable[[str], None], now: float, assets_extra: Mapping[str, str] | None, as_text: bool
+) -> str:
+    """Makes `<base>/<ten digits>` appear with what `write_into` writes; returns its path.
+
+    Args:
+      base: the directory of the exports.
+      write_into: fills a new directory.
+      now: seconds; the name counts on when it is taken.
+      assets_extra: files to add below `assets.extra`, destination to source.
+      as_text: write the graph as text.
+    """
+    os.makedirs(base, exist_ok=True)
+    hidden = os.path.join(base, f"temp-{int(now)}-{os.getpid()}")
+    try:
+        write_into(hidden)
+        if as_text:
+            _as_text(Path(hidden))
+        for destination, source in (assets_extra or {}).items():
+            target = Path(hidden, ASSETS_EXTRA, destination)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        return _renamed(hidden, base, int(now))
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+
+
+def _renamed(hidden: str, base: str, seconds: int) -> str:
+    while True:
+        target = os.path.join(base, f"{seconds:010d}")
+        if not os.path.exists(target):
+            os.rename(hidden, target)
+            return target
+        seconds += 1
+
+
+def _as_text(directory: Path) -> None:
+    binary = directory / "saved_model.pb"
+    model = SavedModel.FromString(binary.read_bytes())
+    (directory / "saved_model.pbtxt").write_text(text_format.MessageToString(model))
+    binary.unlink()
+
+
+def merge_modes(directories: Mapping[str, str], target: str) -> None:
+    """Makes one SavedModel with a graph for each tag, from SavedModels of the same variables.
+
+    Args:
+      directories: tag to SavedModel; the first one gives variables and assets.
+      target: the directory to write.
+    """
+    first, *others = directories.items()
+    shutil.copytree(first[1], target)
+    merged = SavedModel(saved_model_schema_version=1)
+    for tag, directory in (first, *others):
+        meta_graph = SavedModel.FromString(Path(directory, "saved_model.pb").read_bytes()).meta_graphs[0]
+        del meta_graph.meta_info_def.tags[:]
+        meta_graph.meta_info_def.tags.append(tag)
+        merged.meta_graphs.append(meta_graph)
+    Path(target, "saved_model.pb").write_bytes(merged.SerializeToString())
+
+
+def exports(base: str) -> list[str]:
+    """The exports below a directory, oldest first: those with ten digits for a name."""
+    if not os.path.isdir(base):
+        return []
+    return [os.path.join(base, name) for name in sorted(os.listdir(base)) if _is_export(name)]
+
+
+def _is_export(name: str) -> bool:
+    return len(name) == 10 and name.isascii() and name.isdigit()
+
+
+def delete(paths: Iterable[str]) -> None:
+    """Deletes exports."""
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True)

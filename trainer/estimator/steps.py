@@ -1,0 +1,236 @@
+"""The inner loop: many training steps in one device call, with no Python among them.
+
+Where the data can be stacked, a call is one program over a stack of batches `[steps, batch, …]`, compiled by XLA where XLA can compile
+the model, else run as a graph. Where they cannot (unknown dimensions, sparse or ragged tensors), the loop pulls batches from the
+pipeline's iterator inside the graph. A call begins and ends at any step without another compilation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.estimator.batches import IteratedBatches, StackedBatches, stack_steps, stackable
+from trainer.estimator.tracing import TracedModel, training_operations
+
+log = logging.getLogger("trainer")
+
+TraceModel = Callable[[Any, bool], TracedModel]
+"""Traces the model function for an element spec; the flag asks for loops that XLA can compile."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CallResult:
+    """What a device call did.
+
+    Attributes:
+      losses: float32 [steps made].
+      results: fetched tensors of the last step, by key; empty when no step was made.
+      data_ended: whether the input has no further batch.
+    """
+
+    losses: np.ndarray
+    results: Mapping[str, np.ndarray]
+    data_ended: bool
+
+
+class Steps(Protocol):
+    """Makes training steps. The one seam between the loop outside and whatever makes steps."""
+
+    traced: TracedModel
+    batches: StackedBatches | IteratedBatches
+    how: str
+
+    def run(self, num_steps: int) -> CallResult:
+        """Makes up to `num_steps` steps, fewer at the end of a stack, none at the end of the data."""
+
+
+def fetches_of(traced: TracedModel) -> dict[str, tf.Tensor]:
+    """What the last step of a call gives beside the loss: the hooks' tensors and the summaries, by key."""
+    fetches = {f"summary/{summary.tag}": summary.tensor for summary in traced.summaries}
+    hooks = [*traced.spec.training_hooks, *traced.spec.training_chief_hooks]
+    for index, hook in enumerate(hooks):
+        fetches |= {f"hook/{index}/{name}": tf.convert_to_tensor(tensor) for name, tensor in hook.tensors.items()}
+    return fetches
+
+
+def _step_function(traced: TracedModel) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+    """One step on one batch: the loss before the update, and the fetches. The global step counts exactly one."""
+    part = traced.part([traced.spec.loss, fetches_of(traced)], training_operations(traced))
+    global_step = traced.store.global_step
+
+    def step(*batch: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        before = global_step.read_value()
+        loss, fetched = part(*batch)
+        global_step.assign(before + 1)
+        return tf.cast(loss, tf.float32), fetched
+
+    return step
+
+
+def make(
+    dataset: tf.data.Dataset, trace_model: TraceModel, limit: int | None, save_steps: int | None, position: str | None
+) -> Steps:
+    """The kind of loop that suits the data.
+
+    Args:
+      dataset: yields batches.
+      trace_model: traces the model function.
+      limit: the most steps in a device call; None chooses.
+      save_steps: steps between checkpoints; None where they do not count steps.
+      position: the checkpoint whose position in the data to go on from; None to start at the first batch.
+    """
+    spec = dataset.element_spec
+    if stackable(spec):
+        stacked = StackedBatches(dataset, stack_steps(spec, limit, save_steps))
+        if position:
+            stacked.restore(position)
+        return StackedSteps(stacked, spec, trace_model)
+    iterated = IteratedBatches(dataset)
+    if position:
+        iterated.restore(position)
+    return IteratedSteps(iterated, spec, trace_model, limit)
+
+
+class StackedSteps:
+    """Steps over stacks of batches, compiled by XLA where it can."""
+
+    def __init__(self, batches: StackedBatches, element_spec: Any, trace_model: TraceModel) -> None:
+        self.batches, self._spec, self._trace_model = batches, element_spec, trace_model
+        first = batches.peek()
+        self._widths = None if first is None else [part.shape[1:] for part in first.tensors]
+        self._xla = all(spec.dtype != tf.string for spec in tf.nest.flatten(element_spec))
+        self._compiled = False
+        self._short: Callable[..., Any] | None = None
+        self._build()
+
+    def _build(self) -> None:
+        self.traced = self._trace_model(self._static_spec(), self._xla)
+        self._run = _stack_loop(_step_function(self.traced), fetches_of(self.traced), self._xla)
+        self.how = "one XLA program for many steps" if self._xla else "a graph loop over many steps"
+
+    def _static_spec(self) -> Any:
+        """The element spec with the batch size that the data have."""
+        specs = tf.nest.flatten(self._spec)
+        if self._widths is None:
+            return self._spec
+        static = [tf.TensorSpec(shape, spec.dtype) for shape, spec in zip(self._widths, specs, strict=True)]
+        return tf.nest.pack_sequence_as(self._spec, static)
+
+    def run(self, num_steps: int) -> CallResult:
+        stack = self.batches.peek()
+        if stack is None:
+            return CallResult(np.zeros([0], np.float32), {}, True)
+        whole = stack.whole_batches()
+        if not whole or [part.shape[1:] for part in stack.tensors] != self._widths:
+            return self._run_short(stack)
+        stop = stack.start + min(num_steps, whole)
+        losses, results = self._call(stack.tensors, tf.constant(stack.start), tf.constant(stop))
+        losses = losses.numpy()[stack.start : stop]
+        self.batches.take(len(losses))
+        return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
+
+    def _call(self, tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
+        if not self._xla or self._compiled:
+            return self._run(tensors, start, stop)
+        try:
+            called = self._run(tensors, start, stop)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError) as error:
+            log.info("XLA cannot compile this model function, so its steps run as a graph: %s", _first_line(error))
+            self._xla = False
+            self._build()
+            return self._run(tensors, start, stop)
+        self._compiled = True
+        return called
+
+    def _run_short(self, stack: Any) -> CallResult:
+        """One step on a batch that is smaller than the others, as the last one of finite data may be."""
+        if self._short is None:
+            short = self._trace_model(self._spec, False)
+            self._short = tf.function(_step_function(short), autograph=False)
+        size = None if stack.sizes is None else int(stack.sizes[stack.start])
+        loss, results = self._short(*[part[stack.start][:size] for part in stack.tensors])
+        self.batches.take(1)
+        return CallResult(loss.numpy()[None], {key: value.numpy() for key, value in results.items()}, False)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]
+
+
+def _empty(fetches: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Zeros for a loop to start with, in the shapes of the fetches; unknown dimensions start at 0."""
+    shapes = {key: [dim or 0 for dim in tensor.shape.as_list()] for key, tensor in fetches.items()}
+    return {key: tf.zeros(shape, fetches[key].dtype) for key, shape in shapes.items()}
+
+
+def _shapes(fetches: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorShape]:
+    return {key: tensor.shape for key, tensor in fetches.items()}
+
+
+def _stack_loop(step: Callable[..., Any], fetches: Mapping[str, tf.Tensor], xla: bool) -> Callable[..., Any]:
+    def run(tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
+        size = tensors[0].shape[0]
+
+        def body(index: tf.Tensor, losses: tf.TensorArray, _: Any) -> Any:
+            loss, results = step(*[part[index] for part in tensors])
+            return index + 1, losses.write(index, loss), results
+
+        losses = tf.TensorArray(tf.float32, size, element_shape=[])
+        _, losses, results = tf.while_loop(
+            lambda index, *_: index < stop,
+            body,
+            [start, losses, _empty(fetches)],
+            shape_invariants=[start.shape, tf.TensorShape(None), _shapes(fetches)],
+            maximum_iterations=size,
+            parallel_iterations=1,
+        )
+        return losses.stack(), results
+
+    return tf.function(run, jit_compile=True if xla else None, autograph=False)
+
+
+class IteratedSteps:
+    """Steps over batches that the loop pulls from the pipeline itself."""
+
+    how = "a graph loop that pulls its batches"
+
+    def __init__(self, batches: IteratedBatches, element_spec: Any, trace_model: TraceModel, limit: int | None) -> None:
+        self.batches, self._most = batches, limit or 100
+        self.traced = trace_model(element_spec, False)
+        self._fetches = fetches_of(self.traced)
+        self._run = tf.function(self._loop(_step_function(self.traced)), autograph=False)
+
+    def _loop(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def one(optional: Any) -> Any:
+            return step(*tf.nest.flatten(optional.get_value(), expand_composites=True))
+
+        def run(iterator: Any, count: tf.Tensor) -> Any:
+            def body(index: tf.Tensor, _: tf.Tensor, losses: tf.TensorArray, last: Any) -> Any:
+                optional = iterator.get_next_as_optional()
+                more = optional.has_value()
+                loss, results = tf.cond(more, lambda: one(optional), lambda: (tf.constant(0.0), last))
+                return index + tf.cast(more, tf.int32), more, losses.write(index, loss), results
+
+            losses = tf.TensorArray(tf.float32, self._most + 1, element_shape=[])
+            index, more, losses, results = tf.while_loop(
+                lambda index, more, *_: more & (index < count),
+                body,
+                [0, True, losses, _empty(self._fetches)],
+                shape_invariants=[tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape(None), _shapes(self._fetches)],
+                parallel_iterations=1,
+            )
+            return index, more, losses.stack(), results
+
+        return run
+
+    def run(self, num_steps: int) -> CallResult:
+        count, more, losses, results = self._run(self.batches.iterator, tf.constant(min(num_steps, self._most)))
+        made = int(count)
+        self.batches.consumed += made
+        return CallResult(losses.numpy()[:made], {key: value.numpy() for key, value in results.items()}, not bool(more))
