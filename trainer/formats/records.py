@@ -47,15 +47,6 @@ def read_records(path: str) -> Iterator[bytes]:
             number += 1
 
 
-def floats(example: bytes, name: str, length: int, place: str) -> np.ndarray:
-    """float64 [length], the feature `name` of a serialized tf.train.Example.
-
-    Raises:
-      DataError: no Example, no such feature, another length or type, a value that is not finite.
-    """
-    return feature_floats(parsed(example, place), name, length, place)
-
-
 def parsed(example: bytes, place: str) -> Any:
     """The tf.train.Example; DataError where the bytes are none."""
     try:
@@ -65,7 +56,11 @@ def parsed(example: bytes, place: str) -> Any:
 
 
 def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarray:
-    """float64 [length] of one feature of a parsed Example; raises DataError like `floats`."""
+    """float64 [length] of one feature of a parsed Example; finite.
+
+    Raises:
+      DataError: no such feature, another type or length, a value that is not finite.
+    """
     features = example.features.feature
     if name not in features:
         there = ", ".join(sorted(features)) or "none"
