@@ -37,6 +37,7 @@ from trainer.estimator.progress import Progress
 from trainer.job import flags, layout, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, ExporterKind, RunSettings
+from trainer.job.errors import TrainingError
 from trainer.job.layout import Layout
 from trainer.job.schema import Schema
 from trainer.job.signals import SAVED_EXIT_CODE, StopRequest
@@ -86,7 +87,7 @@ class SingleProcessJob:
         if metrics is None and pathlib.Path(self._files.summary).exists():
             _log.info("Nothing to do: %s is trained. Raise --train_steps to go on.", self._files.root)
             return 0
-        self._report(estimator, baselines, metrics or self._evaluated(estimator))
+        self._report(estimator, baselines, metrics or self._caught_up(estimator))
         return 0
 
     def _train(self, estimator: Estimator, baselines: Mapping[str, float]) -> dict[str, Any] | None:
@@ -109,10 +110,15 @@ class SingleProcessJob:
             raise (error if fault is None else fault) from error
         return metrics
 
-    def _evaluated(self, estimator: Estimator) -> dict[str, Any]:
-        """The evaluation of a run that ended before it could report."""
+    def _caught_up(self, estimator: Estimator) -> dict[str, Any]:
+        """Evaluates and exports what a run trained that was ended before it could; returns the metrics."""
+        checkpoint = estimator.latest_checkpoint()
+        if checkpoint is None:
+            raise TrainingError("Training made no step", "Data that hold a whole batch", "Lower --train_batch_size")
         metrics = estimator.evaluate(lambda: inputs.eval_input_fn(self._data), steps=self._run.eval_steps)
-        self._tuner(metrics, estimator.latest_checkpoint() or "")
+        self._tuner(metrics, checkpoint)
+        for exporter in map(self._exporter, self._run.exporter):
+            exporter.export(estimator, self._files.exports_of(exporter.name), checkpoint, metrics, True)
         return metrics
 
     def _run_config(self) -> RunConfig:
@@ -183,8 +189,9 @@ class SingleProcessJob:
 
 
 def _reason(files: Layout) -> str:
-    """Why training ended, as `training_done.json` says."""
-    return str(json.loads(pathlib.Path(files.training_done).read_text(encoding="utf-8"))["reason"])
+    """Why training ended, as `training_done.json` says; without it, it ended well and was cut off afterwards."""
+    done = pathlib.Path(files.training_done)
+    return str(json.loads(done.read_text(encoding="utf-8"))["reason"]) if done.exists() else "max_steps"
 
 
 def _newest_export(files: Layout, run: RunSettings) -> str | None:

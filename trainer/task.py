@@ -41,7 +41,8 @@ def _supervised(settings: flags.Settings, member: Cluster, files: Layout) -> int
             from trainer import inputs
 
             schema = inputs.describe(settings[DataConfig], files.generated_data)  # before TensorFlow takes its seconds
-            from trainer.single import SingleProcessJob
+            with logs.without_import_chatter():
+                from trainer.single import SingleProcessJob
 
             job = SingleProcessJob(settings, member, files, schema, os.environ)
             return job.run(stop)

@@ -82,10 +82,12 @@ def test_without_a_terminal_a_plain_line_comes_every_five_seconds() -> None:
     with progress.shown():
         for at in range(12):
             call(progress, clock, at=at, step=100 + 50 * at, steps=50, seconds=1.0)
+        progress.end(RunContext(global_step=650))
     assert stream.getvalue().splitlines() == [
         "step 100/1,000 (10 %) · loss 0.25",
         "step 350/1,000 (35 %) · 50 steps/s · loss 0.25 · 13 s left",
         "step 600/1,000 (60 %) · 50 steps/s · loss 0.25 · 8 s left",
+        "step 650/1,000 (65 %) · 50 steps/s · loss 0.25 · 7 s left",
     ]
 
 
@@ -94,7 +96,7 @@ def test_the_time_left_counts_pauses_between_calls() -> None:
     progress = Progress(1000, stream=stream, clock=clock)
     call(progress, clock, at=0, step=100, steps=100, seconds=1.0)
     call(progress, clock, at=20, step=200, steps=100, seconds=1.0)
-    assert stream.getvalue().splitlines()[-1].endswith("160 s left") or "2 min 40 s left" in stream.getvalue()
+    assert stream.getvalue().splitlines()[-1].endswith("2 min 40 s left")
 
 
 def test_on_a_terminal_one_live_line_comes_and_goes() -> None:

@@ -78,7 +78,8 @@ class Progress(TrainingHook):
         self.speed = Speed()
         self.global_step: int | None = None
         self._max_steps, self._stream, self._clock = max_steps, stream or sys.stderr, clock
-        self._recent, self._last_shown, self._line = RecentRate(), -math.inf, ""
+        self._recent, self._last_shown = RecentRate(), -math.inf
+        self._line = self._printed = ""
         self._live: Callable[[str], None] | None = None
 
     @contextlib.contextmanager
@@ -101,12 +102,21 @@ class Progress(TrainingHook):
         self._line = line(run_values.global_step, self._max_steps, self._recent.steps_per_sec, loss)
         self._show(now)
 
+    def end(self, run_context: RunContext) -> None:
+        """The last step has its line, however short the run was."""
+        if self._line != self._printed:
+            self._print()
+
     def _show(self, now: float) -> None:
         if self._live is not None:
             self._live(self._line)
-        elif not self._stream.isatty() and now - self._last_shown >= PLAIN_EVERY_SECS:
+        elif now - self._last_shown >= PLAIN_EVERY_SECS:
             self._last_shown = now
-            print(self._line, file=self._stream, flush=True)
+            self._print()
+
+    def _print(self) -> None:
+        self._printed = self._line
+        print(self._line, file=self._stream, flush=True)
 
 
 def line(step: int, max_steps: int | None, steps_per_sec: float | None, loss: float) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import re
 import sys
-from collections.abc import MutableMapping
+import tempfile
+from collections.abc import Iterator, MutableMapping
 from typing import TextIO
 
+import absl.logging  # noqa: F401  (defines the flag)
 from absl import flags as absl_flags
+
+_CHATTER = re.compile(r"I\d{4} \d\d:\d\d|WARNING: All log messages before absl::InitializeLog")
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -39,6 +46,28 @@ def quiet_tensorflow(environ: MutableMapping[str, str]) -> None:
     environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if _verbosity() > 0 else "2")
 
 
+@contextlib.contextmanager
+def without_import_chatter() -> Iterator[None]:
+    """Around TensorFlow's import: drops remarks that its C++ code makes whatever the variable says."""
+    if _verbosity() > 0:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            caught.seek(0)
+            lines = caught.read().decode(errors="replace").splitlines(keepends=True)
+            sys.stderr.write("".join(line for line in lines if not _CHATTER.match(line)))
+
+
 def _verbosity() -> int:
-    """absl's -v: -1 warnings, 0 progress too, 1 everything."""
-    return int(absl_flags.FLAGS["verbosity"].value)
+    """absl's -v: -1 warnings, 0 progress too (ours where it is not given), 1 everything."""
+    flag = absl_flags.FLAGS["verbosity"]
+    return int(flag.value) if flag.present else 0
