@@ -34,6 +34,7 @@ from trainer.estimator import (
 )
 from trainer.estimator.export import ServingInputReceiver
 from trainer.estimator.progress import Progress
+from trainer.estimator.training import EvaluationListener
 from trainer.job import flags, layout, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, ExporterKind, RunSettings
@@ -101,7 +102,8 @@ class SingleProcessJob:
             max_steps=self._run.max_steps(self._data.num_epochs),
             hooks=[self._progress],
         )
-        listeners, eval_spec = [log_evaluation, self._tuner], self._eval_spec()
+        listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
+        eval_spec = self._eval_spec()
         try:
             with self._progress.shown():
                 metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
