@@ -29,7 +29,7 @@ SUMMARY = Summary(
 
 def test_the_table_puts_the_score_beside_the_baselines_and_says_what_to_type() -> None:
     again = "python -m trainer.task --output_dir=out --train_steps=4000"
-    assert report.table(SUMMARY, "out", serving_shape=(1, 9, 1), again=again).splitlines() == [
+    assert report.table(SUMMARY, "out", serving_shape=(1, 3, 1), again=again).splitlines() == [
         "",
         "                                      rmse",
         "  this run (lstm)                   0.0123   step 2,000",
@@ -45,7 +45,7 @@ def test_the_table_puts_the_score_beside_the_baselines_and_says_what_to_type() -
         "Next",
         "  tensorboard --logdir out",
         "  saved_model_cli run --dir out/export/latest/1700000000 --tag_set serve --signature_def serving_default "
-        "--input_exprs 'values=np.zeros((1,9,1),np.float32)'",
+        "--input_exprs 'values=[[[0.0],[0.0],[0.0]]]'",
         "  python -m trainer.task --output_dir=out --train_steps=4000",
     ]
 
@@ -59,6 +59,11 @@ def test_what_is_not_known_is_a_dash_or_left_out() -> None:
     assert "  export      -" in text
     assert "no step made" in text
     assert text.endswith("Next\n  tensorboard --logdir 'my runs'")
+
+
+def test_an_input_too_long_to_type_is_shown_instead() -> None:
+    text = report.table(SUMMARY, "out", serving_shape=(1, 336, 7))
+    assert text.endswith("  saved_model_cli show --dir out/export/latest/1700000000 --all")
 
 
 def test_the_test_part_has_a_line_of_its_own() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 SCORE = "rmse"
+MOST_TYPED_VALUES = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,10 +112,16 @@ def _places(summary: Summary, root: str) -> list[str]:
 
 
 def _try_export(export_dir: str, shape: tuple[int, ...]) -> str:
-    values = f"values=np.zeros({shape},np.float32)".replace(" ", "")
+    """A call with zeros, which the tool takes as a literal only; where that is long, what shows the inputs."""
+    if math.prod(shape) > MOST_TYPED_VALUES:
+        return f"saved_model_cli show --dir {shlex.quote(export_dir)} --all"
+    zeros: Any = 0.0
+    for size in reversed(shape):
+        zeros = [zeros] * size
+    literal = f"values={zeros}".replace(" ", "")
     return (
         f"saved_model_cli run --dir {shlex.quote(export_dir)} --tag_set serve --signature_def serving_default "
-        f"--input_exprs {shlex.quote(values)}"
+        f"--input_exprs {shlex.quote(literal)}"
     )
 
 
