@@ -5,6 +5,8 @@ from trainer.estimator import export
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
 from trainer.estimator.hooks import CheckpointSaverListener, LoggingTensorHook, RunContext, RunValues, TrainingHook
+from trainer.estimator.keras import model_to_estimator
+from trainer.estimator.metrics import add_metrics
 from trainer.estimator.run_config import RunConfig
 from trainer.estimator.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.training import EvalSpec, TrainSpec, train_and_evaluate
@@ -27,7 +29,9 @@ __all__ = [
     "TrainSpec",
     "TrainingHook",
     "WarmStartSettings",
+    "add_metrics",
     "experimental",
     "export",
+    "model_to_estimator",
     "train_and_evaluate",
 ]

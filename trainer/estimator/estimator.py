@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import logging
 import os
 import tempfile
@@ -58,6 +57,7 @@ class Estimator:
         self._config = _config_with_dir(config, model_dir)
         self._params = copy.deepcopy(params) if params is not None else {}
         self._warm_start = warm_start.settings_of(warm_start_from)
+        self._initial_values: Mapping[str, Any] = {}
         self._resumes_position = True
         self._evaluations: dict[Any, inference.Evaluation] = {}
         self._stop = Stop()
@@ -76,9 +76,19 @@ class Estimator:
         return copy.deepcopy(self._params)
 
     @property
-    def model_fn(self) -> ModelFn:
-        """The model function, bound to this Estimator's settings."""
-        return functools.partial(self._call_model_fn)
+    def model_fn(self) -> Callable[[Any, Any, str, RunConfig], EstimatorSpec]:
+        """The model function with its params: called with features, labels, mode and config."""
+        return self._call_model_fn
+
+    def extended(self, model_fn: ModelFn) -> Estimator:
+        """An Estimator of the same directory, settings and initial values with another model function.
+
+        Args:
+          model_fn: of features, labels, mode and config.
+        """
+        other = Estimator(model_fn, config=self._config, warm_start_from=self._warm_start)
+        other._initial_values = self._initial_values
+        return other
 
     def request_stop(self, reason: str) -> None:
         """Ends training after the running device call, with a checkpoint. Safe in signal handlers and threads."""
@@ -163,7 +173,7 @@ class Estimator:
         hooks: Sequence[TrainingHook],
         listeners: Sequence[CheckpointSaverListener],
     ) -> TrainingLoop:
-        config, store = self._config, VariableStore(self._config.tf_random_seed)
+        config, store = self._config, self._new_store()
         dataset = self._dataset(input_fn, ModeKeys.TRAIN)
 
         def trace_model(spec: Any, xla: bool) -> TracedModel:
@@ -237,7 +247,7 @@ class Estimator:
         """The traced evaluation for batches of a kind, made once."""
         key = repr(element_spec)
         if key not in self._evaluations:
-            store = VariableStore(self._config.tf_random_seed)
+            store = self._new_store()
             self._evaluations[key] = inference.Evaluation(self._trace(ModeKeys.EVAL, element_spec, store))
         return self._evaluations[key]
 
@@ -271,7 +281,7 @@ class Estimator:
         """
         checked = check_hooks(hooks)
         dataset = self._dataset(input_fn, ModeKeys.PREDICT)
-        store = VariableStore(self._config.tf_random_seed)
+        store = self._new_store()
         traced = self._trace(ModeKeys.PREDICT, dataset.element_spec, store)
         asked = inference.prediction(traced, predict_keys)
         self._set_variables(store, checkpoint_path or self.latest_checkpoint(), set(asked.part.variables) & set(store.saved()))
@@ -344,7 +354,7 @@ class Estimator:
         return source
 
     def _write_mode(self, mode: str, receiver_fn: Callable[[], Any], source: str | None, directory: str) -> None:
-        store = VariableStore(self._config.tf_random_seed)
+        store = self._new_store()
 
         def body() -> tuple[EstimatorSpec, Any]:
             receiver = receiver_fn()
@@ -357,6 +367,9 @@ class Estimator:
         saved_model.write(traced, made, directory)
 
     # Calling the person's functions
+
+    def _new_store(self) -> VariableStore:
+        return VariableStore(self._config.tf_random_seed, self._initial_values)
 
     def _trace(self, mode: str, element_spec: Any, store: VariableStore, xla: bool = False) -> TracedModel:
         def body(element: Any) -> tuple[EstimatorSpec, Any]:

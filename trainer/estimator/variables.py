@@ -11,7 +11,7 @@ import contextlib
 import enum
 import random
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -41,10 +41,11 @@ class VariableStore:
 
     Args:
       seed: makes initial values and the op seeds of every trace repeatable; None leaves them random.
+      initial_values: values to start from, by name, in place of those that the model function gives.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        self.seed = seed
+    def __init__(self, seed: int | None = None, initial_values: Mapping[str, Any] | None = None) -> None:
+        self.seed, self._given = seed, initial_values or {}
         self.roles: dict[str, Role] = {GLOBAL_STEP: Role.STEP}
         with tf.init_scope():
             self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False, name=GLOBAL_STEP)
@@ -90,7 +91,7 @@ class VariableStore:
             return known
         seed = None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode())
         with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(seed):  # type: ignore[arg-type]
-            variable = tf.Variable(_evaluated(initial_value), name=name, **settings)
+            variable = tf.Variable(_evaluated(self._given.get(name, initial_value)), name=name, **settings)
             if role is Role.METRIC:
                 self._starts[name] = variable.numpy()
         self.by_name[name], self.roles[name] = variable, role

@@ -1,0 +1,228 @@
+"""A compiled Keras 3 model as an Estimator."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.estimator.estimator import Estimator
+from trainer.estimator.export import PredictOutput
+from trainer.estimator.run_config import RunConfig
+from trainer.estimator.spec import EstimatorSpec, ModeKeys
+
+
+def model_to_estimator(
+    keras_model: keras.Model | None = None,
+    keras_model_path: str | os.PathLike[str] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+    model_dir: str | os.PathLike[str] | None = None,
+    config: RunConfig | None = None,
+    metric_names_map: Mapping[str, str] | None = None,
+    export_outputs: Mapping[str, Any] | None = None,
+) -> Estimator:
+    """An Estimator that trains, evaluates, asks and exports a compiled Keras model, from its present weights on.
+
+    Features are keyed by the names of the model's inputs, or by `<layer>_input` after the layer that takes one; labels of several outputs by
+    the names of the outputs. Features of the form `{"features": …, "sample_weights": …}` weight the examples.
+
+    Args:
+      keras_model: a compiled model that can be rebuilt from its config.
+      keras_model_path: a saved one instead.
+      custom_objects: by name, what its config names beyond Keras itself.
+      model_dir: where checkpoints and events go.
+      config: a RunConfig.
+      metric_names_map: Keras's metric names to the names wanted.
+      export_outputs: for outputs by name, `RegressionOutput` or another way to answer in place of `PredictOutput`.
+
+    Raises:
+      ValueError: no model or two, or one that is not compiled or cannot be rebuilt.
+    """
+    if (keras_model is None) == (keras_model_path is None):
+        raise ValueError("model_to_estimator takes a keras_model or a keras_model_path, one of them")
+    model = keras_model if keras_model is not None else _loaded(os.fspath(keras_model_path or ""), custom_objects)
+    if not getattr(model, "compiled", False):
+        raise ValueError(f"The Keras model {model.name} is not compiled. Call its compile() with an optimizer and a loss")
+    adapter = _Adapter(model, dict(custom_objects or {}), dict(metric_names_map or {}), export_outputs)
+    estimator = Estimator(adapter.model_fn, model_dir=model_dir, config=config)
+    estimator._initial_values = {variable.path: variable.numpy() for variable in model.variables}
+    return estimator
+
+
+def _loaded(path: str, custom_objects: Mapping[str, Any] | None) -> keras.Model:
+    try:
+        return keras.saving.load_model(path, custom_objects=custom_objects)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"keras_model_path {path} cannot be loaded: {error}") from error
+
+
+class _Adapter:
+    """The model function of a Keras model."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        custom_objects: dict[str, Any],
+        metric_names: dict[str, str],
+        export_outputs: Mapping[str, Any] | None,
+    ) -> None:
+        self._model, self._custom_objects, self._metric_names = model, custom_objects, metric_names
+        try:
+            self._config = model.get_config()
+        except NotImplementedError as error:
+            raise ValueError(
+                f"The Keras model {model.name} cannot be rebuilt: {error}. An Estimator makes the model anew in every graph. "
+                "Give its class get_config and from_config, or use a functional or sequential model"
+            ) from error
+        self._export_outputs = export_outputs
+        with keras.saving.custom_object_scope(custom_objects):
+            self._optimizer = keras.optimizers.serialize(model.optimizer)
+
+    def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        """The Estimator's side of the model: one forward pass, and what the mode adds to it."""
+        with keras.saving.custom_object_scope(self._custom_objects):
+            model = self._model.__class__.from_config(copy.deepcopy(self._config))
+            optimizer = keras.optimizers.deserialize(copy.deepcopy(self._optimizer))
+            model.compile(**{**_compile_arguments(self._model), "optimizer": optimizer})
+        features, weights = _split_weights(features)
+        inputs = _inputs(model, features)
+        outputs = model(inputs, training=mode == ModeKeys.TRAIN)
+        predictions = dict(zip(_output_names(model), _listed(outputs), strict=True))
+        if mode == ModeKeys.PREDICT:
+            return EstimatorSpec(mode, predictions=predictions, export_outputs=self._outputs(predictions))
+        targets = _targets(model, labels)
+        loss = model.compute_loss(
+            x=inputs, y=targets, y_pred=outputs, sample_weight=weights, training=mode == ModeKeys.TRAIN
+        )
+        if mode == ModeKeys.EVAL:
+            model.compute_metrics(inputs, targets, outputs, sample_weight=weights)
+            return EstimatorSpec(mode, predictions=predictions, loss=loss, eval_metric_ops=self._metrics(model))
+        return EstimatorSpec(mode, predictions=predictions, loss=loss, train_op=_train_op(model, loss))
+
+    def _metrics(self, model: keras.Model) -> dict[str, keras.metrics.Metric]:
+        compiled = model._compile_metrics
+        if compiled is None:
+            return {}
+        several = len(_output_names(model)) > 1
+        named = {}
+        for group in [*compiled._flat_metrics, *compiled._flat_weighted_metrics]:
+            for metric in group.metrics if group else ():
+                own = f"{group.output_name}_{metric.name}" if several and group.output_name else metric.name
+                named[self._metric_names.get(own, own)] = metric
+        return named
+
+    def _outputs(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, Any] | None:
+        if self._export_outputs is None:
+            return {"serving_default": PredictOutput(predictions)}
+        unknown = set(self._export_outputs) - set(predictions)
+        if unknown:
+            raise ValueError(
+                f"export_outputs names {', '.join(sorted(unknown))}. The model's outputs are {', '.join(predictions)}"
+            )
+        return {name: kind(predictions[name]) for name, kind in self._export_outputs.items()}
+
+
+def _compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """What compile() was called with, with metrics of their own state."""
+    arguments = dict(model._compile_config.config)
+    for name in ("metrics", "weighted_metrics"):
+        if arguments.get(name) is not None:
+            arguments[name] = keras.tree.map_structure(_fresh, arguments[name])
+    return {name: value for name, value in arguments.items() if name not in ("jit_compile", "steps_per_execution")}
+
+
+def _fresh(metric: Any) -> Any:
+    return metric.__class__.from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
+
+
+def _train_op(model: keras.Model, loss: tf.Tensor) -> Any:
+    variables = model.trainable_variables
+    scaled = model.optimizer.scale_loss(loss)
+    gradients = tf.gradients(scaled, [variable.value for variable in variables])
+    return model.optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+
+
+def _split_weights(features: Any) -> tuple[Any, Any]:
+    if isinstance(features, Mapping) and set(features) == {"features", "sample_weights"}:
+        return features["features"], features["sample_weights"]
+    return features, None
+
+
+def _listed(outputs: Any) -> list[Any]:
+    if isinstance(outputs, Mapping):
+        return list(outputs.values())
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def _output_names(model: keras.Model) -> list[str]:
+    names = getattr(model, "output_names", None)
+    if names:
+        return list(names)
+    layers = getattr(model, "layers", None)
+    return [layers[-1].name] if layers else [model.name]
+
+
+def _input_names(model: keras.Model) -> list[set[str]]:
+    """For each input the names by which features may give it: the tensor's, its input layer's, and `<layer>_input`."""
+    named = []
+    for tensor in model.inputs:
+        names = {tensor.name, tensor._keras_history.operation.name}
+        names |= {
+            f"{layer.name}_input"
+            for layer in model.layers
+            for node in layer._inbound_nodes
+            if any(argument is tensor for argument in node.input_tensors)
+        }
+        if isinstance(model, keras.Sequential) and model.layers:
+            names.add(f"{model.layers[0].name}_input")
+        named.append(names)
+    return named
+
+
+def _inputs(model: keras.Model, features: Any) -> Any:
+    """The features in the order and types of the model's inputs.
+
+    Raises:
+      KeyError: a feature is missing.
+    """
+    if not getattr(model, "inputs", None):
+        return features
+    if not isinstance(features, Mapping):
+        tensors: Sequence[Any] = _listed(features)
+    else:
+        tensors = [_feature(features, names, tensor.name) for names, tensor in zip(_input_names(model), model.inputs, strict=True)]
+    cast = [
+        tensor if tensor.dtype == tf.string else tf.cast(tensor, wanted.dtype)
+        for tensor, wanted in zip(tensors, model.inputs, strict=True)
+    ]
+    return cast[0] if len(cast) == 1 else keras.tree.pack_sequence_as(model._inputs_struct, cast)
+
+
+def _feature(features: Mapping[str, Any], names: set[str], own: str) -> Any:
+    for name in features:
+        if name in names:
+            return features[name]
+    raise KeyError(
+        f"The model's input {own!r} is missing in the features; they have {', '.join(map(repr, features))}. "
+        f"Call it {' or '.join(map(repr, sorted(names)))}"
+    )
+
+
+def _targets(model: keras.Model, labels: Any) -> Any:
+    """The labels as the model's outputs are structured.
+
+    Raises:
+      KeyError: the label of an output is missing.
+    """
+    if not isinstance(labels, Mapping):
+        return labels
+    names = _output_names(model)
+    missing = [name for name in names if name not in labels]
+    if missing:
+        raise KeyError(f"The labels lack {', '.join(map(repr, missing))}; they have {', '.join(map(repr, labels))}. Key them by output")
+    ordered = [labels[name] for name in names]
+    return ordered[0] if len(ordered) == 1 else ordered
