@@ -1,0 +1,51 @@
+"""A forecast after every step: the course's `rnnN` (Google, "Art and Science of ML", sinemodel/model.py)."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from trainer.job.schema import Schema
+from trainer.networks import head, rnn2
+
+
+def forecasts(values: tf.Tensor, schema: Schema) -> tf.Tensor:
+    """After every step the states of rnn2's GRUs pass two rectified layers and a linear one, which all steps share.
+
+    Args:
+      values: float32 [batch, steps, columns], standardised.
+
+    Returns:
+      float32 [batch, steps, horizon, targets], standardised; `[:, -1]` is the forecast of the example.
+    """
+    states = rnn2.stacked_grus(values, schema)
+    size = states.shape[-1]
+    first = keras.layers.Dense(size, activation="relu", kernel_initializer="he_normal", name="hidden_1")(states)
+    second = keras.layers.Dense(max(1, size // 2), activation="relu", kernel_initializer="he_normal", name="hidden_2")(
+        first
+    )
+    return head.forecast(second, schema)
+
+
+def loss(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Schema) -> tf.Tensor:
+    """Mean squared error of the forecasts after each of the last third of the steps, when the network has seen enough.
+
+    Args:
+      forecasts: float32 [batch, steps, horizon, targets], standardised.
+      values: float32 [batch, steps, columns], standardised.
+      labels: float32 [batch, horizon, targets], standardised.
+
+    Returns:
+      float32 [].
+    """
+    start = 2 * schema.steps // 3
+    errors = forecasts[:, start:] - labels_of_every_step(values, labels, schema)[:, start:]
+    return tf.reduce_mean(tf.square(errors))
+
+
+def labels_of_every_step(values: tf.Tensor, labels: tf.Tensor, schema: Schema) -> tf.Tensor:
+    """What follows each step: float32 [batch, steps, horizon, targets]; every target has to be among the columns."""
+    history = tf.gather(values, schema.target_indices, axis=2)
+    series = tf.concat([history, labels], axis=1)
+    ahead = [series[:, first : first + schema.steps] for first in range(1, schema.horizon + 1)]
+    return tf.stack(ahead, axis=2)
