@@ -45,20 +45,26 @@ def _keys(epochs: Any, seed: int) -> tuple[list[Any], list[Any]]:
     """For each round a pivot and a salt per epoch, int32 [epochs] each."""
     import tensorflow as tf
 
-    rounds = tf.range(2 * ROUNDS, dtype=tf.int32)[:, tf.newaxis]
-    base = _mixed(tf.cast(epochs, tf.int32) + _wrapped(seed)) + tf.cast(epochs // (1 << 32), tf.int32)
-    keys = tf.unstack(_mixed(_mixed(base[tf.newaxis, :] + _wrapped(seed >> 32)) + rounds * _wrapped(0x9E3779B9)))
+    rounds = tf.range(2 * ROUNDS, dtype=tf.int32)[:, tf.newaxis] * _wrapped(0x9E3779B9)
+    start = _mixed(_mixed(tf.constant(_wrapped(seed))) + _wrapped(seed >> 32))
+    base = _mixed(_mixed(tf.cast(epochs, tf.int32) + start) + tf.cast(epochs // (1 << 32), tf.int32))
+    keys = tf.unstack(_mixed(base[tf.newaxis, :] + rounds))
     return keys[:ROUNDS], keys[ROUNDS:]
 
 
 def _mixed(x: Any) -> Any:
-    """The finaliser of MurmurHash3 on int32 (its shifts keep the sign, which loses nothing)."""
+    """The finaliser of MurmurHash3 on int32."""
+    x = _folded(x, 16) * _wrapped(0x85EBCA6B)
+    x = _folded(x, 13) * _wrapped(0xC2B2AE35)
+    return _folded(x, 16)
+
+
+def _folded(x: Any, bits: int) -> Any:
+    """x xor (x >> bits), with zeros shifted in: an arithmetic shift would clear every sign."""
     import tensorflow as tf
 
-    xor, shift = tf.bitwise.bitwise_xor, tf.bitwise.right_shift
-    x = xor(x, shift(x, 16)) * _wrapped(0x85EBCA6B)
-    x = xor(x, shift(x, 13)) * _wrapped(0xC2B2AE35)
-    return xor(x, shift(x, 16))
+    high = tf.bitwise.bitwise_and(tf.bitwise.right_shift(x, bits), (1 << (32 - bits)) - 1)
+    return tf.bitwise.bitwise_xor(x, high)
 
 
 def _wrapped(number: int) -> int:
