@@ -148,7 +148,7 @@ def _examples(part: Stream, paths: tuple[str, ...], compressed: tuple[bool, ...]
     if order is None:
         return tf.data.Dataset.from_tensor_slices(names).flat_map(part.open_file)
     listed = tf.data.Dataset.from_tensor_slices(tuple(tf.gather(column, order) for column in names))
-    return listed.interleave(part.open_file, cycle_length=_FILES_AT_ONCE, block_length=16, deterministic=True)
+    return listed.interleave(part.open_file, cycle_length=_FILES_AT_ONCE, block_length=16)
 
 
 def _options(dataset: tf.data.Dataset, *, sharded: bool) -> tf.data.Dataset:
