@@ -157,10 +157,12 @@ class Estimator:
             return self
         loop = self._training_loop(input_fn, stop_at, latest, hooks, listeners)
         self._resumes_position = False
-        self._stop.clear()
-        self.stop_reason = loop.run()
-        if loop.events:
-            loop.events.close()
+        try:
+            self.stop_reason = loop.run()
+        finally:
+            self._stop.clear()
+            if loop.events:
+                loop.events.close()
         if loop.made == 0:
             log.warning("Training made no step: the input function gave no batch.")
         return self
