@@ -2,9 +2,8 @@
 
     PYTHONPATH=. python -m benchmarks.contestants CONTESTANT CSV UNITS BATCH_SIZE STEPS
 
-Prints a JSON object with steps per second and the seconds that a job costs beside its steps. A contestant trains three
-times: to load TensorFlow, for few steps, and for many. The difference of the last two is what the steps cost, free of
-tracing, compiling and checkpoints.
+Prints a JSON object with steps per second and the seconds that a job costs beside its steps. A contestant trains twice
+STEPS in one go; the second half is timed, when everything is traced, compiled and warm.
 """
 
 from __future__ import annotations
@@ -16,66 +15,87 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import sines
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 LEARNING_RATE = 0.01
-FEW_STEPS = 200
 STEPS_PER_CALL = 200
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """What every contestant is given: course data in a CSV file, an LSTM of `units`, SGD at .01."""
+    """What every contestant is given: course data in a CSV file, an LSTM of `units`, SGD at .01.
+
+    Attributes:
+      steps: to time, after as many untimed ones; a multiple of 200.
+      clock: seconds.
+    """
 
     csv: str
     units: int
     batch_size: int
+    steps: int
+    clock: Callable[[], float]
 
 
-Contestant = Callable[[Job, int], None]
+Contestant = Callable[[Job], float]
+"""Trains and returns the seconds of the timed steps."""
 
 
-def estimator(job: Job, steps: int, input_fn: Callable[[], Any]) -> None:
-    """The course's model function, trained from scratch in a new directory, settings as they come."""
+def estimator(job: Job, input_fn: Callable[[], tf.data.Dataset], model_fn: Callable[..., Any] | None = None) -> float:
+    """The course's model function (or this one), trained from scratch in a new directory; timed between checkpoints."""
     from benchmarks.model_functions import course_lstm, tf_estimator
+
+    started, ended = {}, {}
+
+    class Stopwatch(tf_estimator.CheckpointSaverListener):
+        def before_save(self, *arguments: Any) -> None:  # the reference passes its session before the step
+            ended[int(arguments[-1])] = job.clock()
+
+        def after_save(self, *arguments: Any) -> None:
+            started[int(arguments[-1])] = job.clock()
 
     params = {"optimizer": "sgd", "learning_rate": LEARNING_RATE, "size": job.units}
     with tempfile.TemporaryDirectory() as model_dir:
-        tf_estimator.Estimator(course_lstm, model_dir, params=params).train(input_fn, steps=steps)
+        config = tf_estimator.RunConfig(save_checkpoints_steps=job.steps)
+        trained = tf_estimator.Estimator(model_fn or course_lstm, model_dir, config, params)
+        trained.train(input_fn, steps=2 * job.steps, saving_listeners=[Stopwatch()])
+    return ended[2 * job.steps] - started[job.steps]
 
 
-def course_input(job: Job, steps: int) -> None:
+def course_input(job: Job) -> float:
     """tf.estimator or `trainer.estimator`, as the interpreter has it, with the course's input function."""
-    estimator(job, steps, sines.course_csv(job.csv, job.batch_size))
+    return estimator(job, sines.course_csv(job.csv, job.batch_size))
 
 
-def batched_input(job: Job, steps: int) -> None:
+def batched_input(job: Job) -> float:
     """The same, with an input function that decodes a batch at a time."""
-    estimator(job, steps, sines.batched_csv(job.csv, job.batch_size))
+    return estimator(job, sines.batched_csv(job.csv, job.batch_size))
 
 
-def trainer_inputs(job: Job, steps: int) -> None:
+def trainer_inputs(job: Job) -> float:
     """The same, with the rows that `trainer.inputs` reads, checks and shuffles."""
-    import tensorflow as tf
-
+    from benchmarks.model_functions import course_lstm
     from trainer import inputs
     from trainer.job.config import DataConfig
 
     data = DataConfig(train_data_paths=(job.csv,), eval_data_paths=(job.csv,), train_batch_size=job.batch_size)
     inputs.describe(data)
 
-    def as_course(features: dict[str, tf.Tensor], labels: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        return {sines.FEATURE: features["values"][..., 0]}, labels[..., 0]
+    def model_fn(features: dict[str, tf.Tensor], labels: tf.Tensor, mode: str, params: dict[str, Any]) -> Any:
+        rows = {sines.FEATURE: features["values"][..., 0]}
+        return course_lstm(rows, labels[..., 0], mode, params)
 
-    estimator(job, steps, lambda: inputs.train_input_fn(data).map(as_course))
+    return estimator(job, lambda: inputs.train_input_fn(data), model_fn)
 
 
-def keras_fit(job: Job, steps: int) -> None:
-    """Keras 3 as one types it: LSTM, Dense, compile, fit."""
+def keras_fit(job: Job) -> float:
+    """Keras 3 as one types it: LSTM, Dense, compile, fit; the second epoch is timed."""
     import keras
-    import tensorflow as tf
 
     def as_sequence(features: dict[str, tf.Tensor], label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return features[sines.FEATURE][..., None], label
@@ -83,7 +103,11 @@ def keras_fit(job: Job, steps: int) -> None:
     shape = (sines.SEQUENCE_LENGTH - sines.N_OUTPUTS, 1)
     model = keras.Sequential([keras.Input(shape), keras.layers.LSTM(job.units), keras.layers.Dense(sines.N_OUTPUTS)])
     model.compile(optimizer=keras.optimizers.SGD(LEARNING_RATE), loss="mse")
-    model.fit(sines.batched_csv(job.csv, job.batch_size)().map(as_sequence), steps_per_epoch=steps, verbose=0)
+    ends: list[float] = []
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(job.clock()))
+    dataset = sines.batched_csv(job.csv, job.batch_size)().map(as_sequence)
+    model.fit(dataset, steps_per_epoch=job.steps, epochs=2, verbose=0, callbacks=[watch])
+    return ends[1] - ends[0]
 
 
 class BareModel:
@@ -103,7 +127,7 @@ class BareModel:
             tf.Variable(initial(3, (sines.N_OUTPUTS,))),
         ]
 
-    def step(self, features: dict[str, Any], labels: Any) -> Any:
+    def step(self, features: dict[str, tf.Tensor], labels: tf.Tensor) -> tf.Tensor:
         """One update; returns the loss before it, float32 []."""
         import tensorflow as tf
 
@@ -119,23 +143,31 @@ class BareModel:
         return loss
 
 
+def timed(job: Job, call: Callable[[], tf.Tensor], steps_per_call: int) -> float:
+    """The seconds of the second half of the calls; a loss is read at the end of each half."""
+    seconds = 0.0
+    for _ in range(2):
+        start = job.clock()
+        for _ in range(job.steps // steps_per_call):
+            loss = call()
+        float(loss)
+        seconds = job.clock() - start
+    return seconds
+
+
 def batches(job: Job) -> Iterator[Any]:
     return iter(sines.batched_csv(job.csv, job.batch_size)())
 
 
-def bare_call(job: Job, steps: int) -> None:
+def bare_call(job: Job) -> float:
     """A `tf.function` call for each step, no hooks."""
     import tensorflow as tf
 
-    step = tf.function(BareModel(job.units).step)
-    iterator = batches(job)
-    for _ in range(steps):
-        features, labels = next(iterator)
-        loss = step(features, labels)
-    float(loss)
+    step, iterator = tf.function(BareModel(job.units).step), batches(job)
+    return timed(job, lambda: step(*next(iterator)), 1)
 
 
-def bare_loop(job: Job, steps: int) -> None:
+def bare_loop(job: Job) -> float:
     """`STEPS_PER_CALL` steps in one `tf.function` call, the iterator inside it, no hooks."""
     import tensorflow as tf
 
@@ -149,12 +181,10 @@ def bare_loop(job: Job, steps: int) -> None:
             loss = model.step(features, labels)
         return loss
 
-    for _ in range(steps // STEPS_PER_CALL):
-        loss = loop()
-    float(loss)
+    return timed(job, loop, STEPS_PER_CALL)
 
 
-def bare_xla(job: Job, steps: int) -> None:
+def bare_xla(job: Job) -> float:
     """`STEPS_PER_CALL` steps in one XLA program over a stacked batch, no hooks."""
     import tensorflow as tf
 
@@ -168,9 +198,7 @@ def bare_xla(job: Job, steps: int) -> None:
             loss = model.step({name: stack[index] for name, stack in features.items()}, labels[index])
         return loss
 
-    for _ in range(steps // STEPS_PER_CALL):
-        loss = loop(*next(stacks))
-    float(loss)
+    return timed(job, lambda: loop(*next(stacks)), STEPS_PER_CALL)
 
 
 CONTESTANTS: dict[str, Contestant] = {
@@ -184,16 +212,13 @@ CONTESTANTS: dict[str, Contestant] = {
 }
 
 
-def measure(contestant: Contestant, job: Job, steps: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Steps per second between `FEW_STEPS` and `steps`, and the seconds of a job that are not steps."""
-    contestant(job, FEW_STEPS)
-    start = clock()
-    contestant(job, FEW_STEPS)
-    after_few = clock()
-    contestant(job, steps)
-    few, many = after_few - start, clock() - after_few
-    seconds_a_step = (many - few) / (steps - FEW_STEPS)
-    return {"steps_per_second": 1.0 / seconds_a_step, "seconds_beside_steps": few - FEW_STEPS * seconds_a_step}
+def measure(contestant: Contestant, job: Job) -> dict[str, float]:
+    """Steps per second of the timed half, and the seconds of the job that are not steps; imports are not counted."""
+    import tensorflow as tf  # noqa: F401  (loaded before the clock starts)
+
+    start = job.clock()
+    seconds = contestant(job)
+    return {"steps_per_second": job.steps / seconds, "seconds_beside_steps": job.clock() - start - 2 * seconds}
 
 
 def main() -> None:
@@ -203,9 +228,15 @@ def main() -> None:
     parser.add_argument("units", type=int)
     parser.add_argument("batch_size", type=int)
     parser.add_argument("steps", type=int)
-    arguments = parser.parse_args()
-    job = Job(csv=str(arguments.csv), units=arguments.units, batch_size=arguments.batch_size)
-    print(json.dumps(measure(CONTESTANTS[arguments.contestant], job, arguments.steps, time.perf_counter)))
+    given = parser.parse_args()
+    job = Job(
+        csv=str(given.csv),
+        units=given.units,
+        batch_size=given.batch_size,
+        steps=given.steps,
+        clock=time.perf_counter,
+    )
+    print(json.dumps(measure(CONTESTANTS[given.contestant], job)))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class Entry:
       title: what the table calls it.
       contestant: a key of `contestants.CONTESTANTS`.
       reference: runs under tf.estimator's interpreter.
-      steps: timed steps of each workload, some seconds' worth.
+      steps: timed steps of each workload, a few seconds' worth.
     """
 
     title: str
@@ -61,20 +61,20 @@ WORKLOADS = {"small": Workload(units=3, batch_size=20), "large": Workload(units=
 BASELINE = "tf.estimator 2.15, the course's input"
 BARE = "bare `tf.function`, a call a step"
 ENTRIES = (
-    Entry(title=BASELINE, contestant="course_input", reference=True, steps={"small": 4_000, "large": 500}),
+    Entry(title=BASELINE, contestant="course_input", reference=True, steps={"small": 2_000, "large": 200}),
     Entry(
         title="tf.estimator 2.15, decoding batches",
         contestant="batched_input",
         reference=True,
-        steps={"small": 6_000, "large": 500},
+        steps={"small": 3_000, "large": 200},
     ),
-    Entry(title="Keras 3 `fit`", contestant="keras_fit", steps={"small": 3_000, "large": 500}),
-    Entry(title=BARE, contestant="bare_call", steps={"small": 5_000, "large": 500}),
-    Entry(title="bare `tf.function`, 200 steps a call", contestant="bare_loop", steps={"small": 10_000, "large": 600}),
-    Entry(title="bare XLA program, 200 steps a call", contestant="bare_xla", steps={"small": 40_000, "large": 800}),
-    Entry(title="`trainer`, the course's input", contestant="course_input", steps={"small": 6_000, "large": 800}),
-    Entry(title="`trainer`, decoding batches", contestant="batched_input", steps={"small": 30_000, "large": 800}),
-    Entry(title="`trainer`, `trainer.inputs`", contestant="trainer_inputs", steps={"small": 60_000, "large": 800}),
+    Entry(title="Keras 3 `fit`", contestant="keras_fit", steps={"small": 2_000, "large": 200}),
+    Entry(title=BARE, contestant="bare_call", steps={"small": 3_000, "large": 200}),
+    Entry(title="bare `tf.function`, 200 steps a call", contestant="bare_loop", steps={"small": 6_000, "large": 200}),
+    Entry(title="bare XLA program, 200 steps a call", contestant="bare_xla", steps={"small": 20_000, "large": 200}),
+    Entry(title="`trainer`, the course's input", contestant="course_input", steps={"small": 4_000, "large": 200}),
+    Entry(title="`trainer`, decoding batches", contestant="batched_input", steps={"small": 20_000, "large": 200}),
+    Entry(title="`trainer`, `trainer.inputs`", contestant="trainer_inputs", steps={"small": 30_000, "large": 200}),
 )
 
 

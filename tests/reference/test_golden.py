@@ -17,7 +17,7 @@ import tensorflow as tf
 from benchmarks import sines
 from benchmarks.estimator_run import BATCH_SIZE, PREDICTED_ROWS, Record, read_records, run
 from benchmarks.model_functions import MODEL_FUNCTIONS
-from tests.reference.make_golden import CASES, GOLDEN, STEPS, plans
+from tests.reference.make_golden import CASES, FURTHER_STEPS, GOLDEN, STEPS, plans
 from trainer import estimator as tf_estimator
 
 TOLERANCE = 1e-5
@@ -26,10 +26,16 @@ EVAL_ROWS = sines.waves(50, seed=2)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One case: what the reference recorded, what ours does on the same data, and the reference's model_dir."""
+    """One case: what the reference recorded, what ours does on the same data, and the directories of both.
+
+    Attributes:
+      model_dir: of the reference, 100 steps.
+      continued_dir: a copy of it, elsewhere, that ours took 50 steps further.
+    """
 
     name: str
     model_dir: Path
+    continued_dir: Path
     trained: Record
     continued: Record
     our_trained: Record
@@ -48,10 +54,12 @@ class Pair:
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     model_dir = GOLDEN / request.param / "model_dir"
     trained, continued = read_records(GOLDEN / request.param / "records.json")
-    ours = [run(plan) for plan in plans(request.param, tmp_path_factory.mktemp(request.param), start=model_dir)]
+    both = plans(request.param, tmp_path_factory.mktemp(request.param), start=model_dir)
+    ours = [run(plan) for plan in both]
     return Pair(
         name=request.param,
         model_dir=model_dir,
+        continued_dir=Path(both[1].model_dir),
         trained=trained,
         continued=continued,
         our_trained=ours[0],
@@ -126,18 +134,16 @@ def test_a_warm_start_takes_the_references_weights_and_not_its_step(pair: Pair, 
     assert metrics == pytest.approx({**pair.trained.metrics, "global_step": 0}, rel=1e-6)
 
 
-def test_the_keys_that_we_save_are_the_references(pair: Pair, tmp_path: Path) -> None:
-    estimator = pair.estimator(pair.copy_to(tmp_path))
-    estimator.train(sines.in_order(sines.waves(40, seed=1), BATCH_SIZE, epochs=None), steps=1)
+def test_the_keys_that_we_save_are_the_references(pair: Pair) -> None:
+    estimator = pair.estimator(pair.continued_dir)
     saved = tf.train.load_checkpoint(estimator.latest_checkpoint()).get_variable_to_shape_map()
     theirs = tf.train.load_checkpoint(str(pair.model_dir)).get_variable_to_shape_map()
     assert theirs.items() <= saved.items()
     assert estimator.get_variable_names() == sorted(theirs)
 
 
-def test_the_state_file_keeps_the_references_checkpoints_by_relative_paths(pair: Pair, tmp_path: Path) -> None:
-    moved = pair.copy_to(tmp_path)
-    pair.estimator(moved).train(sines.in_order(sines.waves(40, seed=1), BATCH_SIZE, epochs=None), steps=1)
-    state = (moved / "checkpoint").read_text()
-    for step in (0, STEPS, STEPS + 1):
-        assert f'all_model_checkpoint_paths: "model.ckpt-{step}"' in state
+def test_the_state_file_keeps_the_references_checkpoints_by_relative_paths(pair: Pair) -> None:
+    lines = (pair.continued_dir / "checkpoint").read_text().splitlines()
+    for step in (0, STEPS, STEPS + FURTHER_STEPS):
+        assert f'all_model_checkpoint_paths: "model.ckpt-{step}"' in lines
+    assert f'model_checkpoint_path: "model.ckpt-{STEPS + FURTHER_STEPS}"' in lines
