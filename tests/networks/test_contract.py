@@ -1,0 +1,76 @@
+"""What every network promises: shapes, a gradient for every variable, the same numbers under XLA, stable names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.job.schema import Schema
+from trainer.networks import cnn, dnn, linear, lstm, rnn, rnn2, rnn_n
+
+NETWORKS = {
+    "linear": linear.forecast,
+    "dnn": lambda values, schema: dnn.forecast(values, schema, hidden=(10, 3)),
+    "cnn": cnn.forecast,
+    "lstm": lambda values, schema: lstm.forecast(values, schema, units=3),
+    "rnn": rnn.forecast,
+    "rnn2": rnn2.forecast,
+    "rnn_n": rnn_n.forecasts,
+}
+HIDDEN = {
+    "linear": [],
+    "dnn": ["hidden_1/bias", "hidden_1/kernel", "hidden_2/bias", "hidden_2/kernel"],
+    "cnn": [
+        *["convolution_1/bias", "convolution_1/kernel", "convolution_2/bias", "convolution_2/kernel"],
+        *["hidden/bias", "hidden/kernel"],
+    ],
+    "rnn": [
+        "gru/gru_cell/bias",
+        "gru/gru_cell/kernel",
+        "gru/gru_cell/recurrent_kernel",
+        "hidden/bias",
+        "hidden/kernel",
+    ],
+}
+every_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+@every_network
+def test_a_forecast_has_a_value_for_every_step_ahead_and_target(name, make_schema, traced, some_values):
+    schema = make_schema(steps=5, columns=3, horizon=4, targets=2)
+    forecasts = traced(NETWORKS[name], schema).forecasts(some_values(schema))
+    assert forecasts.shape == ((5, 5, 4, 2) if name == "rnn_n" else (5, 4, 2))
+
+
+@every_network
+def test_a_history_of_one_step_is_enough(name, make_schema, traced, some_values):
+    schema = make_schema(steps=1)
+    assert np.isfinite(traced(NETWORKS[name], schema).forecasts(some_values(schema))).all()
+
+
+@every_network
+def test_xla_gives_the_same_forecasts_and_gradients_and_reaches_every_variable(name, make_schema, traced, some_values):
+    schema = make_schema(steps=12, columns=2, horizon=2, targets=2)
+    network = traced(NETWORKS[name], schema)
+    values = tf.constant(some_values(schema))
+    plain, compiled = network.run(values), tf.function(network.run, jit_compile=True)(values)
+    np.testing.assert_allclose(compiled["forecasts"], plain["forecasts"], atol=1e-5)
+    assert set(plain["gradients"]) == set(network.weights)
+    for variable, gradient in plain["gradients"].items():
+        assert np.any(gradient.numpy() != 0), f"no gradient reaches {variable}"
+        scale = float(np.abs(gradient).max())
+        np.testing.assert_allclose(compiled["gradients"][variable], gradient, atol=1e-5 * max(1.0, scale))
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_variables_are_named_after_their_layers(name, make_schema, traced):
+    names = sorted(traced(NETWORKS[name], make_schema()).weights)
+    assert names == sorted([*HIDDEN[name], "forecast/bias", "forecast/kernel"])
+
+
+@pytest.mark.parametrize("name", ["linear", "lstm", "rnn"])
+def test_the_same_seed_gives_the_same_network(name, make_schema, traced, some_values):
+    schema: Schema = make_schema()
+    once, again = (traced(NETWORKS[name], schema).forecasts(some_values(schema)) for _ in range(2))
+    np.testing.assert_array_equal(once, again)

@@ -1,0 +1,190 @@
+"""The settings of the model, its metrics, and the whole model function in an Estimator."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import model
+from trainer.estimator import ModeKeys, RunConfig, export
+from trainer.job import flags
+from trainer.job.errors import UsageError
+from trainer.job.schema import Schema
+from trainer.model import Model, Optimizer, Params
+
+SCHEMA = Schema(steps=6, columns=("a", "b"), horizon=2, targets=("b",), mean=(10.0, 100.0), scale=(2.0, 50.0))
+WITHOUT_SCALES = dataclasses.replace(SCHEMA, mean=(0.0, 0.0), scale=(1.0, 1.0))
+RANDOM = np.random.default_rng(5)
+VALUES = RANDOM.normal((10.0, 100.0), (2.0, 50.0), size=(20, 6, 2)).astype(np.float32)
+LABELS = RANDOM.normal(100.0, 50.0, size=(20, 2, 1)).astype(np.float32)
+
+
+def input_fn(repeat: int = 1) -> tf.data.Dataset:
+    return (
+        tf.data.Dataset.from_tensor_slices(({"values": VALUES}, LABELS)).repeat(repeat).batch(10, drop_remainder=True)
+    )
+
+
+def estimator(directory: pathlib.Path, **params: Any) -> Any:
+    config = RunConfig(tf_random_seed=1, save_summary_steps=None)
+    return model.make_estimator(Params(**{"schema": SCHEMA} | params), str(directory), config)
+
+
+def forecasts(trained: Any) -> np.ndarray:
+    return np.stack([prediction["forecast"] for prediction in trained.predict(input_fn)])
+
+
+# Settings
+
+
+def test_every_field_but_the_schema_is_a_flag():
+    argv = ["--model=rnnN", "--learning-rate=.001", "--optimizer=sgd", "--lstm_units=128.0", "--clip_norm=1"]
+    params = flags.parse(argv, Params)[Params]
+    assert params == Params(
+        model=Model.RNN_N, learning_rate=0.001, optimizer=Optimizer.SGD, lstm_units=128, clip_norm=1.0
+    )
+    with pytest.raises(UsageError, match="schema"):
+        flags.parse(["--schema=1"], Params)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"learning_rate": 0.0}, r"--learning_rate=0.0. Accepted: a number above 0"),
+        ({"learning_rate": float("nan")}, r"--learning_rate=nan"),
+        ({"clip_norm": -1.0}, r"--clip_norm=-1.0. Accepted: a number above 0"),
+        ({"momentum": 1.0}, r"--momentum=1.0. Accepted: at least 0 and below 1"),
+        ({"lstm_units": 0}, r"--lstm_units=0. Accepted: a whole number from 1 up"),
+        ({"keras_units": -3}, r"--keras_units=-3"),
+        ({"model": "lstm2"}, r"--model=lstm2. It is one of lstm, linear, dnn, cnn, rnn, rnn2, rnnN, keras_dnn"),
+        ({"optimizer": "adamm"}, r"--optimizer=adamm. It is one of sgd, momentum, adam"),
+    ],
+)
+def test_a_setting_that_cannot_be_names_its_flag(setting, message):
+    with pytest.raises(UsageError, match=message):
+        Params(**setting)
+
+
+def test_rnn_n_refuses_a_target_whose_past_is_not_given():
+    schema = dataclasses.replace(SCHEMA, targets=("b", "c"))
+    with pytest.raises(UsageError, match="the target c is not among the feature columns"):
+        Params(model=Model.RNN_N, schema=schema)
+    Params(model=Model.RNN2, schema=schema)
+
+
+def test_a_model_without_a_schema_says_where_one_comes_from():
+    with pytest.raises(UsageError, match=r"Params\(schema=...\), as trainer.inputs learns it"):
+        model.model_fn({"values": tf.constant(VALUES)}, None, ModeKeys.PREDICT, Params())
+
+
+def test_params_survive_the_estimators_deep_copy():
+    params = Params(schema=SCHEMA, lstm_units=5)
+    assert copy.deepcopy(params) == params
+
+
+def test_settings_are_read_without_tensorflow():
+    code = (
+        "import sys, trainer.model, trainer.networks; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    root = pathlib.Path(model.__file__).parent.parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+# Metrics
+
+
+def test_metrics_are_means_over_all_examples_steps_and_targets():
+    forecast = LABELS + RANDOM.normal(size=LABELS.shape).astype(np.float32) * 10
+    measured = model.metrics({"values": VALUES}, LABELS, {"forecast": tf.constant(forecast)}, SCHEMA)
+    errors = forecast.astype(np.float64) - LABELS
+    expected = {
+        "rmse": np.sqrt(np.mean(errors**2)),
+        "mae": np.mean(np.abs(errors)),
+        "rmse_same_as_last": np.sqrt(np.mean((VALUES[:, -1:, 1:] - LABELS.astype(np.float64)) ** 2)),
+        "mse_standardized": np.mean((errors / 50) ** 2),
+        "mae_standardized": np.mean(np.abs(errors / 50)),
+    }
+    assert {name: pytest.approx(float(metric.result()), rel=1e-5) for name, metric in measured.items()} == expected
+
+
+def test_data_that_are_not_standardised_have_no_standardised_metrics():
+    measured = model.metrics({"values": VALUES}, LABELS, {"forecast": tf.constant(LABELS)}, WITHOUT_SCALES)
+    assert set(measured) == {"rmse", "mae", "rmse_same_as_last"}
+
+
+def test_a_target_that_is_no_column_has_no_last_value_to_compare_with():
+    schema = dataclasses.replace(WITHOUT_SCALES, targets=("c",))
+    measured = model.metrics({"values": VALUES}, LABELS, {"forecast": tf.constant(LABELS)}, schema)
+    assert set(measured) == {"rmse", "mae"}
+
+
+# The model function in an Estimator
+
+
+@pytest.mark.parametrize("name", list(Model), ids=lambda name: name.value)
+def test_training_brings_the_error_down_in_the_units_of_the_files(name, tmp_path):
+    trained = estimator(tmp_path, model=name)
+    before = trained.evaluate(input_fn)
+    trained.train(lambda: input_fn(repeat=20), steps=40)
+    after = trained.evaluate(input_fn)
+    assert after["loss"] < before["loss"]
+    expected = float(np.sqrt(np.mean((forecasts(trained).astype(np.float64) - LABELS) ** 2)))
+    assert after["rmse"] == pytest.approx(expected, rel=1e-5)
+    assert set(after) == {
+        *["rmse", "mae", "rmse_same_as_last", "mse_standardized", "mae_standardized", "loss", "global_step"]
+    }
+
+
+@pytest.mark.parametrize("name", [Model.LINEAR, Model.KERAS_DNN], ids=lambda name: name.value)
+def test_the_loss_is_the_squared_error_in_standardised_units(name, tmp_path):
+    result = estimator(tmp_path, model=name).evaluate(input_fn)
+    assert result["loss"] == pytest.approx(result["mse_standardized"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [Model.LINEAR, Model.KERAS_DNN], ids=lambda name: name.value)
+@pytest.mark.parametrize("optimizer", list(Optimizer), ids=lambda optimizer: optimizer.value)
+def test_every_optimizer_trains(name, optimizer, tmp_path):
+    trained = estimator(tmp_path, model=name, optimizer=optimizer, clip_norm=1.0)
+    before = trained.evaluate(input_fn)["loss"]
+    trained.train(lambda: input_fn(repeat=10), steps=20)
+    assert trained.evaluate(input_fn)["loss"] < before
+
+
+def test_a_clipped_gradient_makes_a_step_of_the_norm_asked_for(tmp_path):
+    trained = estimator(tmp_path, model=Model.LINEAR, optimizer=Optimizer.SGD, learning_rate=1.0, clip_norm=1e-3)
+    names = ("forecast/kernel", "forecast/bias")
+    trained.train(input_fn, steps=1)
+    first = [trained.get_variable_value(name) for name in names]
+    trained.train(input_fn, steps=1)
+    moved = [trained.get_variable_value(name) - start for name, start in zip(names, first, strict=True)]
+    assert np.sqrt(sum(float(np.sum(part**2)) for part in moved)) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_keras_dnn_starts_from_the_same_weights_with_the_same_seed(tmp_path):
+    once, again = (estimator(tmp_path / name, model=Model.KERAS_DNN) for name in ("once", "again"))
+    np.testing.assert_array_equal(forecasts(once), forecasts(again))
+
+
+def test_keras_dnn_has_no_model_function():
+    with pytest.raises(UsageError, match="Build it with make_estimator"):
+        model.model_fn(
+            {"values": tf.constant(VALUES)}, None, ModeKeys.PREDICT, Params(model=Model.KERAS_DNN, schema=SCHEMA)
+        )
+
+
+@pytest.mark.parametrize("name", [Model.LSTM, Model.KERAS_DNN], ids=lambda name: name.value)
+def test_an_export_forecasts_as_the_estimator_does(name, tmp_path):
+    trained = estimator(tmp_path / "model", model=name)
+    trained.train(input_fn, steps=1)
+    receiver_fn = export.build_raw_serving_input_receiver_fn({"values": tf.TensorSpec([None, 6, 2], tf.float32)})
+    path = trained.export_saved_model(str(tmp_path / "export"), receiver_fn)
+    signature = tf.saved_model.load(path.decode()).signatures["serving_default"]
+    np.testing.assert_allclose(signature(values=tf.constant(VALUES))["forecast"], forecasts(trained), rtol=1e-5)
