@@ -69,7 +69,8 @@ def test_a_served_model_is_asked_by_values_or_by_rows() -> None:
 @pytest.mark.parametrize(
     ("settings", "windows", "shape"),
     [
-        ({"train_data_paths": ("ett/ETTh1.csv",), "lookback": 336, "horizon": 96, "split": (8640.0, 2880.0, 2880.0)}, 2785, (96, 7)),
+        ({"train_data_paths": ("ett/ETTh1.csv",), "lookback": 336, "horizon": 96,
+          "split": (8640.0, 2880.0, 2880.0)}, 2785, (96, 7)),
         ({"train_data_paths": ("nab/nyc_taxi.csv",), "sequence_length": 50}, 2064, (1, 1)),
         ({"train_data_paths": ("household_power_daily/*.csv",), "lookback": 14, "horizon": 7,
           "target_columns": ("Global_active_power",)}, 282, (7, 1)),

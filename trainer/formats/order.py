@@ -29,26 +29,29 @@ def shuffled(positions: Any, count: Any, seed: int) -> Any:
     import tensorflow as tf
 
     epochs = positions // count
-    keys = _keys(tf.range(epochs[0], epochs[-1] + 1), seed)
     row = tf.cast(epochs - epochs[0], tf.int32)
     size = tf.cast(count, tf.int32)
-    index = tf.cast(positions % count, tf.int32)
-    for pivots, salts in zip(keys[0], keys[1], strict=True):
-        mirrored = tf.gather(tf.math.floormod(pivots, size), row) - index
+    pivots, salts = _keys(tf.range(epochs[0], epochs[-1] + 1), seed)
+    pivots = tf.math.floormod(pivots, size)
+
+    def swap_or_not(number: Any, index: Any) -> tuple[Any, Any]:
+        mirrored = tf.gather(pivots[number], row) - index
         partner = tf.where(mirrored < 0, mirrored + size, mirrored)
-        swap = _mixed(tf.bitwise.bitwise_xor(tf.maximum(index, partner), tf.gather(salts, row))) < 0
-        index = tf.where(swap, partner, index)
-    return index
+        swap = _mixed(tf.bitwise.bitwise_xor(tf.maximum(index, partner), tf.gather(salts[number], row))) < 0
+        return number + 1, tf.where(swap, partner, index)
+
+    start = tf.constant(0), tf.cast(positions % count, tf.int32)
+    return tf.while_loop(lambda number, _: number < ROUNDS, swap_or_not, start)[1]
 
 
-def _keys(epochs: Any, seed: int) -> tuple[list[Any], list[Any]]:
-    """For each round a pivot and a salt per epoch, int32 [epochs] each."""
+def _keys(epochs: Any, seed: int) -> tuple[Any, Any]:
+    """A pivot and a salt for each round of each epoch, int32 [ROUNDS, epochs] each."""
     import tensorflow as tf
 
     rounds = tf.range(2 * ROUNDS, dtype=tf.int32)[:, tf.newaxis] * _wrapped(0x9E3779B9)
     start = _mixed(_mixed(tf.constant(_wrapped(seed))) + _wrapped(seed >> 32))
     base = _mixed(_mixed(tf.cast(epochs, tf.int32) + start) + tf.cast(epochs // (1 << 32), tf.int32))
-    keys = tf.unstack(_mixed(base[tf.newaxis, :] + rounds))
+    keys = _mixed(base[tf.newaxis, :] + rounds)
     return keys[:ROUNDS], keys[ROUNDS:]
 
 
