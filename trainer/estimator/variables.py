@@ -1,8 +1,9 @@
 """One set of variables for all modes of a model function, found again by name.
 
-A model function is traced once per mode. Whatever makes variables in its body (`tf.Variable`, `compat.v1.get_variable`, Keras layers,
-optimizers, metrics) meets the creator below: the first trace that needs a name makes the variable, outside the graph; every later
-trace gets that one. This gives the sharing by name that tf.estimator had from its graph collections and checkpoints.
+A model function is traced once per mode. Whatever makes variables in its body (`tf.Variable`, `compat.v1.get_variable`,
+Keras layers, optimizers, metrics) meets the creator below: the first trace that needs a name makes the variable, outside
+the graph; every later trace gets that one. This gives the sharing by name that tf.estimator had from its graph
+collections and checkpoints.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import enum
 import random
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -21,7 +22,7 @@ from keras.src.backend.tensorflow.core import Variable as KerasVariable
 from tensorflow.python.eager import context as eager_context
 from tensorflow.python.eager import wrap_function
 from tensorflow.python.eager.lift_to_graph import lift_to_graph
-from tensorflow.python.framework import func_graph
+from tensorflow.python.framework import auto_control_deps_utils, func_graph
 
 GLOBAL_STEP = "global_step"
 
@@ -90,7 +91,7 @@ class VariableStore:
             _check_same(known, name, initial_value, settings)
             return known
         seed = None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode())
-        with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(seed):  # type: ignore[arg-type]
+        with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(seed):
             variable = tf.Variable(_evaluated(self._given.get(name, initial_value)), name=name, **settings)
             if role is Role.METRIC:
                 self._starts[name] = variable.numpy()
@@ -182,8 +183,7 @@ def _keras_state_of_its_own(trace: _Trace) -> Iterator[None]:
     kept = {key: global_state.get_global_attribute(key) for key in ("object_name_uids", "name_scope_stack")}
     for key in kept:
         global_state.set_global_attribute(key, None)
-    initialize, apply = KerasVariable._initialize, keras.optimizers.Optimizer.apply
-    add_weight = keras.layers.Layer.add_weight
+    initialize, add_weight = KerasVariable._initialize, keras.layers.Layer.add_weight
 
     def announce(self: KerasVariable, value: Any) -> None:
         trace.keras_variable, before = self, trace.keras_variable
@@ -192,32 +192,59 @@ def _keras_state_of_its_own(trace: _Trace) -> Iterator[None]:
         finally:
             trace.keras_variable = before
 
-    def apply_and_return(self: keras.optimizers.Optimizer, *args: Any, **kwargs: Any) -> KerasVariable:
-        apply(self, *args, **kwargs)
-        return self.iterations
-
     def add_weight_and_regularize(self: keras.layers.Layer, *args: Any, **kwargs: Any) -> KerasVariable:
         variable = add_weight(self, *args, **kwargs)
         if variable.regularizer is not None:
             trace.regularize(variable)
         return variable
 
-    KerasVariable._initialize = announce
-    keras.optimizers.Optimizer.apply = apply_and_return
-    keras.layers.Layer.add_weight = add_weight_and_regularize
     try:
-        yield
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(replaced(KerasVariable, "_initialize", announce))
+            stack.enter_context(replaced(keras.layers.Layer, "add_weight", add_weight_and_regularize))
+            for kind in (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer):
+                stack.enter_context(replaced(kind, "apply", _returning_its_writes(kind.apply)))
+            stack.enter_context(replaced(keras.optimizers.Optimizer, "apply_gradients", _apply_gradients))
+            yield
     finally:
-        KerasVariable._initialize = initialize
-        keras.optimizers.Optimizer.apply = apply
-        keras.layers.Layer.add_weight = add_weight
         for key, value in kept.items():
             global_state.set_global_attribute(key, value)
 
 
 @contextlib.contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Inside, an attribute of a class or a module has another value."""
+    kept = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, kept)
+
+
+def _returning_its_writes(apply: Callable[..., None]) -> Callable[..., tf.Tensor]:
+    """A Keras optimizer's `apply` that returns its count of iterations, for which every variable is written first."""
+
+    def apply_and_return(self: keras.optimizers.Optimizer, *args: Any, **kwargs: Any) -> tf.Tensor:
+        graph = tf.compat.v1.get_default_graph()
+        before = len(graph.get_operations())
+        apply(self, *args, **kwargs)
+        made = graph.get_operations()[before:]
+        writes = [op for op in made if auto_control_deps_utils.get_read_write_resource_inputs(op)[1]]
+        with tf.control_dependencies(writes):
+            return tf.identity(self.iterations.value, name="train_op")
+
+    return apply_and_return
+
+
+def _apply_gradients(self: keras.optimizers.Optimizer, grads_and_vars: Iterable[tuple[Any, Any]]) -> tf.Tensor:
+    gradients, variables = zip(*grads_and_vars, strict=True)
+    return self.apply(list(gradients), list(variables))
+
+
+@contextlib.contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Inside, TensorFlow's eager ops, Keras's initializers and Python's `random` follow `seed`; outside nothing changes."""
+    """Inside, TensorFlow's eager ops, Keras's initializers and `random` follow `seed`; outside nothing changes."""
     if seed is None:
         yield
         return
@@ -246,7 +273,8 @@ def _run_alone(tensor: tf.Tensor) -> tf.Tensor:
     """The value of a traced tensor, computed from what it needs and nothing else of its trace."""
     graph = func_graph.FuncGraph("initial_value")
     try:
-        copies = lift_to_graph([tensor], graph, sources=list(tensor.graph.internal_captures), base_graph=tensor.graph)
+        captured = list(tensor.graph.internal_captures)
+        copies = lift_to_graph([tensor], graph, sources=captured, base_graph=tensor.graph)
     except ValueError as error:
         raise ValueError(
             f"The initial value {tensor.name} of a variable depends on the features or the labels. "
