@@ -226,7 +226,7 @@ class TrainingLoop:
         for step in self._due(before, first, self.cadence.summary_steps):
             if "loss" not in own:
                 self.events.scalars({"loss": float(result.losses[step - before - 1])}, step, now)
-        if self._fetched and steps_to(self._step, first, self.cadence.summary_steps) == self.cadence.summary_steps:
+        if self._step in self._due(before, first, self.cadence.summary_steps):
             for summary in self.steps.traced.summaries:
                 value = result.results[f"summary/{summary.tag}"]
                 self.events.tensor(summary.tag, value, summary.metadata, self._step, now)
