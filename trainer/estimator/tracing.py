@@ -1,7 +1,8 @@
 """A model function traced in one mode, and the part of its graph that the mode runs.
 
-The function runs once, in a graph, where it makes ops and finds its variables in the store. What a mode needs is then cut out: the
-fetches, and the side effects that belong to the mode. Whatever else the function built (a `train_op` in EVAL, a metric in TRAIN) stays still.
+The function runs once, in a graph, where it makes ops and finds its variables in the store. What a mode needs is then cut
+out: the fetches, and the side effects that belong to the mode. Whatever else the function built (a `train_op` in EVAL, a
+metric in TRAIN) stays still.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tensorflow.python.framework import auto_control_deps_utils, func_graph
 from tensorflow.python.ops import control_flow_ops, summary_ops_v2
 from tensorflow.python.trackable import resource as trackable_resource
 
+from trainer.estimator import randomness
 from trainer.estimator.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.variables import Role, VariableStore
 
@@ -28,11 +30,15 @@ ModelFn = Callable[..., EstimatorSpec]
 
 
 def argument_names(function: Callable[..., Any]) -> set[str]:
-    """The names of the arguments that a function takes, with those that a `functools.partial` leaves open."""
+    """The names of the arguments that a function takes, with those that a `functools.partial` leaves open.
+
+    What it takes as `*args` or `**kwargs` has no name.
+    """
     if isinstance(function, functools.partial):
         fixed = set(function.keywords) | set(list(inspect.signature(function.func).parameters)[: len(function.args)])
         return argument_names(function.func) - fixed
-    return set(inspect.signature(function).parameters)
+    unnamed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {name for name, one in inspect.signature(function).parameters.items() if one.kind not in unnamed}
 
 
 def accepted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +131,8 @@ class Part:
 def _cut(traced: TracedModel, fetches: Any, operations: list[tf.Operation], feeds: list[tf.Tensor]) -> Part:
     tensors = tf.nest.flatten(fetches, expand_composites=True)
     needed = _needed([*(tensor.op for tensor in tensors), *operations], {tensor.op for tensor in feeds})
-    captures = [(outer, inner) for outer, inner in traced.graph.captures if inner.op in needed]
+    fed = {tensor.op for tensor in feeds}
+    captures = [(outer, inner) for outer, inner in traced.graph.captures if inner.op in needed - fed]
     unfed = needed - {tensor.op for tensor in feeds} - {inner.op for _, inner in captures}
     for op in unfed:
         if op.type in ("Placeholder", "PlaceholderWithDefault"):
@@ -190,12 +197,24 @@ def trace(
     def python_function(*arguments: Any) -> None:
         graph = tf.compat.v1.get_default_graph()
         graph._add_control_dependencies = mode == ModeKeys.TRAIN  # loops and branches keep program order inside
-        with store.sharing(graph), _summaries_recorded(store), trackable_resource.resource_tracker_scope(tracker):
-            with _xla_context() if xla else contextlib.nullcontext():
-                made["spec"], made["context"] = body(*arguments)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(store.sharing(graph))
+            stack.enter_context(_summaries_recorded(store))
+            stack.enter_context(trackable_resource.resource_tracker_scope(tracker))
+            if mode == ModeKeys.TRAIN:
+                stack.enter_context(randomness.by_step(graph, store.global_step))
+            if xla:
+                stack.enter_context(_xla_context())
+            made["spec"], made["context"] = body(*arguments)
 
     graph = func_graph.func_graph_from_py_func(
-        f"model_fn_{mode}", python_function, None, None, signature=list(signature), add_control_dependencies=False, collections={}
+        f"model_fn_{mode}",
+        python_function,
+        None,
+        None,
+        signature=list(signature),
+        add_control_dependencies=False,
+        collections={},
     )
     captured = {id(inner) for _, inner in graph.captures}
     feeds = [tensor for tensor in graph.inputs if id(tensor) not in captured]
@@ -256,19 +275,19 @@ def _keep_program_order(graph: tf.Graph) -> None:
 
 
 def training_operations(traced: TracedModel) -> list[tf.Operation]:
-    """What a step of training runs beside the loss: the train_op and the updates of the model's state.
+    """What a step of training runs beside the loss: the train_op, the state of Keras layers and the UPDATE_OPS.
 
-    After a Keras optimizer, whose writes hang on no tensor that it returns, everything that the function wrote runs, but metrics. After a
-    `tf.compat.v1` optimizer, or any op or tensor, that one runs, with the state of Keras layers and the UPDATE_OPS.
+    A variable in the place of the train_op (the `iterations` of a Keras optimizer) hangs on no write: then everything that
+    the function wrote runs, but metrics.
     """
     train_op = traced.spec.train_op
-    by_keras = isinstance(train_op, (keras.Variable, tf.Variable))
-    wanted = {Role.STATE} | ({Role.WEIGHT, Role.OPTIMIZER, Role.STEP} if by_keras else set())
+    by_variable = isinstance(train_op, (keras.Variable, tf.Variable))
+    wanted = {Role.STATE} | ({Role.WEIGHT, Role.OPTIMIZER, Role.STEP} if by_variable else set())
     roles = traced.store.roles
     kept = [op for op, names in traced.writes.items() if any(roles[name] in wanted for name in names)]
     kept += [op for op in traced.graph.get_operations() if op.type in ("PrintV2", "Assert")]
     kept += [_operation(update) for update in traced.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)]
-    return kept if by_keras else [*kept, _operation(train_op)]
+    return kept if by_variable else [*kept, _operation(train_op)]
 
 
 def _operation(fetch: Any) -> tf.Operation:
