@@ -1,14 +1,15 @@
 """The batches of an input function, stacked for one device call, with a position that a checkpoint keeps.
 
-A stack holds the batches of many steps as `[steps, batch, …]`. What a checkpoint needs to go on with exactly the next batch is the state
-of the pipeline's iterator, which runs ahead by whole stacks, and the batches of the current stack that no step has used yet.
+A stack holds the batches of many steps as `[steps, batch, …]`. What a checkpoint needs to go on with exactly the next
+batch is the state of the pipeline's iterator, which runs ahead by whole stacks, and the batches of the current stack that
+no step has used yet.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from trainer.estimator.checkpoints import INPUT_PREFIX
 STACK_BYTES = 4 << 20
 STACK_STEPS = 500
 
-_STATE, _CONSUMED, _LEFT, _SIZES = (INPUT_PREFIX + name for name in ("iterator", "batches", "left/", "sizes"))
+_STATE, _CONSUMED, _LEFT, _SIZES, _WIDTHS = (
+    INPUT_PREFIX + name for name in ("iterator", "batches", "left/", "sizes", "widths")
+)
 
 
 def stackable(element_spec: Any) -> bool:
@@ -54,7 +57,8 @@ class Stack:
 
     Attributes:
       tensors: flat components, each [steps, batch, …]; rows from `stop` on are padding.
-      sizes: int64 [steps], examples in each batch; None when every batch is whole.
+      sizes: int64 [steps, components], the first dimension of each component of each batch, which is padded to the longest
+        of the stack; 0 for a scalar. None when every batch is whole.
       start: the first batch that no step has used.
       stop: the end of the batches.
     """
@@ -67,13 +71,27 @@ class Stack:
     def left(self) -> int:
         return self.stop - self.start
 
+    @property
+    def widths(self) -> list[int]:
+        """The first dimension of each component of a whole batch; 0 for a scalar."""
+        return [part.shape[1] if part.shape.rank > 1 else 0 for part in self.tensors]
+
     def whole_batches(self) -> int:
         """How many batches from `start` on are as large as the stack is wide."""
         if self.sizes is None:
             return self.left()
-        width = self.tensors[0].shape[1]
-        short = np.flatnonzero(self.sizes[self.start : self.stop] != width)
+        short = np.flatnonzero((self.sizes[self.start : self.stop] != self.widths).any(axis=1))
         return int(short[0]) if short.size else self.left()
+
+    def batch(self) -> list[tf.Tensor]:
+        """The components of the batch at `start`, without padding."""
+        if self.sizes is None:
+            return [part[self.start] for part in self.tensors]
+        sizes = self.sizes[self.start]
+        return [
+            part[self.start][:size] if part.shape.rank > 1 else part[self.start]
+            for part, size in zip(self.tensors, sizes, strict=True)
+        ]
 
 
 class StackedBatches:
@@ -82,9 +100,13 @@ class StackedBatches:
     Args:
       dataset: yields batches for which `stackable` holds.
       steps: batches in a stack.
+
+    Attributes:
+      widths: as of a `Stack`, of the first one since the data began, be it in an earlier run; None before there was one.
     """
 
     def __init__(self, dataset: tf.data.Dataset, steps: int) -> None:
+        self.widths: list[int] | None = None
         self._spec, self._steps = dataset.element_spec, steps
         self._varies = _varies(self._spec)
         self._source, self._consumed = dataset, 0
@@ -92,10 +114,10 @@ class StackedBatches:
         self._stack: Stack | None = None
         self._untouched = self._state()
 
-    def _stacked(self, dataset: tf.data.Dataset) -> Iterator[Any]:
+    def _stacked(self, dataset: tf.data.Dataset) -> Any:
         flat = dataset.map(lambda *element: tuple(tf.nest.flatten(element)), name="flat")
         if self._varies:
-            flat = flat.map(lambda *parts: (*parts, tf.shape(parts[0], tf.int64)[0])).padded_batch(self._steps)
+            flat = flat.map(lambda *parts: (*parts, _sizes(parts))).padded_batch(self._steps)
         else:
             flat = flat.batch(self._steps)
         return iter(flat.prefetch(2))
@@ -104,6 +126,8 @@ class StackedBatches:
         """The current stack, with at least one batch left; None at the end of the data."""
         if self._stack is None or not self._stack.left():
             self._stack = self._next()
+            if self.widths is None and self._stack is not None:
+                self.widths = self._stack.widths
         return self._stack
 
     def take(self, count: int) -> None:
@@ -125,7 +149,8 @@ class StackedBatches:
         """A stack of the usual number of steps, so that one compiled program serves every stack."""
         count = int(parts[0].shape[0])
         if count < self._steps:
-            parts = [tf.concat([part, tf.zeros([self._steps - count, *part.shape[1:]], part.dtype)], 0) for part in parts]
+            missing = self._steps - count
+            parts = [tf.concat([part, tf.zeros([missing, *part.shape[1:]], part.dtype)], 0) for part in parts]
         return Stack(parts, sizes, 0, count)
 
     def position(self) -> dict[str, Any]:
@@ -141,7 +166,8 @@ class StackedBatches:
         return kept
 
     def _state(self) -> dict[str, Any]:
-        return _position(self._iterator, self._consumed)
+        kept = _position(self._iterator, self._consumed)
+        return kept if self.widths is None else {**kept, _WIDTHS: tf.constant(self.widths, tf.int64)}
 
     def restore(self, checkpoint_path: str) -> bool:
         """Goes to the position of a checkpoint; False, and at the start, when it holds none."""
@@ -149,6 +175,8 @@ class StackedBatches:
         if _CONSUMED not in stored:
             return False
         consumed = int(_restored(checkpoint_path, _CONSUMED, tf.int64))
+        if stored.get(_WIDTHS) == [len(tf.nest.flatten(self._spec))]:
+            self.widths = _restored(checkpoint_path, _WIDTHS, tf.int64).numpy().tolist()
         try:
             self._restore_exactly(checkpoint_path, stored)
         except (tf.errors.OpError, ValueError):  # another pipeline: count batches instead
@@ -179,6 +207,10 @@ class StackedBatches:
         return self._padded(parts, sizes)
 
 
+def _sizes(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.stack([tf.shape(part, tf.int64)[0] if part.shape.rank else tf.constant(0, tf.int64) for part in parts])
+
+
 def _position(iterator: Any, consumed: int) -> dict[str, Any]:
     kept: dict[str, Any] = {_CONSUMED: tf.constant(consumed, tf.int64)}
     with contextlib.suppress(tf.errors.OpError):  # a pipeline that cannot tell its state is skipped through instead
@@ -189,9 +221,7 @@ def _position(iterator: Any, consumed: int) -> dict[str, Any]:
 
 
 def _restored(checkpoint_path: str, name: str, dtype: tf.DType) -> tf.Tensor:
-    return tf.raw_ops.RestoreV2(
-        prefix=checkpoint_path, tensor_names=[name], shape_and_slices=[""], dtypes=[dtype]
-    )[0]
+    return tf.raw_ops.RestoreV2(prefix=checkpoint_path, tensor_names=[name], shape_and_slices=[""], dtypes=[dtype])[0]
 
 
 class IteratedBatches:

@@ -1,8 +1,8 @@
 """The inner loop: many training steps in one device call, with no Python among them.
 
-Where the data can be stacked, a call is one program over a stack of batches `[steps, batch, …]`, compiled by XLA where XLA can compile
-the model, else run as a graph. Where they cannot (unknown dimensions, sparse or ragged tensors), the loop pulls batches from the
-pipeline's iterator inside the graph. A call begins and ends at any step without another compilation.
+Where the data can be stacked, a call is one program over a stack of batches `[steps, batch, …]`, compiled by XLA where XLA
+can compile the model, else run as a graph. Where they cannot (unknown dimensions, sparse or ragged tensors), the loop pulls
+batches from the pipeline's iterator inside the graph. A call begins and ends at any step without another compilation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator.batches import IteratedBatches, StackedBatches, stack_steps, stackable
+from trainer.estimator import randomness
+from trainer.estimator.batches import IteratedBatches, Stack, StackedBatches, stack_steps, stackable
 from trainer.estimator.tracing import TracedModel, training_operations
 
 log = logging.getLogger("trainer")
@@ -42,9 +43,13 @@ class CallResult:
 class Steps(Protocol):
     """Makes training steps. The one seam between the loop outside and whatever makes steps."""
 
-    traced: TracedModel
-    batches: StackedBatches | IteratedBatches
     how: str
+
+    @property
+    def traced(self) -> TracedModel: ...
+
+    @property
+    def batches(self) -> StackedBatches | IteratedBatches: ...
 
     def run(self, num_steps: int) -> CallResult:
         """Makes up to `num_steps` steps, fewer at the end of a stack, none at the end of the data."""
@@ -102,38 +107,54 @@ class StackedSteps:
 
     def __init__(self, batches: StackedBatches, element_spec: Any, trace_model: TraceModel) -> None:
         self.batches, self._spec, self._trace_model = batches, element_spec, trace_model
-        first = batches.peek()
-        self._widths = None if first is None else [part.shape[1:] for part in first.tensors]
+        batches.peek()
+        self._widths = batches.widths
+        self._others = 0
         self._xla = all(spec.dtype != tf.string for spec in tf.nest.flatten(element_spec))
-        self._compiled = False
         self._short: Callable[..., Any] | None = None
         self._build()
 
     def _build(self) -> None:
         self.traced = self._trace_model(self._static_spec(), self._xla)
+        if self._xla and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
+            log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
+            self._xla = False
+            self.traced = self._trace_model(self._static_spec(), False)
+        self._compiled = False
         self._run = _stack_loop(_step_function(self.traced), fetches_of(self.traced), self._xla)
         self.how = "one XLA program for many steps" if self._xla else "a graph loop over many steps"
 
     def _static_spec(self) -> Any:
         """The element spec with the batch size that the data have."""
-        specs = tf.nest.flatten(self._spec)
         if self._widths is None:
             return self._spec
-        static = [tf.TensorSpec(shape, spec.dtype) for shape, spec in zip(self._widths, specs, strict=True)]
+        static = [
+            tf.TensorSpec([width, *spec.shape[1:]] if spec.shape.rank else [], spec.dtype)
+            for width, spec in zip(self._widths, tf.nest.flatten(self._spec), strict=True)
+        ]
         return tf.nest.pack_sequence_as(self._spec, static)
 
     def run(self, num_steps: int) -> CallResult:
         stack = self.batches.peek()
         if stack is None:
             return CallResult(np.zeros([0], np.float32), {}, True)
-        whole = stack.whole_batches()
-        if not whole or [part.shape[1:] for part in stack.tensors] != self._widths:
+        if stack.start == 0:
+            self._follow(stack.widths)
+        whole = stack.whole_batches() if stack.widths == self._widths else 0
+        if not whole:
             return self._run_short(stack)
         stop = stack.start + min(num_steps, whole)
         losses, results = self._call(stack.tensors, tf.constant(stack.start), tf.constant(stop))
         losses = losses.numpy()[stack.start : stop]
         self.batches.take(len(losses))
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
+
+    def _follow(self, widths: list[int]) -> None:
+        """Builds for another batch size when the data keep to it: a continued run may have been given one."""
+        self._others = 0 if widths == self._widths else self._others + 1
+        if self._others > 1:
+            self._widths = self.batches.widths = widths
+            self._build()
 
     def _call(self, tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
         if not self._xla or self._compiled:
@@ -148,13 +169,13 @@ class StackedSteps:
         self._compiled = True
         return called
 
-    def _run_short(self, stack: Any) -> CallResult:
+    def _run_short(self, stack: Stack) -> CallResult:
         """One step on a batch that is smaller than the others, as the last one of finite data may be."""
         if self._short is None:
             short = self._trace_model(self._spec, False)
-            self._short = tf.function(_step_function(short), autograph=False)
-        size = None if stack.sizes is None else int(stack.sizes[stack.start])
-        loss, results = self._short(*[part[stack.start][:size] for part in stack.tensors])
+            specs = [tf.TensorSpec(spec.shape, spec.dtype) for spec in tf.nest.flatten(self._spec)]
+            self._short = tf.function(_step_function(short), autograph=False).get_concrete_function(*specs)
+        loss, results = self._short(*stack.batch())
         self.batches.take(1)
         return CallResult(loss.numpy()[None], {key: value.numpy() for key, value in results.items()}, False)
 
@@ -192,7 +213,20 @@ def _stack_loop(step: Callable[..., Any], fetches: Mapping[str, tf.Tensor], xla:
         )
         return losses.stack(), results
 
-    return tf.function(run, jit_compile=True if xla else None, autograph=False)
+    return _for_each_shape(tf.function(run, jit_compile=True if xla else None, autograph=False))
+
+
+def _for_each_shape(function: Any) -> Callable[..., Any]:
+    """Calls the program for the shapes of the stack, without TensorFlow's warning that there are several of them."""
+    programs: dict[Any, Callable[..., Any]] = {}
+
+    def call(tensors: list[tf.Tensor], *bounds: tf.Tensor) -> Any:
+        key = tuple(tuple(tensor.shape) for tensor in tensors)
+        if key not in programs:
+            programs[key] = function.get_concrete_function(tensors, *bounds)
+        return programs[key](tensors, *bounds)
+
+    return call
 
 
 class IteratedSteps:
@@ -204,7 +238,9 @@ class IteratedSteps:
         self.batches, self._most = batches, limit or 100
         self.traced = trace_model(element_spec, False)
         self._fetches = fetches_of(self.traced)
-        self._run = tf.function(self._loop(_step_function(self.traced)), autograph=False)
+        self._run = tf.function(self._loop(_step_function(self.traced)), autograph=False).get_concrete_function(
+            batches.iterator, tf.TensorSpec([], tf.int32)
+        )
 
     def _loop(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def one(optional: Any) -> Any:
