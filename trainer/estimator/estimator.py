@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.data.ops.dataset_ops import DatasetV1
 
-from trainer.estimator import checkpoints, inference, saved_model, steps as steps_lib, warm_start
+from trainer.estimator import checkpoints, inference, saved_model, warm_start
+from trainer.estimator import steps as steps_lib
 from trainer.estimator.export import PredictOutput, ServingInputReceiver, SupervisedInputReceiver
 from trainer.estimator.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
 from trainer.estimator.loop import Cadence, Stop, StopReason, TrainingLoop
@@ -21,7 +23,7 @@ from trainer.estimator.reporting import Events
 from trainer.estimator.run_config import RunConfig
 from trainer.estimator.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.tracing import ModelFn, TracedModel, accepted, argument_names, trace
-from trainer.estimator.variables import VariableStore, seeded
+from trainer.estimator.variables import VariableStore, replaced, seeded
 
 log = logging.getLogger("trainer")
 
@@ -38,7 +40,8 @@ class Estimator:
       model_dir: where checkpoints and events go; None takes that of the config, or a temporary directory.
       config: a RunConfig.
       params: handed to the model function, as a deep copy.
-      warm_start_from: a checkpoint, a directory, a SavedModel or WarmStartSettings, used while `model_dir` has no checkpoint.
+      warm_start_from: a checkpoint, a directory, a SavedModel or WarmStartSettings, used while `model_dir` has no
+        checkpoint.
 
     Raises:
       ValueError: a wrong model function, or two model directories that differ.
@@ -65,7 +68,8 @@ class Estimator:
 
     @property
     def model_dir(self) -> str:
-        return self._config.model_dir
+        assert self._config.model_dir is not None  # _config_with_dir sees to it
+        return os.fspath(self._config.model_dir)
 
     @property
     def config(self) -> RunConfig:
@@ -124,7 +128,9 @@ class Estimator:
     def _trained(self) -> str:
         found = self.latest_checkpoint()
         if found is None:
-            raise ValueError(f"Could not find a trained model in model_dir {self.model_dir!r}: it holds no checkpoint. Train first")
+            raise ValueError(
+                f"Could not find a trained model in model_dir {self.model_dir!r}: it holds no checkpoint. Train first"
+            )
         return found
 
     # Training
@@ -139,7 +145,8 @@ class Estimator:
     ) -> Estimator:
         """Trains to the end of the input, or for `steps` more steps, or up to global step `max_steps`.
 
-        The first call of an Estimator goes on at the very batch at which the latest checkpoint stopped; later calls begin their input afresh.
+        The first call of an Estimator goes on at the very batch at which the latest checkpoint stopped; later calls
+        begin their input afresh.
 
         Raises:
           ValueError: wrong steps, or a role that does not train.
@@ -181,26 +188,23 @@ class Estimator:
         def trace_model(spec: Any, xla: bool) -> TracedModel:
             return self._trace(ModeKeys.TRAIN, spec, store, xla)
 
-        steps = steps_lib.make(
-            dataset, trace_model, config.steps_per_loop, config.save_checkpoints_steps, latest if self._resumes_position else None
-        )
+        position = latest if self._resumes_position else None
+        steps = steps_lib.make(dataset, trace_model, config.steps_per_loop, config.save_checkpoints_steps, position)
         self._set_variables(store, latest, set(store.saved()))
-        saves = config.save_checkpoints_steps is not None or config.save_checkpoints_secs is not None
-        saver = checkpoints.Saver(self.model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_hours, time.time())
-        return TrainingLoop(
-            steps,
-            stop_at,
-            Cadence(
-                save_steps=config.save_checkpoints_steps,
-                save_secs=config.save_checkpoints_secs,
-                summary_steps=config.save_summary_steps,
-                log_steps=config.log_step_count_steps,
-            ),
-            saver if saves else None,
-            Events(self.model_dir),
-            hooks,
-            listeners,
-            self._stop,
+        saver, events = self._saver(continued=position), Events(self.model_dir)
+        return TrainingLoop(steps, stop_at, _cadence(config), saver, events, hooks, listeners, self._stop)
+
+    def _saver(self, continued: str | None) -> checkpoints.Saver | None:
+        """What saves; None when saving is off."""
+        config = self._config
+        if config.save_checkpoints_steps is None and config.save_checkpoints_secs is None:
+            return None
+        return checkpoints.Saver(
+            self.model_dir,
+            config.keep_checkpoint_max,
+            config.keep_checkpoint_every_n_hours,
+            time.time(),
+            continued=continued,
         )
 
     def _set_variables(self, store: VariableStore, checkpoint_path: str | None, names: set[str]) -> None:
@@ -237,18 +241,18 @@ class Estimator:
         _check_positive(steps, "steps")
         checked = check_hooks(hooks)
         dataset = self._dataset(input_fn, ModeKeys.EVAL)
-        evaluation = self._evaluation(dataset.element_spec)
         source = checkpoint_path or self.latest_checkpoint()
+        evaluation = self._evaluation(dataset.element_spec, afresh=source is None)
         store = evaluation.traced.store
         self._set_variables(store, source, evaluation.variables | {"global_step"})
         results = evaluation.run(dataset, steps, checked)
         self._write_evaluation(results, name, source)
         return results
 
-    def _evaluation(self, element_spec: Any) -> inference.Evaluation:
-        """The traced evaluation for batches of a kind, made once."""
+    def _evaluation(self, element_spec: Any, afresh: bool) -> inference.Evaluation:
+        """The traced evaluation for batches of a kind, made once unless its variables are to be fresh ones."""
         key = repr(element_spec)
-        if key not in self._evaluations:
+        if afresh or key not in self._evaluations:
             store = self._new_store()
             self._evaluations[key] = inference.Evaluation(self._trace(ModeKeys.EVAL, element_spec, store))
         return self._evaluations[key]
@@ -286,7 +290,8 @@ class Estimator:
         store = self._new_store()
         traced = self._trace(ModeKeys.PREDICT, dataset.element_spec, store)
         asked = inference.prediction(traced, predict_keys)
-        self._set_variables(store, checkpoint_path or self.latest_checkpoint(), set(asked.part.variables) & set(store.saved()))
+        source = checkpoint_path or self.latest_checkpoint()
+        self._set_variables(store, source, set(asked.part.variables) & set(store.saved()))
         for batch in asked.batches(dataset, checked):
             if yield_single_examples:
                 yield from inference.single_examples(batch)
@@ -314,7 +319,10 @@ class Estimator:
         source = self._export_source(checkpoint_path)
 
         def write(directory: str) -> None:
-            self._write_mode(experimental_mode, serving_input_receiver_fn, source, directory)
+            if experimental_mode == ModeKeys.PREDICT:
+                self._write_mode(experimental_mode, serving_input_receiver_fn, source, directory)
+            else:
+                self._write_modes({experimental_mode: serving_input_receiver_fn}, source, directory)
 
         return saved_model.publish(os.fspath(export_dir_base), write, time.time(), assets_extra, as_text).encode()
 
@@ -334,26 +342,35 @@ class Estimator:
         unknown = set(input_receiver_fn_map) - set(_TAGS)
         if unknown or not input_receiver_fn_map:
             raise ValueError(
-                f"input_receiver_fn_map has the modes {sorted(input_receiver_fn_map)}. It takes {', '.join(_TAGS)}, one at least"
+                f"input_receiver_fn_map has the modes {sorted(input_receiver_fn_map)}. "
+                f"It takes {', '.join(_TAGS)}, one at least"
             )
         source = self._export_source(checkpoint_path)
 
         def write(directory: str) -> None:
-            with tempfile.TemporaryDirectory() as scratch:
-                parts = {}
-                for mode, tag in _TAGS.items():
-                    if mode in input_receiver_fn_map:
-                        parts[tag] = os.path.join(scratch, tag)
-                        self._write_mode(mode, input_receiver_fn_map[mode], source, parts[tag])
-                saved_model.merge_modes(parts, directory)
+            self._write_modes(input_receiver_fn_map, source, directory)
 
         return saved_model.publish(os.fspath(export_dir_base), write, time.time(), assets_extra, as_text).encode()
 
     def _export_source(self, checkpoint_path: str | None) -> str | None:
         source = checkpoint_path or self.latest_checkpoint()
         if source is None and self._warm_start is None:
-            raise ValueError(f"There is nothing to export: {self.model_dir} holds no checkpoint. Train first, or name a checkpoint_path")
+            raise ValueError(
+                f"There is nothing to export: {self.model_dir} holds no checkpoint. "
+                "Train first, or name a checkpoint_path"
+            )
         return source
+
+    def _write_modes(
+        self, receiver_fns: Mapping[str, Callable[[], Any]], source: str | None, directory: str
+    ) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            parts = {}
+            for mode, tag in _TAGS.items():
+                if mode in receiver_fns:
+                    parts[tag] = os.path.join(scratch, tag)
+                    self._write_mode(mode, receiver_fns[mode], source, parts[tag])
+            saved_model.merge_modes(parts, directory)
 
     def _write_mode(self, mode: str, receiver_fn: Callable[[], Any], source: str | None, directory: str) -> None:
         store = self._new_store()
@@ -384,38 +401,69 @@ class Estimator:
         names = argument_names(self._model_fn)
         if labels is not None and "labels" not in names:
             raise ValueError(
-                "The input function gives labels, but the model function takes none. Add a labels argument, or return features alone"
+                "The input function gives labels, but the model function takes none. "
+                "Add a labels argument, or return features alone"
             )
         arguments = {"labels": labels, "mode": mode, "params": self.params, "config": config or self.config}
         spec = self._model_fn(features=features, **accepted(self._model_fn, arguments))
         if not isinstance(spec, EstimatorSpec):
             raise ValueError(f"The model function returned {spec!r}. It returns an EstimatorSpec")
         if spec.mode != mode:
-            raise ValueError(f"The model function was called in mode {mode!r} and returned an EstimatorSpec of mode {spec.mode!r}")
+            raise ValueError(
+                f"The model function was called in mode {mode!r} and returned an EstimatorSpec of mode {spec.mode!r}. "
+                "Hand on the mode that it was called in"
+            )
         return spec
 
     def _dataset(self, input_fn: InputFn, mode: str) -> tf.data.Dataset:
         """What the input function gives, as a dataset of features or (features, labels)."""
-        arguments = {"mode": mode, "params": self.params, "config": self.config, "input_context": tf.distribute.InputContext()}
-        with seeded(self._config.tf_random_seed):
+        context = tf.distribute.InputContext()
+        arguments = {"mode": mode, "params": self.params, "config": self.config, "input_context": context}
+        with seeded(self._config.tf_random_seed), replaced(DatasetV1, "_make_one_shot_iterator", _no_iterator):
             given = input_fn(**accepted(input_fn, arguments))
-        dataset = given if isinstance(given, tf.data.Dataset) else tf.data.Dataset.from_tensors(given).repeat()
+        dataset = _as_dataset(given)
         if not isinstance(dataset.element_spec, tuple):
             return dataset
         if len(dataset.element_spec) != 2:
             raise ValueError(
-                f"The input function gives tuples of {len(dataset.element_spec)}. It gives features, or (features, labels), "
-                "or a Dataset of one of those"
+                f"The input function gives tuples of {len(dataset.element_spec)}. "
+                "It gives features, or (features, labels), or a Dataset of one of those"
             )
-        return dataset.map(lambda features, _: features) if mode == ModeKeys.PREDICT else dataset
+        without = mode == ModeKeys.PREDICT or isinstance(dataset.element_spec[1], tf.NoneTensorSpec)
+        return dataset.map(lambda features, _: features) if without else dataset
+
+
+def _as_dataset(given: Any) -> tf.data.Dataset:
+    """A dataset of what an input function returned: itself, or the same tensors for ever."""
+    if isinstance(given, tf.data.Dataset):
+        return given
+    return tf.data.Dataset.from_tensors(tuple(given) if isinstance(given, list) else given).repeat()
+
+
+def _no_iterator(dataset: tf.data.Dataset) -> None:
+    """Stands for `make_one_shot_iterator` in an input function, whose get_next() would give one batch for ever."""
+    raise ValueError(
+        f"The input function makes an iterator of {dataset}. It takes the Dataset itself. "
+        "Return the Dataset in place of iterator.get_next()"
+    )
+
+
+def _cadence(config: RunConfig) -> Cadence:
+    return Cadence(
+        save_steps=config.save_checkpoints_steps,
+        save_secs=config.save_checkpoints_secs,
+        summary_steps=config.save_summary_steps,
+        log_steps=config.log_step_count_steps,
+    )
 
 
 def _export_signatures(traced: TracedModel) -> dict[str, saved_model.Signature]:
     receiver, spec = traced.context, traced.spec
     if traced.mode != ModeKeys.PREDICT:
-        outputs = {"loss": spec.loss, **{f"predictions/{key}": value for key, value in _as_dict(spec.predictions).items()}}
+        predictions = {f"predictions/{key}": value for key, value in _as_dict(spec.predictions).items()}
+        outputs = {"loss": spec.loss, **predictions}
         return {traced.mode: saved_model.Signature(receiver.receiver_tensors, outputs)}
-    made, left_out = saved_model.signatures(spec.export_outputs, receiver)
+    made, left_out = saved_model.signatures(spec.export_outputs or {}, receiver)
     saved_model.with_default(made, left_out, receiver, spec.predictions)
     return made
 
@@ -441,8 +489,8 @@ def _check_model_fn(model_fn: ModelFn, params: Any) -> None:
     unknown = names - _MODEL_FN_ARGUMENTS - {"self"}
     if unknown:
         raise ValueError(
-            f"model_fn takes {', '.join(sorted(unknown))}. A model function takes {', '.join(sorted(_MODEL_FN_ARGUMENTS))}. "
-            "Hand over other values in params"
+            f"model_fn takes {', '.join(sorted(unknown))}. "
+            f"A model function takes {', '.join(sorted(_MODEL_FN_ARGUMENTS))}. Hand over other values in params"
         )
     if params is not None and "params" not in names:
         raise ValueError("params were given, but model_fn takes none. Add a params argument to it, or leave params out")
@@ -464,7 +512,8 @@ def _config_with_dir(config: RunConfig | None, model_dir: str | os.PathLike[str]
         raise ValueError("model_dir is ''. It takes a path. Leave it out for a temporary directory")
     if config.model_dir is not None and config.model_dir != model_dir:
         raise ValueError(
-            f"model_dir is {model_dir!r} and config.model_dir is {config.model_dir!r}. They have to agree. Give one of them"
+            f"model_dir is {model_dir!r} and config.model_dir is {config.model_dir!r}. "
+            "They have to agree. Give one of them"
         )
     return config.replace(model_dir=model_dir)
 
@@ -479,4 +528,3 @@ def _check_steps(steps: int | None, max_steps: int | None) -> None:
         raise ValueError(f"train was given steps={steps} and max_steps={max_steps}. It takes one of them")
     _check_positive(steps, "steps")
     _check_positive(max_steps, "max_steps")
-
