@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,18 +31,19 @@ class Evaluation:
         taken = {"loss", "global_step"} & set(traced.spec.eval_metric_ops)
         if taken:
             raise ValueError(
-                f"eval_metric_ops has a metric called {' and '.join(sorted(taken))}. Those names are the Estimator's own. Rename it"
+                f"eval_metric_ops has a metric called {' and '.join(sorted(taken))}. "
+                "Those names are the Estimator's own. Rename it"
             )
         self.traced = traced
         self._metrics = metrics_of(traced)
         self._part = traced.part(traced.spec.loss, self._metrics.updates)
-        self._results = tf.function(lambda: {name: result() for name, result in self._metrics.results.items()}, autograph=False)
-        self._run = tf.function(self._loop, autograph=False)
+        self._results = tf.function(self._values, autograph=False).get_concrete_function()
+        self._run: Any = None
         values = [part.variables for part in self._metrics.results.values() if isinstance(part, Part)]
-        roles = traced.store.roles
-        self.variables = {
-            name for name in self._part.variables.union(*values) if name in traced.store.saved() and name in roles
-        }
+        self.variables = set(self._part.variables.union(*values)) & set(traced.store.saved())
+
+    def _values(self) -> dict[str, Any]:
+        return {name: result() for name, result in self._metrics.results.items()}
 
     def _loop(self, iterator: Any, count: tf.Tensor) -> Any:
         def one(optional: Any) -> tf.Tensor:
@@ -59,7 +60,7 @@ class Evaluation:
         return tf.while_loop(lambda i, more, _: more & (i < count), body, start, parallel_iterations=1)
 
     def run(self, dataset: tf.data.Dataset, steps: int | None, hooks: Sequence[TrainingHook]) -> dict[str, Any]:
-        """Metrics over the batches, with `loss`, their mean loss, and `global_step`.
+        """Metrics over the batches, with `loss`, the mean of their losses, and `global_step`.
 
         Args:
           dataset: yields batches.
@@ -70,9 +71,15 @@ class Evaluation:
           EmptyDataError: there was no batch.
         """
         self.traced.store.reset_metrics()
-        count, total = self._batches(iter(dataset), steps, [*hooks, *self.traced.spec.evaluation_hooks])
+        iterator = iter(dataset)
+        if self._run is None:
+            loop = tf.function(self._loop, autograph=False)
+            self._run = loop.get_concrete_function(iterator, tf.TensorSpec([], tf.int64))
+        count, total = self._batches(iterator, steps, [*hooks, *self.traced.spec.evaluation_hooks])
         if not count:
-            raise EmptyDataError("The input function of the evaluation gave no batch", do="Check its paths and its batch size")
+            raise EmptyDataError(
+                "The input function of the evaluation gave no batch", do="Check its paths and its batch size"
+            )
         results = {name: value.numpy() for name, value in self._results().items()}
         results["loss"] = np.float32(total / count)
         ordered = {name: results[name] for name in sorted(results)}
@@ -141,12 +148,16 @@ def prediction(traced: TracedModel, predict_keys: Sequence[str] | str | None) ->
     predictions = traced.spec.predictions
     if not isinstance(predictions, Mapping):
         if predict_keys:
-            raise ValueError(f"predict_keys is {predict_keys!r}, but the predictions are one tensor. Leave predict_keys out")
+            raise ValueError(
+                f"predict_keys is {predict_keys!r}, but the predictions are one tensor. Leave predict_keys out"
+            )
         return Prediction(None, traced.part(predictions), traced.spec.prediction_hooks)
     wanted = [predict_keys] if isinstance(predict_keys, str) else predict_keys
     chosen = {key: tensor for key, tensor in predictions.items() if not wanted or key in wanted}
     if not chosen:
-        raise ValueError(f"predict_keys is {predict_keys!r}; the model predicts {', '.join(predictions)}. Name one of those")
+        raise ValueError(
+            f"predict_keys is {predict_keys!r}; the model predicts {', '.join(predictions)}. Name one of those"
+        )
     return Prediction(list(chosen), traced.part(chosen), traced.spec.prediction_hooks)
 
 
@@ -167,5 +178,3 @@ def single_examples(batch: Any) -> Iterator[Any]:
         )
     for index in range(next(iter(lengths.values())) or 0):
         yield {key: value[index] for key, value in batch.items()}
-
-
