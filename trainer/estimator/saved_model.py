@@ -1,7 +1,7 @@
 """A SavedModel from a traced model: signatures cut from its graph, published whole.
 
-A signature answers with the tensors of an export output, from the tensors of a receiver. Directories are named by ten digits of seconds, as
-TensorFlow Serving wants them, and appear complete or not at all.
+A signature answers with the tensors of an export output, from the tensors of a receiver. Directories are named by ten
+digits of seconds, as TensorFlow Serving wants them, and appear complete or not at all.
 """
 
 from __future__ import annotations
@@ -18,12 +18,21 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from trainer.estimator.export import DEFAULT_SIGNATURE, ExportOutput, PredictOutput, ServingInputReceiver
+from trainer.estimator.export import (
+    DEFAULT_SIGNATURE,
+    PREDICT_METHOD,
+    ExportOutput,
+    PredictOutput,
+    ServingInputReceiver,
+)
 from trainer.estimator.tracing import TracedModel
+from trainer.estimator.variables import GLOBAL_STEP
 
 log = logging.getLogger("trainer")
 
 ASSETS_EXTRA = "assets.extra"
+EXAMPLES_INPUT = "inputs"  # what Classify and Regress calls feed, by TensorFlow Serving's convention
+GRAPH_FILE = "saved_model.pb"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +42,12 @@ class Signature:
     Attributes:
       inputs: what a client feeds, by name.
       outputs: what it gets, by name.
+      method_name: the kind of call that it answers.
     """
 
     inputs: Mapping[str, tf.Tensor]
     outputs: Mapping[str, tf.Tensor]
+    method_name: str = PREDICT_METHOD
 
 
 def signatures(
@@ -50,25 +61,34 @@ def signatures(
     made: dict[str, Signature] = {}
     left_out: dict[str, str] = {}
     groups: dict[str | None, Mapping[str, tf.Tensor]] = {None: receiver.receiver_tensors}
-    groups |= receiver.receiver_tensors_alternatives or {}
+    groups.update(receiver.receiver_tensors_alternatives or {})
     for group, tensors in groups.items():
-        examples = len(tensors) == 1 and next(iter(tensors.values())).dtype == tf.string
         for name, output in outputs.items():
             full = name if group is None else f"{group}:{name}"
-            if output.takes_examples_only and not examples:
+            if not output.takes_examples_only:
+                made[full] = Signature(tensors, output.tensors)
+            elif [tensor.dtype for tensor in tensors.values()] == [tf.string]:
+                examples = {EXAMPLES_INPUT: next(iter(tensors.values()))}
+                made[full] = Signature(examples, output.tensors, output.method_name)
+            else:
                 left_out[full] = (
-                    f"{type(output).__name__} answers calls with serialized examples, one string tensor, and the receiver has "
+                    f"{type(output).__name__} answers calls with serialized examples, one string tensor, "
+                    + "and the receiver has "
                     + ", ".join(f"{key} {tensor.dtype.name}" for key, tensor in tensors.items())
                 )
-                continue
-            made[full] = Signature(tensors, output.tensors)
     return made, left_out
 
 
-def with_default(made: dict[str, Signature], left_out: Mapping[str, str], receiver: ServingInputReceiver, predictions: Any) -> None:
-    """Adds a `serving_default` of the predictions where the rules of the outputs left none, and says what is missing."""
+def with_default(
+    made: dict[str, Signature], left_out: Mapping[str, str], receiver: ServingInputReceiver, predictions: Any
+) -> None:
+    """Adds a `serving_default` of the predictions where the outputs left none, and says what is missing."""
     for name, reason in left_out.items():
-        log.warning("The signature %s is left out of the export: %s. A PredictOutput beside it would serve every receiver.", name, reason)
+        log.warning(
+            "The signature %s is left out of the export: %s. A PredictOutput beside it would serve every receiver.",
+            name,
+            reason,
+        )
     if DEFAULT_SIGNATURE not in made:
         log.warning("The signature %s of the export answers with the predictions instead.", DEFAULT_SIGNATURE)
         made[DEFAULT_SIGNATURE] = Signature(receiver.receiver_tensors, PredictOutput(predictions).tensors)
@@ -77,14 +97,27 @@ def with_default(made: dict[str, Signature], left_out: Mapping[str, str], receiv
 def write(traced: TracedModel, made: Mapping[str, Signature], directory: str) -> None:
     """Writes a SavedModel of the signatures into a directory, with the variables that they use."""
     module = tf.Module()
-    functions, used = {}, set()
+    functions = {}
+    used = {GLOBAL_STEP}
     for name, signature in made.items():
         part = traced.part(dict(signature.outputs), feeds=list(signature.inputs.values()))
         used |= part.variables
         functions[name] = _function(part, signature)
-    module.model_variables = [traced.store.by_name[name] for name in sorted(used | {traced.store.global_step.name[:-2]})]
+    module.model_variables = [traced.store.by_name[name] for name in sorted(used)]
     module.resources = traced.resources
     tf.saved_model.save(module, directory, signatures=functions)
+    _name_methods(Path(directory), made)
+
+
+def _name_methods(directory: Path, made: Mapping[str, Signature]) -> None:
+    """Marks signatures that answer Classify and Regress calls as such; TensorFlow writes all of them as Predict."""
+    if all(signature.method_name == PREDICT_METHOD for signature in made.values()):
+        return
+    file = directory / GRAPH_FILE
+    model = SavedModel.FromString(file.read_bytes())
+    for name, signature in made.items():
+        model.meta_graphs[0].signature_def[name].method_name = signature.method_name
+    file.write_bytes(model.SerializeToString())
 
 
 def _function(part: Callable[..., Any], signature: Signature) -> Any:
@@ -133,7 +166,7 @@ def _renamed(hidden: str, base: str, seconds: int) -> str:
 
 
 def _as_text(directory: Path) -> None:
-    binary = directory / "saved_model.pb"
+    binary = directory / GRAPH_FILE
     model = SavedModel.FromString(binary.read_bytes())
     (directory / "saved_model.pbtxt").write_text(text_format.MessageToString(model))
     binary.unlink()
@@ -150,11 +183,11 @@ def merge_modes(directories: Mapping[str, str], target: str) -> None:
     shutil.copytree(first[1], target)
     merged = SavedModel(saved_model_schema_version=1)
     for tag, directory in (first, *others):
-        meta_graph = SavedModel.FromString(Path(directory, "saved_model.pb").read_bytes()).meta_graphs[0]
+        meta_graph = SavedModel.FromString(Path(directory, GRAPH_FILE).read_bytes()).meta_graphs[0]
         del meta_graph.meta_info_def.tags[:]
         meta_graph.meta_info_def.tags.append(tag)
         merged.meta_graphs.append(meta_graph)
-    Path(target, "saved_model.pb").write_bytes(merged.SerializeToString())
+    Path(target, GRAPH_FILE).write_bytes(merged.SerializeToString())
 
 
 def exports(base: str) -> list[str]:
