@@ -1,8 +1,8 @@
 """The batches of an input function, stacked for one device call, with a position that a checkpoint keeps.
 
 A stack holds the batches of many steps as `[steps, batch, …]`. What a checkpoint needs to go on with exactly the next
-batch is the state of the pipeline's iterator, which runs ahead by whole stacks, and the batches of the current stack that
-no step has used yet.
+batch is the state of the pipeline's iterator, which runs ahead by whole stacks, and the batches of the current stack
+that no step has used yet.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def _varies(element_spec: Any) -> bool:
 def stack_steps(element_spec: Any, limit: int | None = None, save_steps: int | None = None) -> int:
     """How many batches to stack: as many as fit into STACK_BYTES, at most STACK_STEPS or the limit, at least one.
 
-    It depends on shapes and settings alone, so that a continued run computes as the unbroken one did. Stacks fit between saves evenly, so
-    that a checkpoint seldom has batches to keep.
+    It depends on shapes and settings alone, so that a continued run computes as the unbroken one did. Stacks fit
+    between saves evenly, so that a checkpoint seldom has batches to keep.
     """
     sizes = [
         spec.dtype.size * int(np.prod([dim or 256 for dim in spec.shape.as_list()]))
@@ -57,8 +57,8 @@ class Stack:
 
     Attributes:
       tensors: flat components, each [steps, batch, …]; rows from `stop` on are padding.
-      sizes: int64 [steps, components], the first dimension of each component of each batch, which is padded to the longest
-        of the stack; 0 for a scalar. None when every batch is whole.
+      sizes: int64 [steps, components], the first dimension of each component of each batch, which is padded to the
+        longest of the stack; 0 for a scalar. None when every batch is whole.
       start: the first batch that no step has used.
       stop: the end of the batches.
     """
@@ -102,7 +102,8 @@ class StackedBatches:
       steps: batches in a stack.
 
     Attributes:
-      widths: as of a `Stack`, of the first one since the data began, be it in an earlier run; None before there was one.
+      widths: as of a `Stack`, of the first one since the data began, be it in an earlier run; None before there was
+        one.
     """
 
     def __init__(self, dataset: tf.data.Dataset, steps: int) -> None:

@@ -27,8 +27,9 @@ def model_to_estimator(
 ) -> Estimator:
     """An Estimator that trains, evaluates, asks and exports a compiled Keras model, from its present weights on.
 
-    Features are keyed by the names of the model's inputs, or by `<layer>_input` after the layer that takes one; labels of several outputs by
-    the names of the outputs. Features of the form `{"features": …, "sample_weights": …}` weight the examples.
+    Features are keyed by the names of the model's inputs, or by `<layer>_input` after the layer that takes one;
+    labels of several outputs by the names of the outputs. Features of the form `{"features": …, "sample_weights": …}`
+    weight the examples.
 
     Args:
       keras_model: a compiled model that can be rebuilt from its config.
@@ -46,7 +47,9 @@ def model_to_estimator(
         raise ValueError("model_to_estimator takes a keras_model or a keras_model_path, one of them")
     model = keras_model if keras_model is not None else _loaded(os.fspath(keras_model_path or ""), custom_objects)
     if not getattr(model, "compiled", False):
-        raise ValueError(f"The Keras model {model.name} is not compiled. Call its compile() with an optimizer and a loss")
+        raise ValueError(
+            f"The Keras model {model.name} is not compiled. Call its compile() with an optimizer and a loss"
+        )
     adapter = _Adapter(model, dict(custom_objects or {}), dict(metric_names_map or {}), export_outputs)
     estimator = Estimator(adapter.model_fn, model_dir=model_dir, config=config)
     estimator._initial_values = {variable.path: variable.numpy() for variable in model.variables}
@@ -75,7 +78,8 @@ class _Adapter:
             self._config = model.get_config()
         except NotImplementedError as error:
             raise ValueError(
-                f"The Keras model {model.name} cannot be rebuilt: {error}. An Estimator makes the model anew in every graph. "
+                f"The Keras model {model.name} cannot be rebuilt: {error}. "
+                "An Estimator makes the model anew in every graph. "
                 "Give its class get_config and from_config, or use a functional or sequential model"
             ) from error
         self._export_outputs = export_outputs
@@ -194,7 +198,8 @@ def _inputs(model: keras.Model, features: Any) -> Any:
     if not isinstance(features, Mapping):
         tensors: Sequence[Any] = _listed(features)
     else:
-        tensors = [_feature(features, names, tensor.name) for names, tensor in zip(_input_names(model), model.inputs, strict=True)]
+        named = zip(_input_names(model), model.inputs, strict=True)
+        tensors = [_feature(features, names, tensor.name) for names, tensor in named]
     cast = [
         tensor if tensor.dtype == tf.string else tf.cast(tensor, wanted.dtype)
         for tensor, wanted in zip(tensors, model.inputs, strict=True)
@@ -223,6 +228,9 @@ def _targets(model: keras.Model, labels: Any) -> Any:
     names = _output_names(model)
     missing = [name for name in names if name not in labels]
     if missing:
-        raise KeyError(f"The labels lack {', '.join(map(repr, missing))}; they have {', '.join(map(repr, labels))}. Key them by output")
+        raise KeyError(
+            f"The labels lack {', '.join(map(repr, missing))}; they have {', '.join(map(repr, labels))}. "
+            "Key them by output"
+        )
     ordered = [labels[name] for name in names]
     return ordered[0] if len(ordered) == 1 else ordered

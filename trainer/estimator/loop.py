@@ -1,4 +1,4 @@
-"""The outer loop of training: device calls, and between them hooks, summaries and saves at exactly the steps asked for."""
+"""The outer loop of training: device calls, and between them hooks, summaries and saves at just the steps asked for."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ def steps_to(step: int, origin: int, every: int | None) -> int | None:
 
 @dataclasses.dataclass
 class Pacer:
-    """Chooses how many steps a call may make, so that one takes about `target` seconds and hooks, saves and signals are not kept waiting."""
+    """Chooses how many steps a call may make.
+
+    One takes about `target` seconds, so that hooks, saves and signals are not kept waiting.
+    """
 
     target: float = 0.5
     limit: int = 1
@@ -142,8 +145,10 @@ class TrainingLoop:
         Raises:
           NanLossError: a loss was NaN; the weights of that call are not saved.
         """
-        for part in (*self._hooks, *self.listeners):
-            part.begin()
+        for hook in self._hooks:
+            hook.begin()
+        for listener in self.listeners:
+            listener.begin()
         if self.events:
             self.events.started(self._start + 1, self.clock())
         self._save()
@@ -211,10 +216,11 @@ class TrainingLoop:
         bad = np.flatnonzero(np.isnan(losses))
         if not bad.size:
             return
-        good = "no checkpoint was saved" if self._saved is None else f"the last good checkpoint is model.ckpt-{self._saved}"
-        where = f" in {self.saver.directory}" if self.saver and self._saved is not None else ""
+        good = "no checkpoint was saved"
+        if self.saver and self._saved is not None:
+            good = f"the last good checkpoint is model.ckpt-{self._saved} in {self.saver.directory}"
         raise NanLossError(
-            f"The loss is NaN at step {before + int(bad[0]) + 1}; {good}{where}",
+            f"The loss is NaN at step {before + int(bad[0]) + 1}; {good}",
             do="Lower the learning rate, clip the gradients, or look for wrong values in the data, and run again",
         )
 

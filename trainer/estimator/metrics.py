@@ -18,15 +18,18 @@ def add_metrics(estimator: Estimator, metric_fn: Callable[..., Mapping[str, Any]
 
     Args:
       estimator: whose model function, directory and settings are used.
-      metric_fn: takes any of features, labels, predictions and config, and returns metrics as `eval_metric_ops` does. A metric of a name that
-        the model has takes its place.
+      metric_fn: takes any of features, labels, predictions and config, and returns metrics as `eval_metric_ops` does. A
+        metric of a name that the model has takes its place.
 
     Raises:
       ValueError: metric_fn takes something else.
     """
     unknown = argument_names(metric_fn) - _ARGUMENTS
     if unknown:
-        raise ValueError(f"metric_fn takes {', '.join(sorted(unknown))}. It may take {', '.join(sorted(_ARGUMENTS))}")
+        raise ValueError(
+            f"metric_fn takes {', '.join(sorted(unknown))}. It may take {', '.join(sorted(_ARGUMENTS))}. "
+            "Leave the others out"
+        )
 
     def model_fn(features: Any, labels: Any, mode: str, config: RunConfig) -> EstimatorSpec:
         spec = estimator.model_fn(features, labels, mode, config)

@@ -1,8 +1,9 @@
 """Random ops of a training step that depend on the seed and the global step alone.
 
-TensorFlow's `tf.random.normal`, `tf.nn.dropout` and their like keep a hidden state in each kernel, which neither a checkpoint
-nor a seed reaches once XLA compiles the step. Traced under `by_step` they become their stateless twins, drawn anew at
-every step: the same seed gives the same numbers, compiled or not, and a continued run draws what the unbroken one drew.
+TensorFlow's `tf.random.normal`, `tf.nn.dropout` and their like keep a hidden state in each kernel, which no checkpoint
+holds, and which no seed reaches once XLA compiles the step. Traced under `by_step` they become their stateless twins,
+drawn anew at every step: the same seed gives the same numbers, compiled or not, and a continued run draws what the
+unbroken one drew.
 """
 
 from __future__ import annotations
@@ -18,16 +19,23 @@ from tensorflow.python.ops import gen_random_ops
 
 _PHILOX = "philox"
 # What is left to hidden state: rarer distributions, and any of them inside a loop, where one step draws many times.
-_HIDDEN = frozenset(
-    "RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal ParameterizedTruncatedNormal RandomShuffle "
-    "Multinomial RandomGamma RandomPoisson RandomPoissonV2".split()
-)
+_HIDDEN = {
+    "Multinomial",
+    "ParameterizedTruncatedNormal",
+    "RandomGamma",
+    "RandomPoissonV2",
+    "RandomShuffle",
+    "RandomStandardNormal",
+    "RandomUniform",
+    "RandomUniformInt",
+    "TruncatedNormal",
+}
 
 
 @contextlib.contextmanager
 def by_step(graph: tf.Graph, global_step: tf.Variable) -> Iterator[None]:
     """Inside, random ops made in `graph` itself (not in its loops and branches) draw by seed and global step."""
-    twins = {
+    twins: dict[str, Callable[..., tf.Tensor]] = {
         "random_uniform": _uniform,
         "random_uniform_int": _uniform_int,
         "random_standard_normal": _normal,

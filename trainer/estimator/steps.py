@@ -1,8 +1,9 @@
 """The inner loop: many training steps in one device call, with no Python among them.
 
-Where the data can be stacked, a call is one program over a stack of batches `[steps, batch, …]`, compiled by XLA where XLA
-can compile the model, else run as a graph. Where they cannot (unknown dimensions, sparse or ragged tensors), the loop pulls
-batches from the pipeline's iterator inside the graph. A call begins and ends at any step without another compilation.
+Where the data can be stacked, a call is one program over a stack of batches `[steps, batch, …]`, compiled by XLA
+where XLA can compile the model, else run as a graph. Where they cannot (unknown dimensions, sparse or ragged
+tensors), the loop pulls batches from the pipeline's iterator inside the graph. A call begins and ends at any step
+without another compilation.
 """
 
 from __future__ import annotations

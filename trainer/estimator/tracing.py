@@ -1,8 +1,8 @@
 """A model function traced in one mode, and the part of its graph that the mode runs.
 
-The function runs once, in a graph, where it makes ops and finds its variables in the store. What a mode needs is then cut
-out: the fetches, and the side effects that belong to the mode. Whatever else the function built (a `train_op` in EVAL, a
-metric in TRAIN) stays still.
+The function runs once, in a graph, where it makes ops and finds its variables in the store. What a mode needs is then
+cut out: the fetches, and the side effects that belong to the mode. Whatever else the function built (a `train_op` in
+EVAL, a metric in TRAIN) stays still.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def trace(
 
 @contextlib.contextmanager
 def _xla_context() -> Iterator[None]:
-    """Loops traced inside get the fixed sizes that XLA needs for their gradients, as in `tf.function(jit_compile=True)`."""
+    """Loops traced inside get the sizes that XLA needs for their gradients, as in `tf.function(jit_compile=True)`."""
     context = control_flow_ops.XLAControlFlowContext()
     context.Enter()
     try:
@@ -244,7 +244,7 @@ class _RecordingWriter:
 
 @contextlib.contextmanager
 def _summaries_recorded(store: VariableStore) -> Iterator[None]:
-    """`tf.summary` and `tf.compat.v1.summary` leave ops in the graph, whose inputs are fetched and written outside of it."""
+    """`tf.summary` and `tf.compat.v1.summary` leave ops in the graph, whose inputs are fetched and written outside."""
     state = summary_ops_v2._summary_state
     kept = state.writer, state.step, state.is_recording
     state.writer = _RecordingWriter(tf.compat.v1.placeholder(tf.resource, [], name="summary_writer"))
@@ -277,8 +277,8 @@ def _keep_program_order(graph: tf.Graph) -> None:
 def training_operations(traced: TracedModel) -> list[tf.Operation]:
     """What a step of training runs beside the loss: the train_op, the state of Keras layers and the UPDATE_OPS.
 
-    A variable in the place of the train_op (the `iterations` of a Keras optimizer) hangs on no write: then everything that
-    the function wrote runs, but metrics.
+    A variable in the place of the train_op (the `iterations` of a Keras optimizer) hangs on no write: then everything
+    that the function wrote runs, but metrics.
     """
     train_op = traced.spec.train_op
     by_variable = isinstance(train_op, (keras.Variable, tf.Variable))

@@ -1,9 +1,9 @@
 """One set of variables for all modes of a model function, found again by name.
 
 A model function is traced once per mode. Whatever makes variables in its body (`tf.Variable`, `compat.v1.get_variable`,
-Keras layers, optimizers, metrics) meets the creator below: the first trace that needs a name makes the variable, outside
-the graph; every later trace gets that one. This gives the sharing by name that tf.estimator had from its graph
-collections and checkpoints.
+Keras layers, optimizers, metrics) meets the creator below: the first trace that needs a name makes the variable,
+outside the graph; every later trace gets that one. This gives the sharing by name that tf.estimator had from its
+graph collections and checkpoints.
 """
 
 from __future__ import annotations
