@@ -22,7 +22,7 @@ from tensorflow.python.framework import auto_control_deps_utils, func_graph
 from tensorflow.python.ops import control_flow_ops, summary_ops_v2
 from tensorflow.python.trackable import resource as trackable_resource
 
-from trainer.estimator import randomness
+from trainer.estimator import randomness, tables
 from trainer.estimator.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.variables import Role, VariableStore
 
@@ -122,6 +122,7 @@ class Part:
     variables: frozenset[str]
     _function: Any
     _fetches: Any
+    _kept: Any  # lookup tables live as long as the object that made them
 
     def __call__(self, *arguments: tf.Tensor) -> Any:
         flat = self._function(*arguments)
@@ -141,6 +142,8 @@ def _cut(traced: TracedModel, fetches: Any, operations: list[tf.Operation], feed
         graph = func_graph.FuncGraph(f"{traced.mode}_part")
     sources = feeds + [inner for _, inner in captures]
     copies = lift_to_graph(operations + tensors, graph, sources=sources, base_graph=traced.graph)
+    for tensor in tensors:
+        copies[tensor].set_shape(tensor.shape)
     graph.inputs.extend(copies[feed] for feed in feeds)
     graph.outputs.extend(copies[tensor] for tensor in tensors)
     graph.control_outputs.extend(copies[op] for op in operations)
@@ -152,7 +155,8 @@ def _cut(traced: TracedModel, fetches: Any, operations: list[tf.Operation], feed
     cut = wrap_function.WrappedFunction(graph, wrap_function.VariableHolder())
     cut._num_positional_args, cut._arg_keywords = len(feeds), [feed.op.name for feed in feeds]
     names = traced.store.names_by_handle()
-    return Part(frozenset(names[id(outer)] for outer, _ in captures if id(outer) in names), cut, fetches)
+    variables = frozenset(names[id(outer)] for outer, _ in captures if id(outer) in names)
+    return Part(variables, cut, fetches, traced.resources)
 
 
 def _needed(targets: Iterable[tf.Operation], stops: set[tf.Operation]) -> set[tf.Operation]:
@@ -200,6 +204,7 @@ def trace(
         with contextlib.ExitStack() as stack:
             stack.enter_context(store.sharing(graph))
             stack.enter_context(_summaries_recorded(store))
+            stack.enter_context(tables.made_outside())
             stack.enter_context(trackable_resource.resource_tracker_scope(tracker))
             if mode == ModeKeys.TRAIN:
                 stack.enter_context(randomness.by_step(graph, store.global_step))

@@ -262,7 +262,11 @@ def seeded(seed: int | None) -> Iterator[None]:
 
 def _evaluated(initial_value: Any) -> Any:
     """An initial value outside every graph: called if it is a function, computed if it is a tensor of a trace."""
-    value = initial_value() if callable(initial_value) else initial_value
+    return outside(initial_value() if callable(initial_value) else initial_value)
+
+
+def outside(value: Any) -> Any:
+    """A tensor of a trace as its value, computed from what it needs; anything else as it is."""
     if not tf.is_tensor(value) or not isinstance(getattr(value, "graph", None), tf.Graph):
         return value
     static = tf.get_static_value(value)
@@ -277,7 +281,7 @@ def _run_alone(tensor: tf.Tensor) -> tf.Tensor:
         copies = lift_to_graph([tensor], graph, sources=captured, base_graph=tensor.graph)
     except ValueError as error:
         raise ValueError(
-            f"The initial value {tensor.name} of a variable depends on the features or the labels. "
+            f"The initial value {tensor.name} of a variable or a table depends on the features or the labels. "
             "An initial value may be numbers, a function, or a tensor made from constants, random ops and variables. "
             "Compute it from those"
         ) from error
