@@ -1,4 +1,4 @@
-"""Memory of the input pipeline on data larger than memory: streams generated CSV, printing the resident size on the way.
+"""Memory of the input pipeline on data larger than memory: streams generated CSV, printing the resident size.
 
     python benchmarks/stream_memory.py --gigabytes=5
 

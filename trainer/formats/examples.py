@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 
 from trainer.formats.files import HEAD_BYTES, is_gzip, plain_bytes
 from trainer.formats.records import example_class, feature_floats, parsed, read_records

@@ -29,16 +29,16 @@ def training(part: Part, data: DataConfig, input_context: tf.distribute.InputCon
     """
     pipelines, own = (input_context.num_input_pipelines, input_context.input_pipeline_id) if input_context else (1, 0)
     if isinstance(part, Windows):
-        return _options(_training_in_memory(part, data, pipelines, own), sharded=pipelines > 1)
-    return _options(_training_streamed(part, data, pipelines, own), sharded=pipelines > 1)
+        return _options(_training_in_memory(part, data, pipelines, own), symbolic=True, sharded=pipelines > 1)
+    return _options(_training_streamed(part, data, pipelines, own), symbolic=False, sharded=pipelines > 1)
 
 
 def evaluation(part: Part, batch_size: int) -> tf.data.Dataset:
     """Every example once, in order; the last batch may be smaller."""
     if isinstance(part, Windows):
-        return _options(_evaluation_in_memory(part, batch_size), sharded=False)
+        return _options(_evaluation_in_memory(part, batch_size), symbolic=True)
     batches = _examples(part, part.paths, part.compressed).batch(batch_size)
-    return _options(batches.map(part.decode).prefetch(2), sharded=False)
+    return _options(batches.map(part.decode).prefetch(2), symbolic=False)
 
 
 def _training_in_memory(part: Windows, data: DataConfig, pipelines: int, own: int) -> tf.data.Dataset:
@@ -151,12 +151,13 @@ def _examples(part: Stream, paths: tuple[str, ...], compressed: tuple[bool, ...]
     return listed.interleave(part.open_file, cycle_length=_FILES_AT_ONCE, block_length=16)
 
 
-def _options(dataset: tf.data.Dataset, *, sharded: bool) -> tf.data.Dataset:
+def _options(dataset: tf.data.Dataset, *, symbolic: bool, sharded: bool = False) -> tf.data.Dataset:
+    """Saved symbolically an iterator is a few numbers; a shuffle buffer cannot be, and would warn at each example."""
     import tensorflow as tf
 
     options = tf.data.Options()
     options.deterministic = True
-    options.experimental_symbolic_checkpoint = True
+    options.experimental_symbolic_checkpoint = symbolic
     if sharded:
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(options)

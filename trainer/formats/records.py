@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import google_crc32c
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory  # type: ignore[import-untyped]
+from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
 from trainer.formats.files import opened
 from trainer.job.errors import DataError
