@@ -1,15 +1,17 @@
 """Checkpoints on disk: `model.ckpt-<step>` keyed by the variables' names, with a state file of relative paths.
 
-The files are those that `tf.train.Saver` and tf.estimator wrote: a V2 bundle whose index appears last, so that a checkpoint is there whole
-or not at all, and a `checkpoint` file that is replaced atomically. The position of the input is kept in the same bundle.
+The files are those that `tf.train.Saver` and tf.estimator wrote: a V2 bundle whose index appears last, so that a
+checkpoint is there whole or not at all, and a `checkpoint` file that is replaced atomically. The position of the input
+is kept in the same bundle.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
-from trainer.estimator.retention import Checkpoint, expired
+from trainer.estimator.retention import Checkpoint, decide
 from trainer.estimator.variables import GLOBAL_STEP
 from trainer.job.errors import TrainingError
 
@@ -54,8 +56,8 @@ def latest(directory: str) -> str | None:
 
     A checkpoint that the state file names but that is not there is passed over for the newest one that is.
     """
-    for name in reversed(_state(directory).all_model_checkpoint_paths):
-        candidate = os.path.join(directory, name)
+    for listed in reversed(_listed(_state(directory))):
+        candidate = os.path.join(directory, listed.path)
         if exists(candidate):
             return candidate
     return None
@@ -67,26 +69,28 @@ def _state(directory: str) -> CheckpointState:
     if not file.exists():
         return state
     try:
-        text_format.Parse(file.read_text(encoding="utf-8"), state)
+        return text_format.Parse(file.read_text(encoding="utf-8"), state)
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise TrainingError(
             f"{file} is no checkpoint state file: {error}", do="Delete that file, or name a checkpoint by its path"
         ) from error
-    names = [*state.all_model_checkpoint_paths]
-    if state.model_checkpoint_path in names:
-        names.remove(state.model_checkpoint_path)
-    if state.model_checkpoint_path:
-        names.append(state.model_checkpoint_path)
-    del state.all_model_checkpoint_paths[:]
-    state.all_model_checkpoint_paths.extend(names)
-    return state
 
 
-def _write_state(directory: str, names: list[str], saved_at: list[float], kept_until: float) -> None:
+def _listed(state: CheckpointState) -> list[Checkpoint]:
+    """The checkpoints of a state file, oldest first, the one called the latest last; time 0 where it names no time."""
+    paths, times = state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps
+    saved_at: dict[str, float] = dict(zip(paths, itertools.chain(times, itertools.repeat(0.0)), strict=False))
+    newest = state.model_checkpoint_path
+    if newest:
+        saved_at[newest] = saved_at.pop(newest, 0.0)
+    return [Checkpoint(path_, time) for path_, time in saved_at.items()]
+
+
+def _write_state(directory: str, listed: Sequence[Checkpoint], kept_until: float) -> None:
     state = CheckpointState(
-        model_checkpoint_path=names[-1],
-        all_model_checkpoint_paths=names,
-        all_model_checkpoint_timestamps=saved_at,
+        model_checkpoint_path=listed[-1].path,
+        all_model_checkpoint_paths=[checkpoint.path for checkpoint in listed],
+        all_model_checkpoint_timestamps=[checkpoint.saved_at for checkpoint in listed],
         last_preserved_timestamp=kept_until,
     )
     write_whole(Path(directory, STATE_FILE), text_format.MessageToString(state).encode())
@@ -112,6 +116,8 @@ class Saver:
       keep_every_hours: one checkpoint of every so many hours stays for good.
       started_at: when the run began, in seconds; the hours count from here.
       in_use: paths that stay because something reads them or points at them.
+      continued: the checkpoint that the run goes on from, as it is. It is not written again: a kill in the middle of
+        that would spoil it, and it may be the only one.
     """
 
     directory: str
@@ -119,6 +125,7 @@ class Saver:
     keep_every_hours: float
     started_at: float
     in_use: Collection[str] = ()
+    continued: str | None = None
 
     def save(self, step: int, tensors: Mapping[str, Any], now: float) -> str:
         """Writes `model.ckpt-<step>` and its state file; returns its path.
@@ -130,6 +137,8 @@ class Saver:
         """
         os.makedirs(self.directory, exist_ok=True)
         target = path(self.directory, step)
+        if target == self.continued:
+            return target
         names = list(tensors)
         tf.raw_ops.SaveV2(
             prefix=target,
@@ -142,17 +151,14 @@ class Saver:
 
     def _publish(self, name: str, now: float) -> None:
         state = _state(self.directory)
-        times = dict(zip(state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps, strict=False))
-        names = [known for known in state.all_model_checkpoint_paths if known != name]
-        known = [Checkpoint(other, times.get(other, self.started_at)) for other in names] + [Checkpoint(name, now)]
+        known = [checkpoint for checkpoint in _listed(state) if checkpoint.path != name] + [Checkpoint(name, now)]
         known = [checkpoint for checkpoint in known if exists(os.path.join(self.directory, checkpoint.path))]
         every = self.keep_every_hours * 3600
         kept_until = state.last_preserved_timestamp or self.started_at + every
         in_use = {os.path.relpath(path_, self.directory) for path_ in self.in_use}
-        gone, kept_until = expired(known, self.keep_max, every, kept_until, in_use)
-        left = known[max(0, len(known) - self.keep_max) :] if self.keep_max else known
-        _write_state(self.directory, [c.path for c in left], [c.saved_at for c in left], kept_until)
-        for checkpoint in gone:
+        decision = decide(known, self.keep_max, every, kept_until, in_use)
+        _write_state(self.directory, decision.listed, decision.kept_until)
+        for checkpoint in decision.expired:
             _delete(os.path.join(self.directory, checkpoint.path))
 
 
@@ -168,7 +174,8 @@ def _delete(checkpoint_path: str) -> None:
 class Reader:
     """The tensors of one checkpoint, by the names of the variables.
 
-    Checkpoints of `tf.train.Checkpoint` and of SavedModels, which are keyed by objects, are read by the full names that they record.
+    Checkpoints of `tf.train.Checkpoint` and of SavedModels, which are keyed by objects, are read by the full names that
+    they record.
     """
 
     checkpoint_path: str
@@ -205,7 +212,8 @@ def read(source: str) -> Reader:
         reader = tf.train.load_checkpoint(checkpoint_path)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"{checkpoint_path} cannot be read as a checkpoint: {error}. Name the path of a checkpoint, as …/model.ckpt-100"
+            f"{checkpoint_path} cannot be read as a checkpoint: {error}. "
+            "It takes the path of a checkpoint, as …/model.ckpt-100. Check the path"
         ) from error
     stored = reader.get_variable_to_shape_map()
     if _OBJECT_GRAPH in stored:
@@ -221,8 +229,8 @@ def _resolved(source: str) -> str:
     found = latest(source)
     if found is None:
         raise ValueError(
-            f"{source} holds no checkpoint. It takes a checkpoint's path, a directory with checkpoints, or a SavedModel. "
-            "Check the path, or train first"
+            f"{source} holds no checkpoint. It takes a checkpoint's path, a directory with checkpoints, "
+            "or a SavedModel. Check the path, or train first"
         )
     return found
 
@@ -237,29 +245,46 @@ def _keys_by_full_name(reader: Any) -> dict[str, str]:
     }
 
 
-def restore(variables: Mapping[str, tf.Variable], reader: Reader) -> None:
-    """Sets variables to the values of a checkpoint, all of them or none.
+def restore(variables: Mapping[str, tf.Variable], reader: Reader, sources: Mapping[str, str] | None = None) -> None:
+    """Sets variables to the values of a checkpoint; none of them when one does not fit.
+
+    Args:
+      variables: by name.
+      reader: of the checkpoint.
+      sources: names in the checkpoint that differ from the variables'.
 
     Raises:
       ValueError: one of them is missing in the checkpoint, or has another shape there.
     """
-    missing = sorted(name for name in variables if name not in reader)
+    names = {name: (sources or {}).get(name, name) for name in variables}
+    _check_all_there(reader, names.values())
+    for name, variable in variables.items():
+        if list(variable.shape) != reader.shape(names[name]):
+            raise ValueError(
+                f"{reader.checkpoint_path} has {names[name]} of shape {reader.shape(names[name])}; "
+                f"the model function makes {name} {list(variable.shape)}. "
+                "Train into another model_dir, or change the model back"
+            )
+    for name, variable in variables.items():
+        variable.assign(reader.value(names[name]))
+
+
+def _check_all_there(reader: Reader, names: Iterable[str]) -> None:
+    missing = sorted({name for name in names if name not in reader})
     if missing:
         raise ValueError(
             f"{reader.checkpoint_path} lacks {', '.join(missing)}; it has {', '.join(reader.names())}. "
             "The model function has to make the variables that the checkpoint was written with. "
             "Train into another model_dir, or use warm_start_from to take over what fits"
         )
-    for name, variable in variables.items():
-        if list(variable.shape) != reader.shape(name):
-            raise ValueError(
-                f"{reader.checkpoint_path} has {name} of shape {reader.shape(name)}; the model function makes it {list(variable.shape)}. "
-                "Train into another model_dir, or change the model back"
-            )
-    for name, variable in variables.items():
-        variable.assign(reader.value(name))
 
 
 def saved_step(checkpoint_path: str) -> int:
-    """The global step that a checkpoint holds."""
-    return int(read(checkpoint_path).value(GLOBAL_STEP))
+    """The global step that a checkpoint holds.
+
+    Raises:
+      ValueError: it holds none.
+    """
+    reader = read(checkpoint_path)
+    _check_all_there(reader, [GLOBAL_STEP])
+    return int(reader.value(GLOBAL_STEP))

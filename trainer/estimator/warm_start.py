@@ -8,8 +8,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from trainer.estimator import checkpoints
 from trainer.estimator.variables import GLOBAL_STEP, Role, VariableStore
 
@@ -20,18 +18,45 @@ class WarmStartSettings:
 
     Attributes:
       ckpt_to_initialize_from: a checkpoint's path, a directory with checkpoints, or a SavedModel.
-      vars_to_warm_start: a regular expression over names, for trainable variables only (the default takes all of them); or a list of
-        expressions, over all variables; or None for none.
+      vars_to_warm_start: a regular expression over names, for trainable variables only (the default takes all of them);
+        or a list of expressions, over all variables; or None for none. Expressions match from a name's beginning.
+      var_name_to_vocab_info: reserved for embeddings whose vocabulary changed; None or empty.
       var_name_to_prev_var_name: names in the source that differ from the model's.
+
+    Raises:
+      ValueError: no source, a wrong expression, or vocabularies.
     """
 
     ckpt_to_initialize_from: str | os.PathLike[str]
     vars_to_warm_start: str | list[str] | None = ".*"
-    var_name_to_prev_var_name: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    var_name_to_vocab_info: Mapping[str, Any] | None = None
+    var_name_to_prev_var_name: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if not os.fspath(self.ckpt_to_initialize_from):
+        if not self.ckpt_to_initialize_from:
             raise ValueError("WarmStartSettings was given no ckpt_to_initialize_from. It takes a path")
+        if self.var_name_to_vocab_info:
+            raise ValueError(
+                f"WarmStartSettings was given var_name_to_vocab_info for {', '.join(self.var_name_to_vocab_info)}. "
+                "Variables are taken over as they are. Leave it out, and those variables out of vars_to_warm_start"
+            )
+        for pattern in self.patterns:
+            _check_pattern(pattern)
+
+    @property
+    def patterns(self) -> list[str]:
+        wanted = self.vars_to_warm_start
+        return [wanted] if isinstance(wanted, str) else list(wanted or ())
+
+
+def _check_pattern(pattern: Any) -> None:
+    try:
+        re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"WarmStartSettings was given vars_to_warm_start with {pattern!r}: {error}. "
+            "It takes regular expressions over names"
+        ) from error
 
 
 def settings_of(source: Any) -> WarmStartSettings | None:
@@ -42,7 +67,7 @@ def settings_of(source: Any) -> WarmStartSettings | None:
     """
     if source is None or isinstance(source, WarmStartSettings):
         return source
-    if isinstance(source, (str, os.PathLike)):
+    if isinstance(source, str | os.PathLike):
         return WarmStartSettings(source)
     raise ValueError(f"warm_start_from is {source!r}. It takes a path, or WarmStartSettings")
 
@@ -54,15 +79,12 @@ def chosen(settings: WarmStartSettings, roles: Mapping[str, Role]) -> list[str]:
       settings: say which.
       roles: of the model's variables by name.
     """
-    wanted = settings.vars_to_warm_start
-    if wanted is None:
-        return []
-    patterns = [wanted] if isinstance(wanted, str) else wanted
-    among = {Role.WEIGHT} if isinstance(wanted, str) else set(Role) - {Role.METRIC, Role.STEP}
+    only_trainable = isinstance(settings.vars_to_warm_start, str)
+    among = {Role.WEIGHT} if only_trainable else set(Role) - {Role.METRIC, Role.STEP}
     return [
         name
         for name, role in roles.items()
-        if role in among and name != GLOBAL_STEP and any(re.match(pattern, name) for pattern in patterns)
+        if role in among and name != GLOBAL_STEP and any(re.match(pattern, name) for pattern in settings.patterns)
     ]
 
 
@@ -70,19 +92,21 @@ def warm_start(store: VariableStore, settings: WarmStartSettings) -> list[str]:
     """Sets the chosen variables to the source's values; returns their names.
 
     Raises:
-      ValueError: the source lacks one of them, or has another shape, or nothing was chosen.
+      ValueError: the source lacks one of them, or has another shape, or a name or an expression is of no variable.
     """
     reader = checkpoints.read(os.fspath(settings.ckpt_to_initialize_from))
     names = chosen(settings, store.roles)
-    if not names and settings.vars_to_warm_start is not None:
+    if not names and settings.patterns:
         raise ValueError(
-            f"vars_to_warm_start={settings.vars_to_warm_start!r} matches no variable of the model; it has {', '.join(store.roles)}. "
-            "It takes regular expressions over names"
+            f"vars_to_warm_start={settings.vars_to_warm_start!r} matches no variable of the model. "
+            f"It takes regular expressions over names, and the model has {', '.join(store.roles)}"
         )
-    checkpoints.restore(_sources(store, settings, names), reader)
+    renamed = settings.var_name_to_prev_var_name or {}
+    unused = sorted(set(renamed) - set(names))
+    if unused:
+        raise ValueError(
+            f"var_name_to_prev_var_name has {', '.join(unused)}. "
+            f"It takes names of the variables that are warm-started: {', '.join(names)}"
+        )
+    checkpoints.restore({name: store.by_name[name] for name in names}, reader, renamed)
     return names
-
-
-def _sources(store: VariableStore, settings: WarmStartSettings, names: list[str]) -> dict[str, tf.Variable]:
-    renamed = settings.var_name_to_prev_var_name
-    return {renamed.get(name, name): store.by_name[name] for name in names}
