@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 DEFAULT_SIGNATURE = "serving_default"
+SINGLE_FEATURE = "feature"
 SINGLE_RECEIVER = "input"
 
 CLASSIFY_METHOD = "tensorflow/serving/classify"
@@ -22,10 +23,13 @@ class ServingInputReceiver:
     """The inputs of a served model and the features made of them.
 
     Attributes:
-      features: what the model function gets.
+      features: what the model function gets: a dict of tensors; a single tensor is called `feature`.
       receiver_tensors: a tensor or a dict of tensors that a client feeds; a single one is called `input`.
-      receiver_tensors_alternatives: further groups of tensors that can be fed instead, by name. Group `g` gets signatures of its own,
-        named `g:<signature>`. Groups may feed any tensors from which the features are computed.
+      receiver_tensors_alternatives: further groups of tensors that can be fed instead, by name. Group `g` gets
+        signatures of its own, named `g:<signature>`. Groups may feed any tensors from which the features are computed.
+
+    Raises:
+      ValueError: something is no tensor, or has no string for a name.
     """
 
     features: Any
@@ -33,17 +37,35 @@ class ServingInputReceiver:
     receiver_tensors_alternatives: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "receiver_tensors", named_tensors(self.receiver_tensors, "receiver_tensors"))
+        object.__setattr__(self, "features", self._checked_features())
+        object.__setattr__(self, "receiver_tensors", _named_tensors(self.receiver_tensors, "receiver_tensors"))
+        given = self.receiver_tensors_alternatives or {}
+        if not isinstance(given, Mapping):
+            raise ValueError(f"receiver_tensors_alternatives is {given!r}. It takes a dict of name to tensors")
         alternatives = {
-            name: named_tensors(group, f"receiver_tensors_alternatives[{name!r}]")
-            for name, group in (self.receiver_tensors_alternatives or {}).items()
+            name: _named_tensors(group, f"receiver_tensors_alternatives[{name!r}]") for name, group in given.items()
         }
         object.__setattr__(self, "receiver_tensors_alternatives", alternatives)
+
+    def _checked_features(self) -> Any:
+        features = self.features if isinstance(self.features, Mapping) else {SINGLE_FEATURE: self.features}
+        for name, feature in features.items():
+            _check_feature(feature, f"features[{name!r}]")
+        return features
 
     def receives_examples(self) -> bool:
         """Whether the one input is a batch of serialized examples, as Classify and Regress calls send."""
         tensors = list(self.receiver_tensors.values())
         return len(tensors) == 1 and tensors[0].dtype == tf.string
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorServingInputReceiver(ServingInputReceiver):
+    """The same for a model function whose features are one tensor, which it gets as it is."""
+
+    def _checked_features(self) -> Any:
+        _check_feature(self.features, "features")
+        return self.features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,19 +77,24 @@ class SupervisedInputReceiver:
     receiver_tensors: Any
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "receiver_tensors", named_tensors(self.receiver_tensors, "receiver_tensors"))
+        object.__setattr__(self, "receiver_tensors", _named_tensors(self.receiver_tensors, "receiver_tensors"))
 
 
-def named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
+def _check_feature(feature: Any, place: str) -> None:
+    if not tf.is_tensor(feature):
+        raise ValueError(f"{place} is {feature!r}. Features are a tensor, or a dict of names to tensors")
+
+
+def _named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
     """A dict of tensors from a dict or from a single tensor.
 
     Raises:
-      TypeError: a key that is no string or a value that is no tensor.
+      ValueError: a key that is no string or a value that is no tensor.
     """
     named = dict(tensors) if isinstance(tensors, Mapping) else {SINGLE_RECEIVER: tensors}
     for name, tensor in named.items():
         if not isinstance(name, str) or not tf.is_tensor(tensor):
-            raise TypeError(
+            raise ValueError(
                 f"{place} has {name!r}: {tensor!r}. It takes a tensor, or a dict of strings to tensors. "
                 "Make the inputs with tf.compat.v1.placeholder"
             )
@@ -94,8 +121,8 @@ def build_raw_serving_input_receiver_fn(
 
     def serving_input_receiver_fn() -> ServingInputReceiver:
         if not isinstance(features, Mapping):
-            placeholder = _placeholder_like("feature", features, default_batch_size)
-            return ServingInputReceiver(placeholder, {"feature": placeholder})
+            placeholder = _placeholder_like(SINGLE_FEATURE, features, default_batch_size)
+            return TensorServingInputReceiver(placeholder, {SINGLE_FEATURE: placeholder})
         placeholders = {
             name: _placeholder_like(name, feature, default_batch_size) for name, feature in features.items()
         }
@@ -148,7 +175,8 @@ class PredictOutput(ExportOutput):
         for name, tensor in self.outputs.items():
             if not isinstance(name, str) or not tf.is_tensor(tensor):
                 raise ValueError(
-                    f"A PredictOutput was given {name!r}: {tensor!r}. It takes a tensor, or a dict of strings to tensors"
+                    f"A PredictOutput was given {name!r}: {tensor!r}. "
+                    "It takes a tensor, or a dict of strings to tensors"
                 )
 
     @property
@@ -189,11 +217,11 @@ class ClassificationOutput(ExportOutput):
 
     def __init__(self, scores: tf.Tensor | None = None, classes: tf.Tensor | None = None) -> None:
         if scores is None and classes is None:
-            raise ValueError("A ClassificationOutput was given neither scores nor classes. It needs at least one of them")
+            raise ValueError("A ClassificationOutput was given neither scores nor classes. It needs one of them")
         if scores is not None and not (tf.is_tensor(scores) and scores.dtype.is_floating):
-            raise ValueError(f"A ClassificationOutput was given scores {scores!r}. They are a tensor of floating-point values")
+            raise ValueError(f"A ClassificationOutput was given scores {scores!r}. It takes a floating-point tensor")
         if classes is not None and not (tf.is_tensor(classes) and classes.dtype == tf.string):
-            raise ValueError(f"A ClassificationOutput was given classes {classes!r}. They are a tensor of strings")
+            raise ValueError(f"A ClassificationOutput was given classes {classes!r}. It takes a tensor of strings")
         self.scores, self.classes = scores, classes
 
     @property

@@ -1,13 +1,13 @@
 """What runs between device calls: hooks of training, evaluation and prediction, and listeners of saves.
 
-The moments are those of `SessionRunHook`, restated without a Session. A device call makes many steps; a hook says how often it wants
-control, and calls end at exactly those steps.
+The moments are those of `SessionRunHook`, restated without a Session. A device call makes many steps; a hook says how
+often it wants control, and calls end at exactly those steps.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,10 @@ class RunContext:
 
     global_step: int
     stop_reason: str | None = None
+
+    @property
+    def stop_requested(self) -> bool:
+        return self.stop_reason is not None
 
     def request_stop(self, reason: str = "a hook asked for it") -> None:
         self.stop_reason = self.stop_reason or reason
@@ -51,9 +55,11 @@ class TrainingHook:
     """Code of a person's own around the steps.
 
     Attributes:
-      every_n_steps: device calls end at multiples of it, and `before_run` and `after_run` are called around them. 1, the default, sees
-        every step, as a `SessionRunHook` does, and costs the speed of many steps in a call. None takes the calls as they fall.
-      tensors: tensors of the model function that `after_run` wants to see in `results`, for a hook made inside the model function.
+      every_n_steps: device calls end at multiples of it, and `before_run` and `after_run` are called around them. 1,
+        the default, sees every step, as a `SessionRunHook` does, and costs the speed of many steps in a call. None
+        takes the calls as they fall.
+      tensors: tensors of the model function that `after_run` wants to see in `results`, for a hook made inside the
+        model function.
     """
 
     every_n_steps: int | None = 1
@@ -119,13 +125,14 @@ def check_hooks(hooks: Any, what: str = "hooks") -> tuple[TrainingHook, ...]:
     Raises:
       TypeError: something else among them.
     """
-    for hook in hooks or ():
+    listed = _listed(hooks, what)
+    for hook in listed:
         if not isinstance(hook, TrainingHook):
             raise TypeError(
                 f"{what} has {hook!r}. Hooks are trainer.estimator.TrainingHook objects. "
                 "A SessionRunHook needs its base class and its moments changed: there is no Session"
             )
-    return tuple(hooks or ())
+    return listed
 
 
 def check_listeners(listeners: Any) -> tuple[CheckpointSaverListener, ...]:
@@ -134,7 +141,16 @@ def check_listeners(listeners: Any) -> tuple[CheckpointSaverListener, ...]:
     Raises:
       TypeError: something else among them.
     """
-    for listener in listeners or ():
+    listed = _listed(listeners, "saving_listeners")
+    for listener in listed:
         if not isinstance(listener, CheckpointSaverListener):
             raise TypeError(f"saving_listeners has {listener!r}. They are CheckpointSaverListener objects")
-    return tuple(listeners or ())
+    return listed
+
+
+def _listed(given: Any, what: str) -> tuple[Any, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{what} is {given!r}. It takes a list. Put it into brackets")
+    return tuple(given)

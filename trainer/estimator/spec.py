@@ -41,12 +41,13 @@ class EstimatorSpec(_Fields):
       mode: a value of ModeKeys.
       predictions: a tensor or a dict of tensors; needed in PREDICT.
       loss: a scalar, or of shape [1]; needed in TRAIN and EVAL.
-      train_op: what an optimizer's `minimize`, `apply_gradients` or `apply` returned, or any op or tensor; needed in TRAIN.
+      train_op: what an optimizer's `minimize`, `apply_gradients` or `apply` returned, or any op or tensor; needed in
+        TRAIN.
       eval_metric_ops: name to Keras metric (updated in the model function) or to a pair (value, update op).
       export_outputs: signature name to PredictOutput, RegressionOutput or ClassificationOutput; looked at in PREDICT.
       training_chief_hooks: hooks of the chief's training.
       training_hooks: hooks of every training process.
-      scaffold: accepted for old code; only its `init_fn`-free form, None, has an effect here.
+      scaffold: None, or a `tf.compat.v1.train.Scaffold` that sets nothing, as old code has it.
       evaluation_hooks: hooks of evaluation.
       prediction_hooks: hooks of prediction.
 
@@ -54,6 +55,8 @@ class EstimatorSpec(_Fields):
       ValueError: something that the mode needs is missing, or has a wrong shape or value.
       TypeError: something has a wrong type.
     """
+
+    __slots__ = ()
 
     def __new__(
         cls,
@@ -72,6 +75,8 @@ class EstimatorSpec(_Fields):
         if mode not in (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT):
             raise ValueError(f"EstimatorSpec was given mode {mode!r}. It takes ModeKeys.TRAIN, EVAL or PREDICT")
         predictions = _checked_predictions(predictions, mode)
+        if mode == ModeKeys.PREDICT:
+            export_outputs = _checked_outputs(export_outputs, predictions)
         return super().__new__(
             cls,
             mode=mode,
@@ -79,7 +84,7 @@ class EstimatorSpec(_Fields):
             loss=_checked_loss(loss, mode),
             train_op=_checked_train_op(train_op, mode),
             eval_metric_ops=_checked_metrics(eval_metric_ops),
-            export_outputs=_checked_outputs(export_outputs, predictions) if mode == ModeKeys.PREDICT else export_outputs,
+            export_outputs=export_outputs,
             training_chief_hooks=check_hooks(training_chief_hooks, "training_chief_hooks"),
             training_hooks=check_hooks(training_hooks, "training_hooks"),
             scaffold=_checked_scaffold(scaffold),
@@ -95,8 +100,8 @@ class EstimatorSpec(_Fields):
         """
         if changes.get("mode", self.mode) != self.mode:
             raise ValueError(
-                f"_replace was given mode {changes['mode']!r} for a spec of mode {self.mode!r}. The mode stays as it is. "
-                "Build another EstimatorSpec"
+                f"_replace was given mode {changes['mode']!r} for a spec of mode {self.mode!r}. "
+                "The mode stays as it is. Build another EstimatorSpec"
             )
         return EstimatorSpec(**{**self._asdict(), **changes})
 
@@ -107,8 +112,12 @@ def _needed(value: Any, name: str, mode: str) -> Any:
     return value
 
 
+def _is_tensor(value: Any) -> bool:
+    return tf.is_tensor(value) or isinstance(value, tf.Variable | keras.Variable)
+
+
 def _check_tensor(value: Any, name: str) -> None:
-    if not (tf.is_tensor(value) or isinstance(value, (tf.Variable, keras.Variable))):
+    if not _is_tensor(value):
         raise TypeError(f"EstimatorSpec was given {name} {value!r}. It takes a tensor")
 
 
@@ -131,7 +140,7 @@ def _checked_loss(loss: Any, mode: str) -> Any:
     shape = tf.TensorShape(loss.shape)
     if shape.rank == 0:
         return loss
-    if shape.rank is not None and shape.num_elements() == 1:
+    if shape.rank is None or shape.num_elements() == 1:
         return tf.reshape(loss, [])
     raise ValueError(
         f"EstimatorSpec was given a loss of shape {shape}. A loss is a scalar. Reduce it, with tf.reduce_mean for one"
@@ -153,13 +162,20 @@ def _checked_metrics(metrics: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if not isinstance(metrics, Mapping):
         raise TypeError(f"EstimatorSpec was given eval_metric_ops {metrics!r}. It takes a dict of name to metric")
     for name, metric in metrics.items():
-        if isinstance(metric, keras.metrics.Metric) or (isinstance(metric, tuple) and len(metric) == 2):
-            continue
-        raise TypeError(
-            f"EstimatorSpec was given eval_metric_ops[{name!r}] {metric!r}. It takes a Keras metric, updated in the model function, "
-            "or a pair (value, update op) as tf.compat.v1.metrics returns"
-        )
+        if not (isinstance(metric, keras.metrics.Metric) or _is_value_and_update(metric)):
+            raise TypeError(
+                f"EstimatorSpec was given eval_metric_ops[{name!r}] {metric!r}. "
+                "It takes a Keras metric, updated in the model function, "
+                "or a pair (value, update op) as tf.compat.v1.metrics returns"
+            )
     return dict(metrics)
+
+
+def _is_value_and_update(metric: Any) -> bool:
+    if not (isinstance(metric, tuple) and len(metric) == 2):
+        return False
+    values, update = tf.nest.flatten(metric[0]), metric[1]
+    return all(_is_tensor(part) or isinstance(part, tf.Operation) for part in [*values, update])
 
 
 def _checked_outputs(outputs: Any, predictions: Any) -> Mapping[str, ExportOutput]:
@@ -174,19 +190,22 @@ def _checked_outputs(outputs: Any, predictions: Any) -> Mapping[str, ExportOutpu
                 f"EstimatorSpec was given export_outputs[{name!r}] {output!r}. "
                 "It takes a PredictOutput, RegressionOutput or ClassificationOutput"
             )
-    if DEFAULT_SIGNATURE in outputs:
+    if DEFAULT_SIGNATURE in outputs or not outputs:
         return dict(outputs)
     if len(outputs) != 1:
         raise ValueError(
             f"EstimatorSpec was given export_outputs {sorted(outputs)} without a default. "
-            f"Of several outputs one is called {DEFAULT_SIGNATURE!r}. Rename the one that clients get when they name none"
+            f"Of several outputs one is called {DEFAULT_SIGNATURE!r}. "
+            "Rename the one that clients get when they name none"
         )
     return {**outputs, DEFAULT_SIGNATURE: next(iter(outputs.values()))}
 
 
-def _checked_scaffold(scaffold: Any) -> None:
-    if scaffold is not None:
-        raise TypeError(
-            f"EstimatorSpec was given scaffold {scaffold!r}. A Scaffold configures a Session, and there is none. "
-            "Leave it out: variables are initialised, saved and restored by the Estimator; use warm_start_from for init_fn"
-        )
+def _checked_scaffold(scaffold: Any) -> Any:
+    plain = isinstance(scaffold, tf.compat.v1.train.Scaffold) and not any(vars(scaffold).values())
+    if scaffold is None or plain:
+        return scaffold
+    raise TypeError(
+        f"EstimatorSpec was given scaffold {scaffold!r}. A Scaffold configures a Session, and there is none. "
+        "Leave it out: the Estimator initialises, saves and restores variables; use warm_start_from for an init_fn"
+    )
