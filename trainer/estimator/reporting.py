@@ -1,6 +1,7 @@
 """What a run tells: TensorBoard events.
 
-Written with TensorFlow's C++ event writer. Scalars are plain values, as tf.estimator wrote them, which every TensorBoard reads.
+Written with TensorFlow's C++ event writer. Scalars are plain values, as tf.estimator wrote them, which every
+TensorBoard reads.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ class Events:
 
 
 def read_scalars(directory: str) -> dict[int, dict[str, float]]:
-    """The scalars in the event files of a directory, by step and tag. A corrupt tail ends its file and keeps what came before."""
+    """The scalars in the event files of a directory, by step and tag; of one step, what was written last.
+
+    A corrupt tail ends its file and keeps what came before.
+    """
     found: dict[int, dict[str, float]] = {}
     for file in sorted(Path(directory).glob("*tfevents*")) if Path(directory).is_dir() else ():
         for event in _events(str(file)):
