@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import abc
+import glob
 import json
 import logging
-import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from trainer.estimator import saved_model
 from trainer.estimator.checkpoints import write_whole
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.export import ServingInputReceiver
 from trainer.estimator.reporting import read_scalars
+from trainer.estimator.tracing import argument_names
 
 log = logging.getLogger("trainer")
+
+BEST = "best.json"
+_EVAL_EVENTS = "eval/*.tfevents.*"
 
 ReceiverFn = Callable[[], ServingInputReceiver]
 CompareFn = Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
@@ -64,12 +70,19 @@ class _ModelExporter(Exporter):
     """Writes SavedModels of one name."""
 
     def __init__(
-        self, name: str, serving_input_receiver_fn: ReceiverFn, assets_extra: Mapping[str, str] | None, as_text: bool
+        self,
+        name: str,
+        serving_input_receiver_fn: ReceiverFn | None,
+        assets_extra: Mapping[str, str] | None,
+        as_text: bool,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(f"An exporter was given the name {name!r}. It takes a string that is not empty")
         if not callable(serving_input_receiver_fn):
-            raise ValueError(f"Exporter {name} was given serving_input_receiver_fn {serving_input_receiver_fn!r}. It takes a function")
+            raise ValueError(
+                f"Exporter {name} was given serving_input_receiver_fn={serving_input_receiver_fn!r}. "
+                "It takes a function that says what clients send"
+            )
         self._name, self._receiver_fn = name, serving_input_receiver_fn
         self._assets_extra, self._as_text = assets_extra, as_text
 
@@ -79,7 +92,11 @@ class _ModelExporter(Exporter):
 
     def _write(self, estimator: Estimator, export_path: str, checkpoint_path: str) -> bytes:
         return estimator.export_saved_model(
-            export_path, self._receiver_fn, assets_extra=self._assets_extra, as_text=self._as_text, checkpoint_path=checkpoint_path
+            export_path,
+            self._receiver_fn,
+            assets_extra=self._assets_extra,
+            as_text=self._as_text,
+            checkpoint_path=checkpoint_path,
         )
 
 
@@ -89,10 +106,10 @@ def _check_keep(exports_to_keep: int | None) -> int | None:
     return exports_to_keep
 
 
-def _delete_old(export_path: str, keep: int | None, kept: str | None = None) -> None:
-    """Deletes all but the newest exports, and never `kept`."""
+def _delete_old(export_path: str, keep: int | None, made: bytes) -> None:
+    """Deletes all but the newest exports, and never the one just made, whatever a wrong clock called it."""
     if keep is not None:
-        saved_model.delete(path for path in saved_model.exports(export_path)[:-keep] if path != kept)
+        saved_model.delete(path for path in saved_model.exports(export_path)[:-keep] if path != made.decode())
 
 
 class LatestExporter(_ModelExporter):
@@ -126,7 +143,7 @@ class LatestExporter(_ModelExporter):
         is_the_final_export: bool,
     ) -> bytes | None:
         made = self._write(estimator, export_path, checkpoint_path)
-        _delete_old(export_path, self._keep)
+        _delete_old(export_path, self._keep, made)
         return made
 
 
@@ -189,22 +206,22 @@ def comparison(metric: str, mode: str) -> CompareFn:
         best, current = float(best_eval_result[metric]), float(current_eval_result[metric])
         return current < best if mode == "min" else current > best
 
-    better.metric = metric  # type: ignore[attr-defined]
     return better
 
 
 class BestExporter(_ModelExporter):
     """Exports when an evaluation is better than all before it, across restarts.
 
-    The best result is kept in `best.json` beside the exports, with the export that it belongs to, which is never deleted. A result that is NaN
-    where it is compared is never the best.
+    The best result is kept in `best.json` beside the exports. A result that is NaN where it is compared is never the
+    best.
 
     Args:
       name: of the exporter.
       serving_input_receiver_fn: what clients send.
-      event_file_pattern: of evaluation events below the model directory, from which the best of an earlier run without `best.json`
-        is taken; None takes none.
-      compare_fn: `compare_fn(best_eval_result, current_eval_result)` says whether the current one is better; the smaller loss by default.
+      event_file_pattern: of evaluation events below the model directory, from which the best result is taken while
+        there is no `best.json`; None takes it from `eval/` if there are exports of a run that kept none.
+      compare_fn: `compare_fn(best_eval_result, current_eval_result)` says whether the current one is better; the
+        smaller loss by default.
       assets_extra: files to add, destination to source.
       as_text: write the graph as text.
       exports_to_keep: how many stay; None keeps all.
@@ -225,13 +242,12 @@ class BestExporter(_ModelExporter):
         metric: str | None = None,
         mode: str = "min",
     ) -> None:
-        if serving_input_receiver_fn is None:
-            raise ValueError(f"Exporter {name} was given no serving_input_receiver_fn. It says what clients send")
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text)
         if metric is not None and compare_fn is not None:
             raise ValueError(f"Exporter {name} was given metric={metric!r} and a compare_fn. It takes one of them")
-        self._better = compare_fn or (comparison(metric, mode) if metric else loss_smaller)
-        self._metric = metric or ("loss" if compare_fn is None else None)
+        if metric is None and mode != "min":
+            raise ValueError(f"Exporter {name} was given mode={mode!r} and no metric. The mode is that of the metric")
+        self._better = _by_name(compare_fn or (loss_smaller if metric is None else comparison(metric, mode)))
         self._keep, self._pattern = _check_keep(exports_to_keep), event_file_pattern
 
     def export(
@@ -242,46 +258,81 @@ class BestExporter(_ModelExporter):
         eval_result: Mapping[str, Any],
         is_the_final_export: bool,
     ) -> bytes | None:
-        best, best_path = self._best(estimator, export_path)
-        if not _comparable(eval_result, self._metric):
-            log.warning("Exporter %s passes over an evaluation with NaN at step %s.", self.name, eval_result.get("global_step"))
+        if _compares_nan(self._better, eval_result):
+            step = eval_result.get("global_step")
+            log.warning("Exporter %s passes over the evaluation of step %s: what it compares is NaN.", self.name, step)
             return None
+        best = self._best(estimator.model_dir, export_path, eval_result.get("global_step"))
         if best is not None and not self._better(best, eval_result):
             return None
         made = self._write(estimator, export_path, checkpoint_path)
-        kept = {"eval_result": _plain(eval_result), "checkpoint": os.path.basename(checkpoint_path), "export": os.path.basename(made).decode()}
-        write_whole(Path(export_path, "best.json"), json.dumps(kept, indent=1).encode())
-        _delete_old(export_path, self._keep, kept=os.path.join(export_path, kept["export"]))
+        _write_best(export_path, eval_result, checkpoint_path, os.path.basename(made).decode())
+        _delete_old(export_path, self._keep, made)
         return made
 
-    def _best(self, estimator: Estimator, export_path: str) -> tuple[Mapping[str, Any] | None, str | None]:
-        """The best result so far and its export; None before any."""
-        file = Path(export_path, "best.json")
+    def _best(self, model_dir: str, export_path: str, step: Any) -> Mapping[str, Any] | None:
+        """The best result so far; None before any. The evaluation of `step` is the current one, and not among them."""
+        file = Path(export_path, BEST)
         if file.exists():
-            kept = json.loads(file.read_text())
-            return kept["eval_result"], kept["export"]
-        if self._pattern is None:
-            return None, None
+            return json.loads(file.read_text(encoding="utf-8"))["eval_result"]
+        pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(export_path) else None)
         best: Mapping[str, Any] | None = None
-        for result in _evaluations(estimator.model_dir, self._pattern):
-            if _comparable(result, self._metric) and (best is None or self._better(best, result)):
+        for result in _evaluations(model_dir, pattern) if pattern else ():
+            if result["global_step"] == step or _compares_nan(self._better, result):
+                continue
+            if best is None or self._better(best, result):
                 best = result
-        return best, None
+        return best
 
 
-def _comparable(result: Mapping[str, Any], metric: str | None) -> bool:
-    """Whether what is compared is a number: the one metric, or everything when any of it may be compared."""
-    values = [result[metric]] if metric in result else list(result.values()) if metric is None else []
-    return not any(isinstance(value, float) and math.isnan(value) for value in _plain(dict(enumerate(values))).values())
+def _by_name(compare_fn: CompareFn) -> CompareFn:
+    """Calls a compare function by its arguments' names, as tf.estimator does, where it has those names."""
+    if not {"best_eval_result", "current_eval_result"} <= argument_names(compare_fn):
+        return compare_fn
+    return lambda best, current: compare_fn(best_eval_result=best, current_eval_result=current)  # type: ignore[call-arg]
 
 
-def _plain(result: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Metrics as Python numbers and lists, for JSON and comparisons."""
-    return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
+class _Watched(dict[str, Any]):
+    """Metrics that remember which of them were read."""
+
+    def __init__(self, metrics: Mapping[str, Any]) -> None:
+        super().__init__(metrics)
+        self.names_read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.names_read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names_read.add(name)
+        return super().get(name, default)
 
 
-def _evaluations(model_dir: str, pattern: str) -> list[dict[str, float]]:
-    found = []
-    for directory in sorted({file.parent for file in Path(model_dir).glob(pattern)}):
-        found += [{**metrics, "global_step": step} for step, metrics in read_scalars(str(directory)).items()]
-    return found
+def _compares_nan(better: CompareFn, result: Mapping[str, Any]) -> bool:
+    """Whether a value is NaN that the comparison looks at; any value, where that cannot be seen."""
+    nans = {name for name, value in result.items() if _has_nan(value)}
+    if not nans:
+        return False
+    watched = _Watched(result)
+    better(watched, watched)
+    return bool(nans & (watched.names_read or nans))
+
+
+def _has_nan(value: Any) -> bool:
+    array = np.asarray(value)
+    return bool(np.issubdtype(array.dtype, np.floating) and np.isnan(array).any())
+
+
+def _write_best(export_path: str, result: Mapping[str, Any], checkpoint_path: str, export: str) -> None:
+    """Keeps the best result. Python's JSON, with NaN and infinities, since a loss may be infinite at first."""
+    plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
+    record = {"eval_result": plain, "checkpoint": os.path.basename(checkpoint_path), "export": export}
+    write_whole(Path(export_path, BEST), json.dumps(record, indent=1, default=str).encode())
+
+
+def _evaluations(model_dir: str, pattern: str) -> Iterator[dict[str, float]]:
+    """The results in events below a model directory."""
+    found = glob.glob(os.path.join(glob.escape(model_dir), pattern))
+    for directory in sorted({os.path.dirname(file) for file in found}):
+        for step, metrics in read_scalars(directory).items():
+            yield {**metrics, "global_step": step}
