@@ -149,13 +149,18 @@ class Estimator:
         begin their input afresh.
 
         Raises:
-          ValueError: wrong steps, or a role that does not train.
+          ValueError: wrong steps, saving listeners while saving is off, or a role that does not train.
           RuntimeError: the loss is NaN.
         """
         if self._config.task_type in ("evaluator", "ps"):
             raise ValueError(f"train was called in a task of type {self._config.task_type}. Chiefs and workers train")
         _check_steps(steps, max_steps)
         hooks, listeners = check_hooks(hooks), check_listeners(saving_listeners)
+        if listeners and not self._config.saves_checkpoints:
+            raise ValueError(
+                "train was given saving_listeners while saving is off. They are called around saves. "
+                "Set save_checkpoints_steps or save_checkpoints_secs of the RunConfig"
+            )
         latest = self.latest_checkpoint()
         start = checkpoints.saved_step(latest) if latest else 0
         stop_at = max_steps if steps is None else start + steps
@@ -197,7 +202,7 @@ class Estimator:
     def _saver(self, continued: str | None) -> checkpoints.Saver | None:
         """What saves; None when saving is off."""
         config = self._config
-        if config.save_checkpoints_steps is None and config.save_checkpoints_secs is None:
+        if not config.saves_checkpoints:
             return None
         return checkpoints.Saver(
             self.model_dir,
