@@ -158,6 +158,8 @@ def _options(dataset: tf.data.Dataset, *, symbolic: bool, sharded: bool = False)
     options = tf.data.Options()
     options.deterministic = True
     options.experimental_symbolic_checkpoint = symbolic
+    # What TensorFlow takes for state here has none: a fixed seed, and the check that values are finite.
+    options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
     if sharded:
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(options)
