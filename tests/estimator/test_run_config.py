@@ -1,0 +1,148 @@
+"""The settings of a run: defaults, checks, copies, and the cluster in the environment."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.estimator import RunConfig
+
+
+def test_the_defaults_are_the_references() -> None:
+    config = RunConfig()
+    assert (config.model_dir, config.tf_random_seed) == (None, None)
+    assert (config.save_summary_steps, config.log_step_count_steps) == (100, 100)
+    assert (config.save_checkpoints_steps, config.save_checkpoints_secs) == (None, 600)
+    assert (config.keep_checkpoint_max, config.keep_checkpoint_every_n_hours) == (5, 10000)
+    assert (config.train_distribute, config.eval_distribute) == (None, None)
+
+
+def test_without_a_cluster_the_process_is_a_worker_and_chief() -> None:
+    config = RunConfig()
+    assert (config.task_type, config.task_id, config.is_chief) == ("worker", 0, True)
+    assert (config.cluster_spec, config.num_ps_replicas, config.num_worker_replicas) == ({}, 0, 1)
+    assert (config.global_id_in_cluster, config.has_evaluator) == (0, False)
+
+
+def test_the_cluster_is_that_of_tf_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "ps": ["d:1"]}
+    task = {"type": "worker", "index": 1}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    config = RunConfig()
+    assert (config.task_type, config.task_id, config.is_chief) == ("worker", 1, False)
+    assert (config.num_ps_replicas, config.num_worker_replicas, config.global_id_in_cluster) == (1, 3, 2)
+    assert config.cluster_spec == cluster
+
+
+def test_a_wrong_tf_config_is_refused_when_the_config_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["b:1"]}, "task": {"type": "worker", "index": 0}}')
+    with pytest.raises(ValueError, match="chief"):
+        RunConfig()
+
+
+def test_a_copy_stays_in_the_cluster_that_the_config_was_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = {"chief": ["a:1"], "evaluator": ["b:1"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "chief", "index": 0}}))
+    config = RunConfig()
+    monkeypatch.delenv("TF_CONFIG")
+    for made in (copy.deepcopy(config), config.replace(model_dir="elsewhere")):
+        assert (made.task_type, made.has_evaluator) == ("chief", True)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model_dir": ""}, "RunConfig was given model_dir ''. It takes a path"),
+        ({"tf_random_seed": 1.5}, "tf_random_seed=1.5. It takes an integer, or None"),
+        ({"tf_random_seed": "7"}, "tf_random_seed='7'. It takes an integer, or None"),
+        ({"save_summary_steps": -1}, "save_summary_steps=-1. It takes 0 or more, or None"),
+        ({"save_checkpoints_steps": -1}, "save_checkpoints_steps=-1. It takes 0 or more, or None"),
+        ({"save_checkpoints_secs": "1"}, "save_checkpoints_secs='1'. It takes 0 or more, or None"),
+        ({"keep_checkpoint_max": -1}, "keep_checkpoint_max=-1. It takes 0 or more, or None"),
+        ({"keep_checkpoint_every_n_hours": 0}, "keep_checkpoint_every_n_hours=0. It takes more than 0"),
+        ({"log_step_count_steps": -1}, "log_step_count_steps=-1. It takes 0 or more, or None"),
+        ({"steps_per_loop": 0}, "steps_per_loop=0. It takes 1 or more, or None"),
+        ({"train_distribute": object()}, "This version trains on one device of one process. Leave it out"),
+        ({"eval_distribute": object()}, "This version trains on one device of one process. Leave it out"),
+        (
+            {"save_checkpoints_steps": 5, "save_checkpoints_secs": 5},
+            "save_checkpoints_steps=5 and save_checkpoints_secs=5. It takes one of them",
+        ),
+    ],
+)
+def test_a_setting_out_of_range_says_what_is_accepted(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as raised:
+        RunConfig(**given)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "steps", "secs", "saves"),
+    [
+        ({}, None, 600, True),
+        ({"save_checkpoints_steps": 5}, 5, None, True),
+        ({"save_checkpoints_secs": 5}, None, 5, True),
+        ({"save_checkpoints_steps": 5, "save_checkpoints_secs": None}, 5, None, True),
+        ({"save_checkpoints_steps": None, "save_checkpoints_secs": None}, None, None, False),
+        ({"save_checkpoints_steps": None}, None, None, False),
+        ({"save_checkpoints_secs": None}, None, None, False),
+        ({"save_checkpoints_steps": 0}, 0, None, False),
+        ({"save_checkpoints_secs": 0}, None, 0, False),
+    ],
+)
+def test_one_cadence_of_saving_takes_the_place_of_the_default(
+    given: dict[str, Any], steps: int | None, secs: float | None, saves: bool
+) -> None:
+    config = RunConfig(**given)
+    assert (config.save_checkpoints_steps, config.save_checkpoints_secs) == (steps, secs)
+    assert config.saves_checkpoints is saves
+
+
+@pytest.mark.parametrize(
+    ("start", "changes", "steps", "secs"),
+    [
+        ({}, {"save_checkpoints_steps": 5}, 5, None),
+        ({"save_checkpoints_steps": 5}, {"save_checkpoints_secs": 7}, None, 7),
+        ({}, {"save_checkpoints_steps": None}, None, 600),
+        ({"save_checkpoints_steps": 5}, {"save_checkpoints_secs": None}, 5, None),
+        ({}, {"save_checkpoints_steps": None, "save_checkpoints_secs": None}, None, None),
+        ({"save_checkpoints_steps": 5}, {"model_dir": "d"}, 5, None),
+    ],
+)
+def test_replace_gives_one_cadence_of_saving(
+    start: dict[str, Any], changes: dict[str, Any], steps: int | None, secs: float | None
+) -> None:
+    config = RunConfig(**start).replace(**changes)
+    assert (config.save_checkpoints_steps, config.save_checkpoints_secs) == (steps, secs)
+
+
+def test_replace_leaves_the_original_and_checks_the_copy() -> None:
+    config = RunConfig(tf_random_seed=1)
+    assert config.replace(tf_random_seed=2).tf_random_seed == 2
+    assert config.tf_random_seed == 1
+    with pytest.raises(ValueError, match="keep_checkpoint_max=-1. It takes 0 or more"):
+        config.replace(keep_checkpoint_max=-1)
+    with pytest.raises(ValueError, match="It takes one of them"):
+        config.replace(save_checkpoints_steps=1, save_checkpoints_secs=1)
+
+
+def test_replace_names_an_unknown_setting_and_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="replace was given session_config. It takes model_dir, tf_random_seed"):
+        RunConfig().replace(session_config=None)
+
+
+def test_a_config_cannot_be_changed_in_place() -> None:
+    config = RunConfig()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.save_summary_steps = 1  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        config.task_type = "ps"  # type: ignore[misc]
+
+
+def test_a_path_object_becomes_a_string() -> None:
+    assert RunConfig(Path("a") / "b").model_dir == "a/b"
