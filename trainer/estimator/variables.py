@@ -23,6 +23,7 @@ from tensorflow.python.eager import context as eager_context
 from tensorflow.python.eager import wrap_function
 from tensorflow.python.eager.lift_to_graph import lift_to_graph
 from tensorflow.python.framework import auto_control_deps_utils, func_graph
+from tensorflow.python.ops import op_selector
 
 GLOBAL_STEP = "global_step"
 
@@ -43,10 +44,16 @@ class VariableStore:
     Args:
       seed: makes initial values and the op seeds of every trace repeatable; None leaves them random.
       initial_values: values to start from, by name, in place of those that the model function gives.
+      scope: entered around the making of each variable; says where it lives.
     """
 
-    def __init__(self, seed: int | None = None, initial_values: Mapping[str, Any] | None = None) -> None:
-        self.seed, self._given = seed, initial_values or {}
+    def __init__(
+        self,
+        seed: int | None = None,
+        initial_values: Mapping[str, Any] | None = None,
+        scope: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+    ) -> None:
+        self.seed, self._given, self._scope = seed, initial_values or {}, scope
         self.roles: dict[str, Role] = {GLOBAL_STEP: Role.STEP}
         with tf.init_scope():
             self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False, name=GLOBAL_STEP)
@@ -279,7 +286,7 @@ def _run_alone(tensor: tf.Tensor) -> tf.Tensor:
     try:
         captured = list(tensor.graph.internal_captures)
         copies = lift_to_graph([tensor], graph, sources=captured, base_graph=tensor.graph)
-    except ValueError as error:
+    except op_selector.UnliftableError as error:
         raise ValueError(
             f"The initial value {tensor.name} of a variable or a table depends on the features or the labels. "
             "An initial value may be numbers, a function, or a tensor made from constants, random ops and variables. "
