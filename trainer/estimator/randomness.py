@@ -2,8 +2,8 @@
 
 TensorFlow's `tf.random.normal`, `tf.nn.dropout` and their like keep a hidden state in each kernel, which no checkpoint
 holds, and which no seed reaches once XLA compiles the step. Traced under `by_step` they become their stateless twins,
-drawn anew at every step: the same seed gives the same numbers, compiled or not, and a continued run draws what the
-unbroken one drew.
+drawn anew at every step: the same seed gives the same numbers in every run, and a continued run draws what the unbroken
+one drew. (XLA and TensorFlow's kernels agree on the distribution, not on the numbers.)
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class TracedModel:
         return found
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Part:
     """A function cut out of a traced model.
 
