@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from trainer.job.schema import Schema
 
-# Measured on two cores with XLA: 9 steps run 1.5 times as fast unrolled, 16 steps 0.7 times, 49 steps 0.2 times.
+# Measured on two cores with XLA: unrolled, 9 steps run 1.5 times as fast in batches of 20 and .8 times in those of 512,
+# 16 steps .7 times and 49 steps .2 times.
 LONGEST_UNROLLED = 10
 
 
