@@ -6,12 +6,14 @@ TensorBoard reads.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.lib.io import _pywrap_record_io
 
 Event = tf.compat.v1.Event
 
@@ -79,7 +81,6 @@ def read_scalars(directory: str) -> dict[int, dict[str, float]]:
 
 
 def _events(file: str) -> Iterator[Any]:
-    try:
-        yield from tf.compat.v1.train.summary_iterator(file)
-    except tf.errors.DataLossError:
-        return
+    """The whole events of a file. TensorFlow's own reader, which TensorBoard uses; a Dataset takes 25 ms a file."""
+    with contextlib.suppress(tf.errors.DataLossError):
+        yield from map(Event.FromString, _pywrap_record_io.RecordIterator(file, ""))
