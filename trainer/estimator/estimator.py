@@ -14,8 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.data.ops.dataset_ops import DatasetV1
 
-from trainer.estimator import checkpoints, inference, saved_model, warm_start
-from trainer.estimator import steps as steps_lib
+from trainer.estimator import checkpoints, inference, saved_model, strategies, warm_start
 from trainer.estimator.export import PredictOutput, ServingInputReceiver, SupervisedInputReceiver
 from trainer.estimator.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
 from trainer.estimator.loop import Cadence, Stop, StopReason, TrainingLoop
@@ -63,6 +62,7 @@ class Estimator:
         self._initial_values: Mapping[str, Any] = {}
         self._resumes_position = True
         self._evaluations: dict[Any, inference.Evaluation] = {}
+        self._strategy: strategies.Strategy | None = None
         self._stop = Stop()
         self.stop_reason: StopReason | None = None
 
@@ -161,8 +161,9 @@ class Estimator:
                 "train was given saving_listeners while saving is off. They are called around saves. "
                 "Set save_checkpoints_steps or save_checkpoints_secs of the RunConfig"
             )
+        self._strategy = self._strategy or strategies.choose(self._config)
         latest = self.latest_checkpoint()
-        start = checkpoints.saved_step(latest) if latest else 0
+        start = self._strategy.start(checkpoints.saved_step(latest) if latest else 0)
         stop_at = max_steps if steps is None else start + steps
         if stop_at is not None and start >= stop_at:
             log.info("Training is skipped: max_steps is %d, and the checkpoint is at step %d.", stop_at, start)
@@ -187,15 +188,22 @@ class Estimator:
         hooks: Sequence[TrainingHook],
         listeners: Sequence[CheckpointSaverListener],
     ) -> TrainingLoop:
-        config, store = self._config, self._new_store()
-        dataset = self._dataset(input_fn, ModeKeys.TRAIN)
+        config, strategy = self._config, self._strategy
+        assert strategy is not None
+        store = strategy.store(config.tf_random_seed, self._initial_values)
 
         def trace_model(spec: Any, xla: bool) -> TracedModel:
             return self._trace(ModeKeys.TRAIN, spec, store, xla)
 
+        def dataset_fn(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            return self._dataset(input_fn, ModeKeys.TRAIN, context)
+
         position = latest if self._resumes_position else None
-        steps = steps_lib.make(dataset, trace_model, config.steps_per_loop, config.save_checkpoints_steps, position)
+        steps = strategy.steps(dataset_fn, trace_model, config, position, stop_at)
         self._set_variables(store, latest, set(store.saved()))
+        strategy.share(store)
+        if not config.is_chief:
+            return TrainingLoop(steps, stop_at, _NO_CADENCE, None, None, hooks, (), self._stop)
         saver, events = self._saver(continued=position), Events(self.model_dir)
         return TrainingLoop(steps, stop_at, _cadence(config), saver, events, hooks, listeners, self._stop)
 
@@ -420,13 +428,21 @@ class Estimator:
             )
         return spec
 
-    def _dataset(self, input_fn: InputFn, mode: str) -> tf.data.Dataset:
-        """What the input function gives, as a dataset of features or (features, labels)."""
-        context = tf.distribute.InputContext()
+    def _dataset(
+        self, input_fn: InputFn, mode: str, context: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """What the input function gives, as a dataset of features or (features, labels).
+
+        Of several pipelines each gives a share: that of its input context, or every so many batches of an input function
+        that takes none.
+        """
+        context = context or tf.distribute.InputContext()
         arguments = {"mode": mode, "params": self.params, "config": self.config, "input_context": context}
         with seeded(self._config.tf_random_seed), replaced(DatasetV1, "_make_one_shot_iterator", _no_iterator):
             given = input_fn(**accepted(input_fn, arguments))
         dataset = _as_dataset(given)
+        if context.num_input_pipelines > 1 and "input_context" not in argument_names(input_fn):
+            dataset = dataset.shard(context.num_input_pipelines, context.input_pipeline_id)
         if not isinstance(dataset.element_spec, tuple):
             return dataset
         if len(dataset.element_spec) != 2:
@@ -451,6 +467,9 @@ def _no_iterator(dataset: tf.data.Dataset) -> None:
         f"The input function makes an iterator of {dataset}. It takes the Dataset itself. "
         "Return the Dataset in place of iterator.get_next()"
     )
+
+
+_NO_CADENCE = Cadence(save_steps=None, save_secs=None, summary_steps=None, log_steps=None)
 
 
 def _cadence(config: RunConfig) -> Cadence:

@@ -22,12 +22,15 @@ log = logging.getLogger("trainer")
 
 
 class StopReason(enum.Enum):
-    """Why training ended."""
+    """Why training ended; of several reasons in several processes the last one here counts."""
 
+    DATA_END = "data_end"
     MAX_STEPS = "max_steps"
     EARLY_STOP = "early_stop"
-    DATA_END = "data_end"
     INTERRUPTED = "interrupted"
+
+
+_REASONS = list(StopReason)
 
 
 class NanLossError(TrainingError, RuntimeError):
@@ -128,6 +131,7 @@ class TrainingLoop:
         self._saved: int | None = None
         self._saved_at = self.clock()
         self._save_origin = self._start
+        self._reason = StopReason.DATA_END
         self._reported_at: tuple[int, float] | None = None
         self._fetched = bool(self.steps.traced.summaries)
 
@@ -161,27 +165,32 @@ class TrainingLoop:
             hook.end(context)
         if self.events:
             self.events.flush()
-        return self._reason(context)
+        return self._reason
 
     def _train(self) -> RunContext:
         context = RunContext(self._step)
-        while not (context.stop_reason or self.stop or self._step == self.stop_at):
+        while True:
+            room, code = self.steps.agree(self._room(), self._wish(context))
+            if code:
+                self._reason = _REASONS[code]
+                return context
             context = RunContext(self._step)
             for hook in self._hooks:
                 hook.before_run(context)
             before = self.clock()
-            result = self.steps.run(self._room())
-            if not len(result.losses):
-                break
-            self._after_call(context, result, self.clock() - before)
-        return context
+            result = self.steps.run(room)
+            if len(result.losses):
+                self._after_call(context, result, self.clock() - before)
+            elif result.data_ended:
+                return context
 
-    def _reason(self, context: RunContext) -> StopReason:
+    def _wish(self, context: RunContext) -> int:
+        """The code of this process's reason to end, 0 for none."""
         if self.stop:
-            return StopReason.INTERRUPTED
-        if self._step == self.stop_at:
-            return StopReason.MAX_STEPS
-        return StopReason.EARLY_STOP if context.stop_reason else StopReason.DATA_END
+            return _REASONS.index(StopReason.INTERRUPTED)
+        if self.stop_at is not None and self._step >= self.stop_at:
+            return _REASONS.index(StopReason.MAX_STEPS)
+        return _REASONS.index(StopReason.EARLY_STOP) if context.stop_reason else 0
 
     def _room(self) -> int:
         """Steps until something between calls is due."""
@@ -196,8 +205,9 @@ class TrainingLoop:
         return min(steps for steps in due if steps is not None)
 
     def _after_call(self, context: RunContext, result: CallResult, seconds: float) -> None:
-        before, made = self._step, len(result.losses)
-        self._step += made
+        made = len(result.losses)
+        self._step = self.steps.global_step()
+        before = self._step - made
         self.pacer.observe(made, seconds)
         self._check_losses(before, result.losses)
         self._write_events(before, result)
@@ -259,8 +269,8 @@ class TrainingLoop:
             return False
         if self.cadence.save_secs is not None:
             return self.clock() - self._saved_at >= self.cadence.save_secs
-        every = self.cadence.save_steps
-        return every is not None and (self._step - self._save_origin) % every == 0
+        every, last = self.cadence.save_steps, self._save_origin if self._saved is None else self._saved
+        return every is not None and (self._step - self._save_origin) // every > (last - self._save_origin) // every
 
     def _save(self) -> bool:
         """Saves; returns whether a listener asks to end."""
@@ -270,7 +280,7 @@ class TrainingLoop:
             listener.before_save(self._step)
         self._saved_at = self.clock()
         tensors: dict[str, tf.Tensor] = {name: v.read_value() for name, v in self._store.saved().items()}
-        self.saver.save(self._step, {**tensors, **self.steps.batches.position()}, self._saved_at)
+        self.saver.save(self._step, {**tensors, **self.steps.position()}, self._saved_at)
         self._saved = self._step
         if self.events:
             self.events.flush()

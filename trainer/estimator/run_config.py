@@ -30,9 +30,14 @@ class RunConfig:
       keep_checkpoint_max: how many of the newest checkpoints stay; 0 or None keeps all.
       keep_checkpoint_every_n_hours: one checkpoint of every so many hours stays for good.
       log_step_count_steps: steps between records of the speed; 0 or None for none.
-      train_distribute: reserved for a `tf.distribute.Strategy`; None trains on one device.
-      eval_distribute: likewise for evaluation.
+      train_distribute: a `tf.distribute.Strategy` of one device, of parameter servers or of several workers; None lets
+        `strategy` say.
+      eval_distribute: evaluation takes one device; None, or a strategy of one.
       steps_per_loop: the most steps in one device call; None chooses.
+      strategy: `auto` (parameter servers if the cluster has any, else synchronous workers if it has any, else local),
+        `local`, `ps` or `sync`.
+      push_every: steps between a worker's exchanges with the parameter servers.
+      separate_evaluator: whether another process of the job evaluates, where the cluster does not list it.
 
     Raises:
       ValueError: a setting out of range, or two that exclude each other, or a wrong cluster.
@@ -50,6 +55,9 @@ class RunConfig:
     eval_distribute: Any = None
     _: dataclasses.KW_ONLY
     steps_per_loop: int | None = None
+    strategy: str = "auto"
+    push_every: int = 1
+    separate_evaluator: bool = False
     _cluster: Cluster = dataclasses.field(
         default_factory=lambda: from_environment(os.environ), repr=False, compare=False
     )
@@ -66,8 +74,13 @@ class RunConfig:
             _check_at_least(getattr(self, name), 0, name)
         _check_at_least(self.steps_per_loop, 1, "steps_per_loop")
         _check_positive(self.keep_checkpoint_every_n_hours, "keep_checkpoint_every_n_hours")
-        for name in ("train_distribute", "eval_distribute"):
-            _check_no_strategy(getattr(self, name), name)
+        _check_at_least(self.push_every, 1, "push_every")
+        _check_strategy(self.strategy, self._cluster)
+        if _kind(self.eval_distribute, "eval_distribute") not in (None, "local"):
+            raise ValueError(
+                f"RunConfig was given eval_distribute={self.eval_distribute!r}. Evaluation takes one device. Leave it out"
+            )
+        _kind(self.train_distribute, "train_distribute")
 
     def replace(self, **changes: Any) -> RunConfig:
         """A copy with some settings changed, in the same cluster. A new cadence of saving takes the place of the other.
@@ -88,6 +101,23 @@ class RunConfig:
     def saves_checkpoints(self) -> bool:
         """Whether there are checkpoints at all."""
         return bool(self.save_checkpoints_steps or self.save_checkpoints_secs)
+
+    @property
+    def cluster(self) -> Cluster:
+        """All the processes of the job and this one's place among them."""
+        return self._cluster
+
+    @property
+    def distribution(self) -> str:
+        """`local`, `ps` or `sync`: how the processes of the job share the work."""
+        given = _kind(self.train_distribute, "train_distribute")
+        if given is not None:
+            return given
+        if self.strategy != "auto":
+            return self.strategy
+        if self._cluster.is_local or self._cluster.is_evaluator:
+            return "local"
+        return "ps" if self._cluster.num_ps_replicas or self._cluster.task_type == "ps" else "sync"
 
     @property
     def cluster_spec(self) -> dict[str, Any]:
@@ -122,7 +152,7 @@ class RunConfig:
     @property
     def has_evaluator(self) -> bool:
         """Whether another process of the job is known to evaluate."""
-        return self._cluster.has_evaluator
+        return self._cluster.has_evaluator or (self.separate_evaluator and not self._cluster.master)
 
 
 def _path(model_dir: str | os.PathLike[str]) -> str:
@@ -160,8 +190,37 @@ def _check_positive(value: Any, name: str) -> None:
         raise ValueError(f"RunConfig was given {name}={value!r}. It takes more than 0")
 
 
-def _check_no_strategy(value: Any, name: str) -> None:
-    if value is not None:
+def _check_strategy(strategy: str, cluster: Cluster) -> None:
+    if strategy not in ("auto", "local", "ps", "sync"):
+        raise ValueError(f"RunConfig was given strategy={strategy!r}. It takes auto, local, ps or sync")
+    if strategy == "ps" and not (cluster.is_evaluator or cluster.num_ps_replicas):
         raise ValueError(
-            f"RunConfig was given {name}={value!r}. This version trains on one device of one process. Leave it out"
+            "RunConfig was given strategy='ps' in a cluster without parameter servers. "
+            "It takes a cluster with ps and workers. Add them to TF_CONFIG, or leave the strategy out"
         )
+    if strategy == "sync" and not cluster.is_evaluator and cluster.num_worker_replicas < 2:
+        raise ValueError(
+            "RunConfig was given strategy='sync' for one process. It takes a cluster with a chief and workers. "
+            "Add them to TF_CONFIG, or leave the strategy out"
+        )
+
+
+def _kind(strategy: Any, name: str) -> str | None:
+    """Which of our ways a `tf.distribute.Strategy` asks for; None for none.
+
+    Raises:
+      ValueError: something else, or several devices of one process.
+    """
+    if strategy is None:
+        return None
+    kinds = {cls.__name__ for cls in type(strategy).__mro__}
+    if "ParameterServerStrategyV2" in kinds:
+        return "ps"
+    if "CollectiveAllReduceStrategy" in kinds:
+        return "sync"
+    if getattr(strategy, "num_replicas_in_sync", None) == 1:
+        return "local"
+    raise ValueError(
+        f"RunConfig was given {name}={strategy!r}. It takes a tf.distribute strategy of one device, of parameter servers "
+        "or of several workers. Leave it out: the cluster of TF_CONFIG says how to train"
+    )

@@ -49,8 +49,14 @@ class Steps(Protocol):
     @property
     def traced(self) -> TracedModel: ...
 
-    @property
-    def batches(self) -> StackedBatches | IteratedBatches: ...
+    def position(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the place in the data, by name."""
+
+    def global_step(self) -> int:
+        """Steps made so far, by whoever makes them."""
+
+    def agree(self, room: int, stop: int) -> tuple[int, int]:
+        """The steps that the next call may make and the code of a wish to end, as all processes that step together see it."""
 
     def run(self, num_steps: int) -> CallResult:
         """Makes up to `num_steps` steps, fewer at the end of a stack, none at the end of the data."""
@@ -103,15 +109,34 @@ def make(
     return IteratedSteps(iterated, spec, trace_model, limit)
 
 
-class StackedSteps:
+class _OwnSteps:
+    """What steps of one process alone have in common."""
+
+    traced: TracedModel
+    batches: StackedBatches | IteratedBatches
+
+    def position(self) -> dict[str, Any]:
+        return self.batches.position()
+
+    def global_step(self) -> int:
+        return int(self.traced.store.global_step.numpy())
+
+    def agree(self, room: int, stop: int) -> tuple[int, int]:
+        return room, stop
+
+
+class StackedSteps(_OwnSteps):
     """Steps over stacks of batches, compiled by XLA where it can."""
+
+    compiles = True
+    batches: StackedBatches
 
     def __init__(self, batches: StackedBatches, element_spec: Any, trace_model: TraceModel) -> None:
         self.batches, self._spec, self._trace_model = batches, element_spec, trace_model
         batches.peek()
         self._widths = batches.widths
         self._others = 0
-        self._xla = all(spec.dtype != tf.string for spec in tf.nest.flatten(element_spec))
+        self._xla = self.compiles and all(spec.dtype != tf.string for spec in tf.nest.flatten(element_spec))
         self._short: Callable[..., Any] | None = None
         self._build()
 
@@ -230,7 +255,7 @@ def _for_each_shape(function: Any) -> Callable[..., Any]:
     return call
 
 
-class IteratedSteps:
+class IteratedSteps(_OwnSteps):
     """Steps over batches that the loop pulls from the pipeline itself."""
 
     how = "a graph loop that pulls its batches"

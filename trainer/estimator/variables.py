@@ -55,7 +55,7 @@ class VariableStore:
     ) -> None:
         self.seed, self._given, self._scope = seed, initial_values or {}, scope
         self.roles: dict[str, Role] = {GLOBAL_STEP: Role.STEP}
-        with tf.init_scope():
+        with tf.init_scope(), scope():
             self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False, name=GLOBAL_STEP)
         self.by_name: dict[str, tf.Variable] = {GLOBAL_STEP: self.global_step}
         self._starts: dict[str, Any] = {}
@@ -99,7 +99,9 @@ class VariableStore:
             return known
         seed = None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode())
         with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(seed):
-            variable = tf.Variable(_evaluated(self._given.get(name, initial_value)), name=name, **settings)
+            start = _evaluated(self._given.get(name, initial_value))
+            with self._scope():
+                variable = tf.Variable(start, name=name, **settings)
             if role is Role.METRIC:
                 self._starts[name] = variable.numpy()
         self.by_name[name], self.roles[name] = variable, role

@@ -1,0 +1,78 @@
+"""Sums over synchronous workers, inside graphs and between device calls.
+
+The runtime is that of `tf.distribute.MultiWorkerMirroredStrategy`: its grpc servers, its group of workers, its watch over peers that are gone.
+What a step exchanges is packed into one vector, so that it costs one collective a step.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.ops import collective_ops
+
+from trainer.job.cluster import Cluster
+from trainer.job.errors import JobError
+
+_GROUP = 1
+
+
+class PeerLostError(JobError):
+    """Another process of the job is gone; this one ends so that the job starts again from its last checkpoint."""
+
+    exit_code = 143
+
+
+class Group:
+    """The chief and the workers of a synchronous job.
+
+    Args:
+      cluster: whose chief and workers train together; building a Group waits for all of them.
+      strategy: a MultiWorkerMirroredStrategy that a person made for them; None makes one.
+    """
+
+    def __init__(self, cluster: Cluster, strategy: tf.distribute.Strategy | None = None) -> None:
+        training = {job: nodes for job, nodes in cluster.cluster_spec.items() if job in ("chief", "worker")}
+        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec(training), task_type=cluster.task_type, task_id=cluster.task_id, rpc_layer="grpc"
+        )
+        self.strategy = strategy or tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        self.size, self.index = cluster.num_worker_replicas, cluster.global_id_in_cluster or 0
+        self.is_chief = cluster.is_chief
+        self._device = f"/job:{cluster.task_type}/replica:0/task:{cluster.task_id}/device:CPU:0"
+        self._keys = itertools.count(1000)
+        self._sum = tf.function(self.sum, autograph=False)
+
+    def sum(self, vector: tf.Tensor) -> tf.Tensor:
+        """The sum over all processes of a vector that has the same length in each; called in a graph, in the same order everywhere."""
+        with tf.device(self._device):
+            return collective_ops.all_reduce_v2(
+                vector, self.size, _GROUP, next(self._keys), merge_op="Add", final_op="Id", communication_hint="RING"
+            )
+
+    def gather(self, values: Sequence[float]) -> np.ndarray:
+        """What every process gave: float64 [processes, values]; called between device calls by all of them."""
+        mine = np.zeros([self.size, len(values)])
+        mine[self.index] = values
+        return self._sum(tf.constant(mine.ravel(), tf.float64)).numpy().reshape(mine.shape)
+
+    def from_chief(self, variables: Sequence[tf.Variable]) -> None:
+        """Sets numeric variables to the chief's values."""
+        by_dtype: dict[tf.DType, list[tf.Variable]] = {}
+        for variable in variables:
+            by_dtype.setdefault(variable.dtype, []).append(variable)
+        for dtype, group in sorted(by_dtype.items(), key=lambda item: item[0].name):
+            self._set_from_chief(dtype, group)
+
+    def _set_from_chief(self, dtype: tf.DType, variables: list[tf.Variable]) -> None:
+        flat = tf.concat([tf.reshape(variable.read_value(), [-1]) for variable in variables], 0)
+        sent = flat if dtype in _SUMMED else tf.cast(flat, tf.int64)
+        agreed = tf.cast(self._sum(sent if self.is_chief else tf.zeros_like(sent)), dtype)
+        sizes = [variable.shape.num_elements() for variable in variables]
+        for variable, part in zip(variables, tf.split(agreed, sizes), strict=True):
+            variable.assign(tf.reshape(part, variable.shape))
+
+
+_SUMMED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)

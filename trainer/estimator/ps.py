@@ -1,0 +1,350 @@
+"""Steps on parameter servers: workers train, asynchronously, on variables that servers hold.
+
+The chief schedules calls of many steps on whichever worker is free (`tf.distribute.coordinator.ClusterCoordinator`); a worker that dies and comes
+back is given its call again. With `push_every=1` every step reads the variables from the servers and applies its gradient there: plain
+asynchronous SGD. With `push_every=K` it is Downpour SGD (Dean et al., Large Scale Distributed Deep Networks, NIPS 2012, n_fetch = n_push = K): a worker fetches
+the variables, makes K steps on copies of its own in one XLA program, and adds what the weights have gained to those of the servers, each
+variable atomically, whatever the optimizer. An optimizer's own state (momentum, Adam's moments) and moving averages cannot be added up: each worker
+keeps its own between pushes, the servers hold that of the last push, and a new worker starts from it.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.data.ops.iterator_ops import IteratorSpec
+from tensorflow.python.distribute.coordinator.values import PerWorkerValues
+
+from trainer.estimator.batches import stack_steps, stackable
+from trainer.estimator.collectives import PeerLostError
+from trainer.estimator.steps import CallResult, TraceModel
+from trainer.estimator.tracing import TracedModel, training_operations
+from trainer.estimator.variables import Role
+from trainer.job.cluster import Cluster
+
+log = logging.getLogger("trainer")
+
+_CALL_STEPS = 50
+_CALLS_AHEAD = 2
+DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
+
+
+class Servers:
+    """The connection of a chief to its parameter servers and workers.
+
+    Args:
+      cluster: with ps and workers; building it waits for all of them.
+      strategy: a ParameterServerStrategy that a person made for them; None makes one.
+    """
+
+    def __init__(self, cluster: Cluster, strategy: tf.distribute.Strategy | None = None) -> None:
+        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec(cluster.cluster_spec), task_type="chief", task_id=0, rpc_layer="grpc"
+        )
+        self.strategy = strategy or tf.distribute.ParameterServerStrategy(resolver)
+        self.coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
+        self.num_workers = len(cluster.jobs["worker"])
+        self._watch = _Watch(list(cluster.jobs["ps"].values()))
+        self._watch.start()
+
+
+class _Watch(threading.Thread):
+    """Ends the process when a parameter server is gone: TensorFlow may wait for one for ever."""
+
+    def __init__(self, addresses: Sequence[str], every_secs: float = 1.0, misses: int = 3, grace_secs: float = 4.0) -> None:
+        super().__init__(name="parameter server watch", daemon=True)
+        self._addresses, self._every, self._misses, self._grace = addresses, every_secs, misses, grace_secs
+
+    def run(self) -> None:
+        missed = dict.fromkeys(self._addresses, 0)
+        while max(missed.values()) < self._misses:
+            time.sleep(self._every)
+            for address in missed:
+                missed[address] = 0 if _listens(address) else missed[address] + 1
+        time.sleep(self._grace)  # the ordinary way out comes first, if it is open
+        gone = ", ".join(address for address, count in missed.items() if count)
+        print(f"The parameter server at {gone} is gone. Start the job again: it goes on from the last checkpoint.", file=sys.stderr, flush=True)
+        os._exit(PeerLostError.exit_code)
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+class ServerSteps:
+    """Steps that workers make on the parameter servers' variables.
+
+    Args:
+      servers: the connection.
+      dataset_fn: makes a worker's share of the data, from its input context.
+      trace_model: traces the model function.
+      push_every: steps between exchanges with the servers.
+      limit: the most steps in a call; None chooses.
+      stop_at: the global step to end at; None for the end of the data.
+    """
+
+    def __init__(
+        self,
+        servers: Servers,
+        dataset_fn: DatasetFn,
+        trace_model: TraceModel,
+        push_every: int,
+        limit: int | None,
+        stop_at: int | None,
+    ) -> None:
+        self._servers, self._stop_at = servers, stop_at
+        first = dataset_fn(tf.distribute.InputContext(servers.num_workers, 0, servers.num_workers))
+        spec = _static_spec(first)
+        self._rounds = 1 if push_every > 1 else min(limit or _CALL_STEPS, stack_steps(spec, limit))
+        self._call_steps = self._rounds * push_every
+        self.traced = trace_model(spec, push_every > 1)
+        self._iterators = _iterators(servers, dataset_fn, spec, self._call_steps)
+        step = _on_servers(self.traced) if push_every == 1 else None
+        self._call = tf.function(
+            _direct_call(step, self._call_steps) if step else _downpour_call(self.traced, self._call_steps), autograph=False
+        )
+        self.how = "workers on parameter servers" + (f", exchanging every {push_every} steps" if push_every > 1 else "")
+        self._running: collections.deque[tuple[int, Any]] = collections.deque()
+        self._ended = 0
+
+    def global_step(self) -> int:
+        return int(self.traced.store.global_step.numpy())
+
+    def agree(self, room: int, stop: int) -> tuple[int, int]:
+        return room, stop
+
+    def position(self) -> dict[str, Any]:
+        """Nothing: which worker has seen what is not known when workers do not wait for each other."""
+        return {}
+
+    def run(self, num_steps: int) -> CallResult:
+        """Keeps the workers busy, and returns the losses of the calls that have ended."""
+        try:
+            self._schedule()
+            losses = self._collect()
+        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+            raise PeerLostError(
+                "A parameter server is gone", do="Start the job again: it goes on from the last checkpoint"
+            ) from error
+        return CallResult(np.concatenate(losses) if losses else np.zeros([0], np.float32), {}, not self._running)
+
+    def _schedule(self) -> None:
+        while len(self._running) < _CALLS_AHEAD * self._servers.num_workers and not self._data_ended():
+            ahead = sum(count for count, _ in self._running)
+            left = self._call_steps if self._stop_at is None else self._stop_at - self.global_step() - ahead
+            if left <= 0:
+                return
+            count = min(left, self._call_steps)
+            called = self._servers.coordinator.schedule(self._call, args=(self._iterators, tf.constant(count)))
+            self._running.append((count, called))
+
+    def _data_ended(self) -> bool:
+        return self._ended >= _CALLS_AHEAD * self._servers.num_workers
+
+    def _collect(self) -> list[np.ndarray]:
+        """Losses of the calls that are done, waiting for one at least."""
+        while self._running and not any(_done(called) for _, called in self._running):
+            self._running[0][1]._status_available_event.wait(0.05)
+            self._servers.coordinator._cluster.closure_queue._raise_if_error()
+        done = [entry for entry in self._running if _done(entry[1])]
+        self._running = collections.deque(entry for entry in self._running if not _done(entry[1]))
+        losses = []
+        for count, called in done:
+            made, values = called.fetch()
+            self._ended = self._ended + 1 if made < count else 0
+            losses.append(values[:made])
+        return losses
+
+
+def _done(called: Any) -> bool:
+    return bool(called._status_available_event.is_set())
+
+
+def _static_spec(dataset: tf.data.Dataset) -> Any:
+    """The element spec with the batch size of the first batch.
+
+    Raises:
+      ValueError: batches that cannot be stacked, or none at all.
+    """
+    spec = dataset.element_spec
+    if not stackable(spec):
+        raise ValueError(f"The input function gives {spec}. Parameter-server training takes dense batches of known shapes")
+    if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
+        return spec
+    for first in dataset.take(1):
+        return tf.nest.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), first)
+    raise ValueError("The input function gives no batch. Check its paths and its batch size")
+
+
+def _iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) -> PerWorkerValues:
+    """An iterator over stacks of whole batches on every worker, made again there when the worker comes back."""
+
+    def whole(*parts: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_all([tf.shape(p)[0] == s.shape[0] for p, s in zip(parts, tf.nest.flatten(spec), strict=True)])
+
+    def make(index: int) -> Callable[[], Any]:
+        def fn() -> Any:
+            dataset = dataset_fn(tf.distribute.InputContext(servers.num_workers, index, servers.num_workers))
+            flat = dataset.map(lambda *element: tuple(tf.nest.flatten(element)))
+            return iter(flat.filter(whole).batch(steps).prefetch(2))
+
+        return fn
+
+    made = [worker.create_resource(make(index)) for index, worker in enumerate(servers.coordinator._cluster.workers)]
+    stacked = tuple(tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec))
+    for value in made:
+        value._type_spec = IteratorSpec(stacked)
+    return PerWorkerValues(tuple(made))
+
+
+def _over_stack(iterator: Any, count: tf.Tensor, call: Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor], size: int) -> Any:
+    """Calls with the next stack and the number of steps that it has and that are wanted; (steps, losses [size])."""
+    optional = iterator.get_next_as_optional()
+
+    def with_stack() -> tuple[tf.Tensor, tf.Tensor]:
+        tensors = optional.get_value()
+        steps = tf.minimum(count, tf.shape(tensors[0])[0])
+        return steps, call(_padded(tensors, size), steps)
+
+    def without() -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.constant(0), tf.zeros([size])
+
+    return tf.cond(optional.has_value(), with_stack, without)
+
+
+def _padded(tensors: Sequence[tf.Tensor], size: int) -> tuple[tf.Tensor, ...]:
+    """Stacks of the full size, which XLA needs to know."""
+
+    def pad(tensor: tf.Tensor) -> tf.Tensor:
+        missing = size - tf.shape(tensor)[0]
+        padded = tf.pad(tensor, [[0, missing], *[[0, 0]] * (tensor.shape.rank - 1)])
+        return tf.ensure_shape(padded, [size, *tensor.shape[1:]])
+
+    return tuple(pad(tensor) for tensor in tensors)
+
+
+def _loop(step: Callable[..., tf.Tensor], tensors: Sequence[tf.Tensor], steps: tf.Tensor, size: int) -> tf.Tensor:
+    losses = tf.TensorArray(tf.float32, size, element_shape=[])
+
+    def body(index: tf.Tensor, losses: tf.TensorArray) -> Any:
+        return index + 1, losses.write(index, step(*[tensor[index] for tensor in tensors]))
+
+    return tf.while_loop(
+        lambda index, _: index < steps, body, [tf.constant(0), losses], maximum_iterations=size, parallel_iterations=1
+    )[1].stack()
+
+
+def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
+    """One step on the servers' own variables; the global step grows by exactly one, atomically."""
+    step_handle = _inner_handles(traced).get("global_step")
+    feeds = [*traced.feeds, *([step_handle] if step_handle is not None else [])]
+    part = traced.part(traced.spec.loss, training_operations(traced), feeds=feeds)
+    global_step = traced.store.global_step
+
+    def step(*batch: tf.Tensor) -> tf.Tensor:
+        seen = _copy("global_step", global_step, global_step.read_value()) if step_handle is not None else None
+        loss = part(*batch, *([seen] if seen is not None else []))
+        with tf.control_dependencies([loss]):
+            global_step.assign_add(1)
+        return tf.cast(loss, tf.float32)
+
+    return step
+
+
+def _direct_call(step: Callable[..., tf.Tensor], size: int) -> Callable[..., Any]:
+    def call(iterator: Any, count: tf.Tensor) -> Any:
+        return _over_stack(iterator, count, lambda tensors, steps: _loop(step, tensors, steps, size), size)
+
+    return call
+
+
+def _inner_handles(traced: TracedModel) -> dict[str, tf.Tensor]:
+    """The placeholders of variables' handles in the graph, by the variables' names."""
+    names = traced.store.names_by_handle()
+    return {names[id(outer)]: inner for outer, inner in traced.graph.captures if id(outer) in names}
+
+
+def _copy(run: str, variable: tf.Variable, value: tf.Tensor) -> tf.Tensor:
+    """A handle of the worker's own copy of a variable, set to a value."""
+    handle = _own(run, variable)
+    tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+    return handle
+
+
+def _own(run: str, variable: tf.Variable) -> tf.Tensor:
+    return tf.raw_ops.VarHandleOp(dtype=variable.dtype, shape=variable.shape, shared_name=f"{run}/{variable.name}")
+
+
+def _downpour_call(traced: TracedModel, size: int) -> Callable[..., Any]:
+    handles = _inner_handles(traced)
+    operations = training_operations(traced)
+    used = traced.part(traced.spec.loss, operations).variables | {"global_step"}
+    names = sorted(name for name in used if name in handles)
+    part = traced.part(traced.spec.loss, operations, feeds=[*traced.feeds, *(handles[name] for name in names)])
+    store, run = traced.store, uuid.uuid4().hex
+
+    def steps_on_copies(tensors: Sequence[tf.Tensor], steps: tf.Tensor, copies: Sequence[tf.Tensor]) -> tf.Tensor:
+        counter = copies[names.index("global_step")] if counts else None
+
+        def step(*batch: tf.Tensor) -> tf.Tensor:
+            before = tf.raw_ops.ReadVariableOp(resource=counter, dtype=tf.int64) if counts else None
+            loss = part(*batch, *copies)
+            if counts:
+                tf.raw_ops.AssignVariableOp(resource=counter, value=before + 1)
+            return tf.cast(loss, tf.float32)
+
+        return _loop(step, tensors, steps, size)
+
+    compiled = tf.function(steps_on_copies, jit_compile=True, autograph=False)
+    shared = [name for name in names if store.roles[name] in (Role.WEIGHT, Role.STEP)]
+    counts = "global_step" in names
+    kept = [name for name in names if name not in shared]
+
+    def exchange(tensors: tuple[tf.Tensor, ...], steps: tf.Tensor) -> tf.Tensor:
+        fetched = {name: store.by_name[name].read_value() for name in shared}
+        copies = {name: _copy(run, store.by_name[name], value) for name, value in fetched.items()}
+        copies |= {name: _kept(run, store.by_name[name]) for name in kept}
+        losses = compiled(tensors, steps, [copies[name] for name in names])
+        for name in names:
+            variable = store.by_name[name]
+            after = tf.raw_ops.ReadVariableOp(resource=copies[name], dtype=variable.dtype)
+            if store.roles[name] is Role.WEIGHT:
+                variable.assign_add(after - fetched[name])
+            elif name in kept:
+                variable.assign(after)
+        store.global_step.assign_add(tf.cast(steps, tf.int64))
+        return losses
+
+    def call(iterator: Any, count: tf.Tensor) -> Any:
+        return _over_stack(iterator, count, exchange, size)
+
+    return call
+
+
+def _kept(run: str, variable: tf.Variable) -> tf.Tensor:
+    """A handle of what the worker keeps between calls, taken from the servers the first time."""
+    handle = _own(run, variable)
+    known = tf.raw_ops.VarIsInitializedOp(resource=handle)
+
+    def fetch() -> tf.Tensor:
+        with tf.control_dependencies([tf.raw_ops.AssignVariableOp(resource=handle, value=variable.read_value())]):
+            return tf.constant(True)
+
+    tf.cond(known, lambda: tf.constant(True), fetch)
+    return handle
