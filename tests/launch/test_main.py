@@ -1,0 +1,50 @@
+"""The entry of the launcher: commands, help, exit codes."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from trainer.launch import __main__ as launcher
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "trainer.launch: No command. Accepted: python -m trainer.launch cluster|doctor. Add one"),
+        (["clutser"], "trainer.launch: 'clutser' is no command. Accepted: "),
+        (["clutser"], "Perhaps cluster was meant."),
+        (["--worker=2"], "'--worker=2' is no command"),
+        (["cluster", "--worker=x"], "trainer.launch cluster: --worker=x. Accepted: a whole number"),
+        (["doctor", "--outputdir=x"], "trainer.launch doctor: Unknown flag --outputdir. Perhaps --output_dir=x was"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert launcher.main(argv) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err and shown.err.count("\n") == 1
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["cluster", "--help"], ["doctor", "--help"]])
+def test_help_goes_to_stdout_and_exits_0(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert launcher.main(argv) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("Usage: python -m trainer.launch") and shown.out.endswith("\n")
+    assert shown.err == ""
+
+
+def test_nothing_here_loads_tensorflow() -> None:
+    code = (
+        "import sys; from trainer.launch import local, __main__ as launcher; launcher.main(['cluster', '--help']); "
+        "launcher.main(['doctor']); sys.exit(bool({'tensorflow', 'keras', 'numpy', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,1 @@
+"""WHERE a job runs: on this machine, or on somebody's cluster. Never loads TensorFlow."""

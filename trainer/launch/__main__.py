@@ -1,0 +1,69 @@
+"""`python -m trainer.launch cluster|doctor ...`: where a job runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from trainer.job import flags
+from trainer.job.errors import JobError, UsageError
+
+Command = Callable[[Sequence[str]], int]
+COMMANDS = {
+    "cluster": "a whole distributed job on this machine",
+    "doctor": "what this machine and this environment would do, and what is wrong with them",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; 2 on wrong usage."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout.encoding, str):
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    program = "trainer.launch"
+    try:
+        name = _chosen(words)
+        program = f"trainer.launch {name}"
+        return _command(name)(words[1:])
+    except flags.HelpRequested as text:
+        print(text, end="")
+        return 0
+    except JobError as error:
+        print(f"{program}: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+
+
+def _chosen(words: Sequence[str]) -> str:
+    if words and words[0] in ("-h", "--help", "-help", "help"):
+        raise flags.HelpRequested(_help())
+    accept = f"Accepted: python -m trainer.launch {'|'.join(COMMANDS)}"
+    if not words:
+        raise UsageError("No command", accept, "Add one; --help says what they do")
+    if words[0] not in COMMANDS:
+        meant = flags.nearest(words[0], COMMANDS)
+        raise UsageError(f"{words[0]!r} is no command", accept, f"Perhaps {meant} was meant" if meant else "See --help")
+    return words[0]
+
+
+def _command(name: str) -> Command:
+    """Imports what the command needs and no other one."""
+    match name:
+        case "cluster":
+            from trainer.launch import local
+
+            return local.main
+        case _:
+            from trainer.launch import doctor
+
+            return doctor.main
+
+
+def _help() -> str:
+    lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    return "\n".join(["Usage: python -m trainer.launch COMMAND [--flag=value ...]", "", *lines, ""]) + (
+        "\nEach has a --help of its own.\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

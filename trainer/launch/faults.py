@@ -1,0 +1,62 @@
+"""Faults to inject, as `--kill=worker:1@20s`: which process gets which signal, and when."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import signal
+
+from trainer.job import cluster, flags
+from trainer.job.errors import UsageError
+
+ACCEPTED = "ROLE:INDEX@SECSs, or ROLE:INDEX@SECSs:SIGNAL"
+_FAULT = re.compile(r"([A-Za-z]+):(\d{1,6})@(\d{1,9}(?:\.\d+)?)s?(?::([A-Za-z0-9]+))?")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One signal to one process, once.
+
+    Attributes:
+      text: as the person wrote it.
+      name: the process, `worker:1`.
+      at_secs: after the start of the job; where the process is not alive then, as soon as it is.
+      signal: what it gets.
+    """
+
+    text: str
+    name: str
+    at_secs: float
+    signal: signal.Signals = signal.SIGKILL
+
+
+def parse(text: str) -> Fault:
+    """The fault that `text` describes. Raises UsageError naming what is not understood."""
+    match = _FAULT.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"--kill={text}", f"Accepted: {ACCEPTED}", "Write it as worker:1@20s or chief:0@20s:TERM")
+    role, index, secs, signal_name = match.groups()
+    return Fault(
+        text=text,
+        name=f"{_role(role, text)}:{int(index)}",
+        at_secs=float(secs),
+        signal=_signal(signal_name or "KILL", text),
+    )
+
+
+def _role(role: str, text: str) -> str:
+    if role in cluster.JOB_TYPES:
+        return role
+    meant = flags.nearest(role, cluster.JOB_TYPES)
+    do = f"Perhaps {meant} was meant" if meant else "Use one of these"
+    raise UsageError(f"--kill={text}: {role!r} is no role", f"Accepted: {', '.join(cluster.JOB_TYPES)}", do)
+
+
+def _signal(name: str, text: str) -> signal.Signals:
+    known = {number.name.removeprefix("SIG"): number for number in signal.Signals}
+    wanted = name.upper().removeprefix("SIG")
+    if wanted in known:
+        return known[wanted]
+    meant = flags.nearest(wanted, known)
+    do = f"Perhaps {meant} was meant" if meant else "Leave it out for KILL"
+    raise UsageError(f"--kill={text}: {name!r} is no signal", "Accepted: KILL, TERM, INT, STOP and the like", do)

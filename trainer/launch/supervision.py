@@ -1,0 +1,72 @@
+"""What follows when a process of a job ends, and how long the others may go on: decisions only."""
+
+from __future__ import annotations
+
+import enum
+import signal
+
+from trainer.job.cluster import CHIEF, EVALUATOR, WORKER
+from trainer.job.signals import SAVED_EXIT_CODE
+
+USAGE_EXIT_CODE = 2
+# Workers that train in step with the chief end by themselves at the same step; this long they may take for it.
+SYNC_PATIENCE_SECS = 5.0
+
+
+class Phase(enum.Enum):
+    """How far the job is."""
+
+    RUNNING = enum.auto()
+    FINISHING = enum.auto()  # the chief has ended with 0; the others are being ended
+    STOPPING = enum.auto()  # everything is being ended
+
+
+class Verdict(enum.Enum):
+    """What follows from the end of one process."""
+
+    FINISH = enum.auto()  # the job is done; end the others
+    RESTART = enum.auto()  # start it again, same address, same TF_CONFIG
+    STOP = enum.auto()  # end the job with this process's exit code
+    LEAVE = enum.auto()  # go on without it
+
+
+def after_exit(role: str, code: int, *, phase: Phase, asked_to_end: bool, restarts: int, max_restarts: int) -> Verdict:
+    """Decides as a cloud runner does, which restarts what fails.
+
+    Args:
+      role: of the process that ended.
+      code: its exit code, 128 + n after signal n.
+      phase: of the job.
+      asked_to_end: whether the launcher had sent SIGTERM.
+      restarts: how often this process was started again before.
+      max_restarts: how often it may be.
+    """
+    if phase is Phase.STOPPING or asked_to_end:
+        return Verdict.LEAVE
+    if code == USAGE_EXIT_CODE:
+        return Verdict.STOP
+    if code == 0:
+        return Verdict.FINISH if role == CHIEF else Verdict.LEAVE
+    if phase is Phase.FINISHING and role != EVALUATOR:
+        return Verdict.LEAVE
+    if restarts < max_restarts:
+        return Verdict.RESTART
+    return Verdict.LEAVE if role == EVALUATOR else Verdict.STOP
+
+
+def patience_secs(role: str, *, has_ps: bool, last_evaluation_secs: float) -> float:
+    """How long a process may go on after the chief has ended with 0, before it gets SIGTERM."""
+    if role == EVALUATOR:
+        return last_evaluation_secs
+    return SYNC_PATIENCE_SECS if role == WORKER and not has_ps else 0.0
+
+
+def described(code: int) -> str:
+    """What an exit code says, as a part of a sentence."""
+    if code != SAVED_EXIT_CODE and code > 128 and code - 128 in signal.valid_signals():
+        return f"was killed by {_signal_name(code - 128)}"
+    return f"ended with {code}"
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
