@@ -1,0 +1,164 @@
+"""The inner loop: many steps in one device call, over whatever the data are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys
+from trainer.estimator.steps import IteratedSteps, StackedSteps, Steps, make
+from trainer.estimator.tracing import TracedModel, trace
+from trainer.estimator.variables import VariableStore
+
+V1 = tf.compat.v1
+ROWS = np.arange(10, dtype=np.float32)[:, None] / 10
+
+
+def model(x: tf.Tensor) -> EstimatorSpec:
+    weight = tf.Variable([[0.0]], name="w")
+    loss = tf.reduce_mean(tf.square(x @ weight - 1.0))
+    return EstimatorSpec(ModeKeys.TRAIN, loss=loss, train_op=V1.train.GradientDescentOptimizer(0.5).minimize(loss))
+
+
+def steps(
+    dataset: tf.data.Dataset,
+    model_fn: Callable[[Any], EstimatorSpec] = model,
+    limit: int | None = None,
+    seed: int | None = None,
+) -> Steps:
+    store = VariableStore(seed)
+
+    def trace_model(spec: Any, xla: bool) -> TracedModel:
+        return trace(lambda x: (model_fn(x), None), [spec], ModeKeys.TRAIN, store, xla=xla)
+
+    return make(dataset, trace_model, limit, None, None)
+
+
+def made(inner: Steps, num_steps: int = 100) -> list[int]:
+    """Steps in each call up to the end of the data."""
+    found = []
+    while not (result := inner.run(num_steps)).data_ended:
+        found.append(len(result.losses))
+    return found
+
+
+def weight(inner: Steps) -> float:
+    return inner.traced.store.by_name["w"].numpy().item()
+
+
+def batches(size: int = 2) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(ROWS).batch(size)
+
+
+def through_python(x: tf.Tensor) -> tf.Tensor:
+    value = tf.py_function(lambda tensor: tensor, [x], tf.float32)
+    value.set_shape(x.shape)
+    return value
+
+
+def test_dense_batches_run_as_one_xla_program() -> None:
+    inner = steps(batches())
+    assert (type(inner), inner.how) == (StackedSteps, "one XLA program for many steps")
+    assert inner.run(100).losses.shape == (5,)
+    assert inner.run(100).data_ended
+
+
+def test_strings_run_as_a_graph_loop() -> None:
+    def of_strings(x: tf.Tensor) -> EstimatorSpec:
+        return model(tf.strings.to_number(x))
+
+    inner = steps(batches().map(tf.strings.as_string), of_strings)
+    assert inner.how == "a graph loop over many steps"
+    assert made(inner) == [5]
+
+
+def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    inner = steps(batches(), lambda x: model(through_python(x)))
+    with caplog.at_level(logging.INFO, "trainer"):
+        assert made(inner) == [5]
+    assert inner.how == "a graph loop over many steps"
+    assert "XLA cannot compile this model function, so its steps run as a graph" in caplog.text
+
+
+def test_ragged_batches_are_pulled_by_the_loop() -> None:
+    ragged = tf.data.Dataset.range(1, 6).map(lambda n: tf.ones([n])).ragged_batch(2)
+    inner = steps(ragged, lambda x: model(tf.reduce_sum(x, 1)[:, None]))
+    assert isinstance(inner, IteratedSteps)
+    result = inner.run(2)
+    assert (result.losses.shape, result.data_ended) == ((2,), False)
+    result = inner.run(2)
+    assert (result.losses.shape, result.data_ended) == ((1,), True)
+
+
+def test_sparse_batches_are_pulled_by_the_loop() -> None:
+    inner = steps(batches(5).map(tf.sparse.from_dense), lambda x: model(tf.sparse.to_dense(x)))
+    assert isinstance(inner, IteratedSteps)
+    assert inner.run(10).losses.shape == (2,)
+
+
+def test_every_kind_of_loop_makes_the_same_steps() -> None:
+    kinds = [
+        steps(batches()),
+        steps(batches(), limit=1),
+        steps(batches().map(tf.strings.as_string), lambda x: model(tf.strings.to_number(x))),
+        steps(batches().map(tf.sparse.from_dense), lambda x: model(tf.sparse.to_dense(x))),
+    ]
+    for inner in kinds:
+        while len(inner.run(3).losses) and not inner.run(3).data_ended:
+            pass
+    assert [weight(inner) for inner in kinds] == pytest.approx([weight(kinds[0])] * 4, abs=1e-6)
+
+
+def test_a_loss_is_the_one_before_the_update_of_its_step() -> None:
+    losses = steps(tf.data.Dataset.from_tensors([[1.0]]).repeat(3)).run(3).losses
+    assert losses.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_step_counts_one_whether_or_not_the_train_op_advances_the_global_step() -> None:
+    def advancing(x: tf.Tensor) -> EstimatorSpec:
+        both = [V1.train.get_or_create_global_step().assign_add(1) for _ in range(2)]
+        return model(x)._replace(train_op=tf.group(*both))
+
+    for model_fn in (model, advancing):
+        inner = steps(batches(), model_fn)
+        inner.run(3)
+        assert inner.traced.store.global_step.numpy() == 3
+
+
+def test_a_call_makes_no_more_steps_than_asked_for_and_the_limit_is_the_most() -> None:
+    inner = steps(batches(1), limit=4)
+    assert [len(inner.run(count).losses) for count in (3, 3, 3, 9)] == [3, 1, 3, 1]
+
+
+def test_a_smaller_batch_is_a_step_of_its_own() -> None:
+    assert made(steps(batches(4).repeat(2))) == [2, 1, 2, 1]
+
+
+def test_batches_that_stay_smaller_get_a_program_of_their_own() -> None:
+    inner = steps(batches(5).take(1).concatenate(batches(2).repeat(2)), limit=4)
+    assert made(inner) == [1] * 8 + [3]
+
+
+def test_data_without_a_batch_end_at_once() -> None:
+    assert steps(batches().take(0)).run(5).data_ended
+
+
+def test_the_tensors_of_a_hook_are_those_of_the_last_step() -> None:
+    def hooked(x: tf.Tensor) -> EstimatorSpec:
+        return model(x)._replace(training_hooks=[LoggingTensorHook({"first": x[0, 0]}, 2)])
+
+    results = steps(batches(), hooked).run(3).results
+    assert {key: value.item() for key, value in results.items()} == {"hook/0/first": pytest.approx(0.4)}
+
+
+def test_a_seeded_random_op_in_a_loop_is_kept_from_xla() -> None:
+    def noisy(x: tf.Tensor) -> EstimatorSpec:
+        return model(x + tf.map_fn(lambda row: tf.random.normal([1]), x))
+
+    assert steps(batches(), noisy, seed=1).how == "a graph loop over many steps"
+    assert steps(batches(), noisy).how == "one XLA program for many steps"
