@@ -30,7 +30,10 @@ def test_several_kills_all_count() -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--workers=2"], "Unknown flag --workers. Perhaps --worker=2 was meant."),
+        (
+            ["--workers=2"],
+            "Unknown flag --workers. Accepted: those of --help, and behind -- those of the task. Perhaps --worker=2",
+        ),
         (["--worker=-1"], "--worker=-1. Accepted: 0 or more. Give such a number"),
         (["--worker=two"], "--worker=two. Accepted: a whole number"),
         (["--evaluator=2"], "--evaluator=2. Accepted: 0 or 1. Start one evaluator, or none."),
@@ -44,7 +47,7 @@ def test_several_kills_all_count() -> None:
             ["--train_steps=3"],
             "--train_steps=3 is a flag of the task. Accepted: such flags behind --. Write -- --train",
         ),
-        (["--job-dir=out"], "Unknown flag --job-dir"),
+        (["--job-dir=out"], "--job-dir=out is a flag of the task."),
         (["--", "--separate_evaluator"], "--separate_evaluator without an evaluator. Accepted: together with"),
         (["--", "--separate-evaluator=true"], "Add --evaluator=1."),
     ],

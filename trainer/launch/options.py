@@ -80,7 +80,7 @@ def parse_cluster(argv: Sequence[str]) -> tuple[ClusterOptions, list[str]]:
     except flags.HelpRequested as request:
         raise flags.HelpRequested(_help(CLUSTER_USAGE, ClusterOptions)) from request
     except UsageError as error:
-        raise _misplaced(own) or error from error
+        raise _misplaced(own) or _with_both_sides(error) from error
     if options.evaluator == 0 and any(re.match(r"--?separate[_-]evaluator(=(?!f|n|0)|$)", flag) for flag in task_argv):
         raise UsageError(
             "--separate_evaluator without an evaluator", "Accepted: together with --evaluator=1", "Add --evaluator=1"
@@ -119,13 +119,24 @@ def _joined_kills(argv: Sequence[str]) -> list[str]:
 
 def _misplaced(own: Sequence[str]) -> UsageError | None:
     """The error to raise where a flag of the task stands before the `--`, if one does."""
-    task_flags = {field.name for settings in (RunSettings, DataConfig) for field in dataclasses.fields(settings)}
-    own_flags = {field.name for field in dataclasses.fields(ClusterOptions)}
+    task_flags, own_flags = _names(RunSettings) | _names(DataConfig), _names(ClusterOptions)
     for word in own:
         name = word.lstrip("-").partition("=")[0].replace("-", "_")
         if word.startswith("-") and name in task_flags - own_flags:
             return UsageError(f"{word} is a flag of the task", "Accepted: such flags behind --", f"Write -- {word}")
     return None
+
+
+def _names(settings_class: type) -> set[str]:
+    fields = dataclasses.fields(settings_class)
+    return {name for field in fields for name in (field.name, *field.metadata.get("alias", ()))}
+
+
+def _with_both_sides(error: UsageError) -> UsageError:
+    """Of an unknown flag says that there are two places: the model's own ones are known to the task only."""
+    if not error.got.startswith("Unknown flag"):
+        return error
+    return UsageError(error.got, "Accepted: those of --help, and behind -- those of the task", error.do)
 
 
 def _check_target(fault: faults.Fault, counts: dict[str, int]) -> None:
