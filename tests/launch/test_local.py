@@ -84,7 +84,7 @@ def test_a_chief_that_dies_for_good_ends_the_job_with_its_code(launch: Launch) -
 def test_a_worker_that_dies_for_good_ends_the_job(launch: Launch) -> None:
     job = launch("--max_restarts=0", chief="forever", worker="exit:1")
     assert job.end() == 1
-    assert "worker:0 ended with 1 after" in job.text and "for good: ending the job" in job.text
+    assert "worker:0 ended with 1 after" in job.text and "s: ending the job" in job.text
 
 
 @pytest.mark.parametrize("role", ["chief", "worker", "evaluator"])
@@ -120,7 +120,7 @@ def test_an_evaluator_that_never_ends_is_ended(launch: Launch) -> None:
     job.until(r"\| ready$")
     job.let("go")
     assert job.end() == 0
-    assert "evaluator:0 has not ended 0.1 s after training: SIGTERM" in job.text
+    assert "evaluator:0 goes on 0.1 s after training: SIGTERM" in job.text
     assert "restarted" not in job.text
     assert said(job.text, "evaluator:0") == ["ready", "stopped"]
 

@@ -230,10 +230,10 @@ def _installed() -> list[tuple[str, str]]:
 
 def _outdated() -> Iterator[Finding]:
     """What is older than our own package asks for; nothing where that runs from its source, uninstalled."""
-    from packaging.requirements import Requirement
-
     if _version("trainer") != trainer.__version__:
         return
+    from packaging.requirements import Requirement
+
     for line in importlib.metadata.requires("trainer") or ():
         needed = Requirement(line)
         if needed.marker and not needed.marker.evaluate({"extra": ""}):

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 
-from trainer.job.cluster import CHIEF, EVALUATOR, JOB_TYPES, PS, WORKER, Cluster
+from trainer.job.cluster import CHIEF, JOB_TYPES, PS, WORKER, Cluster
 from trainer.launch.options import ClusterOptions
 
 # What an outer runner may have said of its own cluster.
@@ -98,7 +98,3 @@ def environment(environ: Mapping[str, str], *, threads: int) -> dict[str, str]:
         direct = found.get("no_grpc_proxy") or found.get("no_proxy")
         found["no_grpc_proxy"] = f"{direct},{_LOOPBACK}" if direct else _LOOPBACK
     return found
-
-
-def is_evaluator(name: str) -> bool:
-    return name.startswith(f"{EVALUATOR}:")
