@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.export import PredictOutput
 from trainer.estimator.run_config import RunConfig
 from trainer.estimator.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.variables import keras_names_from_zero
 
 
 def model_to_estimator(
@@ -52,7 +54,7 @@ def model_to_estimator(
         )
     adapter = _Adapter(model, dict(custom_objects or {}), dict(metric_names_map or {}), export_outputs)
     estimator = Estimator(adapter.model_fn, model_dir=model_dir, config=config)
-    estimator._initial_values = {variable.path: variable.numpy() for variable in model.variables}
+    estimator._initial_values = adapter.initial_values()
     return estimator
 
 
@@ -78,7 +80,7 @@ class _Adapter:
             self._config = model.get_config()
         except NotImplementedError as error:
             raise ValueError(
-                f"The Keras model {model.name} cannot be rebuilt: {error}. "
+                f"The Keras model {model.name} cannot be rebuilt: {_without_example(error)}. "
                 "An Estimator makes the model anew in every graph. "
                 "Give its class get_config and from_config, or use a functional or sequential model"
             ) from error
@@ -86,10 +88,33 @@ class _Adapter:
         with keras.saving.custom_object_scope(custom_objects):
             self._optimizer = keras.optimizers.serialize(model.optimizer)
 
+    def _rebuilt(self) -> keras.Model:
+        return self._model.__class__.from_config(copy.deepcopy(self._config))
+
+    def initial_values(self) -> dict[str, np.ndarray]:
+        """The model's present values by the names that its variables get when it is rebuilt.
+
+        Raises:
+          ValueError: what is rebuilt has other variables.
+        """
+        with keras.saving.custom_object_scope(self._custom_objects), keras_names_from_zero():
+            rebuilt = self._rebuilt()
+            shapes = (self._model.get_build_config() or {}).get("input_shape")
+            if not rebuilt.built and shapes is not None:
+                rebuilt(keras.tree.map_shape_structure(keras.KerasTensor, shapes))
+        own, names = self._model.variables, [variable.path for variable in rebuilt.variables]
+        if [variable.shape for variable in own] != [variable.shape for variable in rebuilt.variables]:
+            raise ValueError(
+                f"The Keras model {self._model.name} has the variables {', '.join(variable.path for variable in own)}; "
+                f"rebuilt from its config it has {', '.join(names) or 'none'}, so its values cannot be carried over. "
+                "Let get_config say all that its layers depend on, or use a functional or sequential model"
+            )
+        return {name: variable.numpy() for name, variable in zip(names, own, strict=True)}
+
     def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
         """The Estimator's side of the model: one forward pass, and what the mode adds to it."""
         with keras.saving.custom_object_scope(self._custom_objects):
-            model = self._model.__class__.from_config(copy.deepcopy(self._config))
+            model = self._rebuilt()
             optimizer = keras.optimizers.deserialize(copy.deepcopy(self._optimizer))
             model.compile(**{**_compile_arguments(self._model), "optimizer": optimizer})
         features, weights = _split_weights(features)
@@ -128,6 +153,11 @@ class _Adapter:
                 f"export_outputs names {', '.join(sorted(unknown))}. The model's outputs are {', '.join(predictions)}"
             )
         return {name: kind(predictions[name]) for name, kind in self._export_outputs.items()}
+
+
+def _without_example(error: Exception) -> str:
+    """Keras's message in one line, without the lines of code that follow it."""
+    return " ".join(str(error).split("Example:")[0].split()).rstrip(".")
 
 
 def _compile_arguments(model: keras.Model) -> dict[str, Any]:

@@ -189,9 +189,6 @@ def _keras_caller() -> object:
 @contextlib.contextmanager
 def _keras_state_of_its_own(trace: _Trace) -> Iterator[None]:
     """Automatic layer names count from zero in each trace; variables say their path; optimizers return a train_op."""
-    kept = {key: global_state.get_global_attribute(key) for key in ("object_name_uids", "name_scope_stack")}
-    for key in kept:
-        global_state.set_global_attribute(key, None)
     initialize, add_weight = KerasVariable._initialize, keras.layers.Layer.add_weight
 
     def announce(self: KerasVariable, value: Any) -> None:
@@ -207,14 +204,24 @@ def _keras_state_of_its_own(trace: _Trace) -> Iterator[None]:
             trace.regularize(variable)
         return variable
 
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(keras_names_from_zero())
+        stack.enter_context(replaced(KerasVariable, "_initialize", announce))
+        stack.enter_context(replaced(keras.layers.Layer, "add_weight", add_weight_and_regularize))
+        for kind in (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer):
+            stack.enter_context(replaced(kind, "apply", _returning_its_writes(kind.apply)))
+        stack.enter_context(replaced(keras.optimizers.Optimizer, "apply_gradients", _apply_gradients))
+        yield
+
+
+@contextlib.contextmanager
+def keras_names_from_zero() -> Iterator[None]:
+    """Inside, Keras numbers its automatic names as in a new process; outside nothing changes."""
+    kept = {key: global_state.get_global_attribute(key) for key in ("object_name_uids", "name_scope_stack")}
+    for key in kept:
+        global_state.set_global_attribute(key, None)
     try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(replaced(KerasVariable, "_initialize", announce))
-            stack.enter_context(replaced(keras.layers.Layer, "add_weight", add_weight_and_regularize))
-            for kind in (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer):
-                stack.enter_context(replaced(kind, "apply", _returning_its_writes(kind.apply)))
-            stack.enter_context(replaced(keras.optimizers.Optimizer, "apply_gradients", _apply_gradients))
-            yield
+        yield
     finally:
         for key, value in kept.items():
             global_state.set_global_attribute(key, value)
