@@ -1,0 +1,305 @@
+"""Compiled Keras models as Estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.estimator import Estimator, RunConfig, export, model_to_estimator
+
+X = np.random.RandomState(0).uniform(-1, 1, (12, 2)).astype(np.float32)
+Y = (X @ [[1.0], [-2.0]]).astype(np.float32)
+
+
+def layers() -> list[keras.layers.Layer]:
+    return [keras.layers.Dense(2, activation="tanh", name="hidden"), keras.layers.Dense(1, name="out")]
+
+
+def sequential(**compiled: Any) -> keras.Model:
+    return compile_model(keras.Sequential([keras.Input([2]), *layers()]), **compiled)
+
+
+def built_late(**compiled: Any) -> keras.Model:
+    model = keras.Sequential(layers())
+    model.build((None, 2))
+    return compile_model(model, **compiled)
+
+
+@keras.saving.register_keras_serializable()
+class Subclassed(keras.Model):
+    def __init__(self, units: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.units = units
+        self.hidden = keras.layers.Dense(units, activation="tanh", name="hidden")
+        self.out = keras.layers.Dense(1, name="out")
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.hidden(x))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"units": self.units}
+
+
+def subclassed(**compiled: Any) -> keras.Model:
+    model = Subclassed(2)
+    model(X)
+    return compile_model(model, **compiled)
+
+
+def functional(**compiled: Any) -> keras.Model:
+    inputs = keras.Input([2], name="x")
+    hidden = keras.layers.Dense(2, activation="tanh", name="hidden")(inputs)
+    return compile_model(keras.Model(inputs, keras.layers.Dense(1, name="out")(hidden)), **compiled)
+
+
+def several(**compiled: Any) -> keras.Model:
+    left, right = keras.Input([2], name="left"), keras.Input([2], name="right")
+    both = keras.layers.Concatenate(name="both")([left, right])
+    outputs = [keras.layers.Dense(1, name=name)(both) for name in ("total", "share")]
+    return compile_model(keras.Model([left, right], outputs), **compiled)
+
+
+def compile_model(model: keras.Model, **compiled: Any) -> keras.Model:
+    model.compile(**{"optimizer": keras.optimizers.SGD(0.1), "loss": "mse", **compiled})
+    return model
+
+
+def data(key: str = "x", size: int = 4, weights: Any = None) -> Callable[[], tf.data.Dataset]:
+    features: Any = {key: X} if key else X
+    if weights is not None:
+        features = {"features": features, "sample_weights": weights}
+    return lambda: tf.data.Dataset.from_tensor_slices((features, Y)).batch(size)
+
+
+def kernel(estimator: Estimator, name: str = "hidden/kernel") -> np.ndarray:
+    return estimator.get_variable_value(name)
+
+
+# What it takes
+
+
+def test_a_model_whose_config_says_too_little_is_an_error(tmp_path: Path) -> None:
+    class Forgetful(Subclassed):
+        def get_config(self) -> dict[str, Any]:
+            return {"units": 3}
+
+    model = Forgetful(2, name="forgetful")
+    model(X)
+    with pytest.raises(ValueError, match="The Keras model forgetful has .* values cannot be carried over"):
+        model_to_estimator(compile_model(model), model_dir=tmp_path)
+
+
+def test_a_model_or_a_path_is_needed_and_not_both(tmp_path: Path) -> None:
+    for arguments in ({}, {"keras_model": functional(), "keras_model_path": "model.keras"}):
+        with pytest.raises(ValueError, match="takes a keras_model or a keras_model_path, one of them"):
+            model_to_estimator(model_dir=tmp_path, **arguments)
+
+
+def test_an_uncompiled_model_is_an_error(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)], name="plain")
+    with pytest.raises(ValueError, match="The Keras model plain is not compiled. Call its compile"):
+        model_to_estimator(model, model_dir=tmp_path)
+
+
+def test_a_model_that_cannot_be_rebuilt_is_an_error(tmp_path: Path) -> None:
+    class Own(keras.Model):
+        def __init__(self, layer: keras.layers.Layer) -> None:
+            super().__init__(name="own")
+            self.layer = layer
+
+        def call(self, x: Any) -> Any:
+            return self.layer(x)
+
+    with pytest.raises(ValueError, match="The Keras model own cannot be rebuilt.*Give its class get_config"):
+        model_to_estimator(compile_model(Own(keras.layers.Dense(1))), model_dir=tmp_path)
+
+
+def test_a_saved_model_is_loaded_from_its_path(tmp_path: Path) -> None:
+    model = functional()
+    model.save(tmp_path / "model.keras")
+    estimator = model_to_estimator(keras_model_path=tmp_path / "model.keras", model_dir=tmp_path / "run")
+    estimator.train(data(), steps=1)
+    reader = tf.train.load_checkpoint(str(tmp_path / "run" / "model.ckpt-0"))
+    assert reader.get_tensor("hidden/kernel").tolist() == model.get_layer("hidden").kernel.numpy().tolist()
+    with pytest.raises(ValueError, match="keras_model_path .*nowhere.keras cannot be loaded"):
+        model_to_estimator(keras_model_path=tmp_path / "nowhere.keras", model_dir=tmp_path)
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, x: Any) -> Any:
+        return 2.0 * x
+
+
+def halved_error(labels: Any, predictions: Any) -> Any:
+    return keras.ops.mean(keras.ops.square(labels - predictions), axis=-1) / 2.0
+
+
+def test_custom_objects_are_known_in_every_graph(tmp_path: Path) -> None:
+    inputs = keras.Input([2], name="x")
+    model = compile_model(keras.Model(inputs, Doubled()(keras.layers.Dense(1)(inputs))), loss=halved_error)
+    model.save(tmp_path / "model.keras")
+    objects = {"Doubled": Doubled, "halved_error": halved_error}
+    path = tmp_path / "model.keras"
+    estimator = model_to_estimator(keras_model_path=path, custom_objects=objects, model_dir=tmp_path / "run")
+    expected = np.mean((model(X).numpy() - Y) ** 2) / 2
+    assert estimator.evaluate(data(size=12))["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+# Training
+
+
+@pytest.mark.parametrize(
+    ("build", "key"),
+    [(functional, "x"), (sequential, "hidden_input"), (built_late, "hidden_input"), (subclassed, "")],
+)
+def test_training_goes_the_way_of_keras_fit(build: Any, key: str, tmp_path: Path) -> None:
+    model = build(metrics=["mae"])
+    estimator = model_to_estimator(model, model_dir=tmp_path)
+    start = model.get_layer("hidden").kernel.numpy()
+    estimator.train(data(key))
+    (name,) = (name for name in estimator.get_variable_names() if name.endswith("hidden/kernel"))
+    assert np.array_equal(model.get_layer("hidden").kernel.numpy(), start)
+    model.fit(X, Y, batch_size=4, epochs=1, shuffle=False, verbose=0)
+    assert kernel(estimator, name) == pytest.approx(model.get_layer("hidden").kernel.numpy(), abs=1e-6)
+    assert not np.array_equal(kernel(estimator, name), start)
+    assert estimator.get_variable_value("global_step") == 3
+    loss, mae = model.evaluate(X, Y, batch_size=12, verbose=0)
+    results = estimator.evaluate(data(key, 12))
+    assert (results["loss"], results["mae"]) == pytest.approx((loss, mae), rel=1e-5)
+
+
+def test_adam_in_keras_goes_the_same_way_too_and_is_continued(tmp_path: Path) -> None:
+    model = functional(optimizer=keras.optimizers.Adam(0.05))
+    for steps in (1, 2):
+        # Another Estimator object of the same directory, as after a restart.
+        model_to_estimator(model, model_dir=tmp_path).train(data(), steps=steps)
+    estimator = model_to_estimator(model, model_dir=tmp_path)
+    model.fit(X, Y, batch_size=4, epochs=1, shuffle=False, verbose=0)
+    assert kernel(estimator) == pytest.approx(model.get_layer("hidden").kernel.numpy(), abs=1e-6)
+    assert estimator.get_variable_value("adam/iteration") == 3
+
+
+def test_what_was_learned_before_carries_over_but_not_the_metrics_of_it(tmp_path: Path) -> None:
+    model = functional(metrics=["mae"])
+    model.fit(X, Y, batch_size=4, verbose=0)
+    expected = model.evaluate(X, Y, batch_size=12, verbose=0)
+    results = model_to_estimator(model, model_dir=tmp_path).evaluate(data(size=12))
+    assert [results["loss"], results["mae"]] == pytest.approx(expected, rel=1e-5)
+
+
+def test_regularizers_and_activity_losses_are_in_the_loss(tmp_path: Path) -> None:
+    inputs = keras.Input([2], name="x")
+    hidden = keras.layers.Dense(2, kernel_regularizer="l2", name="hidden")(inputs)
+    outputs = keras.layers.Dense(1, name="out")(keras.layers.ActivityRegularization(l2=0.1)(hidden))
+    model = compile_model(keras.Model(inputs, outputs))
+    estimator = model_to_estimator(model, model_dir=tmp_path)
+    expected = model.evaluate(X, Y, batch_size=12, verbose=0)
+    assert estimator.evaluate(data(size=12))["loss"] == pytest.approx(expected, rel=1e-5)
+    estimator.train(data())
+    model.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
+    assert kernel(estimator) == pytest.approx(model.get_layer("hidden").kernel.numpy(), abs=1e-6)
+
+
+def test_dropout_and_batch_normalization_follow_the_seed(tmp_path: Path) -> None:
+    def noisy() -> keras.Model:
+        inputs = keras.Input([2], name="x")
+        hidden = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization(name="norm")(inputs))
+        ones = keras.initializers.Ones()
+        return compile_model(keras.Model(inputs, keras.layers.Dense(1, name="out", kernel_initializer=ones)(hidden)))
+
+    model = noisy()
+    runs = []
+    for name in ("first", "second"):
+        config = RunConfig(tf_random_seed=3)
+        estimator = model_to_estimator(model, model_dir=tmp_path / name, config=config).train(data())
+        runs.append({key: estimator.get_variable_value(key).tolist() for key in estimator.get_variable_names()})
+    assert runs[0] == runs[1]
+    assert runs[0]["norm/moving_mean"] != [0.0, 0.0]
+
+
+def test_sample_weights_weight_the_examples(tmp_path: Path) -> None:
+    weights = np.arange(12, dtype=np.float32)
+    model = functional(weighted_metrics=["mae"])
+    estimator = model_to_estimator(model, model_dir=tmp_path)
+    expected = model.evaluate(X, Y, sample_weight=weights, batch_size=12, verbose=0)
+    results = estimator.evaluate(data(size=12, weights=weights))
+    assert [results["loss"], results["mae"]] == pytest.approx(expected, rel=1e-5)
+    estimator.train(data(weights=weights))
+    model.fit(X, Y, sample_weight=weights, batch_size=4, shuffle=False, verbose=0)
+    assert kernel(estimator) == pytest.approx(model.get_layer("hidden").kernel.numpy(), abs=1e-6)
+
+
+# Features, labels and names
+
+
+def test_a_tensor_serves_a_model_of_one_input(tmp_path: Path) -> None:
+    assert model_to_estimator(functional(), model_dir=tmp_path).evaluate(data(""), steps=1)["global_step"] == 0
+
+
+def test_a_missing_feature_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="The model's input 'x' is missing in the features; they have 'other'"):
+        model_to_estimator(functional(), model_dir=tmp_path).train(data("other"), steps=1)
+
+
+def pairs(names: Any = ("total", "share")) -> Callable[[], tf.data.Dataset]:
+    labels = dict(zip(names, (Y, 0.5 * Y), strict=False)) if names else (Y, 0.5 * Y)
+    return lambda: tf.data.Dataset.from_tensor_slices(({"right": X, "left": -X}, labels)).batch(4)
+
+
+def test_several_inputs_and_outputs_are_keyed_by_name(tmp_path: Path) -> None:
+    losses = {"total": "mse", "share": "mae"}
+    settings = {"loss": losses, "loss_weights": {"total": 1.0, "share": 3.0}, "metrics": {"share": ["mae"]}}
+    model = several(**settings)
+    estimator = model_to_estimator(model, model_dir=tmp_path)
+    results = estimator.evaluate(pairs())
+    predicted = [np.asarray(output) for output in model([-X, X])]
+    expected = np.mean((predicted[0] - Y) ** 2) + 3.0 * np.mean(abs(predicted[1] - 0.5 * Y))
+    assert results["loss"] == pytest.approx(expected, rel=1e-5)
+    assert results["share_mae"] == pytest.approx(np.mean(abs(predicted[1] - 0.5 * Y)), rel=1e-5)
+    assert set(next(iter(estimator.predict(pairs())))) == {"total", "share"}
+    estimator.train(pairs())
+    model.fit([-X, X], [Y, 0.5 * Y], batch_size=4, shuffle=False, verbose=0)
+    assert kernel(estimator, "share/kernel") == pytest.approx(model.get_layer("share").kernel.numpy(), abs=1e-6)
+
+
+def test_the_label_of_every_output_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="The labels lack 'share'; they have 'total'. Key them by output"):
+        model_to_estimator(several(), model_dir=tmp_path).train(pairs(("total",)), steps=1)
+
+
+def test_metrics_are_renamed_by_the_map(tmp_path: Path) -> None:
+    model = functional(metrics=["mae", keras.metrics.RootMeanSquaredError(name="rms")])
+    names = {"mae": "mean_error"}
+    results = model_to_estimator(model, model_dir=tmp_path, metric_names_map=names).evaluate(data())
+    assert set(results) == {"loss", "mean_error", "rms", "global_step"}
+
+
+# Export
+
+
+def test_an_export_answers_as_the_model(tmp_path: Path) -> None:
+    model = functional()
+    estimator = model_to_estimator(model, model_dir=tmp_path / "run").train(data(), steps=1)
+    receiver = export.build_raw_serving_input_receiver_fn({"x": tf.TensorSpec([None, 2])})
+    path = estimator.export_saved_model(str(tmp_path / "out"), receiver).decode()
+    served = tf.saved_model.load(path).signatures["serving_default"](x=X)
+    (predicted,) = estimator.predict(data(size=12), yield_single_examples=False)
+    assert served["out"].numpy() == pytest.approx(predicted["out"], abs=1e-6)
+
+
+def test_outputs_may_be_answered_in_another_way(tmp_path: Path) -> None:
+    outputs = {"out": export.RegressionOutput}
+    estimator = model_to_estimator(functional(), model_dir=tmp_path / "run", export_outputs=outputs)
+    estimator.train(data(), steps=1)
+    receiver = export.build_parsing_serving_input_receiver_fn({"x": tf.io.FixedLenFeature([2], tf.float32)})
+    path = estimator.export_saved_model(str(tmp_path / "out"), receiver).decode()
+    assert set(tf.saved_model.load(path).signatures) == {"out", "serving_default"}
+    wrong = model_to_estimator(functional(), model_dir=tmp_path / "run", export_outputs={"nope": export.PredictOutput})
+    with pytest.raises(ValueError, match="export_outputs names nope. The model's outputs are out"):
+        wrong.export_saved_model(str(tmp_path / "wrong"), receiver)
