@@ -261,7 +261,8 @@ class IteratedSteps(_OwnSteps):
     how = "a graph loop that pulls its batches"
 
     def __init__(self, batches: IteratedBatches, element_spec: Any, trace_model: TraceModel, limit: int | None) -> None:
-        self.batches, self._most = batches, limit or 100
+        self.batches = self._iterated = batches
+        self._most = limit or 100
         self.traced = trace_model(element_spec, False)
         self._fetches = fetches_of(self.traced)
         self._run = tf.function(self._loop(_step_function(self.traced)), autograph=False).get_concrete_function(
@@ -292,7 +293,7 @@ class IteratedSteps(_OwnSteps):
         return run
 
     def run(self, num_steps: int) -> CallResult:
-        count, more, losses, results = self._run(self.batches.iterator, tf.constant(min(num_steps, self._most)))
+        count, more, losses, results = self._run(self._iterated.iterator, tf.constant(min(num_steps, self._most)))
         made = int(count)
-        self.batches.consumed += made
+        self._iterated.consumed += made
         return CallResult(losses.numpy()[:made], {key: value.numpy() for key, value in results.items()}, not bool(more))
