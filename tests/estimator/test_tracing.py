@@ -164,6 +164,17 @@ def test_a_metric_value_that_hangs_on_a_batch_is_an_error() -> None:
         metrics_of(traced(model, ModeKeys.EVAL))
 
 
+def test_a_keras_metric_that_nothing_updates_is_an_error() -> None:
+    def model(x: tf.Tensor) -> EstimatorSpec:
+        other = keras.metrics.Mean(name="other")
+        other.update_state(x)
+        metrics = {"m": keras.metrics.Mean(name="m"), "other": other}
+        return EstimatorSpec(ModeKeys.EVAL, loss=tf.reduce_mean(x), eval_metric_ops=metrics)
+
+    with pytest.raises(ValueError, match=r"eval_metric_ops\['m'\] is a Keras metric that the model function does not upd"):
+        metrics_of(traced(model, ModeKeys.EVAL))
+
+
 def test_summaries_of_both_generations_are_found_with_their_tags() -> None:
     def model(x: tf.Tensor) -> EstimatorSpec:
         V1.summary.scalar("old", tf.reduce_mean(x))

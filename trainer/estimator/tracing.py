@@ -308,14 +308,20 @@ class Metrics:
 
 
 def metrics_of(traced: TracedModel) -> Metrics:
-    """The metrics of an EVAL graph."""
+    """The metrics of an EVAL graph.
+
+    Raises:
+      ValueError: a Keras metric that nothing updates, or a pair whose value is that of one batch.
+    """
     updates: list[tf.Operation] = []
     results: dict[str, Callable[[], Any]] = {}
     keras_names: set[str] = set()
     names = traced.store.names_by_handle()
     for name, metric in traced.spec.eval_metric_ops.items():
         if isinstance(metric, keras.metrics.Metric):
-            keras_names |= {names[id(variable.value.handle)] for variable in metric.variables}
+            own = {names[id(variable.value.handle)] for variable in metric.variables}
+            _check_updated(traced, name, own)
+            keras_names |= own
             results[name] = metric.result
         else:
             value, update = metric
@@ -323,6 +329,14 @@ def metrics_of(traced: TracedModel) -> Metrics:
             results[name] = _without_feeds(traced, value, name)
     updates += [op for op, written in traced.writes.items() if written & keras_names]
     return Metrics(updates, results)
+
+
+def _check_updated(traced: TracedModel, name: str, variables: set[str]) -> None:
+    if variables and not any(written & variables for written in traced.writes.values()):
+        raise ValueError(
+            f"eval_metric_ops[{name!r}] is a Keras metric that the model function does not update. "
+            "A metric sums up what it was told. Call its update_state(…) in the model function"
+        )
 
 
 def _without_feeds(traced: TracedModel, value: Any, name: str) -> Callable[[], Any]:
