@@ -89,8 +89,9 @@ def test_five_exports_are_kept_by_default_and_nothing_else_is_touched(estimator:
     others = ["100000000", "10000000000", "temp-1000000000", "best.json", "١٠٠٠٠٠٠٠٠٠"]
     for name in others:
         (tmp_path / name).mkdir()
+    (tmp_path / "0000000000").touch()
     made = export(LatestExporter("latest", receiver), estimator, tmp_path)
-    kept = {f"100000000{number}" for number in (3, 4, 5, 6)} | {Path(made.decode()).name, *others}
+    kept = {f"100000000{number}" for number in (3, 4, 5, 6)} | {Path(made.decode()).name, "0000000000", *others}
     assert {path.name for path in tmp_path.iterdir()} == kept
 
 

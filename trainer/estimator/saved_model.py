@@ -191,14 +191,15 @@ def merge_modes(directories: Mapping[str, str], target: str) -> None:
 
 
 def exports(base: str) -> list[str]:
-    """The exports below a directory, oldest first: those with ten digits for a name."""
+    """The exports below a directory, oldest first: its directories with ten digits for a name."""
     if not os.path.isdir(base):
         return []
-    return [os.path.join(base, name) for name in sorted(os.listdir(base)) if _is_export(name)]
+    with os.scandir(base) as entries:
+        return sorted(os.path.join(base, entry.name) for entry in entries if _is_export(entry))
 
 
-def _is_export(name: str) -> bool:
-    return len(name) == 10 and name.isascii() and name.isdigit()
+def _is_export(entry: os.DirEntry[str]) -> bool:
+    return len(entry.name) == 10 and entry.name.isascii() and entry.name.isdigit() and entry.is_dir()
 
 
 def delete(paths: Iterable[str]) -> None:
