@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator import CheckpointSaverListener, Estimator, EstimatorSpec, ModeKeys, RunConfig, export
+from trainer.estimator import (
+    CheckpointSaverListener,
+    Estimator,
+    EstimatorSpec,
+    ModeKeys,
+    RunConfig,
+    RunContext,
+    RunValues,
+    TrainingHook,
+    export,
+)
 from trainer.estimator.reporting import read_scalars
 
 V1 = tf.compat.v1
@@ -315,6 +325,39 @@ def test_saving_off_leaves_no_checkpoint_at_all(tmp_path: Path) -> None:
     estimator.train(batches(), steps=2)
     assert estimator.latest_checkpoint() is None
     assert all(path.name.startswith("events") for path in tmp_path.iterdir())
+
+
+def test_without_checkpoints_every_training_starts_from_the_beginning(tmp_path: Path) -> None:
+    seen: list[tuple[int, float]] = []
+
+    class Seeing(TrainingHook):
+        def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
+            seen.append((run_values.global_step, run_values.losses.item()))
+
+    estimator = Estimator(model_fn, tmp_path, RunConfig(save_checkpoints_steps=None, save_checkpoints_secs=None))
+    for _ in range(2):
+        estimator.train(batches(), hooks=[Seeing()], steps=2)
+    assert [step for step, _ in seen] == [1, 2, 1, 2]
+    assert seen[:2] == seen[2:]
+
+
+def test_many_short_trainings_are_one_long_one_over_the_same_batches(tmp_path: Path) -> None:
+    adam = trained_with(lambda loss: V1.train.AdamOptimizer(0.1).minimize(loss))
+    one_batch = lambda: batches()().take(1).repeat()  # noqa: E731
+    long = Estimator(adam, tmp_path / "long").train(one_batch, steps=4)
+    short = Estimator(adam, tmp_path / "short")
+    for step in range(1, 5):
+        assert short.train(one_batch, steps=1).evaluate(batches(), steps=1)["global_step"] == step
+    assert values(short) == values(long)
+
+
+def test_a_model_function_that_changes_between_trainings_is_heard(tmp_path: Path) -> None:
+    rate = [0.5]
+    changing = trained_with(lambda loss: V1.train.GradientDescentOptimizer(rate[0]).minimize(loss))
+    estimator = Estimator(changing, tmp_path).train(batches(), steps=1)
+    before = weight(estimator)
+    rate[0] = 0.0
+    assert weight(estimator.train(batches(), steps=1)) == before
 
 
 V1_OPTIMIZERS: dict[str, Callable[[], Any]] = {

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys
-from trainer.estimator.steps import IteratedSteps, StackedSteps, Steps, make
+from trainer.estimator.steps import Compiled, IteratedSteps, StackedSteps, Steps, make
 from trainer.estimator.tracing import TracedModel, trace
 from trainer.estimator.variables import VariableStore
 
@@ -162,3 +162,35 @@ def test_a_seeded_random_op_in_a_loop_is_kept_from_xla() -> None:
 
     assert steps(batches(), noisy, seed=1).how == "a graph loop over many steps"
     assert steps(batches(), noisy).how == "one XLA program for many steps"
+
+
+def test_what_was_compiled_serves_the_next_training_of_the_same_model() -> None:
+    store, compiled, scale = VariableStore(), Compiled(), [1.0]
+
+    def run() -> Any:
+        def trace_model(spec: Any, xla: bool) -> TracedModel:
+            return trace(lambda x: (model(scale[0] * x), None), [spec], ModeKeys.TRAIN, store, xla=xla)
+
+        inner = make(batches(4), trace_model, None, None, None, compiled)
+        assert made(inner) == [2, 1]
+        return compiled.program
+
+    first = run()
+    assert run() is first
+    assert store.global_step.numpy() == 6
+    scale[0] = 2.0
+    second = run()
+    assert second is not first
+    assert run() is second
+
+
+def test_what_xla_could_not_compile_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    store, compiled = VariableStore(), Compiled()
+
+    def trace_model(spec: Any, xla: bool) -> TracedModel:
+        return trace(lambda x: (model(tf.strings.to_number(tf.as_string(x))), None), [spec], "train", store, xla=xla)
+
+    with caplog.at_level(logging.INFO, "trainer"):
+        for _ in range(2):
+            made(make(batches(5), trace_model, None, None, None, compiled))
+    assert caplog.text.count("XLA cannot compile") == 1

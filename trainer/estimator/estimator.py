@@ -190,7 +190,7 @@ class Estimator:
     ) -> TrainingLoop:
         config, strategy = self._config, self._strategy
         assert strategy is not None
-        store = strategy.store(config.tf_random_seed, self._initial_values)
+        store = strategy.store(config.tf_random_seed, self._initial_values, afresh=latest is None)
 
         def trace_model(spec: Any, xla: bool) -> TracedModel:
             return self._trace(ModeKeys.TRAIN, spec, store, xla)

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator import randomness
+from trainer.estimator import fingerprint, randomness
 from trainer.estimator.batches import IteratedBatches, Stack, StackedBatches, stack_steps, stackable
+from trainer.estimator.fingerprint import Fingerprint
 from trainer.estimator.tracing import TracedModel, training_operations
 
 log = logging.getLogger("trainer")
@@ -85,8 +86,39 @@ def _step_function(traced: TracedModel) -> Callable[..., tuple[tf.Tensor, dict[s
     return step
 
 
+@dataclasses.dataclass
+class Program:
+    """What is compiled of a traced model; it serves later traces of the same.
+
+    Attributes:
+      fingerprint: of the trace.
+      xla: whether XLA compiles it.
+      run: makes steps over a stack.
+      proven: whether a call went well, so that an error is not one of compilation.
+      run_short: makes one step on a batch of any size; None before there was one.
+    """
+
+    fingerprint: Fingerprint
+    xla: bool
+    run: Callable[..., Any]
+    proven: bool = False
+    run_short: Callable[..., Any] | None = None
+
+
+@dataclasses.dataclass
+class Compiled:
+    """The program of the last training, for the next one of the same variables; None before there was one."""
+
+    program: Program | None = None
+
+
 def make(
-    dataset: tf.data.Dataset, trace_model: TraceModel, limit: int | None, save_steps: int | None, position: str | None
+    dataset: tf.data.Dataset,
+    trace_model: TraceModel,
+    limit: int | None,
+    save_steps: int | None,
+    position: str | None,
+    compiled: Compiled | None = None,
 ) -> Steps:
     """The kind of loop that suits the data.
 
@@ -96,13 +128,14 @@ def make(
       limit: the most steps in a device call; None chooses.
       save_steps: steps between checkpoints; None where they do not count steps.
       position: the checkpoint whose position in the data to go on from; None to start at the first batch.
+      compiled: what an earlier training compiled, used again where it fits; takes what this one compiles.
     """
     spec = dataset.element_spec
     if stackable(spec):
         stacked = StackedBatches(dataset, stack_steps(spec, limit, save_steps))
         if position:
             stacked.restore(position)
-        return StackedSteps(stacked, spec, trace_model)
+        return StackedSteps(stacked, spec, trace_model, compiled)
     iterated = IteratedBatches(dataset)
     if position:
         iterated.restore(position)
@@ -131,24 +164,42 @@ class StackedSteps(_OwnSteps):
     compiles = True
     batches: StackedBatches
 
-    def __init__(self, batches: StackedBatches, element_spec: Any, trace_model: TraceModel) -> None:
+    def __init__(
+        self, batches: StackedBatches, element_spec: Any, trace_model: TraceModel, compiled: Compiled | None = None
+    ) -> None:
         self.batches, self._spec, self._trace_model = batches, element_spec, trace_model
+        self._compiled = compiled or Compiled()
         batches.peek()
         self._widths = batches.widths
         self._others = 0
-        self._xla = self.compiles and all(spec.dtype != tf.string for spec in tf.nest.flatten(element_spec))
-        self._short: Callable[..., Any] | None = None
-        self._build()
+        strings = any(spec.dtype == tf.string for spec in tf.nest.flatten(element_spec))
+        self._use(self._reused() or self._built(self.compiles and not strings))
 
-    def _build(self) -> None:
-        self.traced = self._trace_model(self._static_spec(), self._xla)
-        if self._xla and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
+    def _use(self, program: Program) -> None:
+        self._program = program
+        self.how = "one XLA program for many steps" if program.xla else "a graph loop over many steps"
+
+    def _reused(self) -> Program | None:
+        """The program of an earlier training, if the model function makes the same graph now."""
+        earlier = self._compiled.program
+        if earlier is None:
+            return None
+        self.traced = self._trace_model(self._static_spec(), earlier.xla)
+        return earlier if self._fingerprint() == earlier.fingerprint else None
+
+    def _built(self, xla: bool) -> Program:
+        """A program of the model function as it is now."""
+        self.traced = self._trace_model(self._static_spec(), xla)
+        if xla and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
             log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
-            self._xla = False
-            self.traced = self._trace_model(self._static_spec(), False)
-        self._compiled = False
-        self._run = _stack_loop(_step_function(self.traced), fetches_of(self.traced), self._xla)
-        self.how = "one XLA program for many steps" if self._xla else "a graph loop over many steps"
+            return self._built(xla=False)
+        run = _stack_loop(_step_function(self.traced), fetches_of(self.traced), xla)
+        self._compiled.program = Program(self._fingerprint(), xla, run)
+        return self._compiled.program
+
+    def _fingerprint(self) -> Fingerprint:
+        fetches = {repr(self._spec): self.traced.spec.loss, **fetches_of(self.traced)}
+        return fingerprint.of(self.traced, fetches, training_operations(self.traced))
 
     def _static_spec(self) -> Any:
         """The element spec with the batch size that the data have."""
@@ -180,28 +231,29 @@ class StackedSteps(_OwnSteps):
         self._others = 0 if widths == self._widths else self._others + 1
         if self._others > 1:
             self._widths = self.batches.widths = widths
-            self._build()
+            self._use(self._built(self._program.xla))
 
     def _call(self, tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
-        if not self._xla or self._compiled:
-            return self._run(tensors, start, stop)
+        program = self._program
+        if not program.xla or program.proven:
+            return program.run(tensors, start, stop)
         try:
-            called = self._run(tensors, start, stop)
+            called = program.run(tensors, start, stop)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError) as error:
             log.info("XLA cannot compile this model function, so its steps run as a graph: %s", _first_line(error))
-            self._xla = False
-            self._build()
-            return self._run(tensors, start, stop)
-        self._compiled = True
+            self._use(self._built(xla=False))
+            return self._program.run(tensors, start, stop)
+        program.proven = True
         return called
 
     def _run_short(self, stack: Stack) -> CallResult:
         """One step on a batch that is smaller than the others, as the last one of finite data may be."""
-        if self._short is None:
+        if self._program.run_short is None:
             short = self._trace_model(self._spec, False)
             specs = [tf.TensorSpec(spec.shape, spec.dtype) for spec in tf.nest.flatten(self._spec)]
-            self._short = tf.function(_step_function(short), autograph=False).get_concrete_function(*specs)
-        loss, results = self._short(*stack.batch())
+            step = tf.function(_step_function(short), autograph=False)
+            self._program.run_short = step.get_concrete_function(*specs)
+        loss, results = self._program.run_short(*stack.batch())
         self.batches.take(1)
         return CallResult(loss.numpy()[None], {key: value.numpy() for key, value in results.items()}, False)
 

@@ -24,7 +24,14 @@ class Strategy(abc.ABC):
 
     scope: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
-    def store(self, seed: int | None, initial_values: Mapping[str, Any]) -> VariableStore:
+    def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
+        """Where the variables of a training are.
+
+        Args:
+          seed: of their initial values.
+          initial_values: by name.
+          afresh: whether they start at their initial values; else a checkpoint sets every one of them.
+        """
         return VariableStore(seed, initial_values, self.scope)
 
     @abc.abstractmethod
@@ -50,13 +57,23 @@ class Strategy(abc.ABC):
 
 
 class Alone(Strategy):
-    """One process, one device."""
+    """One process, one device. What it compiled for one training serves the next one of the same model."""
+
+    def __init__(self) -> None:
+        self._store: VariableStore | None = None
+        self._compiled = steps.Compiled()
+
+    def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
+        if afresh or self._store is None:
+            self._store, self._compiled = super().store(seed, initial_values, afresh), steps.Compiled()
+        return self._store
 
     def steps(
         self, dataset_fn: DatasetFn, trace_model: TraceModel, config: RunConfig, position: str | None, stop_at: int | None
     ) -> Steps:
         dataset = dataset_fn(tf.distribute.InputContext())
-        return steps.make(dataset, trace_model, config.steps_per_loop, config.save_checkpoints_steps, position)
+        save_steps = config.save_checkpoints_steps
+        return steps.make(dataset, trace_model, config.steps_per_loop, save_steps, position, self._compiled)
 
 
 class Synchronous(Strategy):
