@@ -57,7 +57,7 @@ class Steps(Protocol):
         """Steps made so far, by whoever makes them."""
 
     def agree(self, room: int, stop: int) -> tuple[int, int]:
-        """The steps that the next call may make and the code of a wish to end, as all processes that step together see it."""
+        """The steps that the next call may make and the code of a wish to end, as all that step together see it."""
 
     def run(self, num_steps: int) -> CallResult:
         """Makes up to `num_steps` steps, fewer at the end of a stack, none at the end of the data."""
