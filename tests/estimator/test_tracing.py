@@ -171,7 +171,7 @@ def test_a_keras_metric_that_nothing_updates_is_an_error() -> None:
         metrics = {"m": keras.metrics.Mean(name="m"), "other": other}
         return EstimatorSpec(ModeKeys.EVAL, loss=tf.reduce_mean(x), eval_metric_ops=metrics)
 
-    with pytest.raises(ValueError, match=r"eval_metric_ops\['m'\] is a Keras metric that the model function does not upd"):
+    with pytest.raises(ValueError, match=r"eval_metric_ops\['m'\] is a Keras metric that the model function does not"):
         metrics_of(traced(model, ModeKeys.EVAL))
 
 
