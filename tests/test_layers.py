@@ -23,8 +23,8 @@ ALLOWED = {
     "launch": {"launch", "job", "storage"},
     "inputs": {"formats", "estimator", "job"},
     "model": {"networks", "estimator", "job"},
-    "single": {"inputs", "model", "estimator", "job"},
-    "task": {"single", "inputs", "model", "job"},
+    "process": {"inputs", "model", "estimator", "job"},
+    "task": {"process", "inputs", "model", "estimator", "job"},
 }
 OF_THE_PERSON = {"inputs", "model"}
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}

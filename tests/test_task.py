@@ -64,16 +64,14 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"cluster": {"chief": ["c:1"], "worker": ["w:1"]}, "task": {"type": "chief", "index": 0}}, "in one process"),
-        ({"cluster": {"chief": ["c:1"]}, "task": {"type": "evaluator", "index": 0}}, "this is evaluator 0"),
         ({"cluster": {"chief": ["c"]}, "task": {"type": "chief", "index": 0}}, "TF_CONFIG: cluster.chief[0] is 'c'"),
         (
-            {"cluster": {"chief": ["c:1"], "evaluator": ["e:1"]}, "task": {"type": "chief", "index": 0}},
-            "This version evaluates where it trains",
+            {"cluster": {"chief": ["c:1"], "worker": ["w:1"]}, "task": {"type": "worker", "index": 1}},
+            "task.index is 1",
         ),
     ],
 )
-def test_a_cluster_that_this_version_cannot_serve_is_refused(
+def test_a_cluster_that_cannot_work_is_refused(
     config: dict[str, Any], message: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -38,16 +39,35 @@ def _supervised(settings: flags.Settings, member: Cluster, files: Layout) -> int
     job = None
     try:
         with signals.listening() as stop:
+            if _only_serves(member, settings[RunSettings]):
+                return _serve(member, files, stop)
             from trainer import inputs
 
             schema = inputs.describe(settings[DataConfig], files.generated_data)  # before TensorFlow takes its seconds
             with logs.without_import_chatter():
-                from trainer.single import SingleProcessJob
+                from trainer.process import JobProcess
 
-            job = SingleProcessJob(settings, member, files, schema, os.environ)
+            job = JobProcess(settings, member, files, schema, os.environ)
             return job.run(stop)
     except Exception as error:
         return _failed(error, member.task_type, job.global_step if job else None, files)
+
+
+def _only_serves(member: Cluster, run: RunSettings) -> bool:
+    """Whether this is a parameter server, or a worker of a job that has any: its chief says what it does."""
+    on_servers = run.strategy is Strategy.PS or (run.strategy is Strategy.AUTO and member.num_ps_replicas > 0)
+    return member.task_type == cluster.PS or (member.task_type == cluster.WORKER and on_servers)
+
+
+def _serve(member: Cluster, files: Layout, stop: signals.StopRequest) -> int:
+    with logs.without_import_chatter():
+        from trainer.estimator import server
+        from trainer.estimator.loop import Stop
+
+    asked = Stop()
+    stop.tell(asked.request)
+    server.serve(member, files.root, asked)
+    return 0 if stop.reason is None else signals.SAVED_EXIT_CODE
 
 
 def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int:
@@ -59,18 +79,9 @@ def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int
 
 
 def _require_supported(member: Cluster, run: RunSettings, files: Layout) -> None:
-    if not member.is_local:
-        raise UsageError(
-            f"A cluster of several processes, in which this is {member.task_type} {member.task_id}",
-            "This version trains in one process",
-            "Start one process without TF_CONFIG and CLUSTER_SPEC",
-        )
-    if run.strategy in (Strategy.PS, Strategy.SYNC):
+    if run.strategy in (Strategy.PS, Strategy.SYNC) and member.is_local:
         got = f"--strategy={run.strategy.value} in a job of one process"
-        raise UsageError(got, "--strategy=auto or local", "Leave it out")
-    if run.separate_evaluator or member.has_evaluator:
-        got = "A separate evaluator (--separate_evaluator, or one in the cluster)"
-        raise UsageError(got, "This version evaluates where it trains", "Leave it out")
+        raise UsageError(got, "--strategy=auto or local", "Leave it out, or describe a cluster in TF_CONFIG")
     if layout.is_remote(files.root):
         raise UsageError(
             f"The output directory {files.root}",
@@ -84,5 +95,13 @@ def _refused(error: JobError) -> int:
     return error.exit_code
 
 
+def _leave(code: int) -> None:
+    """Ends the process without the clean-up of TensorFlow's threads, which may wait for processes that are gone."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

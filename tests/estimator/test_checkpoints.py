@@ -134,7 +134,7 @@ def test_one_checkpoint_of_every_hour_stays_across_restarts(tmp_path: Path) -> N
 def test_a_checkpoint_that_is_read_stays_until_nobody_reads_it(tmp_path: Path) -> None:
     read = save(saver(tmp_path, keep_max=1), 1)
     for step in (2, 3):
-        save(saver(tmp_path, keep_max=1, in_use={read}), step)
+        save(saver(tmp_path, keep_max=1, in_use=lambda: {read}), step)
     assert (steps_in(tmp_path), latest_step(tmp_path)) == ([1, 3], 3)
     save(saver(tmp_path, keep_max=1), 4)
     assert steps_in(tmp_path) == [4]

@@ -9,9 +9,9 @@ import socket
 import pytest
 
 from trainer.job import cluster
+from trainer.job.hosts import Answer, Reached
 from trainer.launch import doctor
 from trainer.launch.doctor import Finding, Level
-from trainer.launch.hosts import Answer, Reached
 from trainer.launch.options import DoctorOptions
 
 

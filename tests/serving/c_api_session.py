@@ -1,7 +1,7 @@
-"""Answers one signature of a SavedModel through TensorFlow's C API, which TensorFlow Serving stands on, with no TensorFlow Python in it.
+"""Answers one signature of a SavedModel through TensorFlow's C API, which TensorFlow Serving stands on, without Python's.
 
-`python c_api_session.py REQUEST.json` with {"library", "export_dir", "input": [op, output], "output": [op, output], "floats" or "strings"};
-prints the float32 outputs as JSON.
+`python c_api_session.py REQUEST.json` with {"library", "export_dir", "input": [op, output], "output": [op, output],
+"floats" or "strings"}; prints the float32 outputs as JSON.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ class Output(ctypes.Structure):
 def library(path: str) -> Any:
     """The C API with pointer results declared."""
     tf = ctypes.CDLL(path)
-    for name in ("TF_NewGraph", "TF_NewStatus", "TF_NewSessionOptions", "TF_LoadSessionFromSavedModel", "TF_GraphOperationByName"):
-        getattr(tf, name).restype = ctypes.c_void_p
-    for name in ("TF_AllocateTensor", "TF_TensorData"):
+    made = ("TF_NewGraph", "TF_NewStatus", "TF_NewSessionOptions", "TF_LoadSessionFromSavedModel")
+    for name in (*made, "TF_GraphOperationByName", "TF_AllocateTensor", "TF_TensorData"):
         getattr(tf, name).restype = ctypes.c_void_p
     tf.TF_Message.restype, tf.TF_Dim.restype = ctypes.c_char_p, ctypes.c_int64
     tf.TF_TensorData.argtypes = tf.TF_NumDims.argtypes = [ctypes.c_void_p]

@@ -39,7 +39,9 @@ def endpoint(info: Any) -> list[Any]:
     return [name, int(index)]
 
 
-def through_the_c_api(export_dir: pathlib.Path, signature: str, request: dict[str, Any], place: pathlib.Path) -> np.ndarray:
+def through_the_c_api(
+    export_dir: pathlib.Path, signature: str, request: dict[str, Any], place: pathlib.Path
+) -> np.ndarray:
     """The answer of a signature with one input and one output."""
     model = SavedModel.FromString((export_dir / "saved_model.pb").read_bytes())
     wanted = model.meta_graphs[0].signature_def[signature]

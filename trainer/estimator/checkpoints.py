@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ class Saver:
       keep_max: how many of the newest stay; 0 or None keeps all.
       keep_every_hours: one checkpoint of every so many hours stays for good.
       started_at: when the run began, in seconds; the hours count from here.
-      in_use: paths that stay because something reads them or points at them.
+      in_use: gives the paths that stay because something reads them or points at them.
       continued: the checkpoint that the run goes on from, as it is. It is not written again: a kill in the middle of
         that would spoil it, and it may be the only one.
     """
@@ -124,7 +124,7 @@ class Saver:
     keep_max: int | None
     keep_every_hours: float
     started_at: float
-    in_use: Collection[str] = ()
+    in_use: Callable[[], Collection[str]] = tuple
     continued: str | None = None
 
     def save(self, step: int, tensors: Mapping[str, Any], now: float) -> str:
@@ -155,7 +155,7 @@ class Saver:
         known = [checkpoint for checkpoint in known if exists(os.path.join(self.directory, checkpoint.path))]
         every = self.keep_every_hours * 3600
         kept_until = state.last_preserved_timestamp or self.started_at + every
-        in_use = {os.path.relpath(path_, self.directory) for path_ in self.in_use}
+        in_use = {os.path.relpath(path_, self.directory) for path_ in self.in_use()}
         decision = decide(known, self.keep_max, every, kept_until, in_use)
         _write_state(self.directory, decision.listed, decision.kept_until)
         for checkpoint in decision.expired:

@@ -1,13 +1,14 @@
 """Sums over synchronous workers, inside graphs and between device calls.
 
-The runtime is that of `tf.distribute.MultiWorkerMirroredStrategy`: its grpc servers, its group of workers, its watch over peers that are gone.
+The runtime is that of `tf.distribute.MultiWorkerMirroredStrategy`: its grpc servers, its group of workers, its watch
+over peers that are gone.
 What a step exchanges is packed into one vector, so that it costs one collective a step.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,7 @@ from trainer.job.cluster import Cluster
 from trainer.job.errors import JobError
 
 _GROUP = 1
+_SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
 
 
 class PeerLostError(JobError):
@@ -43,20 +45,24 @@ class Group:
         self.is_chief = cluster.is_chief
         self._device = f"/job:{cluster.task_type}/replica:0/task:{cluster.task_id}/device:CPU:0"
         self._keys = itertools.count(1000)
-        self._sum = tf.function(self.sum, autograph=False)
+        self._sums = {dtype: self._eager_sum(dtype) for dtype in _SUMMED}
 
     def sum(self, vector: tf.Tensor) -> tf.Tensor:
-        """The sum over all processes of a vector that has the same length in each; called in a graph, in the same order everywhere."""
+        """The sum over all processes of a vector that has the same length in each; called in a graph, in the same
+        order everywhere."""
         with tf.device(self._device):
             return collective_ops.all_reduce_v2(
                 vector, self.size, _GROUP, next(self._keys), merge_op="Add", final_op="Id", communication_hint="RING"
             )
 
+    def _eager_sum(self, dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
+        return tf.function(self.sum, autograph=False).get_concrete_function(tf.TensorSpec([None], dtype))
+
     def gather(self, values: Sequence[float]) -> np.ndarray:
         """What every process gave: float64 [processes, values]; called between device calls by all of them."""
         mine = np.zeros([self.size, len(values)])
         mine[self.index] = values
-        return self._sum(tf.constant(mine.ravel(), tf.float64)).numpy().reshape(mine.shape)
+        return self._sums[tf.float64](tf.constant(mine.ravel(), tf.float64)).numpy().reshape(mine.shape)
 
     def from_chief(self, variables: Sequence[tf.Variable]) -> None:
         """Sets numeric variables to the chief's values."""
@@ -68,11 +74,8 @@ class Group:
 
     def _set_from_chief(self, dtype: tf.DType, variables: list[tf.Variable]) -> None:
         flat = tf.concat([tf.reshape(variable.read_value(), [-1]) for variable in variables], 0)
-        sent = flat if dtype in _SUMMED else tf.cast(flat, tf.int64)
-        agreed = tf.cast(self._sum(sent if self.is_chief else tf.zeros_like(sent)), dtype)
+        sent = flat if dtype in _SUMMED else tf.cast(flat, tf.float64 if dtype.is_floating else tf.int64)
+        agreed = tf.cast(self._sums[sent.dtype](sent if self.is_chief else tf.zeros_like(sent)), dtype)
         sizes = [variable.shape.num_elements() for variable in variables]
         for variable, part in zip(variables, tf.split(agreed, sizes), strict=True):
             variable.assign(tf.reshape(part, variable.shape))
-
-
-_SUMMED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)

@@ -16,6 +16,7 @@ from tensorflow.python.data.ops.dataset_ops import DatasetV1
 
 from trainer.estimator import checkpoints, inference, saved_model, strategies, warm_start
 from trainer.estimator.export import PredictOutput, ServingInputReceiver, SupervisedInputReceiver
+from trainer.estimator.handover import being_read
 from trainer.estimator.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
 from trainer.estimator.loop import Cadence, Stop, StopReason, TrainingLoop
 from trainer.estimator.reporting import Events
@@ -97,6 +98,11 @@ class Estimator:
     def request_stop(self, reason: str) -> None:
         """Ends training after the running device call, with a checkpoint. Safe in signal handlers and threads."""
         self._stop.request(reason)
+
+    @property
+    def stop(self) -> Stop:
+        """Where anything asks this Estimator to end what it does."""
+        return self._stop
 
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
@@ -218,6 +224,7 @@ class Estimator:
             config.keep_checkpoint_every_n_hours,
             time.time(),
             continued=continued,
+            in_use=lambda: being_read(self.model_dir, time.time()),
         )
 
     def _set_variables(self, store: VariableStore, checkpoint_path: str | None, names: set[str]) -> None:
@@ -374,9 +381,7 @@ class Estimator:
             )
         return source
 
-    def _write_modes(
-        self, receiver_fns: Mapping[str, Callable[[], Any]], source: str | None, directory: str
-    ) -> None:
+    def _write_modes(self, receiver_fns: Mapping[str, Callable[[], Any]], source: str | None, directory: str) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             parts = {}
             for mode, tag in _TAGS.items():
@@ -433,7 +438,8 @@ class Estimator:
     ) -> tf.data.Dataset:
         """What the input function gives, as a dataset of features or (features, labels).
 
-        Of several pipelines each gives a share: that of its input context, or every so many batches of an input function
+        Of several pipelines each gives a share: that of its input context, or every so many batches of an input
+        function
         that takes none.
         """
         context = context or tf.distribute.InputContext()

@@ -1,10 +1,15 @@
 """Steps on parameter servers: workers train, asynchronously, on variables that servers hold.
 
-The chief schedules calls of many steps on whichever worker is free (`tf.distribute.coordinator.ClusterCoordinator`); a worker that dies and comes
-back is given its call again. With `push_every=1` every step reads the variables from the servers and applies its gradient there: plain
-asynchronous SGD. With `push_every=K` it is Downpour SGD (Dean et al., Large Scale Distributed Deep Networks, NIPS 2012, n_fetch = n_push = K): a worker fetches
-the variables, makes K steps on copies of its own in one XLA program, and adds what the weights have gained to those of the servers, each
-variable atomically, whatever the optimizer. An optimizer's own state (momentum, Adam's moments) and moving averages cannot be added up: each worker
+The chief schedules calls of many steps on whichever worker is free (`tf.distribute.coordinator.ClusterCoordinator`);
+a worker that dies and comes
+back is given its call again. With `push_every=1` every step reads the variables from the servers and applies its
+gradient there: plain
+asynchronous SGD. With `push_every=K` it is Downpour SGD (Dean et al., Large Scale Distributed Deep Networks, NIPS
+2012, n_fetch = n_push = K): a worker fetches
+the variables, makes K steps on copies of its own in one XLA program, and adds what the weights have gained to those
+of the servers, each
+variable atomically, whatever the optimizer. An optimizer's own state (momentum, Adam's moments) and moving averages
+cannot be added up: each worker
 keeps its own between pushes, the servers hold that of the last push, and a new worker starts from it.
 """
 
@@ -13,7 +18,6 @@ from __future__ import annotations
 import collections
 import logging
 import os
-import socket
 import sys
 import threading
 import time
@@ -31,6 +35,7 @@ from trainer.estimator.collectives import PeerLostError
 from trainer.estimator.steps import CallResult, TraceModel
 from trainer.estimator.tracing import TracedModel, training_operations
 from trainer.estimator.variables import Role
+from trainer.job import hosts
 from trainer.job.cluster import Cluster
 
 log = logging.getLogger("trainer")
@@ -62,7 +67,9 @@ class Servers:
 class _Watch(threading.Thread):
     """Ends the process when a parameter server is gone: TensorFlow may wait for one for ever."""
 
-    def __init__(self, addresses: Sequence[str], every_secs: float = 1.0, misses: int = 3, grace_secs: float = 4.0) -> None:
+    def __init__(
+        self, addresses: Sequence[str], every_secs: float = 1.0, misses: int = 3, grace_secs: float = 4.0
+    ) -> None:
         super().__init__(name="parameter server watch", daemon=True)
         self._addresses, self._every, self._misses, self._grace = addresses, every_secs, misses, grace_secs
 
@@ -70,21 +77,16 @@ class _Watch(threading.Thread):
         missed = dict.fromkeys(self._addresses, 0)
         while max(missed.values()) < self._misses:
             time.sleep(self._every)
-            for address in missed:
-                missed[address] = 0 if _listens(address) else missed[address] + 1
+            for reached in hosts.ask(self._addresses):
+                missed[reached.address] = 0 if reached.answer is hosts.Answer.LISTENS else missed[reached.address] + 1
         time.sleep(self._grace)  # the ordinary way out comes first, if it is open
         gone = ", ".join(address for address, count in missed.items() if count)
-        print(f"The parameter server at {gone} is gone. Start the job again: it goes on from the last checkpoint.", file=sys.stderr, flush=True)
+        print(
+            f"The parameter server at {gone} is gone. Start the job again: it goes on from the last checkpoint.",
+            file=sys.stderr,
+            flush=True,
+        )
         os._exit(PeerLostError.exit_code)
-
-
-def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except OSError:
-        return False
-    return True
 
 
 class ServerSteps:
@@ -117,7 +119,8 @@ class ServerSteps:
         self._iterators = _iterators(servers, dataset_fn, spec, self._call_steps)
         step = _on_servers(self.traced) if push_every == 1 else None
         self._call = tf.function(
-            _direct_call(step, self._call_steps) if step else _downpour_call(self.traced, self._call_steps), autograph=False
+            _direct_call(step, self._call_steps) if step else _downpour_call(self.traced, self._call_steps),
+            autograph=False,
         )
         self.how = "workers on parameter servers" + (f", exchanging every {push_every} steps" if push_every > 1 else "")
         self._running: collections.deque[tuple[int, Any]] = collections.deque()
@@ -184,7 +187,9 @@ def _static_spec(dataset: tf.data.Dataset) -> Any:
     """
     spec = dataset.element_spec
     if not stackable(spec):
-        raise ValueError(f"The input function gives {spec}. Parameter-server training takes dense batches of known shapes")
+        raise ValueError(
+            f"The input function gives {spec}. Parameter-server training takes dense batches of known shapes"
+        )
     if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
         return spec
     for first in dataset.take(1):
@@ -213,7 +218,9 @@ def _iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) -
     return PerWorkerValues(tuple(made))
 
 
-def _over_stack(iterator: Any, count: tf.Tensor, call: Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor], size: int) -> Any:
+def _over_stack(
+    iterator: Any, count: tf.Tensor, call: Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor], size: int
+) -> Any:
     """Calls with the next stack and the number of steps that it has and that are wanted; (steps, losses [size])."""
     optional = iterator.get_next_as_optional()
 
@@ -303,10 +310,11 @@ def _downpour_call(traced: TracedModel, size: int) -> Callable[..., Any]:
         counter = copies[names.index("global_step")] if counts else None
 
         def step(*batch: tf.Tensor) -> tf.Tensor:
-            before = tf.raw_ops.ReadVariableOp(resource=counter, dtype=tf.int64) if counts else None
+            if counter is None:
+                return tf.cast(part(*batch, *copies), tf.float32)
+            before = tf.raw_ops.ReadVariableOp(resource=counter, dtype=tf.int64)
             loss = part(*batch, *copies)
-            if counts:
-                tf.raw_ops.AssignVariableOp(resource=counter, value=before + 1)
+            tf.raw_ops.AssignVariableOp(resource=counter, value=before + 1)
             return tf.cast(loss, tf.float32)
 
         return _loop(step, tensors, steps, size)

@@ -78,7 +78,8 @@ class RunConfig:
         _check_strategy(self.strategy, self._cluster)
         if _kind(self.eval_distribute, "eval_distribute") not in (None, "local"):
             raise ValueError(
-                f"RunConfig was given eval_distribute={self.eval_distribute!r}. Evaluation takes one device. Leave it out"
+                f"RunConfig was given eval_distribute={self.eval_distribute!r}. Evaluation takes one device. "
+                "Leave it out"
             )
         _kind(self.train_distribute, "train_distribute")
 
@@ -221,6 +222,6 @@ def _kind(strategy: Any, name: str) -> str | None:
     if getattr(strategy, "num_replicas_in_sync", None) == 1:
         return "local"
     raise ValueError(
-        f"RunConfig was given {name}={strategy!r}. It takes a tf.distribute strategy of one device, of parameter servers "
-        "or of several workers. Leave it out: the cluster of TF_CONFIG says how to train"
+        f"RunConfig was given {name}={strategy!r}. It takes a tf.distribute strategy of one device, "
+        "of parameter servers or of several workers. Leave it out: the cluster of TF_CONFIG says how to train"
     )

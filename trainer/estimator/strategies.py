@@ -36,7 +36,12 @@ class Strategy(abc.ABC):
 
     @abc.abstractmethod
     def steps(
-        self, dataset_fn: DatasetFn, trace_model: TraceModel, config: RunConfig, position: str | None, stop_at: int | None
+        self,
+        dataset_fn: DatasetFn,
+        trace_model: TraceModel,
+        config: RunConfig,
+        position: str | None,
+        stop_at: int | None,
     ) -> Steps:
         """What makes the steps.
 
@@ -52,7 +57,7 @@ class Strategy(abc.ABC):
         """The global step that training begins at, as the chief sees it, given what this process sees."""
         return step
 
-    def share(self, store: VariableStore) -> None:
+    def share(self, store: VariableStore) -> None:  # noqa: B027  (there is nothing to give where there is one copy)
         """Gives every process the chief's values of the variables."""
 
 
@@ -69,7 +74,12 @@ class Alone(Strategy):
         return self._store
 
     def steps(
-        self, dataset_fn: DatasetFn, trace_model: TraceModel, config: RunConfig, position: str | None, stop_at: int | None
+        self,
+        dataset_fn: DatasetFn,
+        trace_model: TraceModel,
+        config: RunConfig,
+        position: str | None,
+        stop_at: int | None,
     ) -> Steps:
         dataset = dataset_fn(tf.distribute.InputContext())
         save_steps = config.save_checkpoints_steps
@@ -83,13 +93,19 @@ class Synchronous(Strategy):
         self._group = Group(config.cluster, config.train_distribute)
 
     def steps(
-        self, dataset_fn: DatasetFn, trace_model: TraceModel, config: RunConfig, position: str | None, stop_at: int | None
+        self,
+        dataset_fn: DatasetFn,
+        trace_model: TraceModel,
+        config: RunConfig,
+        position: str | None,
+        stop_at: int | None,
     ) -> Steps:
         group = self._group
         dataset = dataset_fn(tf.distribute.InputContext(group.size, group.index, group.size))
         if not stackable(dataset.element_spec):
             raise ValueError(
-                f"The input function gives {dataset.element_spec}. Synchronous training takes dense batches of known shapes"
+                f"The input function gives {dataset.element_spec}. "
+                "Synchronous training takes dense batches of known shapes"
             )
         most = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps)
         batches = StackedBatches(dataset, most)
@@ -114,11 +130,14 @@ class ParameterServers(Strategy):
         self.scope = self._servers.strategy.scope
 
     def steps(
-        self, dataset_fn: DatasetFn, trace_model: TraceModel, config: RunConfig, position: str | None, stop_at: int | None
+        self,
+        dataset_fn: DatasetFn,
+        trace_model: TraceModel,
+        config: RunConfig,
+        position: str | None,
+        stop_at: int | None,
     ) -> Steps:
-        return ps.ServerSteps(
-            self._servers, dataset_fn, trace_model, config.push_every, config.steps_per_loop, stop_at
-        )
+        return ps.ServerSteps(self._servers, dataset_fn, trace_model, config.push_every, config.steps_per_loop, stop_at)
 
 
 def choose(config: RunConfig) -> Strategy:

@@ -1,7 +1,9 @@
 """Steps of several processes in step: every one computes on its share of a batch, and all apply the same gradient.
 
-What optimizers apply is averaged over the processes, weighted by the examples that each had, inside the graph of the model function; so any
-optimizer, of Keras or of `tf.compat.v1`, makes the same update everywhere, and the variables stay equal without being sent.
+What optimizers apply is averaged over the processes, weighted by the examples that each had, inside the graph of the
+model function; so any
+optimizer, of Keras or of `tf.compat.v1`, makes the same update everywhere, and the variables stay equal without being
+sent.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator.collectives import Group, PeerLostError
 from trainer.estimator.batches import StackedBatches
+from trainer.estimator.collectives import Group, PeerLostError
 from trainer.estimator.steps import CallResult, StackedSteps, TraceModel
 from trainer.estimator.tracing import TracedModel
+
 
 @contextlib.contextmanager
 def averaged_gradients(group: Group, examples: int) -> Iterator[None]:
@@ -109,7 +112,12 @@ def peers_needed() -> Iterator[None]:
     """Turns the loss of another process into a PeerLostError."""
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError) as error:
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+    ) as error:
         raise PeerLostError(
             f"Another process of the synchronous job is gone ({type(error).__name__})",
             do="Start all of its processes again: they go on from the last checkpoint",

@@ -1,4 +1,4 @@
-"""`train_and_evaluate`: one training with evaluations and exports between, in one process."""
+"""`train_and_evaluate`: one training with evaluations and exports, in the role that this process has in it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainer.estimator import evaluator, server
 from trainer.estimator.checkpoints import step_of
+from trainer.estimator.collectives import PeerLostError
 from trainer.estimator.estimator import Estimator
+from trainer.estimator.evaluations import EvaluationListener, Evaluations, InputFn
 from trainer.estimator.exporters import Exporter
+from trainer.estimator.handover import TRAINING_DONE
 from trainer.estimator.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
 from trainer.estimator.loop import StopReason
 from trainer.estimator.run_config import RunConfig
 from trainer.job import records
 from trainer.job.errors import JobError
 
-TRAINING_DONE = "training_done.json"
 FAILED = "failed"
-InputFn = Callable[..., Any]
-EvaluationListener = Callable[[Mapping[str, Any], str], None]
+EVALUATOR_WAIT_SECS = 300.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +132,12 @@ def train_and_evaluate(
     evaluation_listeners: Sequence[EvaluationListener] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[dict[str, Any] | None, list[bytes | None] | None]:
-    """Trains up to `max_steps`; evaluates and exports after checkpoints and at the end.
+    """Does this process's part of a training up to `max_steps` with evaluations and exports.
+
+    Alone, or as chief: trains; evaluates and exports after checkpoints and at the end, unless an evaluator does. As
+    worker: trains, or serves a chief
+    that trains on parameter servers. As ps: serves. As evaluator: evaluates and exports each checkpoint until
+    training has ended.
 
     Every checkpoint but the first is evaluated when `throttle_secs` have passed since the last evaluation began, and
     the last one always is. Where another process of the job evaluates, this one only trains. Why training ended is
@@ -151,8 +158,42 @@ def train_and_evaluate(
       ValueError: saving is off, this process does not train alone, or an evaluation gave no `global_step`.
     """
     _check_arguments(estimator, train_spec, eval_spec)
-    evaluator = _LocalEvaluator(estimator, eval_spec, train_spec.max_steps, evaluation_listeners, clock)
-    evaluating = [] if estimator.config.has_evaluator else [evaluator]
+    config = estimator.config
+    evaluations = _evaluations(estimator, eval_spec, evaluation_listeners, clock)
+    match config.task_type:
+        case "evaluator":
+            _follow(estimator, evaluations, train_spec, eval_spec)
+        case "ps":
+            server.serve(config.cluster, estimator.model_dir, estimator.stop)
+        case "worker" if config.distribution == "ps":
+            server.serve(config.cluster, estimator.model_dir, estimator.stop)
+        case "worker" if not config.is_chief:
+            estimator.stop_reason = None
+            estimator.train(train_spec.input_fn, hooks=train_spec.hooks, max_steps=train_spec.max_steps)
+        case _:
+            return _train(estimator, evaluations, train_spec, eval_spec)
+    return evaluations.metrics, evaluations.export_results
+
+
+def _evaluations(
+    estimator: Estimator, spec: EvalSpec, listeners: Sequence[EvaluationListener], clock: Callable[[], float]
+) -> Evaluations:
+    exporters = _check_exporters(spec.exporters)
+    return Evaluations(estimator, spec.input_fn, spec.steps, spec.name, tuple(spec.hooks), exporters, listeners, clock)
+
+
+def _follow(estimator: Estimator, evaluations: Evaluations, train_spec: TrainSpec, eval_spec: EvalSpec) -> None:
+    """The evaluator's part."""
+    delay, throttle = eval_spec.start_delay_secs, eval_spec.throttle_secs
+    evaluator.Follower(evaluations, delay, throttle, train_spec.max_steps, estimator.stop).follow()
+
+
+def _train(
+    estimator: Estimator, evaluations: Evaluations, train_spec: TrainSpec, eval_spec: EvalSpec
+) -> tuple[dict[str, Any] | None, list[bytes | None] | None]:
+    """The part of the one process that owns checkpoints, summaries and the record of the end."""
+    local = _LocalEvaluator(evaluations, train_spec.max_steps, eval_spec.throttle_secs)
+    alone = not estimator.config.has_evaluator
     record = _TrainingRecord(estimator)
     estimator.stop_reason = None
     try:
@@ -160,15 +201,20 @@ def train_and_evaluate(
             train_spec.input_fn,
             hooks=train_spec.hooks,
             max_steps=train_spec.max_steps,
-            saving_listeners=[record, *train_spec.saving_listeners, *evaluating],
+            saving_listeners=[record, *train_spec.saving_listeners, *([local] if alone else [])],
         )
-        if estimator.stop_reason is not StopReason.INTERRUPTED:
-            evaluator.finish()
-    except Exception:
-        record.failed()
+        if estimator.stop_reason is not StopReason.INTERRUPTED and alone:
+            local.finish()
+    except Exception as error:
+        if not isinstance(error, PeerLostError):  # that job goes on when its processes are back
+            record.failed()
         raise
     record.ended(estimator.stop_reason)
-    return evaluator.metrics, evaluator.export_results
+    if not alone and estimator.stop_reason not in (None, StopReason.INTERRUPTED):
+        latest = estimator.latest_checkpoint()
+        step = step_of(latest) if latest else 0
+        return evaluator.wait_for_last(estimator.model_dir, step, EVALUATOR_WAIT_SECS), None
+    return evaluations.metrics, evaluations.export_results
 
 
 def _check_arguments(estimator: Any, train_spec: Any, eval_spec: Any) -> None:
@@ -182,12 +228,6 @@ def _check_arguments(estimator: Any, train_spec: Any, eval_spec: Any) -> None:
 
 
 def _check_config(config: RunConfig) -> None:
-    if config.task_type in ("evaluator", "ps") or config.num_worker_replicas > 1 or config.num_ps_replicas:
-        raise ValueError(
-            f"train_and_evaluate was called in the task {config.task_type} {config.task_id} of a cluster. "
-            "This version trains in one process: without a cluster, or as a chief without workers and ps. "
-            "Unset TF_CONFIG to train here"
-        )
     if not config.saves_checkpoints:
         raise ValueError(
             "train_and_evaluate was called while saving is off. It evaluates and exports checkpoints. "
@@ -225,87 +265,20 @@ class _TrainingRecord(CheckpointSaverListener):
         records.write(str(self._file), {"reason": reason, "global_step": step, "checkpoint": name})
 
 
-@dataclasses.dataclass
 class _LocalEvaluator(CheckpointSaverListener):
-    """Evaluates checkpoints of the training that it listens to.
+    """Evaluates checkpoints of the training that it listens to."""
 
-    Attributes:
-      estimator: what is trained.
-      spec: what to evaluate and export.
-      max_steps: the step to end at, whose exports are final; None where the data say when.
-      listeners: told of each evaluation.
-      clock: seconds.
-      metrics: of the last evaluation.
-      export_results: what its exporters gave.
-    """
-
-    estimator: Estimator
-    spec: EvalSpec
-    max_steps: int | None
-    listeners: Sequence[EvaluationListener]
-    clock: Callable[[], float]
-    metrics: dict[str, Any] | None = None
-    export_results: list[bytes | None] | None = None
-
-    def __post_init__(self) -> None:
-        self._exporters = _check_exporters(self.spec.exporters)
+    def __init__(self, evaluations: Evaluations, max_steps: int | None, throttle_secs: float) -> None:
+        self.evaluations, self._max_steps, self._throttle = evaluations, max_steps, throttle_secs
         self._saves = 0
-        self._evaluated: str | None = None
-        self._began = 0.0
-        self._final = False
 
     def after_save(self, global_step_value: int) -> None:
         self._saves += 1
-        if self._saves == 1:
-            return
-        if self._evaluated is None or self.clock() - self._began >= self.spec.throttle_secs:
-            final = self.max_steps is not None and global_step_value >= self.max_steps
-            self._evaluate(self._latest(), final)
+        hurried = bool(self.evaluations.estimator.stop)  # a runner that ends the process leaves it seconds
+        if self._saves > 1 and not hurried and self.evaluations.secs_since_last() >= self._throttle:
+            self.evaluations.evaluate(final=self._max_steps is not None and global_step_value >= self._max_steps)
 
     def finish(self) -> None:
         """Evaluates the last checkpoint if it was not, and lets exporters that export the final model do so."""
-        if not self._saves:
-            return
-        latest = self._latest()
-        if self._evaluated != latest:
-            self._evaluate(latest, final=True)
-        elif not self._final:
-            self._export_final(latest)
-
-    def _latest(self) -> str:
-        latest = self.estimator.latest_checkpoint()
-        assert latest is not None
-        return latest
-
-    def _evaluate(self, checkpoint: str, final: bool) -> None:
-        self._evaluated, self._began, self._final = checkpoint, self.clock(), final
-        spec = self.spec
-        metrics = self.estimator.evaluate(
-            spec.input_fn, steps=spec.steps, hooks=spec.hooks, checkpoint_path=checkpoint, name=spec.name
-        )
-        self.metrics = _checked_metrics(metrics)
-        for listener in self.listeners:
-            listener(self.metrics, checkpoint)
-        self.export_results = [self._export(exporter, checkpoint, final) for exporter in self._exporters]
-
-    def _export_final(self, checkpoint: str) -> None:
-        """After an evaluation that turned out to be the last one; exporters of every checkpoint had it then."""
-        self._final = True
-        for index, exporter in enumerate(self._exporters):
-            if exporter.only_final and self.export_results is not None:
-                self.export_results[index] = self._export(exporter, checkpoint, final=True)
-
-    def _export(self, exporter: Exporter, checkpoint: str, final: bool) -> bytes | None:
-        path = os.path.join(self.estimator.model_dir, "export", exporter.name)
-        return exporter.export(self.estimator, path, checkpoint, self.metrics or {}, final)
-
-
-def _checked_metrics(metrics: Any) -> dict[str, Any]:
-    if not isinstance(metrics, Mapping) or not metrics:
-        raise ValueError(f"The evaluation gave {metrics!r}. It has to give a dict of metrics. Return one from evaluate")
-    if "global_step" not in metrics:
-        raise ValueError(
-            f"The evaluation gave {', '.join(metrics)}, and no global_step. It has to give the step of the checkpoint. "
-            "Return global_step from evaluate too"
-        )
-    return dict(metrics)
+        if self._saves:
+            self.evaluations.finish()

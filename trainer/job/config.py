@@ -101,14 +101,15 @@ class RunSettings:
         (ExporterKind.LATEST,), "when to export: latest (each evaluation), best, final (once); empty for never"
     )
     separate_evaluator: bool = setting(False, "another process of the job evaluates; set by launchers")
-    strategy: Strategy = setting(Strategy.AUTO, "auto reads the cluster")
+    strategy: Strategy = setting(Strategy.AUTO, "auto: ps if the cluster has ps, sync if it has workers, else local")
+    push_every: int = setting(1, "steps between a worker's exchanges with the parameter servers")
     steps_per_loop: int | None = setting(None, "steps in one device call; default: found automatically")
     hyperparameter_metric_tag: str | None = setting(
         None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else rmse"
     )
 
     def __post_init__(self) -> None:
-        for name in ("train_steps", "eval_steps", "save_checkpoints_steps", "steps_per_loop"):
+        for name in ("train_steps", "eval_steps", "save_checkpoints_steps", "steps_per_loop", "push_every"):
             require_positive(name, getattr(self, name), "a whole number from 1 up")
         require_positive("save_checkpoints_secs", self.save_checkpoints_secs, "seconds above 0")
         for name in ("eval_delay_secs", "min_eval_frequency", "keep_checkpoint_max"):

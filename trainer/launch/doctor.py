@@ -14,11 +14,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import trainer
-from trainer.job import cluster, layout
+from trainer.job import cluster, hosts, layout
 from trainer.job.cluster import EVALUATOR, Cluster
 from trainer.job.errors import UsageError
-from trainer.launch import hosts, machine, options, ports
-from trainer.launch.hosts import Answer, Reached
+from trainer.job.hosts import Answer, Reached
+from trainer.launch import machine, options, ports
 
 _NEEDED_MODULES = ("tensorflow", "keras", "absl", "numpy", "tensorboard", "rich", "hypertune", "google.cloud.storage")
 _MEMORY_OF_A_PROCESS = 1 << 30

@@ -1,7 +1,8 @@
-"""A job in one process: data, estimator, training with evaluations, and what is said at the end."""
+"""One process of a job, in its role: data, estimator, training with evaluations, and what is said at the end."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import json
@@ -34,7 +35,7 @@ from trainer.estimator import (
 )
 from trainer.estimator.export import ServingInputReceiver
 from trainer.estimator.progress import Progress
-from trainer.estimator.training import EvaluationListener
+from trainer.estimator.evaluations import EvaluationListener
 from trainer.job import flags, layout, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, ExporterKind, RunSettings
@@ -47,12 +48,12 @@ from trainer.model import Params
 _log = logging.getLogger(__name__)
 
 
-class SingleProcessJob:
-    """One run, from the settings to the closing table.
+class JobProcess:
+    """One process that trains or evaluates, from the settings to the closing table.
 
     Args:
       settings: holds RunSettings, DataConfig and Params.
-      member: a local cluster.
+      member: the process's place in its cluster.
       files: where everything goes; its root exists.
       schema: of the data.
       environ: of the process.
@@ -62,6 +63,7 @@ class SingleProcessJob:
         self, settings: flags.Settings, member: Cluster, files: Layout, schema: Schema, environ: Mapping[str, str]
     ) -> None:
         self._run, self._data, self._params = settings[RunSettings], settings[DataConfig], settings[Params]
+        self._member = member
         self._files, self._schema, self._started = files, schema, time.monotonic()
         self._tuner = tuner.from_environment(environ, tag=self._run.hyperparameter_metric_tag, trial=member.trial)
         self._progress = Progress(self._run.max_steps(self._data.num_epochs))
@@ -77,7 +79,8 @@ class SingleProcessJob:
         Raises:
           JobError: on data or a loss that make no sense, where they are known to be the cause.
         """
-        baselines = inputs.baselines(self._data)
+        member = self._member
+        baselines = inputs.baselines(self._data) if member.is_chief or member.is_evaluator else {}
         params = dataclasses.replace(self._params, schema=self._schema)
         estimator = model.make_estimator(params, self._files.root, self._run_config())
         stop.tell(estimator.request_stop)
@@ -85,6 +88,8 @@ class SingleProcessJob:
         if stop.reason is not None:
             _log.info("Saved after %s; run the same command again to continue.", stop.reason)
             return SAVED_EXIT_CODE
+        if not member.is_chief:
+            return 0
         if metrics is None and pathlib.Path(self._files.summary).exists():
             _log.info("Nothing to do: %s is trained. Raise --train_steps to go on.", self._files.root)
             return 0
@@ -98,14 +103,14 @@ class SingleProcessJob:
             _log.info("%s", report.evaluation_line(metrics, baselines))
 
         train_spec = TrainSpec(
-            lambda: inputs.train_input_fn(self._data),
+            lambda input_context: inputs.train_input_fn(self._data, input_context),
             max_steps=self._run.max_steps(self._data.num_epochs),
-            hooks=[self._progress],
+            hooks=[self._progress] if self._member.is_chief else [],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
         eval_spec = self._eval_spec()
         try:
-            with self._progress.shown():
+            with self._progress.shown() if self._member.is_chief else contextlib.nullcontext():
                 metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         except tf.errors.InvalidArgumentError as error:
             fault = inputs.locate_fault(self._data)
@@ -129,8 +134,10 @@ class SingleProcessJob:
             save_checkpoints_steps=self._run.save_checkpoints_steps,
             save_checkpoints_secs=self._run.save_secs,
             keep_checkpoint_max=self._run.keep_checkpoint_max,
-            log_step_count_steps=None,
             steps_per_loop=self._run.steps_per_loop,
+            strategy=self._run.strategy.value,
+            push_every=self._run.push_every,
+            separate_evaluator=self._run.separate_evaluator,
         )
 
     def _eval_spec(self) -> EvalSpec:

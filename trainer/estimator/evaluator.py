@@ -1,0 +1,131 @@
+"""The evaluator's role: follows the checkpoints of a training in other processes.
+
+It evaluates each checkpoint once, across its own restarts, exports, and ends when training has ended, for whatever
+reason, and the last
+checkpoint is evaluated. Its record, `evaluator.json`, tells the chief which checkpoint is being read, so that it
+stays, and what the last
+evaluation gave.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trainer.estimator.checkpoints import step_of
+from trainer.estimator.evaluations import Evaluations
+from trainer.estimator.handover import EVALUATOR, TRAINING_DONE, read_record
+from trainer.estimator.loop import Stop
+from trainer.job import records
+
+log = logging.getLogger("trainer")
+
+_POLL_SECS = 0.5
+
+
+class Follower:
+    """Evaluates checkpoints as they appear.
+
+    Args:
+      evaluations: what to do with a checkpoint.
+      start_delay_secs: before the first evaluation.
+      throttle_secs: the least time between the beginnings of two evaluations.
+      max_steps: the global step that the training ends at; None where the data say when.
+      stop: asked from outside.
+      wait: waits some seconds; the clock's other half.
+    """
+
+    def __init__(
+        self,
+        evaluations: Evaluations,
+        start_delay_secs: float,
+        throttle_secs: float,
+        max_steps: int | None,
+        stop: Stop,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._evaluations, self._delay, self._throttle = evaluations, start_delay_secs, throttle_secs
+        self._max_steps, self._stop, self._wait = max_steps, stop, wait
+        self._estimator = evaluations.estimator
+        self._dir = self._estimator.model_dir
+        known = read_record(self._dir, EVALUATOR)
+        self._evaluated: int | None = known.get("global_step")
+        self._finished = bool(known.get("final"))
+        self._metrics: Mapping[str, Any] = known.get("metrics", {})
+
+    def follow(self) -> None:
+        """Evaluates until training has ended and its last checkpoint is evaluated, or a stop is asked for."""
+        self._pause(self._delay)
+        while not self._stop:
+            done = self._done()
+            latest = self._estimator.latest_checkpoint()
+            if latest is not None and step_of(latest) != self._evaluated:
+                self._evaluate(latest, final=self._is_last(latest, done))
+                self._pause(self._throttle - self._evaluations.secs_since_last())
+            elif done is not None:
+                self._finish(latest)
+                return
+            else:
+                self._wait(_POLL_SECS)
+
+    def _done(self) -> Mapping[str, Any] | None:
+        """The record of the ended training; not one that an earlier, shorter training left."""
+        done = read_record(self._dir, TRAINING_DONE)
+        shorter = (
+            self._max_steps is not None and done.get("reason") == "max_steps" and done["global_step"] < self._max_steps
+        )
+        return None if not done or shorter else done
+
+    def _is_last(self, latest: str, done: Mapping[str, Any] | None) -> bool:
+        if done is not None:
+            return done.get("checkpoint") == os.path.basename(latest)
+        return self._max_steps is not None and step_of(latest) >= self._max_steps
+
+    def _pause(self, secs: float) -> None:
+        """Waits, but no longer than training goes on."""
+        while secs > 0 and not self._stop and self._done() is None:
+            self._wait(min(secs, _POLL_SECS))
+            secs -= _POLL_SECS
+
+    def _evaluate(self, checkpoint: str, final: bool) -> None:
+        self._write(reading=os.path.basename(checkpoint))
+        self._evaluations.evaluate(final)
+        evaluated = self._evaluations.checkpoint or checkpoint
+        self._evaluated, self._finished = step_of(evaluated), final
+        self._metrics = self._evaluations.metrics or {}
+        self._write(reading=None)
+
+    def _finish(self, latest: str | None) -> None:
+        if latest is not None and not self._finished:
+            if self._evaluations.checkpoint is not None:
+                self._evaluations.finish()
+            self._finished = True
+            self._write(reading=None)
+
+    def _write(self, reading: str | None) -> None:
+        os.makedirs(self._dir, exist_ok=True)
+        record = {
+            "reading": reading,
+            "at": time.time(),
+            "global_step": self._evaluated,
+            "final": self._finished,
+            "metrics": self._metrics,
+        }
+        records.write(os.path.join(self._dir, EVALUATOR), record)
+
+
+def wait_for_last(
+    model_dir: str, step: int, secs: float, wait: Callable[[float], None] = time.sleep
+) -> dict[str, Any] | None:
+    """What the evaluator gave for the last checkpoint, waiting for it for some seconds; None when it did not come."""
+    while secs > 0:
+        record = read_record(model_dir, EVALUATOR)
+        if record.get("final") and record.get("global_step") == step:
+            return dict(record["metrics"])
+        wait(_POLL_SECS)
+        secs -= _POLL_SECS
+    log.warning("The evaluator has not evaluated step %d in time, so the job ends without its metrics.", step)
+    return None

@@ -1,0 +1,70 @@
+"""Whether the other processes of a cluster can be reached: all asked at once, in bounded time."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import socket
+import threading
+import time
+from collections.abc import Iterable
+
+TIMEOUT_SECS = 2.0
+
+
+class Answer(enum.Enum):
+    """What came of a connection."""
+
+    LISTENS = "listens"
+    REFUSED = "nobody listens there"
+    UNKNOWN = "no such host"
+    SILENT = f"no answer in {TIMEOUT_SECS:g} s"
+    FAILED = "cannot be reached"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reached:
+    """The answer of one address, and the system's words where it failed otherwise."""
+
+    address: str
+    answer: Answer
+    detail: str | None = None
+
+
+def ask(addresses: Iterable[str], timeout_secs: float = TIMEOUT_SECS) -> list[Reached]:
+    """Connects to every `host:port` at once and waits no longer than `timeout_secs` for all together.
+
+    A name server that does not answer cannot be interrupted, so threads that are late are left to themselves.
+    """
+    wanted = list(addresses)
+    found: dict[str, Reached] = {}
+    threads = [
+        threading.Thread(target=lambda at=address: found.update({at: _connect(at, timeout_secs)}), daemon=True)
+        for address in wanted
+    ]
+    deadline = time.monotonic() + timeout_secs
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
+    return [found.get(address) or Reached(address=address, answer=Answer.SILENT) for address in wanted]
+
+
+def split(address: str) -> tuple[str, int]:
+    """Host, without brackets, and port of a checked `host:port`."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _connect(address: str, timeout_secs: float) -> Reached:
+    try:
+        with socket.create_connection(split(address), timeout=timeout_secs):
+            return Reached(address=address, answer=Answer.LISTENS)
+    except ConnectionRefusedError:
+        return Reached(address=address, answer=Answer.REFUSED)
+    except (socket.gaierror, UnicodeError):
+        return Reached(address=address, answer=Answer.UNKNOWN)
+    except TimeoutError:
+        return Reached(address=address, answer=Answer.SILENT)
+    except OSError as error:
+        return Reached(address=address, answer=Answer.FAILED, detail=error.strerror or str(error))
