@@ -33,9 +33,9 @@ from trainer.estimator import (
     train_and_evaluate,
     tuner,
 )
+from trainer.estimator.evaluations import EvaluationListener
 from trainer.estimator.export import ServingInputReceiver
 from trainer.estimator.progress import Progress
-from trainer.estimator.evaluations import EvaluationListener
 from trainer.job import flags, layout, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, ExporterKind, RunSettings
