@@ -15,9 +15,12 @@ assert VERSION is not None
 TRAINING = [
     "absl-py>=2.5",  # the flags of trainer.task
     "cloudml-hypertune>=0.1.0.dev6",  # builds the lines that a tuner reads; only released as a development version
-    "google-cloud-storage>=3.17",  # gs:// paths
+    "google-cloud-storage>=3.17",  # buckets: what a runner's image has to bring for gs:// paths
+    "google-crc32c>=1.5",  # checksums of TFRecord, without TensorFlow
     "keras>=3.15",  # layers, optimizers and metrics in model functions
     "numpy>=2.0",  # reading data and scoring baselines before TensorFlow is loaded
+    "packaging>=24.0",  # doctor compares versions
+    "protobuf>=6.31",  # checkpoint states, SavedModels and examples, as TensorFlow's own files have them
     "rich>=15.0",  # the live line on a terminal
     "tensorboard>=2.21",  # tf.summary needs it, and TensorFlow no longer brings it
     # Where a wheel without CUDA exists it is a third of the size; docs/contributing.md says how to train on a GPU.
@@ -29,6 +32,7 @@ DEV = [
     "hypothesis>=6.150",  # properties of flags
     "mypy>=2.0",  # types
     "pytest>=9.0",  # tests
+    "pytest-timeout>=2.4",  # ends a test that hangs
     "ruff>=0.15",  # lint
 ]
 

@@ -1,4 +1,4 @@
-"""Answers one signature of a SavedModel through TensorFlow's C API, which TensorFlow Serving stands on, without Python's.
+"""Answers one signature of a SavedModel through TensorFlow's C API, which TensorFlow Serving stands on.
 
 `python c_api_session.py REQUEST.json` with {"library", "export_dir", "input": [op, output], "output": [op, output],
 "floats" or "strings"}; prints the float32 outputs as JSON.
