@@ -7,6 +7,7 @@ What a step exchanges is packed into one vector, so that it costs one collective
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,7 @@ from trainer.job.errors import JobError
 
 _GROUP = 1
 _SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
+_MOST_BITS = 64
 
 
 class PeerLostError(JobError):
@@ -45,24 +47,40 @@ class Group:
         self.is_chief = cluster.is_chief
         self._device = f"/job:{cluster.task_type}/replica:0/task:{cluster.task_id}/device:CPU:0"
         self._keys = itertools.count(1000)
-        self._sums = {dtype: self._eager_sum(dtype) for dtype in _SUMMED}
+        self._sum_of = functools.cache(self._eager_sum)
 
     def sum(self, vector: tf.Tensor) -> tf.Tensor:
         """The sum over all processes of a vector that has the same length in each; called in a graph, in the same
         order everywhere."""
+        return self._reduced(vector, next(self._keys))
+
+    def _reduced(self, vector: tf.Tensor, key: int) -> tf.Tensor:
         with tf.device(self._device):
             return collective_ops.all_reduce_v2(
-                vector, self.size, _GROUP, next(self._keys), merge_op="Add", final_op="Id", communication_hint="RING"
+                vector, self.size, _GROUP, key, merge_op="Add", final_op="Id", communication_hint="RING"
             )
 
-    def _eager_sum(self, dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
-        return tf.function(self.sum, autograph=False).get_concrete_function(tf.TensorSpec([None], dtype))
+    def _sum_now(self, vector: tf.Tensor) -> tf.Tensor:
+        """`sum` between device calls.
+
+        TensorFlow remembers the shape that an exchange of one key had, and a process may forget later than its peer
+        asks again: so each length, rounded up to a power of two, has a key of its own, the same in all processes.
+        """
+        length = int(vector.shape[0])
+        bits = max(length - 1, 0).bit_length()
+        padded = tf.pad(vector, [[0, (1 << bits) - length]])
+        return self._sum_of(vector.dtype, bits)(padded)[:length]
+
+    def _eager_sum(self, dtype: tf.DType, bits: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        key = 1 + _SUMMED.index(dtype) * _MOST_BITS + bits
+        call = tf.function(lambda vector: self._reduced(vector, key), autograph=False)
+        return call.get_concrete_function(tf.TensorSpec([1 << bits], dtype))
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
         """What every process gave: float64 [processes, values]; called between device calls by all of them."""
         mine = np.zeros([self.size, len(values)])
         mine[self.index] = values
-        return self._sums[tf.float64](tf.constant(mine.ravel(), tf.float64)).numpy().reshape(mine.shape)
+        return self._sum_now(tf.constant(mine.ravel(), tf.float64)).numpy().reshape(mine.shape)
 
     def from_chief(self, variables: Sequence[tf.Variable]) -> None:
         """Sets numeric variables to the chief's values."""
@@ -75,7 +93,7 @@ class Group:
     def _set_from_chief(self, dtype: tf.DType, variables: list[tf.Variable]) -> None:
         flat = tf.concat([tf.reshape(variable.read_value(), [-1]) for variable in variables], 0)
         sent = flat if dtype in _SUMMED else tf.cast(flat, tf.float64 if dtype.is_floating else tf.int64)
-        agreed = tf.cast(self._sums[sent.dtype](sent if self.is_chief else tf.zeros_like(sent)), dtype)
+        agreed = tf.cast(self._sum_now(sent if self.is_chief else tf.zeros_like(sent)), dtype)
         sizes = [variable.shape.num_elements() for variable in variables]
         for variable, part in zip(variables, tf.split(agreed, sizes), strict=True):
             variable.assign(tf.reshape(part, variable.shape))
