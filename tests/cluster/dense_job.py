@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -98,7 +97,6 @@ def full_batches(rows: str, shares: list[int] | None) -> Callable[..., tf.data.D
 
 
 def main(argv: list[str]) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen = options(argv)
     config = RunConfig(save_checkpoints_steps=1000, save_summary_steps=None, push_every=chosen.push_every)
     estimator = Estimator(model_fn, chosen.output_dir, config, {"optimizer": chosen.optimizer})

@@ -1,0 +1,152 @@
+"""The losses of a cluster are those of one process that has all of the data in every batch."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cluster import dense_job
+from tests.cluster.conftest import Job, Start
+
+pytestmark = pytest.mark.process
+
+ETT = Path(__file__).parents[2] / ".." / "shared" / "data" / "ett" / "ETTh1.csv"
+LOOKBACK, HORIZON, WINDOWS = 96, 24, 256
+PUBLISHED = {
+    0: 1.096443,
+    1: 0.585574,
+    2: 0.398568,
+    5: 0.293939,
+    10: 0.284094,
+    20: 0.275831,
+    50: 0.258127,
+    100: 0.242116,
+    200: 0.228971,
+}
+SGD_RATE = 0.05
+
+
+def save_rows(file: Path, x: np.ndarray, y: np.ndarray) -> str:
+    np.savez(file, x=x, y=y)
+    return str(file)
+
+
+def generated(count: int = 128) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of which no two shares are alike: float64 [count, 12] and [count, 3]."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(count, 12)) + np.linspace(-1, 1, count)[:, None]
+    return x, x @ rng.normal(size=(12, 3)) + rng.normal(size=(count, 3))
+
+
+def exact_path(x: np.ndarray, y: np.ndarray, steps: int) -> np.ndarray:
+    """The losses of the dense layer from zero under SGD, in float64."""
+    weights, inputs = np.zeros((x.shape[1] + 1, y.shape[1])), np.hstack([x, np.ones((len(x), 1))])
+    found = []
+    for _ in range(steps):
+        error = inputs @ weights - y
+        found.append((error**2).mean())
+        weights -= SGD_RATE * 2 * inputs.T @ error / error.size
+    return np.array(found)
+
+
+def alone(directory: Path, rows: str, *task: str) -> np.ndarray:
+    """The losses of one process that has everything."""
+    dense_job.main([f"--output_dir={directory}/alone", f"--rows={rows}", *task])
+    return losses(directory / "alone", "worker-0")
+
+
+def losses(directory: Path, name: str) -> np.ndarray:
+    return np.array(json.loads((directory / f"losses-{name}.json").read_text()))
+
+
+def run(start: Start, directory: Path, rows: str, *flags: str, task: list[str]) -> Job:
+    job = start(
+        *flags, module="tests.cluster.dense_job", task=[f"--output_dir={directory}/run", f"--rows={rows}", *task]
+    )
+    job.completes()
+    return job
+
+
+@pytest.fixture(scope="module")
+def ett_rows(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Each column of each window a row: 1,792 of them, standardised by the 8,640 rows of training."""
+    if not ETT.exists():
+        pytest.skip("../shared/data/ett/ETTh1.csv is not here: its licence keeps it out of the project")
+    values = np.genfromtxt(ETT, delimiter=",", skip_header=1)[:, 1:]
+    values = (values - values[:8640].mean(0)) / values[:8640].std(0)
+    windows = np.stack([values[at : at + LOOKBACK + HORIZON].T for at in range(WINDOWS)]).reshape(
+        -1, LOOKBACK + HORIZON
+    )
+    file = tmp_path_factory.mktemp("ett") / "rows.npz"
+    return save_rows(file, windows[:, :LOOKBACK], windows[:, LOOKBACK:])
+
+
+def assert_published(found: np.ndarray) -> None:
+    assert len(found) == 201
+    assert {step: found[step] for step in PUBLISHED} == pytest.approx(PUBLISHED, abs=1e-4)
+
+
+def test_one_process_follows_the_path_of_exact_arithmetic(tmp_path: Path) -> None:
+    x, y = generated()
+    rows = save_rows(tmp_path / "rows.npz", x, y)
+    assert alone(tmp_path, rows, "--steps=60") == pytest.approx(exact_path(x, y, 60), rel=1e-6)
+
+
+# Synchronous workers
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_synchronous_workers_follow_the_published_path_of_etth1(
+    start: Start, tmp_path: Path, ett_rows: str, workers: int
+) -> None:
+    run(start, tmp_path, ett_rows, f"--worker={workers}", task=["--steps=201"])
+    chief = losses(tmp_path / "run", "chief-0")
+    assert_published(chief)
+    for index in range(workers):
+        assert np.array_equal(losses(tmp_path / "run", f"worker-{index}"), chief)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_unequal_shares_count_by_their_examples(start: Start, tmp_path: Path, optimizer: str) -> None:
+    rows = save_rows(tmp_path / "rows.npz", *generated())
+    task = ["--steps=60", f"--optimizer={optimizer}", "--shares", "90", "31", "7"]
+    run(start, tmp_path, rows, "--worker=2", task=task)
+    expected = alone(tmp_path, rows, *task)
+    for name in ("chief-0", "worker-0", "worker-1"):
+        assert losses(tmp_path / "run", name) == pytest.approx(expected, rel=1e-6)
+
+
+def test_early_stopping_in_the_chief_ends_every_worker_at_the_same_step(start: Start, tmp_path: Path) -> None:
+    rows = save_rows(tmp_path / "rows.npz", *generated())
+    job = run(start, tmp_path, rows, "--worker=2", task=["--steps=100000", "--stop_early_at=300"])
+    done = json.loads((tmp_path / "run" / "training_done.json").read_text())
+    counts = {len(losses(tmp_path / "run", name)) for name in ("chief-0", "worker-0", "worker-1")}
+    assert (done["reason"], {done["global_step"]}) == ("early_stop", counts)
+    assert 300 <= done["global_step"] < 100000
+    assert len(re.findall(r"worker:\d ended with 0", job.text)) == 2
+
+
+# Parameter servers
+
+
+def test_one_worker_on_a_parameter_server_follows_the_published_path_of_etth1(
+    start: Start, tmp_path: Path, ett_rows: str
+) -> None:
+    run(start, tmp_path, ett_rows, "--worker=1", "--ps=1", task=["--steps=201"])
+    assert_published(losses(tmp_path / "run", "chief-0"))
+
+
+@pytest.mark.parametrize(("optimizer", "push_every"), [("adam", 1), ("sgd", 7), ("adam", 7)])
+def test_one_worker_on_two_parameter_servers_follows_the_path_of_one_process(
+    start: Start, tmp_path: Path, optimizer: str, push_every: int
+) -> None:
+    rows = save_rows(tmp_path / "rows.npz", *generated())
+    task = ["--steps=60", f"--optimizer={optimizer}", f"--push_every={push_every}"]
+    job = run(start, tmp_path, rows, "--worker=1", "--ps=2", task=task)
+    assert losses(tmp_path / "run", "chief-0") == pytest.approx(alone(tmp_path, rows, *task), rel=1e-6)
+    held = re.search(r"kernel on (\S+) bias on (\S+)", job.text)
+    assert held and {place.split("/")[3] for place in held.groups()} == {"task:0", "task:1"}
