@@ -30,6 +30,7 @@ from trainer.estimator import (
     LatestExporter,
     RunConfig,
     TrainSpec,
+    collectives,
     train_and_evaluate,
     tuner,
 )
@@ -136,9 +137,15 @@ class JobProcess:
             keep_checkpoint_max=self._run.keep_checkpoint_max,
             steps_per_loop=self._run.steps_per_loop,
             strategy=self._run.strategy.value,
+            train_distribute=self._met(),
             push_every=self._run.push_every,
             separate_evaluator=self._run.separate_evaluator,
         )
+
+    def _met(self) -> tf.distribute.Strategy | None:
+        """The strategy of synchronous processes, which meet before a model computes anything; None for others."""
+        asked = RunConfig(strategy=self._run.strategy.value)
+        return collectives.join(self._member) if asked.distribution == "sync" else None
 
     def _eval_spec(self) -> EvalSpec:
         return EvalSpec(

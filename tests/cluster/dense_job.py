@@ -1,7 +1,6 @@
-"""A job of a person's own: one dense layer from zero, a full batch at every step, under whatever cluster TF_CONFIG names.
+"""A job of a person's own: one dense layer from zero, a full batch at every step, in whatever cluster TF_CONFIG names.
 
-Every process that trains notes its losses in `losses-ROLE-INDEX.json`, the chief where its variables are in
-`devices.json`.
+Every process that trains notes its losses in `losses-ROLE-INDEX.json`, and says where its variables are.
 """
 
 from __future__ import annotations
@@ -50,19 +49,14 @@ def model_fn(features: Any, labels: Any, mode: str, params: dict[str, Any]) -> E
     kernel = tf.compat.v1.get_variable("kernel", [features.shape[1], labels.shape[1]], initializer=zeros)
     bias = tf.compat.v1.get_variable("bias", [labels.shape[1]], initializer=zeros)
     loss = tf.reduce_mean((features @ kernel + bias - labels) ** 2)
-    if mode == ModeKeys.TRAIN:
-        print("kernel on", kernel.device, "bias on", bias.device, flush=True)
-    if mode == ModeKeys.TRAIN and params["optimizer"] == "sgd":
-        step = tf.compat.v1.train.get_global_step()
-        return EstimatorSpec(
-            mode, loss=loss, train_op=tf.compat.v1.train.GradientDescentOptimizer(0.05).minimize(loss, step)
-        )
-    if mode == ModeKeys.TRAIN:
-        gradients = tf.gradients(loss, [kernel, bias])
-        return EstimatorSpec(
-            mode, loss=loss, train_op=keras.optimizers.Adam(0.01).apply_gradients(zip(gradients, [kernel, bias]))
-        )
-    return EstimatorSpec(mode, loss=loss)
+    if mode != ModeKeys.TRAIN:
+        return EstimatorSpec(mode, loss=loss)
+    print("kernel on", kernel.device, "bias on", bias.device, flush=True)
+    gradients = zip(tf.gradients(loss, [kernel, bias]), [kernel, bias], strict=True)
+    optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.05)
+    if params["optimizer"] == "adam":
+        optimizer = keras.optimizers.Adam(0.01)
+    return EstimatorSpec(mode, loss=loss, train_op=optimizer.apply_gradients(gradients))
 
 
 class Losses(TrainingHook):

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tensorflow.python.ops import collective_ops
 
 from trainer.job.cluster import Cluster
-from trainer.job.errors import JobError
+from trainer.job.errors import JobError, UsageError
 
 _GROUP = 1
 _SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
@@ -29,6 +29,31 @@ class PeerLostError(JobError):
     exit_code = 143
 
 
+def join(cluster: Cluster) -> tf.distribute.Strategy:
+    """Meets the other processes that train together, and waits for all of them.
+
+    Whoever computes with TensorFlow before training, as a Keras model does when it is built, joins before that and
+    hands the strategy on in `RunConfig(train_distribute=...)`.
+
+    Raises:
+      UsageError: TensorFlow has computed something already.
+    """
+    training = {job: nodes for job, nodes in cluster.cluster_spec.items() if job in ("chief", "worker")}
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(training), task_type=cluster.task_type, task_id=cluster.task_id, rpc_layer="grpc"
+    )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    except RuntimeError as error:
+        if "program startup" not in str(error):
+            raise
+        raise UsageError(
+            "TensorFlow has computed something before the synchronous workers met, as a Keras model does when built",
+            "Workers meet before anything is computed",
+            "Call tf.distribute.MultiWorkerMirroredStrategy() first and give it to RunConfig(train_distribute=...)",
+        ) from error
+
+
 class Group:
     """The chief and the workers of a synchronous job.
 
@@ -38,11 +63,7 @@ class Group:
     """
 
     def __init__(self, cluster: Cluster, strategy: tf.distribute.Strategy | None = None) -> None:
-        training = {job: nodes for job, nodes in cluster.cluster_spec.items() if job in ("chief", "worker")}
-        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-            tf.train.ClusterSpec(training), task_type=cluster.task_type, task_id=cluster.task_id, rpc_layer="grpc"
-        )
-        self.strategy = strategy or tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        self.strategy = strategy or join(cluster)
         self.size, self.index = cluster.num_worker_replicas, cluster.global_id_in_cluster or 0
         self.is_chief = cluster.is_chief
         self._device = f"/job:{cluster.task_type}/replica:0/task:{cluster.task_id}/device:CPU:0"

@@ -74,7 +74,7 @@ class Estimator:
 
     @property
     def config(self) -> RunConfig:
-        return copy.deepcopy(self._config)
+        return self._config.replace()  # a strategy in it cannot be copied
 
     @property
     def params(self) -> Any:
