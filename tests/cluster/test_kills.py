@@ -1,0 +1,102 @@
+"""kill -9 of each process of a job, in the middle: what ends, what goes on, and where the job arrives."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Job, Start
+
+pytestmark = pytest.mark.process
+
+IN_FLIGHT = 50
+"""Steps of one call, the most that the death of a worker can repeat."""
+
+
+def task(directory: Path, steps: int, **flags: Any) -> list[str]:
+    chosen = {"save_checkpoints_steps": 200, "min_eval_frequency": 600, "eval_delay_secs": 0, "seed": 1, **flags}
+    return [
+        f"--output_dir={directory}/run",
+        f"--train_steps={steps}",
+        *(f"--{name}={value}" for name, value in chosen.items()),
+    ]
+
+
+def done(directory: Path) -> dict[str, Any]:
+    return json.loads((directory / "run" / "training_done.json").read_text())
+
+
+def secs(job: Job, event: str) -> float:
+    """When the launcher saw something, on its clock."""
+    found = re.search(rf"^launch +\| +([\d.]+) s  {event}", job.text, re.MULTILINE)
+    assert found, job.text
+    return float(found[1])
+
+
+def assert_trained(directory: Path, steps: int, slack: int = 0) -> None:
+    record = done(directory)
+    assert record["reason"] == "max_steps"
+    assert steps <= record["global_step"] <= steps + slack
+    assert record["checkpoint"] == f"model.ckpt-{record['global_step']}"
+    summary = json.loads((directory / "run" / "summary.json").read_text())
+    assert summary["metrics"]["global_step"] == record["global_step"]
+    assert summary["metrics"]["rmse"] < 0.2
+    assert not (directory / "run" / "failure.json").exists()
+
+
+def test_a_job_goes_on_when_a_worker_and_the_evaluator_are_killed(start: Start, tmp_path: Path) -> None:
+    steps = 3000
+    flags = ["--worker=2", "--ps=1", "--evaluator=1"]
+    job = start(*flags, task=task(tmp_path, steps, min_eval_frequency=0))
+    job.until("evaluator:0 .*Evaluated step")
+    job.kill("worker:1")
+    job.until("worker:1 restarted")
+    job.kill("evaluator:0")
+    job.until("evaluator:0 restarted")
+    job.completes()
+    assert_trained(tmp_path, steps, slack=IN_FLIGHT)
+    assert not re.search(r"(chief|ps|worker):0 (restarted|was killed)", job.text)
+    evaluated = re.findall(r"Evaluated step ([\d,]+)", job.text)
+    assert len(evaluated) == len(set(evaluated))
+    assert int(evaluated[-1].replace(",", "")) == done(tmp_path)["global_step"]
+    assert "Traceback" not in job.text
+
+
+def test_a_job_goes_on_from_its_last_checkpoint_when_a_ps_and_then_the_chief_are_killed(
+    start: Start, tmp_path: Path
+) -> None:
+    steps = 4000
+    job = start("--worker=1", "--ps=1", task=task(tmp_path, steps))
+    job.until("chief:0 .*Evaluated step")
+    job.kill("ps:0")
+    job.until("chief:0 ended with 143")
+    assert secs(job, "chief:0 ended with 143") - secs(job, "ps:0 was killed by SIGKILL") < 10
+    gone = [line for line in job.lines("chief:0") if "parameter server" in line]
+    assert len(gone) == 1 and gone[0].endswith("goes on from the last checkpoint."), gone
+    evaluated = job.until(r"chief:0 .*Evaluated step ([\d,]+)")
+    assert int(evaluated[1].replace(",", "")) > 200
+    job.kill("chief:0")
+    job.completes()
+    assert_trained(tmp_path, steps)
+    assert "Traceback" not in job.text
+
+
+@pytest.mark.parametrize("victim", ["worker:0", "chief:0"])
+def test_all_of_a_synchronous_job_start_again_when_one_of_them_is_killed(
+    start: Start, tmp_path: Path, victim: str
+) -> None:
+    steps = 4000
+    job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=400))
+    job.until("chief:0 .*Evaluated step")
+    job.kill(victim)
+    survivor = "chief:0" if victim == "worker:0" else "worker:0"
+    job.until(f"{survivor} ended with 143")
+    said = [line for line in job.lines(survivor) if "is gone" in line]
+    assert len(said) == 1 and said[0].startswith("trainer.task: Another process of the synchronous job is gone"), said
+    job.completes()
+    assert_trained(tmp_path, steps)
+    assert "Traceback" not in job.text
