@@ -70,6 +70,11 @@ class Evaluations:
             listener(self.metrics, checkpoint)
         self.export_results = [self._export(exporter, checkpoint, final) for exporter in self.exporters]
 
+    def recall(self, checkpoint: str, metrics: Mapping[str, Any]) -> None:
+        """Takes up what an earlier process evaluated last and told its listeners and exporters."""
+        self.checkpoint, self.metrics = checkpoint, dict(metrics)
+        self.export_results = [None] * len(self.exporters)
+
     def finish(self) -> None:
         """Evaluates the last checkpoint if it was not, and lets exporters that export the final model do so."""
         latest = self._latest()

@@ -24,6 +24,7 @@ from trainer.job import records
 log = logging.getLogger("trainer")
 
 _POLL_SECS = 0.5
+_DOUBT_SECS = 60.0
 
 
 class Follower:
@@ -48,9 +49,10 @@ class Follower:
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._evaluations, self._delay, self._throttle = evaluations, start_delay_secs, throttle_secs
-        self._max_steps, self._stop, self._wait = max_steps, stop, wait
+        self._max_steps, self._stop, self._wait, self._waited = max_steps, stop, wait, 0.0
         self._estimator = evaluations.estimator
         self._dir = self._estimator.model_dir
+        self._found = read_record(self._dir, TRAINING_DONE)
         known = read_record(self._dir, EVALUATOR)
         self._evaluated: int | None = known.get("global_step")
         self._finished = bool(known.get("final"))
@@ -69,15 +71,23 @@ class Follower:
                 self._finish(latest)
                 return
             else:
-                self._wait(_POLL_SECS)
+                self._rest(_POLL_SECS)
+
+    def _rest(self, secs: float) -> None:
+        self._wait(secs)
+        self._waited += secs
 
     def _done(self) -> Mapping[str, Any] | None:
-        """The record of the ended training; not one that an earlier, shorter training left."""
+        """The record of the ended training; None for one that an earlier training may have left.
+
+        A training that goes on takes the record away when it begins, which may be a while after this process did.
+        """
         done = read_record(self._dir, TRAINING_DONE)
-        shorter = (
-            self._max_steps is not None and done.get("reason") == "max_steps" and done["global_step"] < self._max_steps
-        )
-        return None if not done or shorter else done
+        if not done:
+            return None
+        if self._max_steps is not None and done["reason"] == "max_steps":
+            return done if done["global_step"] >= self._max_steps else None
+        return None if done == self._found and self._waited < _DOUBT_SECS else done
 
     def _is_last(self, latest: str, done: Mapping[str, Any] | None) -> bool:
         if done is not None:
@@ -87,7 +97,7 @@ class Follower:
     def _pause(self, secs: float) -> None:
         """Waits, but no longer than training goes on."""
         while secs > 0 and not self._stop and self._done() is None:
-            self._wait(min(secs, _POLL_SECS))
+            self._rest(min(secs, _POLL_SECS))
             secs -= _POLL_SECS
 
     def _evaluate(self, checkpoint: str, final: bool) -> None:
@@ -100,8 +110,9 @@ class Follower:
 
     def _finish(self, latest: str | None) -> None:
         if latest is not None and not self._finished:
-            if self._evaluations.checkpoint is not None:
-                self._evaluations.finish()
+            if self._evaluations.checkpoint is None:
+                self._evaluations.recall(latest, self._metrics)
+            self._evaluations.finish()
             self._finished = True
             self._write(reading=None)
 
