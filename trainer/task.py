@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _supervised(settings: flags.Settings, member: Cluster, files: Layout) -> int:
     """Runs the job; a failure becomes a message, `failure.json` and an exit code."""
     logs.to_stderr()
-    logs.quiet_tensorflow(os.environ)
+    logs.quiet_tensorflow(os.environ, in_cluster=not member.is_local)
     job = None
     try:
         with signals.listening() as stop:

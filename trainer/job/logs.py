@@ -41,9 +41,14 @@ def to_stderr() -> None:
     logging.getLogger("trainer").setLevel(levels.get(verbosity, logging.DEBUG))
 
 
-def quiet_tensorflow(environ: MutableMapping[str, str]) -> None:
-    """Before TensorFlow's import: keeps its C++ code to errors, unless -v or the variable asks for more."""
-    environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if _verbosity() > 0 else "2")
+def quiet_tensorflow(environ: MutableMapping[str, str], *, in_cluster: bool = False) -> None:
+    """Before TensorFlow's import: keeps its C++ code to errors, unless -v or the variable asks for more.
+
+    In a cluster not even those: of a peer that is gone every call in flight would tell, again and again, while what
+    matters comes as an exception.
+    """
+    quiet = "3" if in_cluster else "2"
+    environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if _verbosity() > 0 else quiet)
 
 
 @contextlib.contextmanager
