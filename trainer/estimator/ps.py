@@ -18,6 +18,7 @@ from __future__ import annotations
 import collections
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -42,6 +43,8 @@ log = logging.getLogger("trainer")
 
 _CALL_STEPS = 50
 _CALLS_AHEAD = 2
+_WORKER_FAILED = re.compile(r"worker \S*/task:(\d+)\S* failed with", re.IGNORECASE)
+_SILENT_SECS = 10.0
 DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
 
@@ -59,9 +62,28 @@ class Servers:
         )
         self.strategy = strategy or tf.distribute.ParameterServerStrategy(resolver)
         self.coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
+        tf.get_logger().addFilter(LostWorkers())
         self.num_workers = len(cluster.jobs["worker"])
         self._watch = _Watch(list(cluster.jobs["ps"].values()))
         self._watch.start()
+
+
+class LostWorkers(logging.Filter):
+    """Says what TensorFlow's coordinator says of a worker that is gone in one line, and once in some seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        found = _WORKER_FAILED.search(record.getMessage())
+        if not found:
+            return True
+        last, self._said[found[1]] = self._said.get(found[1], -_SILENT_SECS), record.created
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        record.msg = f"Worker {found[1]} does not answer. Others make its steps, and it trains again when it is back."
+        record.args = ()
+        return record.created - last >= _SILENT_SECS
 
 
 class _Watch(threading.Thread):
