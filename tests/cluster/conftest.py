@@ -24,7 +24,7 @@ class Job:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "trainer.launch", "cluster", *argv],
             cwd=ROOT,
-            env={**os.environ, **environ},
+            env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"} | environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

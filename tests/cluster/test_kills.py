@@ -37,6 +37,12 @@ def secs(job: Job, event: str) -> float:
     return float(found[1])
 
 
+def assert_quiet(job: Job) -> None:
+    """What matters of a lost peer is said in lines of our own."""
+    assert "Traceback" not in job.text
+    assert not re.search(r"grpc|rendezvous|[EWI]0000", job.text, re.IGNORECASE), job.text
+
+
 def assert_trained(directory: Path, steps: int, slack: int = 0) -> None:
     record = done(directory)
     assert record["reason"] == "max_steps"
@@ -60,16 +66,17 @@ def test_a_job_goes_on_when_a_worker_and_the_evaluator_are_killed(start: Start, 
     job.completes()
     assert_trained(tmp_path, steps, slack=IN_FLIGHT)
     assert not re.search(r"(chief|ps|worker):0 (restarted|was killed)", job.text)
+    assert len(re.findall("Worker 1 does not answer", job.text)) == 1
     evaluated = re.findall(r"Evaluated step ([\d,]+)", job.text)
     assert len(evaluated) == len(set(evaluated))
     assert int(evaluated[-1].replace(",", "")) == done(tmp_path)["global_step"]
-    assert "Traceback" not in job.text
+    assert_quiet(job)
 
 
 def test_a_job_goes_on_from_its_last_checkpoint_when_a_ps_and_then_the_chief_are_killed(
     start: Start, tmp_path: Path
 ) -> None:
-    steps = 4000
+    steps = 3000
     job = start("--worker=1", "--ps=1", task=task(tmp_path, steps))
     job.until("chief:0 .*Evaluated step")
     job.kill("ps:0")
@@ -82,14 +89,14 @@ def test_a_job_goes_on_from_its_last_checkpoint_when_a_ps_and_then_the_chief_are
     job.kill("chief:0")
     job.completes()
     assert_trained(tmp_path, steps)
-    assert "Traceback" not in job.text
+    assert_quiet(job)
 
 
 @pytest.mark.parametrize("victim", ["worker:0", "chief:0"])
 def test_all_of_a_synchronous_job_start_again_when_one_of_them_is_killed(
     start: Start, tmp_path: Path, victim: str
 ) -> None:
-    steps = 4000
+    steps = 3000
     job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=400))
     job.until("chief:0 .*Evaluated step")
     job.kill(victim)
@@ -99,4 +106,4 @@ def test_all_of_a_synchronous_job_start_again_when_one_of_them_is_killed(
     assert len(said) == 1 and said[0].startswith("trainer.task: Another process of the synchronous job is gone"), said
     job.completes()
     assert_trained(tmp_path, steps)
-    assert "Traceback" not in job.text
+    assert_quiet(job)
