@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator import CheckpointSaverListener, LoggingTensorHook, RunContext, RunValues, TrainingHook
-from trainer.estimator.hooks import check_hooks, check_listeners
+from trainer.estimator.hooks import check_hooks, check_listeners, tell
 
 
 def values(step: int, **results: Any) -> RunValues:
@@ -75,3 +75,16 @@ def test_a_hook_that_is_not_in_a_list_is_told_so() -> None:
 def test_a_listener_of_another_kind_is_refused() -> None:
     with pytest.raises(TypeError, match="saving_listeners has 3. They are CheckpointSaverListener objects"):
         check_listeners([3])
+
+
+def test_a_listener_written_for_tf_estimator_gets_none_for_its_session() -> None:
+    class Old(CheckpointSaverListener):
+        def after_save(self, session: Any, global_step_value: int) -> tuple[Any, int]:  # type: ignore[override]
+            return session, global_step_value
+
+    class New(CheckpointSaverListener):
+        def after_save(self, global_step_value: int) -> int:  # type: ignore[override]
+            return global_step_value
+
+    assert tell(Old().after_save, 3) == (None, 3)
+    assert tell(New().after_save, 3) == 3

@@ -7,6 +7,7 @@ often it wants control, and calls end at exactly those steps.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -103,7 +104,8 @@ class LoggingTensorHook(TrainingHook):
 class CheckpointSaverListener:
     """Code of a person's own around each save.
 
-    `after_save` may return True to end training.
+    `after_save` may return True to end training. Methods that take `(session, global_step_value)`, as tf.estimator called
+    them, work as they are: their session is None.
     """
 
     def begin(self) -> None:
@@ -117,6 +119,12 @@ class CheckpointSaverListener:
 
     def end(self, global_step_value: int) -> None:
         """Called once after the last save."""
+
+
+def tell(method: Callable[..., Any], global_step_value: int) -> Any:
+    """Calls a listener's method with the step, after None for a session where the method has a place for one."""
+    takes_session = len(inspect.signature(method).parameters) > 1
+    return method(None, global_step_value) if takes_session else method(global_step_value)
 
 
 def check_hooks(hooks: Any, what: str = "hooks") -> tuple[TrainingHook, ...]:

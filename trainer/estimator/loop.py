@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.checkpoints import Saver
-from trainer.estimator.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
+from trainer.estimator.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook, tell
 from trainer.estimator.reporting import Events
 from trainer.estimator.steps import CallResult, Steps
 from trainer.job.errors import TrainingError
@@ -160,7 +160,7 @@ class TrainingLoop:
         if self.saver and self._saved != self._step:
             self._save()
         for listener in self.listeners:
-            listener.end(self._step)
+            tell(listener.end, self._step)
         for hook in self._hooks:
             hook.end(context)
         if self.events:
@@ -277,11 +277,11 @@ class TrainingLoop:
         if not self.saver:
             return False
         for listener in self.listeners:
-            listener.before_save(self._step)
+            tell(listener.before_save, self._step)
         self._saved_at = self.clock()
         tensors: dict[str, tf.Tensor] = {name: v.read_value() for name, v in self._store.saved().items()}
         self.saver.save(self._step, {**tensors, **self.steps.position()}, self._saved_at)
         self._saved = self._step
         if self.events:
             self.events.flush()
-        return any([listener.after_save(self._step) for listener in self.listeners])
+        return any([tell(listener.after_save, self._step) for listener in self.listeners])
