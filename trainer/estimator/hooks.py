@@ -104,8 +104,8 @@ class LoggingTensorHook(TrainingHook):
 class CheckpointSaverListener:
     """Code of a person's own around each save.
 
-    `after_save` may return True to end training. Methods that take `(session, global_step_value)`, as tf.estimator called
-    them, work as they are: their session is None.
+    `after_save` may return True to end training. Methods that take `(session, global_step_value)`, as tf.estimator
+    called them, work as they are: their session is None.
     """
 
     def begin(self) -> None:
