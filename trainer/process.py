@@ -12,7 +12,8 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -81,7 +82,8 @@ class JobProcess:
           JobError: on data or a loss that make no sense, where they are known to be the cause.
         """
         member = self._member
-        baselines = inputs.baselines(self._data) if member.is_chief or member.is_evaluator else {}
+        scores = member.is_chief or member.is_evaluator
+        baselines = _beside(lambda: inputs.baselines(self._data) if scores else {})
         params = dataclasses.replace(self._params, schema=self._schema)
         estimator = model.make_estimator(params, self._files.root, self._run_config())
         stop.tell(estimator.request_stop)
@@ -94,14 +96,14 @@ class JobProcess:
         if metrics is None and pathlib.Path(self._files.summary).exists():
             _log.info("Nothing to do: %s is trained. Raise --train_steps to go on.", self._files.root)
             return 0
-        self._report(estimator, baselines, metrics or self._caught_up(estimator))
+        self._report(estimator, baselines.result(), metrics or self._caught_up(estimator))
         return 0
 
-    def _train(self, estimator: Estimator, baselines: Mapping[str, float]) -> dict[str, Any] | None:
+    def _train(self, estimator: Estimator, baselines: Future[dict[str, float]]) -> dict[str, Any] | None:
         """Metrics of the last evaluation; None where there was nothing to train."""
 
         def log_evaluation(metrics: Mapping[str, Any], checkpoint_path: str) -> None:
-            _log.info("%s", report.evaluation_line(metrics, baselines))
+            _log.info("%s", report.evaluation_line(metrics, baselines.result()))
 
         train_spec = TrainSpec(
             lambda input_context: inputs.train_input_fn(self._data, input_context),
@@ -124,6 +126,8 @@ class JobProcess:
         if checkpoint is None:
             raise TrainingError("Training made no step", "Data that hold a whole batch", "Lower --train_batch_size")
         metrics = estimator.evaluate(lambda: inputs.eval_input_fn(self._data), steps=self._run.eval_steps)
+        if estimator.config.has_evaluator:  # it reports and exports, even if it is late
+            return metrics
         self._tuner(metrics, checkpoint)
         for exporter in map(self._exporter, self._run.exporter):
             exporter.export(estimator, self._files.exports_of(exporter.name), checkpoint, metrics, True)
@@ -202,6 +206,11 @@ class JobProcess:
         for_ever = dataclasses.replace(self._data, num_epochs=None)
         argv = flags.to_argv(longer, for_ever, self._params)
         return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])
+
+
+def _beside(work: Callable[[], dict[str, float]]) -> Future[dict[str, float]]:
+    """Starts work in a thread of its own: training need not wait for the scores of simple forecasts."""
+    return ThreadPoolExecutor(1, thread_name_prefix="baselines").submit(work)
 
 
 def _reason(files: Layout) -> str:
