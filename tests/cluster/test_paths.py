@@ -9,24 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import etth1
 from tests.cluster import dense_job
 from tests.cluster.conftest import Job, Start
 
 pytestmark = pytest.mark.process
 
-ETT = Path(__file__).parents[2] / ".." / "shared" / "data" / "ett" / "ETTh1.csv"
-LOOKBACK, HORIZON, WINDOWS = 96, 24, 256
-PUBLISHED = {
-    0: 1.096443,
-    1: 0.585574,
-    2: 0.398568,
-    5: 0.293939,
-    10: 0.284094,
-    20: 0.275831,
-    50: 0.258127,
-    100: 0.242116,
-    200: 0.228971,
-}
 SGD_RATE = 0.05
 
 
@@ -73,21 +61,12 @@ def run(start: Start, directory: Path, rows: str, *flags: str, task: list[str]) 
 
 @pytest.fixture(scope="module")
 def ett_rows(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Each column of each window a row: 1,792 of them, standardised by the 8,640 rows of training."""
-    if not ETT.exists():
-        pytest.skip("../shared/data/ett/ETTh1.csv is not here: its licence keeps it out of the project")
-    values = np.genfromtxt(ETT, delimiter=",", skip_header=1)[:, 1:]
-    values = (values - values[:8640].mean(0)) / values[:8640].std(0)
-    windows = np.stack([values[at : at + LOOKBACK + HORIZON].T for at in range(WINDOWS)]).reshape(
-        -1, LOOKBACK + HORIZON
-    )
-    file = tmp_path_factory.mktemp("ett") / "rows.npz"
-    return save_rows(file, windows[:, :LOOKBACK], windows[:, LOOKBACK:])
+    return save_rows(tmp_path_factory.mktemp("ett") / "rows.npz", *etth1.rows())
 
 
 def assert_published(found: np.ndarray) -> None:
     assert len(found) == 201
-    assert {step: found[step] for step in PUBLISHED} == pytest.approx(PUBLISHED, abs=1e-4)
+    assert {step: found[step] for step in etth1.LOSSES} == pytest.approx(etth1.LOSSES, abs=1e-4)
 
 
 def test_one_process_follows_the_path_of_exact_arithmetic(tmp_path: Path) -> None:

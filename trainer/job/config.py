@@ -65,7 +65,7 @@ class DataConfig:
     eval_batch_size: int = setting(1000, "examples in an evaluation step")
     num_epochs: int | None = setting(None, "passes over the training data; default: as many as --train_steps needs")
     seed: int | None = setting(
-        None, "of weights and data order; default: other weights each time, and data in one order, so that runs continue"
+        None, "of weights and data order; default: other weights each time, and one order, in which a run can continue"
     )
 
     def __post_init__(self) -> None:
