@@ -43,6 +43,7 @@ log = logging.getLogger("trainer")
 
 _CALL_STEPS = 50
 _CALLS_AHEAD = 2
+_MEET_SECS = 600.0
 _WORKER_FAILED = re.compile(r"worker \S*/task:(\d+)\S* failed with", re.IGNORECASE)
 _SILENT_SECS = 10.0
 DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
@@ -52,11 +53,12 @@ class Servers:
     """The connection of a chief to its parameter servers and workers.
 
     Args:
-      cluster: with ps and workers; building it waits for all of them.
+      cluster: with ps and workers; building it waits for all of them, for ten minutes at most.
       strategy: a ParameterServerStrategy that a person made for them; None makes one.
     """
 
     def __init__(self, cluster: Cluster, strategy: tf.distribute.Strategy | None = None) -> None:
+        wait_for([*cluster.jobs["ps"].values(), *cluster.jobs["worker"].values()])
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec(cluster.cluster_spec), task_type="chief", task_id=0, rpc_layer="grpc"
         )
@@ -66,6 +68,31 @@ class Servers:
         self.num_workers = len(cluster.jobs["worker"])
         self._watch = _Watch(list(cluster.jobs["ps"].values()))
         self._watch.start()
+
+
+def wait_for(
+    addresses: Sequence[str], secs: float = _MEET_SECS, wait: Callable[[float], None] = time.sleep
+) -> None:
+    """Waits until somebody listens at every address: TensorFlow would wait for ever, and say nothing.
+
+    Raises:
+      PeerLostError: somebody has not come in time.
+    """
+    waited = 0.0
+    while True:
+        missing = [reached.address for reached in hosts.ask(addresses) if reached.answer is not hosts.Answer.LISTENS]
+        if not missing:
+            return
+        if waited >= secs:
+            raise PeerLostError(
+                f"Nobody has come to {', '.join(missing)} in {secs:g} s",
+                "A job starts when all of its parameter servers and workers are there",
+                "Look why they did not start, and start the job again",
+            )
+        if waited % 10 == 0:
+            log.info("Waiting for %s.", ", ".join(missing))
+        wait(1.0)
+        waited += 1.0
 
 
 class LostWorkers(logging.Filter):
