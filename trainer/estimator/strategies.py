@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import variable_scope
 
 from trainer.estimator import ps, steps, sync
 from trainer.estimator.batches import StackedBatches, stack_steps, stackable
@@ -127,7 +128,15 @@ class ParameterServers(Strategy):
 
     def __init__(self, config: RunConfig) -> None:
         self._servers = ps.Servers(config.cluster, config.train_distribute)
-        self.scope = self._servers.strategy.scope
+        self.scope = self._scope
+
+    @contextlib.contextmanager
+    def _scope(self) -> Iterator[None]:
+        """Where variables go to the servers, whatever `compat.v1.variable_scope` the model function has open: one with
+        a caching device, as static_rnn's, is refused outside of graphs."""
+        plain = variable_scope.VariableScope(reuse=False)
+        with tf.compat.v1.variable_scope(plain, auxiliary_name_scope=False), self._servers.strategy.scope():
+            yield
 
     def steps(
         self,
