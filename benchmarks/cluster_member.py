@@ -1,4 +1,4 @@
-"""One process of a cluster that TF_CONFIG describes: the course's job, in tf.estimator 2.15 or in `trainer`, whichever is installed."""
+"""One process of a cluster that TF_CONFIG describes: the course's job, in tf.estimator 2.15 or in `trainer`."""
 
 from __future__ import annotations
 

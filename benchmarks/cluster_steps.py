@@ -2,8 +2,8 @@
 
     python -m benchmarks.cluster_steps [--reference_python=PYTHON_WITH_2.15] [--rounds=2]
 
-A chief, a worker and a parameter server, a process each, on loopback. tf.estimator's chief trains too; ours only coordinates. The rate is
-that of the second half of a run, between two checkpoints.
+A chief, a worker and a parameter server, a process each, on loopback. tf.estimator's chief trains too; ours only
+coordinates. The rate is that of the second half of a run, between two checkpoints.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def main() -> None:
                 for _ in range(args.rounds)
             ]
             theirs, ours, downpour = (statistics.median(column) for column in zip(*rounds, strict=True))
-            print(f"| {name} | {theirs:,.0f} | {ours:,.0f} | {ours / theirs:.1f} | {downpour:,.0f} | {downpour / theirs:.1f} |")
+            figures = f"{theirs:,.0f} | {ours:,.0f} | {ours / theirs:.1f} | {downpour:,.0f} | {downpour / theirs:.1f}"
+            print(f"| {name} | {figures} |")
 
 
 if __name__ == "__main__":
