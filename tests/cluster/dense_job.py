@@ -46,8 +46,10 @@ def options(argv: list[str]) -> argparse.Namespace:
 
 def model_fn(features: Any, labels: Any, mode: str, params: dict[str, Any]) -> EstimatorSpec:
     zeros = tf.compat.v1.zeros_initializer()
-    kernel = tf.compat.v1.get_variable("kernel", [features.shape[1], labels.shape[1]], initializer=zeros)
-    bias = tf.compat.v1.get_variable("bias", [labels.shape[1]], initializer=zeros)
+    with tf.compat.v1.variable_scope(tf.compat.v1.get_variable_scope()) as scope:
+        scope.set_caching_device(lambda op: op.device)  # as static_rnn does
+        kernel = tf.compat.v1.get_variable("kernel", [features.shape[1], labels.shape[1]], initializer=zeros)
+        bias = tf.compat.v1.get_variable("bias", [labels.shape[1]], initializer=zeros)
     loss = tf.reduce_mean((features @ kernel + bias - labels) ** 2)
     if mode != ModeKeys.TRAIN:
         return EstimatorSpec(mode, loss=loss)
