@@ -347,37 +347,39 @@ def _own(run: str, variable: tf.Variable) -> tf.Tensor:
     return tf.raw_ops.VarHandleOp(dtype=variable.dtype, shape=variable.shape, shared_name=f"{run}/{variable.name}")
 
 
-def _downpour_call(traced: TracedModel, size: int) -> Callable[..., Any]:
-    handles = _inner_handles(traced)
-    operations = training_operations(traced)
-    used = traced.part(traced.spec.loss, operations).variables | {"global_step"}
-    names = sorted(name for name in used if name in handles)
-    part = traced.part(traced.spec.loss, operations, feeds=[*traced.feeds, *(handles[name] for name in names)])
-    store, run = traced.store, uuid.uuid4().hex
+def _on_copies(part: Callable[..., tf.Tensor], names: Sequence[str], size: int) -> Callable[..., tf.Tensor]:
+    """Steps of a worker on its copies, in one XLA program; called with stacks, the number of steps, and the copies."""
+    at = names.index("global_step") if "global_step" in names else None
 
-    def steps_on_copies(tensors: Sequence[tf.Tensor], steps: tf.Tensor, copies: Sequence[tf.Tensor]) -> tf.Tensor:
-        counter = copies[names.index("global_step")] if counts else None
-
+    def run(tensors: Sequence[tf.Tensor], steps: tf.Tensor, copies: Sequence[tf.Tensor]) -> tf.Tensor:
         def step(*batch: tf.Tensor) -> tf.Tensor:
-            if counter is None:
+            if at is None:
                 return tf.cast(part(*batch, *copies), tf.float32)
-            before = tf.raw_ops.ReadVariableOp(resource=counter, dtype=tf.int64)
+            before = tf.raw_ops.ReadVariableOp(resource=copies[at], dtype=tf.int64)
             loss = part(*batch, *copies)
-            tf.raw_ops.AssignVariableOp(resource=counter, value=before + 1)
+            tf.raw_ops.AssignVariableOp(resource=copies[at], value=before + 1)
             return tf.cast(loss, tf.float32)
 
         return _loop(step, tensors, steps, size)
 
-    compiled = tf.function(steps_on_copies, jit_compile=True, autograph=False)
+    return tf.function(run, jit_compile=True, autograph=False)
+
+
+def _downpour_call(traced: TracedModel, size: int) -> Callable[..., Any]:
+    handles, store, run = _inner_handles(traced), traced.store, uuid.uuid4().hex
+    operations = training_operations(traced)
+    used = traced.part(traced.spec.loss, operations).variables | {"global_step"}
+    names = sorted(name for name in used if name in handles)
+    part = traced.part(traced.spec.loss, operations, feeds=[*traced.feeds, *(handles[name] for name in names)])
+    on_copies = _on_copies(part, names, size)
     shared = [name for name in names if store.roles[name] in (Role.WEIGHT, Role.STEP)]
-    counts = "global_step" in names
     kept = [name for name in names if name not in shared]
 
     def exchange(tensors: tuple[tf.Tensor, ...], steps: tf.Tensor) -> tf.Tensor:
         fetched = {name: store.by_name[name].read_value() for name in shared}
         copies = {name: _copy(run, store.by_name[name], value) for name, value in fetched.items()}
         copies |= {name: _kept(run, store.by_name[name]) for name in kept}
-        losses = compiled(tensors, steps, [copies[name] for name in names])
+        losses = on_copies(tensors, steps, [copies[name] for name in names])
         for name in names:
             variable = store.by_name[name]
             after = tf.raw_ops.ReadVariableOp(resource=copies[name], dtype=variable.dtype)
@@ -388,10 +390,7 @@ def _downpour_call(traced: TracedModel, size: int) -> Callable[..., Any]:
         store.global_step.assign_add(tf.cast(steps, tf.int64))
         return losses
 
-    def call(iterator: Any, count: tf.Tensor) -> Any:
-        return _over_stack(iterator, count, exchange, size)
-
-    return call
+    return lambda iterator, count: _over_stack(iterator, count, exchange, size)
 
 
 def _kept(run: str, variable: tf.Variable) -> tf.Tensor:
