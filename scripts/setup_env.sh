@@ -53,3 +53,17 @@ set_up_environment() {
     fail "the installation failed; the lines above say why"
   echo "$wanted" >"$stamp"
 }
+
+# Sets `default` to the flag that a run without an output directory gets, given the flags of that run.
+find_default_output() {
+  local word
+  default=(--output_dir=output)
+  if [[ -n ${AIP_MODEL_DIR:-}${AIP_CHECKPOINT_DIR:-}${AIP_TENSORBOARD_LOG_DIR:-} ]]; then
+    default=()
+  fi
+  for word in "$@"; do
+    case $word in
+      --output[_-]dir* | -output[_-]dir* | --job[_-]dir* | -job[_-]dir* | --flagfile*) default=() ;;
+    esac
+  done
+}

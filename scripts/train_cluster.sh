@@ -19,12 +19,6 @@ for word in "$@"; do
   fi
 done
 
-default=(--output_dir=output)
-[[ -n ${AIP_MODEL_DIR:-}${AIP_CHECKPOINT_DIR:-}${AIP_TENSORBOARD_LOG_DIR:-} ]] && default=()
-for word in "$@"; do
-  case $word in
-    --output[_-]dir* | -output[_-]dir* | --job[_-]dir* | -job[_-]dir* | --flagfile*) default=() ;;
-  esac
-done
+find_default_output "$@"
 exec "$python" -m trainer.launch cluster --worker=2 --ps=1 --evaluator=1 ${shape[@]+"${shape[@]}"} -- \
   ${default[@]+"${default[@]}"} "$@"
