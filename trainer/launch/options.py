@@ -74,11 +74,11 @@ def parse_cluster(argv: Sequence[str]) -> tuple[ClusterOptions, list[str]]:
       flags.HelpRequested: on --help before the `--`.
       UsageError: on what cannot be understood.
     """
-    own, task_argv = _halves(argv)
+    own, task_argv = halves(argv)
     try:
         options = flags.parse(_joined_kills(own), ClusterOptions)[ClusterOptions]
     except flags.HelpRequested as request:
-        raise flags.HelpRequested(_help(CLUSTER_USAGE, ClusterOptions)) from request
+        raise flags.HelpRequested(help_text(CLUSTER_USAGE, ClusterOptions)) from request
     except UsageError as error:
         raise _misplaced(own) or _with_both_sides(error) from error
     if options.evaluator == 0 and any(re.match(r"--?separate[_-]evaluator(=(?!f|n|0)|$)", flag) for flag in task_argv):
@@ -93,10 +93,11 @@ def parse_doctor(argv: Sequence[str]) -> DoctorOptions:
     try:
         return flags.parse(argv, DoctorOptions)[DoctorOptions]
     except flags.HelpRequested as request:
-        raise flags.HelpRequested(_help(DOCTOR_USAGE, DoctorOptions)) from request
+        raise flags.HelpRequested(help_text(DOCTOR_USAGE, DoctorOptions)) from request
 
 
-def _halves(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+def halves(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first `--`, and behind it."""
     words = list(argv)
     if "--" not in words:
         return words, []
@@ -151,7 +152,7 @@ def _check_target(fault: faults.Fault, counts: dict[str, int]) -> None:
     )
 
 
-def _help(usage: str, settings_class: type) -> str:
+def help_text(usage: str, *settings_classes: type) -> str:
     """The flags' help under another usage line, without what belongs to the task only."""
-    described = flags.help_text(settings_class).partition("\n")[2].partition("\n\nLogging:")[0]
+    described = flags.help_text(*settings_classes).partition("\n")[2].partition("\n\nLogging:")[0]
     return f"Usage: {usage}\n{described}\n"
