@@ -16,15 +16,15 @@ PACKAGE = ROOT / "trainer"
 # What each layer may import of this package; a module's layer is its folder, or its name at the top.
 ALLOWED = {
     "job": {"job"},
-    "storage": {"storage"},
+    "storage": {"storage", "job"},
     "formats": {"formats", "job", "storage"},
     "networks": {"networks", "job"},
     "estimator": {"estimator", "job", "storage"},
-    "launch": {"launch", "job", "storage"},
+    "launch": {"launch", "job", "storage", "model"},  # of the model its Params: which flags there are
     "inputs": {"formats", "estimator", "job"},
     "model": {"networks", "estimator", "job"},
-    "process": {"inputs", "model", "estimator", "job"},
-    "task": {"process", "inputs", "model", "estimator", "job"},
+    "process": {"inputs", "model", "estimator", "storage", "job"},
+    "task": {"process", "inputs", "model", "estimator", "storage", "job"},
 }
 OF_THE_PERSON = {"inputs", "model"}
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}

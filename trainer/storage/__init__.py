@@ -1,0 +1,62 @@
+"""The one seam to disks and buckets: `storage.read(path)` and its like, for local paths and `gs://bucket/name`.
+
+The Google Cloud client is loaded when the first `gs://` path is met. Requests are tried again for five minutes; where
+that is not what is wanted, make a `Store` with another `Patience`.
+"""
+
+from __future__ import annotations
+
+from trainer.storage.entry import ABSENT, Entry
+from trainer.storage.errors import (
+    ConflictError,
+    CorruptError,
+    NotFoundError,
+    PathError,
+    RefusedError,
+    StorageError,
+    UnavailableError,
+)
+from trainer.storage.paths import is_remote, join, resolved
+from trainer.storage.patience import Patience
+from trainer.storage.store import Store
+
+__all__ = [
+    "ABSENT",
+    "ConflictError",
+    "CorruptError",
+    "Entry",
+    "NotFoundError",
+    "Patience",
+    "PathError",
+    "RefusedError",
+    "StorageError",
+    "Store",
+    "UnavailableError",
+    "copy_in",
+    "copy_out",
+    "delete",
+    "entries",
+    "exists",
+    "fetch",
+    "is_remote",
+    "join",
+    "open_stream",
+    "read",
+    "resolved",
+    "stat",
+    "upload",
+    "write",
+]
+
+_DEFAULT = Store()
+copy_in = _DEFAULT.copy_in
+copy_out = _DEFAULT.copy_out
+delete = _DEFAULT.delete
+entries = _DEFAULT.entries
+exists = _DEFAULT.exists
+fetch = _DEFAULT.fetch
+open_stream = _DEFAULT.open_stream
+read = _DEFAULT.read
+stat = _DEFAULT.stat
+upload = _DEFAULT.upload
+write = _DEFAULT.write
