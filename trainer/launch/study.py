@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -16,6 +17,7 @@ Value = float | int | str
 Assignment = Mapping[str, Value]
 
 MOST_DISCRETE_VALUES = 1000
+CLOSEST_DISCRETE_VALUES = 1e-10
 _LARGEST_INTEGER = 2**63 - 1
 
 
@@ -59,19 +61,12 @@ class Measurement(enum.Enum):
     BEST = "BEST_MEASUREMENT"
 
 
-class Noise(enum.Enum):
-    """What is known of two trials with the same parameters: they give (nearly) the same result, or may not."""
-
-    UNKNOWN = "OBSERVATION_NOISE_UNSPECIFIED"
-    LOW = "LOW"
-    HIGH = "HIGH"
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Complaint:
-    """One thing wrong with the value of a field, in the three parts of an error."""
+    """One thing wrong with a field, in the three parts of an error; with `item`, with the item of that index in it."""
 
     field: str
+    item: int | None = None
     got: str
     accept: str | None
     do: str | None
@@ -158,10 +153,10 @@ class ConvexStopping:
 
     Attributes:
       max_step_count: the last step of a trial, at which it is predicted; None: learned from the finished trials.
-      min_step_count: steps that a trial makes before it may be ended; None: the optimiser's choice.
-      min_measurement_count: evaluations likewise; None: the optimiser's choice.
+      min_step_count: steps that a trial makes before it may be ended; None: a tenth of `max_step_count`.
+      min_measurement_count: evaluations of a trial, and finished trials, before one may be ended; None: 5.
       learning_rate_parameter: name of the parameter that sets the learning rate, if one does.
-      use_elapsed_duration: curves are over seconds since the trial's start; False: over steps.
+      use_elapsed_duration: curves are over seconds since the trial's start, and so are the counts of steps above.
       update_all_stopped_trials: predicted values of ended trials count as their results; None: the optimiser's choice.
     """
 
@@ -173,7 +168,7 @@ class ConvexStopping:
     update_all_stopped_trials: bool | None = None
 
     def __post_init__(self) -> None:
-        _refuse(_count_complaints(self, ("max_step_count", "min_step_count", "min_measurement_count")))
+        _refuse(_convex_complaints(self))
 
 
 Stopping = MedianStopping | DecayCurveStopping | ConvexStopping
@@ -223,7 +218,6 @@ class Study:
       algorithm: who chooses the parameters. GRID has no DOUBLE parameter.
       stopping: the rule that ends hopeless trials; None: none is ended.
       measurement: which of a trial's evaluations counts.
-      noise: of the metric.
       study_stopping: when to end early; None: at `max_trials` only.
     """
 
@@ -236,7 +230,6 @@ class Study:
     algorithm: Algorithm = Algorithm.BAYESIAN
     stopping: Stopping | None = None
     measurement: Measurement = Measurement.LAST
-    noise: Noise = Noise.UNKNOWN
     study_stopping: StudyStopping | None = None
 
     def __post_init__(self) -> None:
@@ -323,25 +316,28 @@ def _discrete_complaints(entry: Parameter) -> Iterator[Complaint]:
         got = f"{entry.name} has {len(entry.values)} discrete values"
         do = f"Thin them out, or write type: {Kind.INTEGER.value} or {Kind.DOUBLE.value} with minValue and maxValue"
         yield Complaint(field="values", got=got, accept=f"At most {MOST_DISCRETE_VALUES}", do=do)
-    for value in entry.values:
+    for item, value in enumerate(entry.values):
         if isinstance(value, str) or not math.isfinite(value):
             got, do = f"{value!r} among discrete values", f"Correct it, or write type: {Kind.CATEGORICAL.value}"
-            yield Complaint(field="values", got=got, accept="Finite numbers", do=do)
+            yield Complaint(field="values", item=item, got=got, accept="Finite numbers", do=do)
             return
     yield from _order_complaints(numbers)
     yield from _scale_complaints(entry, min(numbers), "The discrete value", "values")
 
 
 def _order_complaints(numbers: list[float | int]) -> Iterator[Complaint]:
-    """The first pair that is not strictly increasing."""
-    for before, after in zip(numbers, numbers[1:], strict=False):
+    """The first value that is not above the one before it."""
+    for item, (before, after) in enumerate(itertools.pairwise(numbers), start=1):
+        if after - before >= CLOSEST_DISCRETE_VALUES:
+            continue
         if before == after:
             got, do = f"The discrete value {_short(after)} stands twice", "Remove one of them"
         elif before > after:
             got, do = f"The discrete value {_short(after)} behind {_short(before)}", "Sort them"
         else:
-            continue
-        yield Complaint(field="values", got=got, accept="Strictly increasing values", do=do)
+            got, do = f"The discrete value {after!r} right behind {before!r}", "Remove one of them"
+        accept = f"Increasing values, at least {CLOSEST_DISCRETE_VALUES:g} apart"
+        yield Complaint(field="values", item=item, got=got, accept=accept, do=do)
         return
 
 
@@ -350,10 +346,11 @@ def _categorical_complaints(entry: Parameter) -> Iterator[Complaint]:
     if not entry.values:
         got, do = f"{entry.name}, a CATEGORICAL, has no values", "Add categoricalValues: [adam, sgd]"
         yield Complaint(field="values", got=got, accept="1 value or more", do=do)
-    doubled = sorted({str(value) for value in entry.values if entry.values.count(value) > 1})
-    if doubled:
-        got = f"The categorical value {doubled[0]!r} stands twice"
-        yield Complaint(field="values", got=got, accept="Each value once", do="Remove one of them")
+    first: dict[Value, int] = {}
+    for item, value in enumerate(entry.values):
+        if first.setdefault(value, item) != item:
+            got = f"The categorical value {value!r} stands twice"
+            yield Complaint(field="values", item=item, got=got, accept="Each value once", do="Remove one of them")
     if entry.scale is not Scale.NONE:
         got = f"scaleType {entry.scale.value} of a CATEGORICAL"
         yield Complaint(field="scale", got=got, accept="None: categories have no scale", do="Remove scaleType")
@@ -367,22 +364,23 @@ def _no_bounds(entry: Parameter) -> Iterator[Complaint]:
 
 
 def _study_complaints(study: Study) -> Iterator[Complaint]:
-    if not study.metric.strip():
-        yield Complaint(field="metric", got="No metric", accept="The name of one metric", do="Write rmse")
+    if not study.metric or study.metric.split() != [study.metric]:
+        got = f"The metric {study.metric!r}" if study.metric else "No metric"
+        yield Complaint(field="metric", got=got, accept="One name without spaces", do="Write rmse")
     yield from _count_complaints(study, ("max_trials", "max_parallel_trials"))
     yield from _count_complaints(study, ("max_failed_trials",), least=0)
     if not study.parameters:
         yield Complaint(field="parameters", got="No parameter", accept="1 or more", do="Add what is to be searched")
     known: dict[str, Parameter] = {}
-    for number, entry in enumerate(study.parameters):
-        field = f"parameters.{number}"
+    for item, entry in enumerate(study.parameters):
         if entry.name in known:
             got = f"The parameter {entry.name} stands twice"
-            yield Complaint(field=field, got=got, accept="Each parameter once", do="Remove one of them")
+            yield Complaint(field="parameters", item=item, got=got, accept="Each parameter once", do="Remove one")
         if study.algorithm is Algorithm.GRID and entry.kind is Kind.DOUBLE:
             got, do = f"{entry.name}, a DOUBLE, under GRID_SEARCH", "Write type: DISCRETE with its values"
-            yield Complaint(field=field, got=got, accept="INTEGER, DISCRETE and CATEGORICAL", do=do)
-        yield from _parent_complaints(entry, known, field)
+            accept = "INTEGER, DISCRETE and CATEGORICAL"
+            yield Complaint(field="parameters", item=item, got=got, accept=accept, do=do)
+        yield from _parent_complaints(entry, known, item)
         known.setdefault(entry.name, entry)
     rate = study.stopping.learning_rate_parameter if isinstance(study.stopping, ConvexStopping) else None
     if rate is not None and rate not in known:
@@ -391,29 +389,40 @@ def _study_complaints(study: Study) -> Iterator[Complaint]:
         yield Complaint(field="stopping", got=got, accept=accept, do="Name one of them, or remove the line")
 
 
-def _parent_complaints(entry: Parameter, known: Mapping[str, Parameter], field: str) -> Iterator[Complaint]:
+def _parent_complaints(entry: Parameter, known: Mapping[str, Parameter], item: int) -> Iterator[Complaint]:
     if entry.parent is None:
         return
     parent = known.get(entry.parent)
     if parent is None:
         got = f"{entry.name} depends on {entry.parent}, which does not stand before it"
-        yield Complaint(field=field, got=got, accept="A parameter above it", do="Correct the name or the order")
+        do = "Correct the name or the order"
+        yield Complaint(field="parameters", item=item, got=got, accept="A parameter above it", do=do)
         return
     if parent.kind is Kind.DOUBLE:
         got = f"{entry.name} depends on {parent.name}, a DOUBLE"
         accept = "A parent of type INTEGER, DISCRETE or CATEGORICAL"
-        yield Complaint(field=field, got=got, accept=accept, do="Make it independent, or the parent DISCRETE")
+        do = "Make it independent, or the parent DISCRETE"
+        yield Complaint(field="parameters", item=item, got=got, accept=accept, do=do)
         return
     for value in entry.parent_values:
         if not parent.has(value):
             got = f"{entry.name} depends on {parent.name} being {_short(value)}, which it never is"
-            yield Complaint(field=field, got=got, accept=f"Values of {parent.name}: {_space(parent)}", do="Correct it")
+            accept = f"Values of {parent.name}: {_space(parent)}"
+            yield Complaint(field="parameters", item=item, got=got, accept=accept, do="Correct it")
 
 
 def _space(entry: Parameter) -> str:
     if entry.values:
         return ", ".join(_short(value) for value in entry.values[:8]) + (", ..." if len(entry.values) > 8 else "")
     return f"{entry.minimum} to {entry.maximum}"
+
+
+def _convex_complaints(rule: ConvexStopping) -> Iterator[Complaint]:
+    yield from _count_complaints(rule, ("max_step_count", "min_measurement_count"))
+    yield from _count_complaints(rule, ("min_step_count",), least=0)
+    if rule.max_step_count is not None and (rule.min_step_count or 0) > rule.max_step_count:
+        got = f"minStepCount {rule.min_step_count} is above maxStepCount {rule.max_step_count}"
+        yield Complaint(field="min_step_count", got=got, accept="minStepCount up to maxStepCount", do="Swap them")
 
 
 def _study_stopping_complaints(limits: StudyStopping) -> Iterator[Complaint]:
