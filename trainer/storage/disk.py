@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import glob
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def write(path: str, data: bytes, if_generation: int | None = None) -> Entry:
       ConflictError: the file is in another generation.
     """
     target = Path(path)
-    hidden = target.with_name(f".{target.name}.{os.getpid()}")
+    hidden = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     with _ours("Writing", path):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -76,9 +77,8 @@ def matches(pattern: str) -> Iterator[Entry]:
 
 def _entry(path: str) -> Entry:
     found = os.stat(path)
-    return Entry(
-        path=path, size=found.st_size, generation=found.st_mtime_ns, crc32c=None, updated=found.st_mtime_ns / 1e9
-    )
+    generation = found.st_mtime_ns << 20 | found.st_ino & 0xFFFFF  # two writes may fall into one tick of the clock
+    return Entry(path=path, size=found.st_size, generation=generation, crc32c=None, updated=found.st_mtime_ns / 1e9)
 
 
 def _check_generation(path: str, wanted: int | None) -> None:

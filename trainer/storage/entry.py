@@ -12,7 +12,7 @@ class Entry:
     Attributes:
       path: as it is read: local, or `gs://bucket/name`.
       size: bytes.
-      generation: moves with every write. Of a file, the time of its last change in nanoseconds.
+      generation: moves with every write; of a file, made of its number and of the time of its last change.
       crc32c: of the content, in base64, as the bucket keeps it; None for a file.
       updated: seconds since 1970.
     """

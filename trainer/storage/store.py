@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 
 from trainer.storage import disk, parts, paths
@@ -107,7 +108,7 @@ class Store:
         Raises:
           NotFoundError: it is gone, or was written again since `entry` was made.
         """
-        hidden = f"{file}.fetching-{os.getpid()}"
+        hidden = f"{file}.fetching-{uuid.uuid4().hex}"
         os.makedirs(os.path.dirname(file) or ".", exist_ok=True)
         try:
             if paths.is_remote(entry.path):
