@@ -63,7 +63,15 @@ class Measurement(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Complaint:
-    """One thing wrong with a field, in the three parts of an error; with `item`, with the item of that index in it."""
+    """One thing wrong with a field, in the three parts of an error.
+
+    Attributes:
+      field: its name.
+      item: index in the field, where one of its items is wrong; None: the field as a whole.
+      got: what was met.
+      accept: what stands behind "Accepted: "; None where `got` says it.
+      do: what the person can do about it.
+    """
 
     field: str
     item: int | None = None
@@ -78,7 +86,7 @@ class StudyError(UsageError):
     def __init__(self, complaints: Iterable[Complaint]) -> None:
         self.complaints = tuple(complaints)
         first = self.complaints[0]
-        super().__init__(first.got, first.accept, first.do)
+        super().__init__(first.got, first.accept and f"Accepted: {first.accept}", first.do)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -254,12 +262,12 @@ def _refuse(complaints: Iterator[Complaint]) -> None:
 
 def _parameter_complaints(entry: Parameter) -> Iterator[Complaint]:
     if not entry.name:
-        yield Complaint(field="name", got="A parameter without a name", accept="A flag of trainer.task", do="Name one")
+        yield Complaint(field="name", got="A parameter without a name", accept="a flag of trainer.task", do="Name one")
     if (entry.parent is None) != (not entry.parent_values):
         yield Complaint(
             field="parent_values",
             got=f"{entry.name} has a parent without values, or values without a parent",
-            accept="Both, or neither",
+            accept="both, or neither",
             do="List the parent's values for which the parameter is searched",
         )
     match entry.kind:
@@ -278,12 +286,12 @@ def _range_complaints(entry: Parameter) -> Iterator[Complaint]:
             got, do = f"{entry.name}, {_a(entry.kind)}, has no {word}", f"Add {word}"
             yield Complaint(field=field, got=got, accept="minValue and maxValue, both", do=do)
         elif not math.isfinite(bound):
-            yield Complaint(field=field, got=f"{word}: {bound}", accept="A finite number", do="Give the real limit")
+            yield Complaint(field=field, got=f"{word}: {bound}", accept="a finite number", do="Give the real limit")
         elif entry.kind is Kind.INTEGER and not float(bound).is_integer():
             do = f"Round it, or write type: {Kind.DOUBLE.value}"
-            yield Complaint(field=field, got=f"{word}: {bound} of an INTEGER", accept="A whole number", do=do)
+            yield Complaint(field=field, got=f"{word}: {bound} of an INTEGER", accept="a whole number", do=do)
         elif entry.kind is Kind.INTEGER and abs(bound) > _LARGEST_INTEGER:
-            yield Complaint(field=field, got=f"{word}: {bound}", accept="A number of 64 bits", do="Give the real limit")
+            yield Complaint(field=field, got=f"{word}: {bound}", accept="a number of 64 bits", do="Give the real limit")
     if entry.values:
         got, do = f"{entry.name}, {_a(entry.kind)}, has values", f"Remove them, or write type: {Kind.DISCRETE.value}"
         yield Complaint(field="values", got=got, accept="minValue and maxValue", do=do)
@@ -300,7 +308,7 @@ def _scale_complaints(entry: Parameter, least: Value, word: str, field: str) -> 
         yield Complaint(
             field=field,
             got=f"{word} {least} on {entry.scale.value}",
-            accept="Values above 0 only, of which there is a logarithm",
+            accept="values above 0 only, of which there is a logarithm",
             do=f"Raise it, as to 1e-4, or write scaleType: {Scale.LINEAR.value}",
         )
 
@@ -315,11 +323,11 @@ def _discrete_complaints(entry: Parameter) -> Iterator[Complaint]:
     if len(entry.values) > MOST_DISCRETE_VALUES:
         got = f"{entry.name} has {len(entry.values)} discrete values"
         do = f"Thin them out, or write type: {Kind.INTEGER.value} or {Kind.DOUBLE.value} with minValue and maxValue"
-        yield Complaint(field="values", got=got, accept=f"At most {MOST_DISCRETE_VALUES}", do=do)
+        yield Complaint(field="values", got=got, accept=f"at most {MOST_DISCRETE_VALUES}", do=do)
     for item, value in enumerate(entry.values):
         if isinstance(value, str) or not math.isfinite(value):
             got, do = f"{value!r} among discrete values", f"Correct it, or write type: {Kind.CATEGORICAL.value}"
-            yield Complaint(field="values", item=item, got=got, accept="Finite numbers", do=do)
+            yield Complaint(field="values", item=item, got=got, accept="finite numbers", do=do)
             return
     yield from _order_complaints(numbers)
     yield from _scale_complaints(entry, min(numbers), "The discrete value", "values")
@@ -336,7 +344,7 @@ def _order_complaints(numbers: list[float | int]) -> Iterator[Complaint]:
             got, do = f"The discrete value {_short(after)} behind {_short(before)}", "Sort them"
         else:
             got, do = f"The discrete value {after!r} right behind {before!r}", "Remove one of them"
-        accept = f"Increasing values, at least {CLOSEST_DISCRETE_VALUES:g} apart"
+        accept = f"increasing values, at least {CLOSEST_DISCRETE_VALUES:g} apart"
         yield Complaint(field="values", item=item, got=got, accept=accept, do=do)
         return
 
@@ -350,23 +358,23 @@ def _categorical_complaints(entry: Parameter) -> Iterator[Complaint]:
     for item, value in enumerate(entry.values):
         if first.setdefault(value, item) != item:
             got = f"The categorical value {value!r} stands twice"
-            yield Complaint(field="values", item=item, got=got, accept="Each value once", do="Remove one of them")
+            yield Complaint(field="values", item=item, got=got, accept="each value once", do="Remove one of them")
     if entry.scale is not Scale.NONE:
         got = f"scaleType {entry.scale.value} of a CATEGORICAL"
-        yield Complaint(field="scale", got=got, accept="None: categories have no scale", do="Remove scaleType")
+        yield Complaint(field="scale", got=got, accept="none: categories have no scale", do="Remove scaleType")
 
 
 def _no_bounds(entry: Parameter) -> Iterator[Complaint]:
     for field, word in (("minimum", "minValue"), ("maximum", "maxValue")):
         if getattr(entry, field) is not None:
             got, do = f"{entry.name}, a {entry.kind.value}, has {word}", f"Remove {word}, or change the type"
-            yield Complaint(field=field, got=got, accept="A list of values", do=do)
+            yield Complaint(field=field, got=got, accept="a list of values", do=do)
 
 
 def _study_complaints(study: Study) -> Iterator[Complaint]:
     if not study.metric or study.metric.split() != [study.metric]:
         got = f"The metric {study.metric!r}" if study.metric else "No metric"
-        yield Complaint(field="metric", got=got, accept="One name without spaces", do="Write rmse")
+        yield Complaint(field="metric", got=got, accept="one name without spaces", do="Write rmse")
     yield from _count_complaints(study, ("max_trials", "max_parallel_trials"))
     yield from _count_complaints(study, ("max_failed_trials",), least=0)
     if not study.parameters:
@@ -375,7 +383,7 @@ def _study_complaints(study: Study) -> Iterator[Complaint]:
     for item, entry in enumerate(study.parameters):
         if entry.name in known:
             got = f"The parameter {entry.name} stands twice"
-            yield Complaint(field="parameters", item=item, got=got, accept="Each parameter once", do="Remove one")
+            yield Complaint(field="parameters", item=item, got=got, accept="each parameter once", do="Remove one")
         if study.algorithm is Algorithm.GRID and entry.kind is Kind.DOUBLE:
             got, do = f"{entry.name}, a DOUBLE, under GRID_SEARCH", "Write type: DISCRETE with its values"
             accept = "INTEGER, DISCRETE and CATEGORICAL"
@@ -384,7 +392,7 @@ def _study_complaints(study: Study) -> Iterator[Complaint]:
         known.setdefault(entry.name, entry)
     rate = study.stopping.learning_rate_parameter if isinstance(study.stopping, ConvexStopping) else None
     if rate is not None and rate not in known:
-        accept = f"A parameter of the study: {', '.join(known)}"
+        accept = f"a parameter of the study: {', '.join(known)}"
         got = f"learningRateParameterName: {rate}, which is not searched"
         yield Complaint(field="stopping", got=got, accept=accept, do="Name one of them, or remove the line")
 
@@ -396,18 +404,18 @@ def _parent_complaints(entry: Parameter, known: Mapping[str, Parameter], item: i
     if parent is None:
         got = f"{entry.name} depends on {entry.parent}, which does not stand before it"
         do = "Correct the name or the order"
-        yield Complaint(field="parameters", item=item, got=got, accept="A parameter above it", do=do)
+        yield Complaint(field="parameters", item=item, got=got, accept="a parameter above it", do=do)
         return
     if parent.kind is Kind.DOUBLE:
         got = f"{entry.name} depends on {parent.name}, a DOUBLE"
-        accept = "A parent of type INTEGER, DISCRETE or CATEGORICAL"
+        accept = "a parent of type INTEGER, DISCRETE or CATEGORICAL"
         do = "Make it independent, or the parent DISCRETE"
         yield Complaint(field="parameters", item=item, got=got, accept=accept, do=do)
         return
     for value in entry.parent_values:
         if not parent.has(value):
             got = f"{entry.name} depends on {parent.name} being {_short(value)}, which it never is"
-            accept = f"Values of {parent.name}: {_space(parent)}"
+            accept = f"values of {parent.name}: {_space(parent)}"
             yield Complaint(field="parameters", item=item, got=got, accept=accept, do="Correct it")
 
 
@@ -431,23 +439,23 @@ def _study_stopping_complaints(limits: StudyStopping) -> Iterator[Complaint]:
     for field in ("min_runtime_secs", "max_runtime_secs", "max_secs_no_progress"):
         secs = getattr(limits, field)
         if secs is not None and not (math.isfinite(secs) and secs > 0):
-            yield Complaint(field=field, got=f"{secs} seconds", accept="More than 0 seconds", do='Write it as "3600s"')
+            yield Complaint(field=field, got=f"{secs} seconds", accept="more than 0 seconds", do='Write it as "3600s"')
     for least, most in (("min_num_trials", "max_num_trials"), ("min_runtime_secs", "max_runtime_secs")):
         low, high = getattr(limits, least), getattr(limits, most)
         if low is not None and high is not None and low > high:
             got = f"At least {low:g} and at most {high:g}"
-            yield Complaint(field=least, got=got, accept="The least up to the most", do="Swap them")
+            yield Complaint(field=least, got=got, accept="the least up to the most", do="Swap them")
     for secs_field, time_field in (("min_runtime_secs", "min_end_time"), ("max_runtime_secs", "max_end_time")):
         if getattr(limits, secs_field) is not None and getattr(limits, time_field) is not None:
             got = "maxDuration beside endTime"
-            yield Complaint(field=time_field, got=got, accept="One of the two", do="Remove one of them")
+            yield Complaint(field=time_field, got=got, accept="one of the two", do="Remove one of them")
 
 
 def _count_complaints(holder: object, fields: Iterable[str], *, least: int = 1) -> Iterator[Complaint]:
     for field in fields:
         count = getattr(holder, field)
         if count is not None and count < least:
-            accept = f"A whole number from {least} up"
+            accept = f"a whole number from {least} up"
             yield Complaint(field=field, got=f"{_camel(field)}: {count}", accept=accept, do="Give such a number")
 
 
