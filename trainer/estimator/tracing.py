@@ -131,7 +131,7 @@ class Part:
 
 def _cut(traced: TracedModel, fetches: Any, operations: list[tf.Operation], feeds: list[tf.Tensor]) -> Part:
     tensors = tf.nest.flatten(fetches, expand_composites=True)
-    needed = _needed([*(tensor.op for tensor in tensors), *operations], {tensor.op for tensor in feeds})
+    needed = ancestors([*(tensor.op for tensor in tensors), *operations], {tensor.op for tensor in feeds})
     fed = {tensor.op for tensor in feeds}
     captures = [(outer, inner) for outer, inner in traced.graph.captures if inner.op in needed - fed]
     unfed = needed - {tensor.op for tensor in feeds} - {inner.op for _, inner in captures}
@@ -159,8 +159,16 @@ def _cut(traced: TracedModel, fetches: Any, operations: list[tf.Operation], feed
     return Part(variables, cut, fetches, traced.resources)
 
 
-def _needed(targets: Iterable[tf.Operation], stops: set[tf.Operation]) -> set[tf.Operation]:
-    """The operations that the targets depend on, themselves included, not looking behind the stops."""
+def ancestors(
+    targets: Iterable[tf.Operation], stops: set[tf.Operation], control: bool = True
+) -> set[tf.Operation]:
+    """The operations that the targets depend on, themselves included, not looking behind the stops.
+
+    Args:
+      targets: where to begin.
+      stops: where to end.
+      control: whether to follow control edges too.
+    """
     found: set[tf.Operation] = set()
     waiting = list(targets)
     while waiting:
@@ -169,7 +177,7 @@ def _needed(targets: Iterable[tf.Operation], stops: set[tf.Operation]) -> set[tf
             found.add(op)
             if op not in stops:
                 waiting.extend(tensor.op for tensor in op.inputs)
-                waiting.extend(op.control_inputs)
+                waiting.extend(op.control_inputs if control else ())
     return found
 
 
