@@ -1,0 +1,68 @@
+"""The flags of `trainer.task`, checked where a job is described, before anybody pays for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from trainer.job import flags, layout
+from trainer.job.config import DataConfig, RunSettings
+from trainer.job.errors import UsageError
+from trainer.launch.breaches import Breach, Path, short
+from trainer.model import Params
+
+TASK_MODULE = "trainer.task"
+SETTINGS = (RunSettings, DataConfig, Params)
+
+
+def parse(argv: Sequence[str]) -> flags.Settings:
+    """The settings that the task would have. Raises UsageError as the task would."""
+    try:
+        return flags.parse(argv, *SETTINGS)
+    except flags.HelpRequested as error:
+        raise UsageError("--help behind --", "flags of the task", "python -m trainer.task --help lists them") from error
+
+
+def breaches(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_dir: bool) -> Iterator[Breach]:
+    """What a task with these flags would end with 2 for, on a machine that has no files of the person's.
+
+    Args:
+      argv: the flags, without the parameters of a study.
+      path: the field that holds them.
+      has_evaluator: whether the job has a process that evaluates.
+      has_base_dir: whether the runner names an output directory (AIP_*) itself.
+    """
+    try:
+        settings = parse(argv)
+    except UsageError as error:
+        accept = (error.accept or "flags of trainer.task").removeprefix("Accepted: ")
+        yield Breach(path=path, got=error.got, accept=accept, do=error.do or "Correct it behind --")
+        return
+    run, data = settings[RunSettings], settings[DataConfig]
+    if run.separate_evaluator and not has_evaluator:
+        yield Breach(
+            path=path,
+            got="--separate_evaluator in a job without an evaluator",
+            accept="with a pool or replica that evaluates",
+            do="Add --evaluator=1, whose place is worker pool 3 on Vertex AI, or drop the flag",
+        )
+    if run.output_dir is None and not has_base_dir:
+        accept, do = "a directory that outlives the machine, as gs://bucket/run", "Set --output_dir"
+        yield Breach(path=path, got="no output directory", accept=accept, do=do)
+    named = {"output_dir": (run.output_dir,), "train_data_paths": data.train_data_paths}
+    for flag, values in (named | {"eval_data_paths": data.eval_data_paths}).items():
+        for value in values:
+            if value is not None and not is_shared(value):
+                yield _machine_local(flag, value, path)
+
+
+def is_shared(path: str) -> bool:
+    """Whether other machines see the path too: a bucket, or a mounted one."""
+    return layout.is_remote(path) or path.startswith(("/gcs/", "/mnt/"))
+
+
+def _machine_local(flag: str, value: str, path: Path) -> Breach:
+    accept = "gs://bucket/..., or a mounted volume below /gcs/ or /mnt/"
+    do = f"Copy it to a bucket and name that (gcloud storage cp {value} gs://BUCKET/)"
+    if flag == "output_dir":
+        do = "Name a directory in a bucket"
+    return Breach(path=path, got=f"--{flag}={short(value)[1:-1]} lies on one machine only", accept=accept, do=do)

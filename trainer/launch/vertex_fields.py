@@ -1,0 +1,65 @@
+"""The fields of a CustomJob and of a HyperparameterTuningJob, as Vertex AI's v1 REST reference has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trainer.launch.shapes import Kind, Shape
+
+_TEXT, _WHOLE, _SWITCH = Kind.TEXT, Kind.WHOLE, Kind.SWITCH
+_ENV = [{"name": _TEXT, "value": _TEXT}]
+_POOL: Shape = {
+    "containerSpec": {"imageUri": _TEXT, "command": [_TEXT], "args": [_TEXT], "env": _ENV},
+    "pythonPackageSpec": {
+        "executorImageUri": _TEXT,
+        "packageUris": [_TEXT],
+        "pythonModule": _TEXT,
+        "args": [_TEXT],
+        "env": _ENV,
+    },
+    "machineSpec": {
+        "machineType": _TEXT,
+        "acceleratorType": _TEXT,
+        "acceleratorCount": _WHOLE,
+        "tpuTopology": _TEXT,
+        "gpuPartitionSize": _TEXT,
+        "reservationAffinity": {"reservationAffinityType": _TEXT, "key": _TEXT, "values": [_TEXT]},
+    },
+    "replicaCount": _WHOLE,
+    "nfsMounts": [{"server": _TEXT, "path": _TEXT, "mountPoint": _TEXT}],
+    "lustreMounts": Kind.ANY,
+    "diskSpec": {"bootDiskType": _TEXT, "bootDiskSizeGb": _WHOLE},
+}
+_JOB_SPEC: Shape = {
+    "persistentResourceId": _TEXT,
+    "workerPoolSpecs": [_POOL],
+    "scheduling": {
+        "timeout": _TEXT,
+        "restartJobOnWorkerRestart": _SWITCH,
+        "strategy": _TEXT,
+        "disableRetries": _SWITCH,
+        "maxWaitDuration": _TEXT,
+    },
+    "serviceAccount": _TEXT,
+    "network": _TEXT,
+    "reservedIpRanges": [_TEXT],
+    "pscInterfaceConfig": Kind.ANY,
+    "baseOutputDirectory": {"outputUriPrefix": _TEXT},
+    "protectedArtifactLocationId": _TEXT,
+    "tensorboard": _TEXT,
+    "enableWebAccess": _SWITCH,
+    "enableDashboardAccess": _SWITCH,
+    "experiment": _TEXT,
+    "experimentRun": _TEXT,
+    "models": [_TEXT],
+}
+_RESOURCE: Mapping[str, Shape] = {"displayName": _TEXT, "labels": Kind.TEXTS, "encryptionSpec": {"kmsKeyName": _TEXT}}
+CUSTOM_JOB: Shape = {**_RESOURCE, "jobSpec": _JOB_SPEC}
+TUNING_JOB: Shape = {
+    **_RESOURCE,
+    "studySpec": Kind.ANY,  # the study's own checks know it
+    "maxTrialCount": _WHOLE,
+    "parallelTrialCount": _WHOLE,
+    "maxFailedTrialCount": _WHOLE,
+    "trialJobSpec": _JOB_SPEC,
+}
