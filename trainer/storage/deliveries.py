@@ -1,0 +1,94 @@
+"""What a courier carries, as a record that outlives the process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file, as it is when its turn comes.
+
+    Attributes:
+      name: relative to the folder.
+    """
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        return f"file {self.name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tree:
+    """A directory of files that becomes visible with its last one; the local copy is deleted afterwards.
+
+    Attributes:
+      name: of the directory, relative to the folder.
+      last: relative name of the file that readers look for.
+    """
+
+    name: str
+    last: str
+
+    @property
+    def key(self) -> str:
+        return f"tree {self.name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Removal:
+    """An object, or all below a folder, to be deleted.
+
+    Attributes:
+      name: relative to the folder.
+      first: relative name of what is deleted before the rest, so that readers see none of it; "" for one object.
+    """
+
+    name: str
+    first: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"file {self.name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoints:
+    """A state of the folder's checkpoints: new files first, then the commit object that names them.
+
+    Attributes:
+      text: of the commit object.
+      files: all that the text stands for; those that are not in the bucket yet are uploaded.
+      newest: what the last one is called, for the log.
+    """
+
+    text: str
+    files: tuple[str, ...]
+    newest: str
+
+    @property
+    def key(self) -> str:
+        return "checkpoints"
+
+
+Delivery = File | Tree | Removal | Checkpoints
+_KINDS = {kind.__name__: kind for kind in (File, Tree, Removal, Checkpoints)}
+
+
+def dumps(deliveries: Iterable[Delivery]) -> str:
+    return json.dumps([{"kind": type(item).__name__, **dataclasses.asdict(item)} for item in deliveries])
+
+
+def loads(text: str) -> list[Delivery]:
+    """Raises ValueError, KeyError or TypeError where the record is spoilt."""
+    return [_loaded(dict(record)) for record in json.loads(text)]
+
+
+def _loaded(record: dict[str, Any]) -> Delivery:
+    kind = _KINDS[record.pop("kind")]
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()})
