@@ -1,7 +1,8 @@
-"""`python -m trainer.launch cluster|doctor ...`: where a job runs."""
+"""`python -m trainer.launch COMMAND ...`: where a job runs."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 
@@ -9,9 +10,12 @@ from trainer.job import flags
 from trainer.job.errors import JobError, UsageError
 
 Command = Callable[[Sequence[str]], int]
+# Of each command the module (its `main`, or the function behind the colon) and what it does. A module is imported when
+# its command is called.
 COMMANDS = {
-    "cluster": "a whole distributed job on this machine",
-    "doctor": "what this machine and this environment would do, and what is wrong with them",
+    "cluster": ("local", "a whole distributed job on this machine"),
+    "doctor": ("doctor", "what this machine and this environment would do, and what is wrong with them"),
+    "package": ("package", "the source distribution that cloud runners install, and a Dockerfile"),
 }
 
 
@@ -47,19 +51,13 @@ def _chosen(words: Sequence[str]) -> str:
 
 def _command(name: str) -> Command:
     """Imports what the command needs and no other one."""
-    match name:
-        case "cluster":
-            from trainer.launch import local
-
-            return local.main
-        case _:
-            from trainer.launch import doctor
-
-            return doctor.main
+    module, _, function = COMMANDS[name][0].partition(":")
+    command: Command = getattr(importlib.import_module(f"trainer.launch.{module}"), function or "main")
+    return command
 
 
 def _help() -> str:
-    lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<12}{text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(["Usage: python -m trainer.launch COMMAND [--flag=value ...]", "", *lines, ""]) + (
         "\nEach has a --help of its own.\n"
     )
