@@ -1,14 +1,18 @@
-"""Requests to stop that come as signals: SIGTERM of a cloud runner, Ctrl-C of a person."""
+"""Requests to stop that come as signals: SIGTERM of a cloud runner, Ctrl-C of a person, the death of a parent."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 SAVED_EXIT_CODE = 143
+_PR_SET_PDEATHSIG = 1
 
 
 class StopRequest:
@@ -51,3 +55,20 @@ def listening() -> Iterator[StopRequest]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def bound_to(parent: int) -> Callable[[], None] | None:
+    """What a child of the process `parent` does first: asks Linux to end it when that dies, even by kill -9.
+
+    None on other systems, which cannot be asked.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died in between
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return bind

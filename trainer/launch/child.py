@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-_PR_SET_PDEATHSIG = 1
+from trainer.job import signals
+
 _CHUNK_BYTES = 1 << 16
 _LONGEST_LINE_BYTES = 1 << 20
 
@@ -26,7 +25,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_bound_to(os.getpid()),
+            preexec_fn=signals.bound_to(os.getpid()),
         )
         assert self._process.stdout is not None
         self._pipe = self._process.stdout
@@ -100,17 +99,3 @@ class Child:
 def _shown(line: bytes) -> str:
     """The text of a line; of one that overwrote itself with carriage returns, what was left."""
     return line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace")
-
-
-def _bound_to(launcher: int) -> Callable[[], None] | None:
-    """What the child does before it becomes the task: asks Linux to end it when the launcher dies, even by kill -9."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def bind() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != launcher:  # it died in between
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return bind

@@ -13,11 +13,12 @@ import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[Any]
 Snap = Callable[[Array], Array]
 
 _NORMAL = statistics.NormalDist()
@@ -94,7 +95,7 @@ class _Process:
         across = _matern(_distances(self.points, points, self.categorical), self.lengths)
         half = np.linalg.solve(lower, across)
         variance = np.maximum(1.0 - np.sum(half**2, axis=0), 1e-12)
-        return np.asarray(across.T @ solved), np.asarray(np.sqrt(variance))
+        return across.T @ solved, np.sqrt(variance)
 
     @property
     def _solved(self) -> tuple[Array, Array]:
