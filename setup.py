@@ -34,6 +34,7 @@ DEV = [
     "pytest>=9.0",  # tests
     "pytest-timeout>=2.4",  # ends a test that hangs
     "ruff>=0.15",  # lint
+    "trustme>=1.2",  # lets the gs:// of TensorFlow meet the bucket server of the tests
 ]
 
 setup(
