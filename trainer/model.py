@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from trainer.estimator import Estimator, EstimatorSpec, RunConfig
 
 
+# What evaluations report, and so what a sweep may aim at: `loss`, and the names in `metrics` below.
+METRICS = ("rmse", "mae", "loss", "rmse_same_as_last", "mse_standardized", "mae_standardized")
+
+
 class Model(enum.Enum):
     LSTM = "lstm"
     LINEAR = "linear"

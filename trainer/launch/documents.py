@@ -59,7 +59,7 @@ class Scalar:
     def number(self) -> int | float | None:
         """The number that the text says, in quotes or not; None for another text. May be infinite (`1e999`)."""
         text = self.text.strip()
-        if _WHOLE.fullmatch(text) and len(text) < 400:
+        if _WHOLE.fullmatch(text) and len(text) < 300:
             return int(text)
         return float(text) if _NUMBER.fullmatch(text) else None
 

@@ -122,7 +122,18 @@ class Parameter:
 
     def flag(self, value: Value) -> str:
         """`--spelled=value`, as a cloud passes it."""
-        return f"--{self.spelled}={value}"
+        return f"--{self.spelled}={self.text(value)}"
+
+    def text(self, value: Value) -> str:
+        """The value behind the `=`; a whole number has no `.0`, so that every flag takes it."""
+        return str(value) if isinstance(value, str) else repr(value).removesuffix(".0")
+
+    @property
+    def space(self) -> str:
+        """Its values, in words."""
+        if self.values:
+            return ", ".join(_short(value) for value in self.values[:8]) + (", ..." if len(self.values) > 8 else "")
+        return f"{self.minimum} to {self.maximum}"
 
     def has(self, value: Value) -> bool:
         """Whether a trial may give it this value."""
@@ -415,14 +426,8 @@ def _parent_complaints(entry: Parameter, known: Mapping[str, Parameter], item: i
     for value in entry.parent_values:
         if not parent.has(value):
             got = f"{entry.name} depends on {parent.name} being {_short(value)}, which it never is"
-            accept = f"values of {parent.name}: {_space(parent)}"
+            accept = f"values of {parent.name}: {parent.space}"
             yield Complaint(field="parameters", item=item, got=got, accept=accept, do="Correct it")
-
-
-def _space(entry: Parameter) -> str:
-    if entry.values:
-        return ", ".join(_short(value) for value in entry.values[:8]) + (", ..." if len(entry.values) > 8 else "")
-    return f"{entry.minimum} to {entry.maximum}"
 
 
 def _convex_complaints(rule: ConvexStopping) -> Iterator[Complaint]:
