@@ -39,8 +39,7 @@ class ClusterOptions:
             raise UsageError(
                 f"--ps={self.ps} without workers", "Accepted: --worker=1 or more", "Add workers, or leave --ps out"
             )
-        if not re.fullmatch(r"\w+(\.\w+)*", self.module):
-            raise UsageError(f"--module={self.module}", "Accepted: a module's dotted name", "Leave it out")
+        require_module(self.module)
         for fault in self.injected:
             _check_target(fault, self.counts)
 
@@ -80,7 +79,7 @@ def parse_cluster(argv: Sequence[str]) -> tuple[ClusterOptions, list[str]]:
     except flags.HelpRequested as request:
         raise flags.HelpRequested(help_text(CLUSTER_USAGE, ClusterOptions)) from request
     except UsageError as error:
-        raise _misplaced(own) or _with_both_sides(error) from error
+        raise misplaced(own, ClusterOptions) or with_both_sides(error) from error
     if options.evaluator == 0 and any(re.match(r"--?separate[_-]evaluator(=(?!f|n|0)|$)", flag) for flag in task_argv):
         raise UsageError(
             "--separate_evaluator without an evaluator", "Accepted: together with --evaluator=1", "Add --evaluator=1"
@@ -118,9 +117,9 @@ def _joined_kills(argv: Sequence[str]) -> list[str]:
     return [*rest, f"--kill={','.join(found)}"] if found else rest
 
 
-def _misplaced(own: Sequence[str]) -> UsageError | None:
-    """The error to raise where a flag of the task stands before the `--`, if one does."""
-    task_flags, own_flags = _names(RunSettings) | _names(DataConfig), _names(ClusterOptions)
+def misplaced(own: Sequence[str], settings_class: type) -> UsageError | None:
+    """The error to raise where a flag of the task, and none of `settings_class`, stands before the `--`."""
+    task_flags, own_flags = _names(RunSettings) | _names(DataConfig), _names(settings_class)
     for word in own:
         name = word.lstrip("-").partition("=")[0].replace("-", "_")
         if word.startswith("-") and name in task_flags - own_flags:
@@ -128,12 +127,18 @@ def _misplaced(own: Sequence[str]) -> UsageError | None:
     return None
 
 
+def require_module(name: str) -> None:
+    """Raises UsageError where `name` cannot be what --module means."""
+    if not re.fullmatch(r"\w+(\.\w+)*", name):
+        raise UsageError(f"--module={name}", "Accepted: a module's dotted name", "Leave it out")
+
+
 def _names(settings_class: type) -> set[str]:
     fields = dataclasses.fields(settings_class)
     return {name for field in fields for name in (field.name, *field.metadata.get("alias", ()))}
 
 
-def _with_both_sides(error: UsageError) -> UsageError:
+def with_both_sides(error: UsageError) -> UsageError:
     """Of an unknown flag says that there are two places: the model's own ones are known to the task only."""
     if not error.got.startswith("Unknown flag"):
         return error
