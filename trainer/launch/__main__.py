@@ -16,6 +16,7 @@ COMMANDS = {
     "cluster": ("local", "a whole distributed job on this machine"),
     "doctor": ("doctor", "what this machine and this environment would do, and what is wrong with them"),
     "package": ("package", "the source distribution that cloud runners install, and a Dockerfile"),
+    "validate": ("validate", "checks sweep and job files offline, with the line of each fault"),
 }
 
 

@@ -38,6 +38,11 @@ class Place:
     line: int = 1
     column: int = 1
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """What places of one file are sorted by."""
+        return self.line, self.column
+
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}"
 

@@ -167,7 +167,7 @@ def of_documents(found: list[Node], faults: list[Fault], searchable: Searchable 
     for other in found[1:]:
         faults.append(Fault(place=other.place, got="A second document", accept="one study a file", do="Part them"))
     is_sound = all(fault.level is Level.NOTE for fault in faults)
-    ordered = sorted(faults, key=lambda fault: (fault.place.line, fault.place.column))
+    ordered = sorted(faults, key=lambda fault: fault.place.key)
     return Examined(study=study if is_sound else None, faults=tuple(ordered))
 
 

@@ -1,0 +1,109 @@
+"""`python -m trainer.launch validate FILE...`: checks sweep and job files offline, each fault at its line."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from trainer.job import flags
+from trainer.job.errors import UsageError
+from trainer.launch import documents, search, searchable
+from trainer.launch.documents import Fault, Level, Node
+from trainer.launch.study import Study
+
+_HELP = """Usage: python -m trainer.launch validate FILE ...
+
+Checks files without a network: sweeps (hptuning_config.yaml, and Vertex AI's HyperparameterTuningJob and studySpec).
+Prints each fault as file:line:column with what stands there, what is accepted and what to do; exit code 2 if there is
+one. Notes tell what is read otherwise than it looks, and do not count.
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Format:
+    """A kind of file that can be checked.
+
+    Attributes:
+      name: what it is called.
+      recognises: whether a document is meant to be one.
+      describe: adds the faults of a file's documents to the list, and says in a line what they are.
+    """
+
+    name: str
+    recognises: Callable[[Node], bool]
+    describe: Callable[[list[Node], list[Fault]], str]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints all faults of all files; 0 when there is none, else 2."""
+    paths = _paths(argv)
+    faulty = [path for path in paths if not _is_sound(path)]
+    if len(paths) > 1:
+        print(
+            f"{len(faulty)} of {len(paths)} files have faults." if faulty else f"All {len(paths)} files are accepted."
+        )
+    return 2 if faulty else 0
+
+
+def check(path: str, formats: Sequence[Format]) -> tuple[str, list[Fault]]:
+    """What the file at `path` is, in a line, and all that is wrong in it. Raises UsageError where it cannot be read."""
+    faults: list[Fault] = []
+    found = documents.load(path, faults)
+    for known in formats:
+        if found and known.recognises(found[0]):
+            return known.describe(found, faults), sorted(faults, key=lambda fault: fault.place.key)
+    if found and not faults:
+        got, accept = "No kind of file that is known here", f"one of: {', '.join(known.name for known in formats)}"
+        faults.append(Fault(place=found[0].place, got=got, accept=accept, do="Compare it with hptuning_config.yaml"))
+    return "", faults
+
+
+def formats() -> tuple[Format, ...]:
+    """All that can be checked, with the flags of this installation's task."""
+    task = searchable.of_task()
+
+    def describe_study(found: list[Node], faults: list[Fault]) -> str:
+        examined = search.of_documents(found, faults, task)
+        faults[:] = examined.faults
+        return _study_line(examined.study) if examined.study else ""
+
+    return (Format(name="a sweep (trainingInput: or studySpec:)", recognises=search.is_study, describe=describe_study),)
+
+
+def _is_sound(path: str) -> bool:
+    try:
+        line, faults = check(path, formats())
+    except UsageError as error:
+        print(error)
+        return False
+    for fault in faults:
+        print(fault)
+    count = sum(fault.level is Level.FAULT for fault in faults)
+    if not count:
+        print(f"{path}: {line}")
+    else:
+        print(f"{path}: {count} fault{'s' if count > 1 else ''}")
+    return not count
+
+
+def _study_line(study: Study) -> str:
+    names = ", ".join(entry.name for entry in study.parameters)
+    verb = f"{study.goal.value.lower()}s".replace("izes", "ises")
+    return (
+        f"a study that {verb} {study.metric} over {names} in {study.max_trials} trials, "
+        f"{study.max_parallel_trials} at a time"
+    )
+
+
+def _paths(argv: Sequence[str]) -> list[str]:
+    words = list(argv)
+    before = words[: words.index("--")] if "--" in words else words
+    if any(word in ("-h", "--help", "-help") for word in before):
+        raise flags.HelpRequested(_HELP)
+    wrong = next((word for word in before if word.startswith("-")), None)
+    if wrong is not None:
+        raise UsageError(f"Unknown flag {wrong}", "Accepted: names of files", "Drop it")
+    paths = [*before, *words[len(before) + 1 :]]
+    if not paths:
+        raise UsageError("No file", "Accepted: names of sweep and job files", "Add one, as hptuning_config.yaml")
+    return list(dict.fromkeys(paths))
