@@ -31,17 +31,20 @@ import tensorflow as tf
 from tensorflow.python.data.ops.iterator_ops import IteratorSpec
 from tensorflow.python.distribute.coordinator.values import PerWorkerValues
 
+from trainer.estimator import calls
 from trainer.estimator.batches import stack_steps, stackable
 from trainer.estimator.collectives import PeerLostError
+from trainer.estimator.cuts import UncuttableError, cut
+from trainer.estimator.exchanges import Exchange
 from trainer.estimator.steps import CallResult, TraceModel
-from trainer.estimator.tracing import TracedModel, training_operations
-from trainer.estimator.variables import Role
+from trainer.estimator.tracing import TracedModel
 from trainer.job import hosts
 from trainer.job.cluster import Cluster
 
 log = logging.getLogger("trainer")
 
 _CALL_STEPS = 50
+_MOST_OPS = 4000
 _CALLS_AHEAD = 2
 _MEET_SECS = 600.0
 _WORKER_FAILED = re.compile(r"worker \S*/task:(\d+)\S* failed with", re.IGNORECASE)
@@ -70,9 +73,7 @@ class Servers:
         self._watch.start()
 
 
-def wait_for(
-    addresses: Sequence[str], secs: float = _MEET_SECS, wait: Callable[[float], None] = time.sleep
-) -> None:
+def wait_for(addresses: Sequence[str], secs: float = _MEET_SECS, wait: Callable[[float], None] = time.sleep) -> None:
     """Waits until somebody listens at every address: TensorFlow would wait for ever, and say nothing.
 
     Raises:
@@ -162,15 +163,14 @@ class ServerSteps:
         self._servers, self._stop_at = servers, stop_at
         first = dataset_fn(tf.distribute.InputContext(servers.num_workers, 0, servers.num_workers))
         spec = _static_spec(first)
-        self._rounds = 1 if push_every > 1 else min(limit or _CALL_STEPS, stack_steps(spec, limit))
-        self._call_steps = self._rounds * push_every
-        self.traced = trace_model(spec, push_every > 1)
+        most = stack_steps(spec, limit)
+        if push_every > 1:
+            self.traced, self._call_steps = trace_model(spec, True), push_every
+            call = calls.downpour(self.traced, push_every)
+        else:
+            self.traced, self._call_steps, call = _direct(trace_model, spec, min(limit or _CALL_STEPS, most))
         self._iterators = _iterators(servers, dataset_fn, spec, self._call_steps)
-        step = _on_servers(self.traced) if push_every == 1 else None
-        self._call = tf.function(
-            _direct_call(step, self._call_steps) if step else _downpour_call(self.traced, self._call_steps),
-            autograph=False,
-        )
+        self._call = tf.function(call, autograph=False)
         self.how = "workers on parameter servers" + (f", exchanging every {push_every} steps" if push_every > 1 else "")
         self._running: collections.deque[tuple[int, Any]] = collections.deque()
         self._ended = 0
@@ -224,6 +224,24 @@ class ServerSteps:
         return losses
 
 
+def _direct(trace_model: TraceModel, spec: Any, most: int) -> tuple[TracedModel, int, calls.Call]:
+    """Steps that read and write the servers' variables: the traced model, the steps of a call, and the call."""
+    traced = trace_model(spec, True)
+    by_name, run = traced.store.by_name, uuid.uuid4().hex
+    try:
+        parts = cut(traced, lambda name: by_name[name].device)
+    except UncuttableError as why:
+        log.info("Each read and write of a variable crosses the network by itself, because %s.", why)
+        traced = trace_model(spec, False)
+        return traced, most, calls.op_by_op(traced, most)
+    exchange = Exchange(parts, lambda variable: calls.own(run, variable))
+    size = max(1, min(most, _MOST_OPS // exchange.size))
+    if refused := exchange.refused_by_xla(size):
+        log.info("XLA cannot compile this model function, so workers compute its steps op by op: %s", refused)
+        exchange = Exchange(parts, lambda variable: calls.own(run, variable), xla=False)
+    return traced, size, calls.exchanging(exchange, size)
+
+
 def _done(called: Any) -> bool:
     return bool(called._status_available_event.is_set())
 
@@ -265,142 +283,3 @@ def _iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) -
     for value in made:
         value._type_spec = IteratorSpec(stacked)
     return PerWorkerValues(tuple(made))
-
-
-def _over_stack(
-    iterator: Any, count: tf.Tensor, call: Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor], size: int
-) -> Any:
-    """Calls with the next stack and the number of steps that it has and that are wanted; (steps, losses [size])."""
-    optional = iterator.get_next_as_optional()
-
-    def with_stack() -> tuple[tf.Tensor, tf.Tensor]:
-        tensors = optional.get_value()
-        steps = tf.minimum(count, tf.shape(tensors[0])[0])
-        return steps, call(_padded(tensors, size), steps)
-
-    def without() -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.constant(0), tf.zeros([size])
-
-    return tf.cond(optional.has_value(), with_stack, without)
-
-
-def _padded(tensors: Sequence[tf.Tensor], size: int) -> tuple[tf.Tensor, ...]:
-    """Stacks of the full size, which XLA needs to know."""
-
-    def pad(tensor: tf.Tensor) -> tf.Tensor:
-        missing = size - tf.shape(tensor)[0]
-        padded = tf.pad(tensor, [[0, missing], *[[0, 0]] * (tensor.shape.rank - 1)])
-        return tf.ensure_shape(padded, [size, *tensor.shape[1:]])
-
-    return tuple(pad(tensor) for tensor in tensors)
-
-
-def _loop(step: Callable[..., tf.Tensor], tensors: Sequence[tf.Tensor], steps: tf.Tensor, size: int) -> tf.Tensor:
-    losses = tf.TensorArray(tf.float32, size, element_shape=[])
-
-    def body(index: tf.Tensor, losses: tf.TensorArray) -> Any:
-        return index + 1, losses.write(index, step(*[tensor[index] for tensor in tensors]))
-
-    return tf.while_loop(
-        lambda index, _: index < steps, body, [tf.constant(0), losses], maximum_iterations=size, parallel_iterations=1
-    )[1].stack()
-
-
-def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
-    """One step on the servers' own variables; the global step grows by exactly one, atomically."""
-    step_handle = _inner_handles(traced).get("global_step")
-    feeds = [*traced.feeds, *([step_handle] if step_handle is not None else [])]
-    part = traced.part(traced.spec.loss, training_operations(traced), feeds=feeds)
-    global_step = traced.store.global_step
-
-    def step(*batch: tf.Tensor) -> tf.Tensor:
-        seen = _copy("global_step", global_step, global_step.read_value()) if step_handle is not None else None
-        loss = part(*batch, *([seen] if seen is not None else []))
-        with tf.control_dependencies([loss]):
-            global_step.assign_add(1)
-        return tf.cast(loss, tf.float32)
-
-    return step
-
-
-def _direct_call(step: Callable[..., tf.Tensor], size: int) -> Callable[..., Any]:
-    def call(iterator: Any, count: tf.Tensor) -> Any:
-        return _over_stack(iterator, count, lambda tensors, steps: _loop(step, tensors, steps, size), size)
-
-    return call
-
-
-def _inner_handles(traced: TracedModel) -> dict[str, tf.Tensor]:
-    """The placeholders of variables' handles in the graph, by the variables' names."""
-    names = traced.store.names_by_handle()
-    return {names[id(outer)]: inner for outer, inner in traced.graph.captures if id(outer) in names}
-
-
-def _copy(run: str, variable: tf.Variable, value: tf.Tensor) -> tf.Tensor:
-    """A handle of the worker's own copy of a variable, set to a value."""
-    handle = _own(run, variable)
-    tf.raw_ops.AssignVariableOp(resource=handle, value=value)
-    return handle
-
-
-def _own(run: str, variable: tf.Variable) -> tf.Tensor:
-    return tf.raw_ops.VarHandleOp(dtype=variable.dtype, shape=variable.shape, shared_name=f"{run}/{variable.name}")
-
-
-def _on_copies(part: Callable[..., tf.Tensor], names: Sequence[str], size: int) -> Callable[..., tf.Tensor]:
-    """Steps of a worker on its copies, in one XLA program; called with stacks, the number of steps, and the copies."""
-    at = names.index("global_step") if "global_step" in names else None
-
-    def run(tensors: Sequence[tf.Tensor], steps: tf.Tensor, copies: Sequence[tf.Tensor]) -> tf.Tensor:
-        def step(*batch: tf.Tensor) -> tf.Tensor:
-            if at is None:
-                return tf.cast(part(*batch, *copies), tf.float32)
-            before = tf.raw_ops.ReadVariableOp(resource=copies[at], dtype=tf.int64)
-            loss = part(*batch, *copies)
-            tf.raw_ops.AssignVariableOp(resource=copies[at], value=before + 1)
-            return tf.cast(loss, tf.float32)
-
-        return _loop(step, tensors, steps, size)
-
-    return tf.function(run, jit_compile=True, autograph=False)
-
-
-def _downpour_call(traced: TracedModel, size: int) -> Callable[..., Any]:
-    handles, store, run = _inner_handles(traced), traced.store, uuid.uuid4().hex
-    operations = training_operations(traced)
-    used = traced.part(traced.spec.loss, operations).variables | {"global_step"}
-    names = sorted(name for name in used if name in handles)
-    part = traced.part(traced.spec.loss, operations, feeds=[*traced.feeds, *(handles[name] for name in names)])
-    on_copies = _on_copies(part, names, size)
-    shared = [name for name in names if store.roles[name] in (Role.WEIGHT, Role.STEP)]
-    kept = [name for name in names if name not in shared]
-
-    def exchange(tensors: tuple[tf.Tensor, ...], steps: tf.Tensor) -> tf.Tensor:
-        fetched = {name: store.by_name[name].read_value() for name in shared}
-        copies = {name: _copy(run, store.by_name[name], value) for name, value in fetched.items()}
-        copies |= {name: _kept(run, store.by_name[name]) for name in kept}
-        losses = on_copies(tensors, steps, [copies[name] for name in names])
-        for name in names:
-            variable = store.by_name[name]
-            after = tf.raw_ops.ReadVariableOp(resource=copies[name], dtype=variable.dtype)
-            if store.roles[name] is Role.WEIGHT:
-                variable.assign_add(after - fetched[name])
-            elif name in kept:
-                variable.assign(after)
-        store.global_step.assign_add(tf.cast(steps, tf.int64))
-        return losses
-
-    return lambda iterator, count: _over_stack(iterator, count, exchange, size)
-
-
-def _kept(run: str, variable: tf.Variable) -> tf.Tensor:
-    """A handle of what the worker keeps between calls, taken from the servers the first time."""
-    handle = _own(run, variable)
-    known = tf.raw_ops.VarIsInitializedOp(resource=handle)
-
-    def fetch() -> tf.Tensor:
-        with tf.control_dependencies([tf.raw_ops.AssignVariableOp(resource=handle, value=variable.read_value())]):
-            return tf.constant(True)
-
-    tf.cond(known, lambda: tf.constant(True), fetch)
-    return handle
