@@ -23,6 +23,8 @@ from tensorflow.python.ops import control_flow_ops, summary_ops_v2
 from tensorflow.python.trackable import resource as trackable_resource
 
 from trainer.estimator import randomness, tables
+from trainer.estimator.partitions import Rows
+from trainer.estimator.sharded_graph import Copier, Held
 from trainer.estimator.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.variables import Role, VariableStore
 
@@ -79,7 +81,11 @@ class TracedModel:
     context: Any = None
 
     def part(
-        self, fetches: Any, operations: Iterable[tf.Operation] = (), feeds: Sequence[tf.Tensor] | None = None
+        self,
+        fetches: Any,
+        operations: Iterable[tf.Operation] = (),
+        feeds: Sequence[tf.Tensor] | None = None,
+        touched: Mapping[str, tf.Tensor] | None = None,
     ) -> Part:
         """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 
@@ -87,11 +93,19 @@ class TracedModel:
           fetches: nested tensors.
           operations: what to run beside them.
           feeds: tensors whose values are the arguments; None for the features and labels.
+          touched: for variables by name whose handles are fed and that have some rows only: a placeholder of the
+            numbers of those rows, int64 and sorted, which is fed too.
 
         Raises:
-          ValueError: a fetch depends on a placeholder that is not fed.
+          ValueError: a fetch depends on a placeholder that is not fed, or uses a variable whole that is held by rows.
         """
-        return _cut(self, fetches, list(dict.fromkeys(operations)), list(self.feeds if feeds is None else feeds))
+        feeds = list(self.feeds if feeds is None else feeds)
+        return _cut(self, fetches, list(dict.fromkeys(operations)), feeds, touched or {})
+
+    def handles(self) -> dict[str, tf.Tensor]:
+        """The placeholders of the variables' handles in the graph, by the variables' names."""
+        names = self.store.names_by_handle()
+        return {names[id(outer)]: inner for outer, inner in self.graph.captures if id(outer) in names}
 
     @functools.cached_property
     def summaries(self) -> list[Summary]:
@@ -129,34 +143,94 @@ class Part:
         return tf.nest.pack_sequence_as(self._fetches, flat, expand_composites=True)
 
 
-def _cut(traced: TracedModel, fetches: Any, operations: list[tf.Operation], feeds: list[tf.Tensor]) -> Part:
+def _cut(
+    traced: TracedModel,
+    fetches: Any,
+    operations: list[tf.Operation],
+    feeds: list[tf.Tensor],
+    touched: Mapping[str, tf.Tensor],
+) -> Part:
     tensors = tf.nest.flatten(fetches, expand_composites=True)
-    needed = ancestors([*(tensor.op for tensor in tensors), *operations], {tensor.op for tensor in feeds})
     fed = {tensor.op for tensor in feeds}
+    needed = ancestors([*(tensor.op for tensor in tensors), *operations], fed)
     captures = [(outer, inner) for outer, inner in traced.graph.captures if inner.op in needed - fed]
-    unfed = needed - {tensor.op for tensor in feeds} - {inner.op for _, inner in captures}
+    unfed = needed - fed - {inner.op for _, inner in captures}
     for op in unfed:
         if op.type in ("Placeholder", "PlaceholderWithDefault"):
             raise ValueError(f"{', '.join(t.name for t in tensors)} needs {op.name}, which is not fed")
     with traced.graph.as_default():
         graph = func_graph.FuncGraph(f"{traced.mode}_part")
-    sources = feeds + [inner for _, inner in captures]
-    copies = lift_to_graph(operations + tensors, graph, sources=sources, base_graph=traced.graph)
-    for tensor in tensors:
-        copies[tensor].set_shape(tensor.shape)
-    graph.inputs.extend(copies[feed] for feed in feeds)
-    graph.outputs.extend(copies[tensor] for tensor in tensors)
-    graph.control_outputs.extend(copies[op] for op in operations)
-    for outer, inner in captures:
-        graph.add_capture(outer, copies[inner])
     for function in traced.graph._functions.values():
         graph._add_function(function)
-    graph.structured_outputs = [copies[tensor] for tensor in tensors]
+    held = _held(traced, captures, feeds, touched)
+    copied = (_by_rows if held else _lifted)(traced, graph, _Cut(tensors, operations, feeds, captures, needed), held)
+    graph.inputs.extend(copied.feeds)
+    graph.outputs.extend(copied.tensors)
+    graph.control_outputs.extend(copied.operations)
+    for outer, inner in copied.captures:
+        graph.add_capture(outer, inner)
+    graph.structured_outputs = copied.tensors
     cut = wrap_function.WrappedFunction(graph, wrap_function.VariableHolder())
     cut._num_positional_args, cut._arg_keywords = len(feeds), [feed.op.name for feed in feeds]
     names = traced.store.names_by_handle()
     variables = frozenset(names[id(outer)] for outer, _ in captures if id(outer) in names)
     return Part(variables, cut, fetches, traced.resources)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cut:
+    """What belongs to a part, in the traced graph or in its own; captures are pairs of outer and inner tensors."""
+
+    tensors: list[tf.Tensor]
+    operations: list[tf.Operation]
+    feeds: list[tf.Tensor]
+    captures: list[tuple[tf.Tensor, tf.Tensor]]
+    needed: set[tf.Operation] = dataclasses.field(default_factory=set)
+
+
+def _lifted(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, _: Mapping[int, Held]) -> _Cut:
+    """The part, copied as it is."""
+    sources = cut.feeds + [inner for _, inner in cut.captures]
+    copies = lift_to_graph(cut.operations + cut.tensors, graph, sources=sources, base_graph=traced.graph)
+    for tensor in cut.tensors:
+        copies[tensor].set_shape(tensor.shape)
+    captures = [(outer, copies[inner]) for outer, inner in cut.captures]
+    tensors, feeds = [copies[tensor] for tensor in cut.tensors], [copies[feed] for feed in cut.feeds]
+    return _Cut(tensors, [copies[op] for op in cut.operations], feeds, captures)
+
+
+def _by_rows(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, held: Mapping[int, Held]) -> _Cut:
+    """The part, with what it does to variables that are held by rows done where the rows are."""
+    home = next(iter(traced.store.by_rows().values())).stand_in.device
+    copier = Copier(traced.graph, graph, held, home)
+    feeds = [copier.feed(feed) for feed in cut.feeds]
+    captures = [(outer, copier.feed(inner)) for outer, inner in cut.captures if id(inner) not in held]
+    copier.copy(cut.needed)
+    tensors = [copier.tensor(tensor) for tensor in cut.tensors]
+    operations = [copied for op in cut.operations for copied in copier.operations(op)]
+    traced.store.say_moved(copier.moved)
+    return _Cut(tensors, operations, feeds, [*captures, *copier.captures])
+
+
+def _held(
+    traced: TracedModel,
+    captures: list[tuple[tf.Tensor, tf.Tensor]],
+    feeds: list[tf.Tensor],
+    touched: Mapping[str, tf.Tensor],
+) -> dict[int, Held]:
+    """The variables of a part that are held by rows, by the id of their handle in the traced graph."""
+    by_handle = {id(variable.handle): variable for variable in traced.store.by_rows().values()}
+    held = {}
+    for outer, inner in captures:
+        variable = by_handle.get(id(outer))
+        if variable is not None:
+            handles = [shard.handle for shard in variable.shards]
+            held[id(inner)] = Held(variable.name, variable.shape, variable.dtype, handles, variable.rows)
+    for name, numbers in touched.items():
+        variable, handle = traced.store.by_rows()[name], traced.handles()[name]
+        rows = Rows(bounds=(0, variable.rows.count), devices=("",))
+        held[id(handle)] = Held(name, variable.shape, variable.dtype, [handle], rows, numbers)
+    return held
 
 
 def ancestors(
@@ -229,6 +303,7 @@ def trace(
         add_control_dependencies=False,
         collections={},
     )
+    store.settle(graph)
     captured = {id(inner) for _, inner in graph.captures}
     feeds = [tensor for tensor in graph.inputs if id(tensor) not in captured]
     traced = TracedModel(mode, made["spec"], graph, feeds, store, tracker.resources, made["context"])

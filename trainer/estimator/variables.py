@@ -9,7 +9,9 @@ graph collections and checkpoints.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
+import logging
 import random
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,8 +26,18 @@ from tensorflow.python.eager import wrap_function
 from tensorflow.python.eager.lift_to_graph import lift_to_graph
 from tensorflow.python.framework import auto_control_deps_utils, func_graph
 from tensorflow.python.ops import op_selector
+from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
+from tensorflow.python.ops.variables import Variable as SlicedVariable
+from tensorflow.python.training import slot_creator
+
+from trainer.estimator.initial_rows import Source
+from trainer.estimator.partitions import Placement, Rows, RowVariable
+from trainer.estimator.sharded_graph import takes_by_rows
+
+log = logging.getLogger("trainer")
 
 GLOBAL_STEP = "global_step"
+_STAND_IN_SETTINGS = ("trainable", "constraint", "synchronization", "aggregation")
 
 
 class Role(enum.Enum):
@@ -45,6 +57,7 @@ class VariableStore:
       seed: makes initial values and the op seeds of every trace repeatable; None leaves them random.
       initial_values: values to start from, by name, in place of those that the model function gives.
       scope: entered around the making of each variable; says where it lives.
+      placement: which variables are held by rows, and where; None holds every one in one piece.
     """
 
     def __init__(
@@ -52,19 +65,24 @@ class VariableStore:
         seed: int | None = None,
         initial_values: Mapping[str, Any] | None = None,
         scope: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+        placement: Placement | None = None,
     ) -> None:
         self.seed, self._given, self._scope = seed, initial_values or {}, scope
+        self._placement = placement
+        self._unsettled: dict[str, _Unsettled] = {}
+        self._turn = 0
+        self._said: set[tuple[str, str]] = set()
         self.roles: dict[str, Role] = {GLOBAL_STEP: Role.STEP}
         with tf.init_scope(), scope():
             self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False, name=GLOBAL_STEP)
-        self.by_name: dict[str, tf.Variable] = {GLOBAL_STEP: self.global_step}
+        self.by_name: dict[str, tf.Variable | RowVariable] = {GLOBAL_STEP: self.global_step}
         self._starts: dict[str, Any] = {}
 
-    def saved(self) -> dict[str, tf.Variable]:
+    def saved(self) -> dict[str, tf.Variable | RowVariable]:
         """What a checkpoint holds: all but metrics."""
         return {name: v for name, v in self.by_name.items() if self.roles[name] is not Role.METRIC}
 
-    def named(self, role: Role) -> dict[str, tf.Variable]:
+    def named(self, role: Role) -> dict[str, tf.Variable | RowVariable]:
         return {name: v for name, v in self.by_name.items() if self.roles[name] is role}
 
     def reset_metrics(self) -> None:
@@ -92,20 +110,125 @@ class VariableStore:
             with tf.init_scope():
                 outside.__exit__(None, None, None)
 
-    def get_or_create(self, name: str, role: Role, initial_value: Any, settings: dict[str, Any]) -> tf.Variable:
+    def by_rows(self) -> dict[str, RowVariable]:
+        """The variables that are held by rows, by name."""
+        return {name: v for name, v in self.by_name.items() if isinstance(v, RowVariable)}
+
+    def get_or_create(
+        self, name: str, role: Role, initial_value: Any, settings: dict[str, Any], primary: str | None = None
+    ) -> tf.Variable:
+        """The variable of a name.
+
+        Args:
+          name: of the variable.
+          role: of the variable.
+          initial_value: as `tf.Variable` takes it.
+          settings: what else `tf.Variable` takes.
+          primary: the name of the variable that this one is an optimizer's slot of: it lives where that one does.
+        """
         known = self.by_name.get(name)
         if known is not None:
             _check_same(known, name, initial_value, settings)
-            return known
+            return known.stand_in if isinstance(known, RowVariable) else known
         seed = None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode())
         with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(seed):
-            start = _evaluated(self._given.get(name, initial_value))
-            with self._scope():
-                variable = tf.Variable(start, name=name, **settings)
+            start = self._given.get(name, initial_value)
+            if self._placement is not None and role is not Role.METRIC:
+                source = Source(start, settings.get("dtype"), outside)
+                held = self._held_by_rows(name, source, settings, primary)
+                if held is not None:
+                    self.by_name[name], self.roles[name] = held, role
+                    return held.stand_in
+                start = source.plain
+            variable = self._made(name, _evaluated(start), settings, primary)
             if role is Role.METRIC:
                 self._starts[name] = variable.numpy()
         self.by_name[name], self.roles[name] = variable, role
         return variable
+
+    def _made(self, name: str, start: Any, settings: dict[str, Any], primary: str | None) -> tf.Variable:
+        near = self.by_name.get(primary or "")
+        with self._scope(), contextlib.ExitStack() as stack:
+            if isinstance(near, tf.Variable):
+                stack.enter_context(tf.distribute.get_strategy().extended.colocate_vars_with(near))
+            return tf.Variable(start, name=name, **settings)
+
+    # Variables that are held by rows
+
+    def _held_by_rows(
+        self, name: str, start: Source, settings: dict[str, Any], primary: str | None
+    ) -> RowVariable | None:
+        """A stand-in for a large variable, whose rows are made when it is known how the model function uses it."""
+        assert self._placement is not None
+        near = self.by_name.get(primary or "")
+        if isinstance(near, RowVariable):
+            rows = near.rows if start.shape.rank and start.shape[0] == near.rows.count else None
+        else:
+            primary = None
+            rows = self._placement.rows(start.shape, start.dtype, self._turn)
+            self._turn += rows is not None
+        if rows is None:
+            return None
+        given = {key: settings[key] for key in _STAND_IN_SETTINGS if key in settings}
+        stand_in = UninitializedVariable(name=name, shape=start.shape, dtype=start.dtype, **given)
+        held = RowVariable(stand_in, name, rows)
+        self._unsettled[name] = _Unsettled(held, start, primary)
+        return held
+
+    def say_moved(self, moved: Iterable[tuple[str, str]]) -> None:
+        """Says, once of each, which operations take variables whole that are held by rows."""
+        for name, why in sorted(set(moved) - self._said):
+            megabytes = self.by_rows()[name].num_bytes >> 20
+            log.warning("%s (%d MiB) is fetched whole, in every step that has %s take it so.", name, megabytes, why)
+        self._said |= set(moved)
+
+    def settle(self, graph: func_graph.FuncGraph) -> None:
+        """Makes the rows of the variables that a trace has asked for, where they are to be.
+
+        Args:
+          graph: what the model function has built, which shows whether their use can be divided by rows.
+        """
+        whole = {
+            unsettled.primary or names[id(outer)]: op
+            for names in [self.names_by_handle()]
+            for outer, inner in graph.captures
+            if (unsettled := self._unsettled.get(names.get(id(outer), ""))) is not None
+            for op in inner.consumers()
+            if not takes_by_rows(op)
+        }
+        for name, unsettled in self._unsettled.items():
+            self._settle(name, unsettled, whole.get(unsettled.primary or name))
+        self._unsettled = {}
+
+    def _settle(self, name: str, unsettled: _Unsettled, whole: tf.Operation | None) -> None:
+        held, near = unsettled.variable, self.by_name.get(unsettled.primary or "")
+        rows = near.rows if isinstance(near, RowVariable) else held.rows
+        if len(rows) > 1 and (whole is not None or held.stand_in._save_slice_info is not None):
+            rows = Rows.dealt(rows.count, rows.devices[:1])
+            if whole is not None:
+                log.warning(
+                    "%s (%d MiB) stays whole on one parameter server, because the model function gives it to %s.",
+                    name,
+                    held.num_bytes >> 20,
+                    whole.type,
+                )
+        with tf.init_scope(), tf.compat.v1.name_scope(None):
+            held.create(rows, unsettled.start.fill(), lambda block, salt: unsettled.start.rows(block, f"{name}/{salt}"))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unsettled:
+    """A variable whose rows are not made yet.
+
+    Attributes:
+      variable: without rows.
+      start: its initial value.
+      primary: the name of the variable that it is a slot of and lives with; None when it is none.
+    """
+
+    variable: RowVariable
+    start: Source
+    primary: str | None
 
 
 class _Trace:
@@ -116,6 +239,17 @@ class _Trace:
         self._used: set[str] = set()
         self._creating = False
         self.keras_variable: KerasVariable | None = None
+        self._primary: str | None = None
+
+    @contextlib.contextmanager
+    def slots_of(self, primary: Any) -> Iterator[None]:
+        """Inside, an optimizer makes what it keeps about a variable."""
+        handle = getattr(primary, "handle", None)
+        self._primary = self._store.names_by_handle().get(id(handle))
+        try:
+            yield
+        finally:
+            self._primary = None
 
     def regularize(self, variable: KerasVariable) -> None:
         """Makes a Keras layer's regularisation known to `tf.compat.v1.losses.get_regularization_losses`."""
@@ -138,7 +272,7 @@ class _Trace:
         self._creating = True
         try:
             variable = self._store.get_or_create(
-                name, role, kwargs.get("initial_value"), settings | {"trainable": trainable}
+                name, role, kwargs.get("initial_value"), settings | {"trainable": trainable}, self._primary
             )
         finally:
             self._creating = False
@@ -188,7 +322,8 @@ def _keras_caller() -> object:
 
 @contextlib.contextmanager
 def _keras_state_of_its_own(trace: _Trace) -> Iterator[None]:
-    """Automatic layer names count from zero in each trace; variables say their path; optimizers return a train_op."""
+    """Automatic layer names count from zero in each trace; variables say their path; optimizers return a train_op and
+    say what their slots belong to."""
     initialize, add_weight = KerasVariable._initialize, keras.layers.Layer.add_weight
 
     def announce(self: KerasVariable, value: Any) -> None:
@@ -211,7 +346,44 @@ def _keras_state_of_its_own(trace: _Trace) -> Iterator[None]:
         for kind in (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer):
             stack.enter_context(replaced(kind, "apply", _returning_its_writes(kind.apply)))
         stack.enter_context(replaced(keras.optimizers.Optimizer, "apply_gradients", _apply_gradients))
+        stack.enter_context(_slots_announced(trace))
         yield
+
+
+@contextlib.contextmanager
+def _slots_announced(trace: _Trace) -> Iterator[None]:
+    """Inside, optimizers tell the trace what the slots that they make belong to."""
+    create_v1, create_keras = slot_creator._create_slot_var, keras.optimizers.Optimizer.add_variable_from_reference
+
+    def v1(primary: tf.Variable, *args: Any, **kwargs: Any) -> tf.Variable:
+        info, primary._save_slice_info = primary._save_slice_info, None  # its names are those of graphs only
+        try:
+            with trace.slots_of(primary):
+                slot = create_v1(primary, *args, **kwargs)
+        finally:
+            primary._save_slice_info = info
+        if info is not None and slot.shape.rank:
+            slot._set_save_slice_info(_slice_of_slot(slot, primary, info))
+        return slot
+
+    def of_keras(self: keras.optimizers.Optimizer, reference: Any, *args: Any, **kwargs: Any) -> KerasVariable:
+        with trace.slots_of(reference):
+            return create_keras(self, reference, *args, **kwargs)
+
+    with (
+        replaced(slot_creator, "_create_slot_var", v1),
+        replaced(keras.optimizers.Optimizer, "add_variable_from_reference", of_keras),
+    ):
+        yield
+
+
+def _slice_of_slot(slot: tf.Variable, primary: tf.Variable, info: Any) -> Any:
+    """Where a slot of a part belongs, as tf.estimator said it: the slot `Adam` of a part of `emb` is of `emb/Adam`."""
+    own = slot.name.removesuffix(":0").removeprefix(primary.name.removesuffix(":0") + "/")
+    rank = slot.shape.rank
+    return SlicedVariable.SaveSliceInfo(
+        f"{info.full_name}/{own}", info.full_shape[:rank], info.var_offset[:rank], info.var_shape[:rank]
+    )
 
 
 @contextlib.contextmanager
@@ -310,7 +482,7 @@ def _run_alone(tensor: tf.Tensor) -> tf.Tensor:
     return function._call_flat([], function.captured_inputs)
 
 
-def _check_same(known: tf.Variable, name: str, initial_value: Any, settings: dict[str, Any]) -> None:
+def _check_same(known: tf.Variable | RowVariable, name: str, initial_value: Any, settings: dict[str, Any]) -> None:
     """The same name must mean the same shape in every mode."""
     shape = settings.get("shape")
     if shape is None and not callable(initial_value):
