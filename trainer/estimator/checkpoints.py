@@ -8,7 +8,6 @@ is kept in the same bundle.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -17,15 +16,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import text_format
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
 from trainer.estimator.retention import Checkpoint, decide
+from trainer.estimator.states import STATE_FILE, listed, parse, render
 from trainer.estimator.variables import GLOBAL_STEP
 from trainer.job.errors import TrainingError
 
-STATE_FILE = "checkpoint"
 INPUT_PREFIX = "_trainer_input/"
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _PREFIX = re.compile(r"model\.ckpt-(\d+)$")
@@ -56,44 +54,16 @@ def latest(directory: str) -> str | None:
 
     A checkpoint that the state file names but that is not there is passed over for the newest one that is.
     """
-    for listed in reversed(_listed(_state(directory))):
-        candidate = os.path.join(directory, listed.path)
+    for checkpoint in reversed(listed(_state(directory))):
+        candidate = os.path.join(directory, checkpoint.path)
         if exists(candidate):
             return candidate
     return None
 
 
 def _state(directory: str) -> CheckpointState:
-    state = CheckpointState()
     file = Path(directory, STATE_FILE)
-    if not file.exists():
-        return state
-    try:
-        return text_format.Parse(file.read_text(encoding="utf-8"), state)
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise TrainingError(
-            f"{file} is no checkpoint state file: {error}", do="Delete that file, or name a checkpoint by its path"
-        ) from error
-
-
-def _listed(state: CheckpointState) -> list[Checkpoint]:
-    """The checkpoints of a state file, oldest first, the one called the latest last; time 0 where it names no time."""
-    paths, times = state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps
-    saved_at: dict[str, float] = dict(zip(paths, itertools.chain(times, itertools.repeat(0.0)), strict=False))
-    newest = state.model_checkpoint_path
-    if newest:
-        saved_at[newest] = saved_at.pop(newest, 0.0)
-    return [Checkpoint(path_, time) for path_, time in saved_at.items()]
-
-
-def _write_state(directory: str, listed: Sequence[Checkpoint], kept_until: float) -> None:
-    state = CheckpointState(
-        model_checkpoint_path=listed[-1].path,
-        all_model_checkpoint_paths=[checkpoint.path for checkpoint in listed],
-        all_model_checkpoint_timestamps=[checkpoint.saved_at for checkpoint in listed],
-        last_preserved_timestamp=kept_until,
-    )
-    write_whole(Path(directory, STATE_FILE), text_format.MessageToString(state).encode())
+    return parse(file.read_bytes(), str(file)) if file.exists() else CheckpointState()
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -118,6 +88,8 @@ class Saver:
       in_use: gives the paths that stay because something reads them or points at them.
       continued: the checkpoint that the run goes on from, as it is. It is not written again: a kill in the middle of
         that would spoil it, and it may be the only one.
+      is_there: whether a checkpoint of the state file still exists, by its path.
+      published: told after each save, with the names of the checkpoints that were let go.
     """
 
     directory: str
@@ -126,6 +98,8 @@ class Saver:
     started_at: float
     in_use: Callable[[], Collection[str]] = tuple
     continued: str | None = None
+    is_there: Callable[[str], bool] = exists
+    published: Callable[[Sequence[str]], None] = lambda expired: None
 
     def save(self, step: int, tensors: Mapping[str, Any], now: float) -> str:
         """Writes `model.ckpt-<step>` and its state file; returns its path.
@@ -151,15 +125,16 @@ class Saver:
 
     def _publish(self, name: str, now: float) -> None:
         state = _state(self.directory)
-        known = [checkpoint for checkpoint in _listed(state) if checkpoint.path != name] + [Checkpoint(name, now)]
-        known = [checkpoint for checkpoint in known if exists(os.path.join(self.directory, checkpoint.path))]
+        known = [checkpoint for checkpoint in listed(state) if checkpoint.path != name] + [Checkpoint(name, now)]
+        known = [checkpoint for checkpoint in known if self.is_there(os.path.join(self.directory, checkpoint.path))]
         every = self.keep_every_hours * 3600
         kept_until = state.last_preserved_timestamp or self.started_at + every
         in_use = {os.path.relpath(path_, self.directory) for path_ in self.in_use()}
         decision = decide(known, self.keep_max, every, kept_until, in_use)
-        _write_state(self.directory, decision.listed, decision.kept_until)
+        write_whole(Path(self.directory, STATE_FILE), render(decision.listed, decision.kept_until))
         for checkpoint in decision.expired:
             _delete(os.path.join(self.directory, checkpoint.path))
+        self.published([checkpoint.path for checkpoint in decision.expired])
 
 
 def _delete(checkpoint_path: str) -> None:

@@ -90,5 +90,5 @@ def loads(text: str) -> list[Delivery]:
 
 
 def _loaded(record: dict[str, Any]) -> Delivery:
-    kind = _KINDS[record.pop("kind")]
+    kind: Any = _KINDS[record.pop("kind")]
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()})

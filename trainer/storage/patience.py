@@ -26,7 +26,7 @@ class Patience:
     """
 
     connect_secs: float = 10.0
-    silence_secs: float = 30.0
+    silence_secs: float = 20.0
     total_secs: float = 300.0
     first_wait_secs: float = 0.25
     longest_wait_secs: float = 16.0
