@@ -209,6 +209,24 @@ def plain(node: Node) -> Any:
             return _plain_scalar(node)
 
 
+def of_json(value: Any, path: str) -> Node:
+    """The node of a value of JSON (dict, list, str, int, float, bool, None) that came from no file called `path`."""
+    place = Place(path=path)
+    match value:
+        case dict():
+            entries = ((Scalar(text=str(key), quoted=True, place=place), of_json(value[key], path)) for key in value)
+            return Table(entries=tuple(Entry(key=key, value=inner) for key, inner in entries), place=place)
+        case list() | tuple():
+            return Array(items=tuple(of_json(item, path) for item in value), place=place)
+        case str():
+            return Scalar(text=value, quoted=True, place=place)
+        case None:
+            return Scalar(text="null", quoted=False, place=place)
+        case bool():
+            return Scalar(text=str(value).lower(), quoted=False, place=place)
+    return Scalar(text=repr(value), quoted=False, place=place)
+
+
 def at(node: Node, path: Sequence[str | int]) -> Place:
     """Where the path of keys and indexes leads, or where the last of it that exists stands.
 
