@@ -1,7 +1,7 @@
 """A study as a Katib Experiment (API kubeflow.org/v1beta1), which runs it on a Kubernetes cluster.
 
-The Experiment asks Katib's collector for the lines of the tuner's file, so each trial's container has to run with
-`CLOUD_ML_HP_METRIC_FILE` set to `METRICS_FILE`, and the flags of `trial_flags` among its arguments.
+Katib's collector reads the lines of the tuner's file. So each trial's container runs with the variables of
+`environment`, and with the flags of `trial_flags` among its arguments.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def experiment(
       study: without conditional parameters, which Katib does not have.
       name: of the Experiment; trials are called after it.
       namespace: where it runs.
-      trial_spec: the job of a trial (Job, TFJob, JobSet or TrainJob), without name and namespace; `trial_flags` are
-        among its arguments. `TRIAL_NAME` in it becomes the trial's name.
+      trial_spec: the job of a trial (Job, TFJob, JobSet or TrainJob), with `trial_flags` among its arguments. Its name
+        and namespace are left out, since Katib gives each trial its own; `TRIAL_NAME` in it becomes that name.
       primary_container: name of the container whose metrics count.
       primary_pod_labels: of the pod that has it; None where the job has one pod.
 
@@ -85,6 +85,15 @@ def experiment(
 def trial_flags(study: Study) -> list[str]:
     """The flags of a trial, each with the placeholder for which Katib puts the value."""
     return [f"--{entry.spelled}={_placeholder(entry)}" for entry in study.parameters]
+
+
+def environment(study: Study) -> dict[str, str]:
+    """Variables of a trial's container: where its metric goes, under which name, and whose it is."""
+    return {
+        "CLOUD_ML_HP_METRIC_FILE": METRICS_FILE,
+        "CLOUD_ML_HP_METRIC_TAG": study.metric,
+        "CLOUD_ML_TRIAL_ID": TRIAL_NAME,
+    }
 
 
 def differences(study: Study) -> list[str]:
@@ -165,15 +174,21 @@ def _template(
         "successCondition": succeeded,
         "failureCondition": f'status.conditions.#(type=="{failed}")#|#(status=="True")#',
         "trialParameters": _trial_parameters(study, trial_spec),
-        "trialSpec": dict(trial_spec),
+        "trialSpec": _nameless(trial_spec),
     }
     if pod_labels:
         template["primaryPodLabels"] = dict(pod_labels)
     return template
 
 
+def _nameless(trial_spec: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {key: value for key, value in trial_spec.get("metadata", {}).items() if key not in ("name", "namespace")}
+    rest = {key: value for key, value in trial_spec.items() if key != "metadata"}
+    return {**rest, "metadata": metadata} if metadata else rest
+
+
 def _trial_parameters(study: Study, trial_spec: Mapping[str, Any]) -> list[dict[str, str]]:
-    """One for each parameter; Katib refuses one that the trial's job does not use, and one that it uses and is not here."""
+    """One for each placeholder in the trial's job: Katib refuses a job that lacks one of them, or has another."""
     found = [
         {"name": _camel(entry.name), "description": f"--{entry.spelled}", "reference": entry.spelled}
         for entry in study.parameters
