@@ -37,7 +37,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--rows", required=True, help="npz with x and y")
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--optimizer", choices=["sgd", "adam"], default="sgd")
+    parser.add_argument("--optimizer", choices=["sgd", "adam", "adam_v1"], default="sgd")
     parser.add_argument("--push_every", type=int, default=1)
     parser.add_argument("--shares", type=int, nargs="*", help="rows of each process; without it they are dealt out")
     parser.add_argument("--stop_early_at", type=int)
@@ -58,6 +58,9 @@ def model_fn(features: Any, labels: Any, mode: str, params: dict[str, Any]) -> E
     optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.05)
     if params["optimizer"] == "adam":
         optimizer = keras.optimizers.Adam(0.01)
+    if params["optimizer"] == "adam_v1":
+        rate = tf.compat.v1.train.exponential_decay(0.01, tf.compat.v1.train.get_global_step(), 20, 0.5)
+        optimizer = tf.compat.v1.train.AdamOptimizer(rate)
     return EstimatorSpec(mode, loss=loss, train_op=optimizer.apply_gradients(gradients))
 
 

@@ -119,7 +119,7 @@ def test_one_worker_on_a_parameter_server_follows_the_published_path_of_etth1(
     assert_published(losses(tmp_path / "run", "chief-0"))
 
 
-@pytest.mark.parametrize(("optimizer", "push_every"), [("adam", 1), ("sgd", 7), ("adam", 7)])
+@pytest.mark.parametrize(("optimizer", "push_every"), [("adam", 1), ("adam_v1", 1), ("sgd", 7), ("adam", 7)])
 def test_one_worker_on_two_parameter_servers_follows_the_path_of_one_process(
     start: Start, tmp_path: Path, optimizer: str, push_every: int
 ) -> None:
