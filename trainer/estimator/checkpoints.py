@@ -7,10 +7,11 @@ is kept in the same bundle.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
+from trainer.estimator import slices
+from trainer.estimator.partitions import RowVariable
 from trainer.estimator.retention import Checkpoint, decide
 from trainer.estimator.states import STATE_FILE, listed, parse, render
 from trainer.estimator.variables import GLOBAL_STEP
@@ -106,20 +109,14 @@ class Saver:
 
         Args:
           step: the global step.
-          tensors: what to save, by name.
+          tensors: what to save, by name: tensors, and variables, of which parts are saved as slices of the whole.
           now: the time in seconds.
         """
         os.makedirs(self.directory, exist_ok=True)
         target = path(self.directory, step)
         if target == self.continued:
             return target
-        names = list(tensors)
-        tf.raw_ops.SaveV2(
-            prefix=target,
-            tensor_names=names,
-            shape_and_slices=[""] * len(names),
-            tensors=[tensors[name] for name in names],
-        )
+        slices.write(target, tensors)
         self._publish(os.path.basename(target), now)
         return target
 
@@ -167,8 +164,18 @@ class Reader:
         return self._reader.get_variable_to_shape_map()[self.keys[name]]
 
     def value(self, name: str) -> np.ndarray:
-        try:
+        with self._readable(name):
             return self._reader.get_tensor(self.keys[name])
+
+    def rows(self, name: str, dtype: tf.DType, piece: slices.Slice) -> tf.Tensor:
+        """A slice of a tensor, of which no more is read."""
+        with self._readable(name):
+            return slices.read(self.checkpoint_path, self.keys[name], dtype, piece)
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        try:
+            yield
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             raise TrainingError(
                 f"{self.checkpoint_path} cannot be read at {name}: {error}",
@@ -220,8 +227,12 @@ def _keys_by_full_name(reader: Any) -> dict[str, str]:
     }
 
 
-def restore(variables: Mapping[str, tf.Variable], reader: Reader, sources: Mapping[str, str] | None = None) -> None:
+def restore(
+    variables: Mapping[str, tf.Variable | RowVariable], reader: Reader, sources: Mapping[str, str] | None = None
+) -> None:
     """Sets variables to the values of a checkpoint; none of them when one does not fit.
+
+    A part of a partitioned variable takes its rows of the whole, however the checkpoint's were divided.
 
     Args:
       variables: by name.
@@ -231,17 +242,27 @@ def restore(variables: Mapping[str, tf.Variable], reader: Reader, sources: Mappi
     Raises:
       ValueError: one of them is missing in the checkpoint, or has another shape there.
     """
-    names = {name: (sources or {}).get(name, name) for name in variables}
+    renamed = sources or {}
+    names = {name: renamed.get(name) or _source(name, variable, renamed) for name, variable in variables.items()}
     _check_all_there(reader, names.values())
     for name, variable in variables.items():
-        if list(variable.shape) != reader.shape(names[name]):
+        if slices.shape_of(variable) != reader.shape(names[name]):
             raise ValueError(
                 f"{reader.checkpoint_path} has {names[name]} of shape {reader.shape(names[name])}; "
-                f"the model function makes {name} {list(variable.shape)}. "
+                f"the model function makes {name} {slices.shape_of(variable)}. "
                 "Train into another model_dir, or change the model back"
             )
     for name, variable in variables.items():
-        variable.assign(reader.value(names[name]))
+        if slices.is_whole(variable):
+            variable.assign(reader.value(names[name]))
+        for piece in () if slices.is_whole(variable) else slices.of(variable):
+            piece.set(reader.rows(names[name], variable.dtype, piece))
+
+
+def _source(name: str, variable: tf.Variable | RowVariable, renamed: Mapping[str, str]) -> str:
+    """The name in the checkpoint: for a part, that of the whole."""
+    whole = slices.full_name(name, variable)
+    return renamed.get(whole, whole)
 
 
 def _check_all_there(reader: Reader, names: Iterable[str]) -> None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from trainer.estimator.checkpoints import Saver
 from trainer.estimator.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook, tell
@@ -279,8 +278,7 @@ class TrainingLoop:
         for listener in self.listeners:
             tell(listener.before_save, self._step)
         self._saved_at = self.clock()
-        tensors: dict[str, tf.Tensor] = {name: v.read_value() for name, v in self._store.saved().items()}
-        self.saver.save(self._step, {**tensors, **self.steps.position()}, self._saved_at)
+        self.saver.save(self._step, {**self._store.saved(), **self.steps.position()}, self._saved_at)
         self._saved = self._step
         if self.events:
             self.events.flush()
