@@ -28,7 +28,7 @@ log = logging.getLogger("trainer")
 EVENTS = "*tfevents*"
 _EVENTS_SECS, _EVENTS_BYTES_PER_SEC = 30.0, 1e6
 _FRESH_SECS = 1.0
-_COURIERS_PATIENCE = Patience(connect_secs=5.0, silence_secs=15.0, total_secs=20.0)
+_SHORT_PATIENCE = Patience(connect_secs=5.0, silence_secs=15.0, total_secs=20.0)
 _TAKE_OVERS = 8
 
 
@@ -67,7 +67,7 @@ class Mirror:
         self._store = Store(patience=settings.patience)
         self._scratch = scratch.claim(settings.scratch_root, url, settings.role)
         self.directory = self._scratch.directory
-        self._carrier = Carrier(Store(patience=_COURIERS_PATIENCE), self.directory, url, settings.commit_name)
+        self._carrier = Carrier(Store(patience=_SHORT_PATIENCE), self.directory, url, settings.commit_name)
         self._written: set[str] = set()
         self._cache: dict[str, tuple[bytes, int, float]] = {}
         self._events_sent: dict[str, tuple[int, float]] = {}
@@ -142,8 +142,13 @@ class Mirror:
         for entry in disk.tree(self.directory):
             name = self._name_here(entry.path)
             awaited = any(f"{name}/".startswith(f"{kept}/") for kept in names)
-            if name != outbox.FILE and name not in self._carrier.known and not awaited:
+            ours = name in self._written or name in self._events_sent or name == outbox.FILE
+            if not ours and not awaited and name not in self._carrier.known:
                 os.unlink(entry.path)
+
+    def checkpoint_files(self) -> Sequence[str]:
+        """Names of the files of checkpoints that this process took over or wrote."""
+        return [name for name in self._carrier.known if name.startswith(self._settings.prefix)]
 
     def commit(self) -> Commit:
         """What the folder's commit object says now; an empty one where there is none."""
@@ -229,6 +234,10 @@ class Mirror:
             return file.read_bytes() if file.exists() else None
         return self._read_fresh(name)
 
+    def has_read(self, name: str) -> bool:
+        """Whether this process read or wrote a file before."""
+        return name in self._written or name in self._cache
+
     def _read_fresh(self, name: str) -> bytes | None:
         cached = self._cache.get(name)
         if cached is not None and self._clock() - cached[2] < _FRESH_SECS:
@@ -238,13 +247,17 @@ class Mirror:
         return content if generation else None
 
     def _read_changed(self, name: str, cached: tuple[bytes, int, float] | None) -> tuple[bytes, int]:
-        url = self._url(name)
+        url, bucket = self._url(name), Store(patience=_SHORT_PATIENCE).bucket
         try:
             if cached is None or not cached[1]:
-                return self._store.bucket.read(url)
-            return self._store.bucket.read_if_changed(url, cached[1]) or cached[:2]
+                return bucket.read(url)
+            return bucket.read_if_changed(url, cached[1]) or cached[:2]
         except NotFoundError:
             return b"", ABSENT
+        except UnavailableError:
+            if cached is None:
+                raise
+            return cached[:2]  # whoever asks now and then learns more when the bucket is back
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a file here, whole, and delivers it without waiting."""

@@ -1,0 +1,365 @@
+"""Where a job's files are: on disk as they are called, in a bucket behind a mirror.
+
+Everything that reads or writes in a job's directory asks here for the local path to work at. A directory in a bucket
+has one for each process; what is written there is delivered in the background.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from trainer import storage
+from trainer.estimator.states import STATE_FILE, listed, parse
+from trainer.job.errors import TrainingError
+from trainer.storage import scratch
+from trainer.storage.mirror import EVENTS, Mirror, MirrorSettings
+
+log = logging.getLogger("trainer")
+
+PREFIX = "model.ckpt-"
+EXPORTS, GRAPH_FILE = "export", "saved_model.pb"
+SETTLE_SECS = 300.0
+
+
+class Directory(Protocol):
+    """One directory as people call it, and what the code needs to know of it.
+
+    Attributes:
+      path: as people call it.
+      local: where TensorFlow reads and writes.
+    """
+
+    path: str
+    local: str
+
+    def take_over(self, fenced: Callable[[str], None]) -> None:
+        """Makes this process the only one that writes checkpoints here; `fenced` is told when another one does."""
+
+    def protect(self, in_use: Callable[[], tuple[str, ...]]) -> None:
+        """Says which checkpoints are being read elsewhere."""
+
+    def latest(self) -> str | None:
+        """The newest whole checkpoint that is committed, or was saved by this process; None for none."""
+
+    def fetched(self, checkpoint: str) -> str:
+        """The local path of a checkpoint."""
+
+    def is_there(self, checkpoint: str) -> bool:
+        """Whether a checkpoint exists, by its local path."""
+
+    def published(self, expired: Sequence[str]) -> None:
+        """Called after each save with the names of the checkpoints that were let go."""
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content; None where there is none."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replaces a file, whole."""
+
+    def remove(self, name: str) -> None:
+        """Deletes a file, if it is there."""
+
+    def exports(self, name: str) -> list[str]:
+        """Names of the complete exports in a folder."""
+
+    def send_export(self, name: str, last: str) -> None:
+        """An export is complete; `last` is the file that readers look for."""
+
+    def remove_export(self, name: str) -> None:
+        """Deletes an export."""
+
+    def refreshed(self, name: str) -> str:
+        """The local path of a folder of events, with those of other processes in it."""
+
+    def send_events(self) -> None:
+        """Events of an evaluation are written."""
+
+    def settle(self, secs: float) -> None:
+        """Waits until everything is where it belongs."""
+
+
+class OnDisk:
+    """A local directory; everything is where it belongs at once."""
+
+    def __init__(self, path: str) -> None:
+        self.path = self.local = path
+
+    def take_over(self, fenced: Callable[[str], None]) -> None:
+        pass
+
+    def protect(self, in_use: Callable[[], tuple[str, ...]]) -> None:
+        pass
+
+    def latest(self) -> str | None:
+        file = Path(self.local, STATE_FILE)
+        if file.exists():
+            for checkpoint in reversed(listed(parse(file.read_bytes(), str(file)))):
+                if self.is_there(os.path.join(self.local, checkpoint.path)):
+                    return os.path.join(self.local, checkpoint.path)
+        return None
+
+    def fetched(self, checkpoint: str) -> str:
+        return checkpoint
+
+    def is_there(self, checkpoint: str) -> bool:
+        return os.path.exists(f"{checkpoint}.index")
+
+    def published(self, expired: Sequence[str]) -> None:
+        pass
+
+    def read(self, name: str) -> bytes | None:
+        with contextlib.suppress(FileNotFoundError):
+            return Path(self.local, name).read_bytes()
+        return None
+
+    def write(self, name: str, data: bytes) -> None:
+        storage.write(os.path.join(self.local, name), data)
+
+    def remove(self, name: str) -> None:
+        Path(self.local, name).unlink(missing_ok=True)
+
+    def exports(self, name: str) -> list[str]:
+        folder = os.path.join(self.local, name)
+        if not os.path.isdir(folder):
+            return []
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and _is_version(entry.name))
+
+    def send_export(self, name: str, last: str) -> None:
+        pass
+
+    def remove_export(self, name: str) -> None:
+        shutil.rmtree(os.path.join(self.local, name), ignore_errors=True)
+
+    def refreshed(self, name: str) -> str:
+        return os.path.join(self.local, name)
+
+    def send_events(self) -> None:
+        pass
+
+    def settle(self, secs: float) -> None:
+        pass
+
+
+class InBucket:
+    """A folder of a bucket, behind its mirror.
+
+    Args:
+      path: `gs://bucket/folder`.
+      mirror: of it.
+    """
+
+    def __init__(self, path: str, mirror: Mirror) -> None:
+        self.path, self._mirror, self.local = path, mirror, mirror.directory
+        self._files: set[str] = set()
+        self._saved: set[str] = set()
+        self._exports: dict[str, set[str]] = {}
+        self._passed_over: set[str] = set()
+
+    def take_over(self, fenced: Callable[[str], None]) -> None:
+        self._mirror.take_over()
+        self._mirror.when_fenced(fenced)
+        self._files = self._files or set(self._mirror.checkpoint_files())
+        self._look_at_exports()
+
+    def _look_at_exports(self) -> None:
+        """Learns what is there while the bucket answers: afterwards training waits for it no more."""
+        for name in self._mirror.entries(f"{EXPORTS}/**"):
+            parts = name.split("/")
+            if len(parts) == 3:
+                self._mirror.read(name)
+            elif parts[-1].startswith(GRAPH_FILE) and _is_version(parts[-2]):
+                self._exports.setdefault("/".join(parts[:-2]), set()).add(parts[-2])
+
+    def protect(self, in_use: Callable[[], tuple[str, ...]]) -> None:
+        self._mirror.protect(lambda: tuple(map(os.path.basename, in_use())))
+
+    def latest(self) -> str | None:
+        for name in reversed(self._listed()):
+            if self._mirror.whole(name) if self._mirror.owns else self._mirror.files(name) is not None:
+                return storage.join(self.path, name)
+            if name not in self._passed_over:
+                self._passed_over.add(name)
+                log.warning("%s is not whole in %s, so the one before it counts.", name, self.path)
+        return None
+
+    def _listed(self) -> list[str]:
+        """Names of the checkpoints, oldest first: those of this process if it saves here, else what is committed."""
+        if self._mirror.owns:
+            content = Path(self.local, STATE_FILE).read_bytes()
+        else:
+            content = self._mirror.commit().text.encode()
+        return [checkpoint.path for checkpoint in listed(parse(content, storage.join(self.path, STATE_FILE)))]
+
+    def fetched(self, checkpoint: str) -> str:
+        name = os.path.basename(checkpoint)
+        here = os.path.join(self.local, name)
+        if name not in self._saved:
+            files = self._mirror.files(name)
+            if files is not None:
+                self._mirror.fetch(files)
+            elif not self.is_there(here):
+                raise TrainingError(f"{checkpoint} is not there, or not whole", do="Name another checkpoint")
+        return here
+
+    def is_there(self, checkpoint: str) -> bool:
+        return self._mirror.whole(os.path.basename(checkpoint))
+
+    def published(self, expired: Sequence[str]) -> None:
+        here = {name for name in os.listdir(self.local) if name.startswith(PREFIX)}
+        gone = tuple(f"{name}." for name in expired)
+        self._files = {name for name in self._files | here if not name.startswith(gone)}
+        content = Path(self.local, STATE_FILE).read_bytes()
+        newest = parse(content, STATE_FILE).model_checkpoint_path
+        self._saved.add(newest)
+        self._mirror.send_checkpoints(content.decode(), sorted(self._files), newest)
+
+    def read(self, name: str) -> bytes | None:
+        known = not self._mirror.owns or not name.startswith(f"{EXPORTS}/") or self._mirror.has_read(name)
+        return self._mirror.read(name) if known else None
+
+    def write(self, name: str, data: bytes) -> None:
+        self._mirror.write(name, data)
+
+    def remove(self, name: str) -> None:
+        self._mirror.remove(name)
+
+    def exports(self, name: str) -> list[str]:
+        if name not in self._exports and not (self._mirror.owns and name.startswith(f"{EXPORTS}/")):
+            found = [entry.split("/") for entry in self._mirror.entries(f"{name}/*/{GRAPH_FILE}*")]
+            self._exports[name] = {parts[-2] for parts in found if _is_version(parts[-2])}
+        self._exports.setdefault(name, set())
+        return sorted(self._exports[name])
+
+    def send_export(self, name: str, last: str) -> None:
+        folder, _, version = name.rpartition("/")
+        self.exports(folder)
+        self._exports[folder].add(version)
+        self._mirror.send_tree(name, last)
+
+    def remove_export(self, name: str) -> None:
+        folder, _, version = name.rpartition("/")
+        self.exports(folder)
+        self._exports[folder].discard(version)
+        self._mirror.remove_tree(name, GRAPH_FILE)
+
+    def refreshed(self, name: str) -> str:
+        self._mirror.refresh(f"{name}/{EVENTS}")
+        return self._mirror.local(name)
+
+    def send_events(self) -> None:
+        self._mirror.send_events(now=True)
+
+    def settle(self, secs: float) -> None:
+        self._mirror.settle(secs)
+
+    def close(self) -> None:
+        self._mirror.close()
+
+
+def _is_version(name: str) -> bool:
+    return len(name) == 10 and name.isascii() and name.isdigit()
+
+
+_lock = threading.RLock()
+_depth = 0
+_in_buckets: dict[str, InBucket] = {}
+"""By path without a slash at its end. One for each folder: two mirrors of one process would not know of each other."""
+
+
+def at(path: str | os.PathLike[str], role: str = "process") -> Directory:
+    """The directory of that name.
+
+    Args:
+      path: local or `gs://`.
+      role: of this process in its job. The first one counts: a process of the same role on this machine takes up
+        what this one could not deliver.
+    """
+    path = os.fspath(path)
+    if not storage.is_remote(path):
+        return OnDisk(path)
+    with _lock:
+        return _in_bucket(path.rstrip("/"), role)
+
+
+def _in_bucket(path: str, role: str) -> InBucket:
+    if path not in _in_buckets:
+        settings = MirrorSettings(
+            scratch_root=scratch.root(os.environ), role=role, commit_name=STATE_FILE, prefix=PREFIX
+        )
+        _in_buckets[path] = InBucket(path, Mirror(path, settings))
+    return _in_buckets[path]
+
+
+def holding(path: str | os.PathLike[str]) -> tuple[Directory, str]:
+    """The directory that a path is in, and the path's name relative to it.
+
+    In a bucket it is the directory that this process has opened above it, else the folder just above it.
+    """
+    path = os.fspath(path)
+    folder, _, name = path.rstrip("/").rpartition("/")
+    if not storage.is_remote(path):
+        return OnDisk(os.path.dirname(path)), os.path.basename(path)
+    with _lock:
+        above = [known for known in _in_buckets if path.startswith(f"{known}/")]
+        found = max(above, key=len, default=folder)
+        return _in_bucket(found, "process"), path.rstrip("/").removeprefix(f"{found}/")
+
+
+def read(path: str) -> bytes | None:
+    """A file of a job; None where there is none."""
+    directory, name = holding(path)
+    return directory.read(name)
+
+
+def write(path: str, data: bytes) -> None:
+    """Replaces a file of a job, whole."""
+    directory, name = holding(path)
+    directory.write(name, data)
+
+
+def settle(secs: float = SETTLE_SECS) -> None:
+    """Waits until every directory of this process is delivered.
+
+    Raises:
+      FencedError: another process took one over.
+      UnavailableError: that took too long.
+    """
+    for directory in list(_in_buckets.values()):
+        directory.settle(secs)
+
+
+@contextlib.contextmanager
+def in_background() -> Iterator[None]:
+    """While it is open, work goes on before what it wrote is delivered."""
+    global _depth
+    _depth += 1
+    try:
+        yield
+    finally:
+        _depth -= 1
+
+
+def settle_at_end() -> None:
+    """`settle`, unless what this is the end of is a part of something larger."""
+    if _depth == 0:
+        settle()
+
+
+@contextlib.contextmanager
+def forgotten() -> Iterator[None]:
+    """Closes all directories in buckets at its end, as the end of the process would."""
+    try:
+        yield
+    finally:
+        with _lock:
+            for directory in _in_buckets.values():
+                directory.close()
+            _in_buckets.clear()
