@@ -51,9 +51,9 @@ def test_a_path_that_names_no_data_is_refused_with_its_flag(tmp_path: Path, patt
     assert caught.value.exit_code == 2
 
 
-def test_an_address_of_a_bucket_is_refused_with_the_way_round() -> None:
-    with pytest.raises(DataError, match="gs://a/b.csv is an address.*does not read buckets yet.*gcloud storage cp"):
-        files.resolve(("gs://a/b.csv",), "train_data_paths")
+def test_an_address_of_another_kind_is_refused_with_the_way_round() -> None:
+    with pytest.raises(DataError, match="s3://a/b.csv is an address of a kind.*Accepted: .* and gs://.*Copy the data"):
+        files.resolve(("s3://a/b.csv",), "train_data_paths")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

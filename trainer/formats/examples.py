@@ -11,7 +11,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from trainer.formats.files import HEAD_BYTES, is_gzip, plain_bytes
-from trainer.formats.records import example_class, feature_floats, parsed, read_records
+from trainer.formats.records import example_class, feature_floats, first_records, parsed, read_records
 from trainer.formats.sequences import check_lookback
 from trainer.formats.source import Part, Source
 from trainer.formats.streams import Stream
@@ -168,12 +168,8 @@ def _in_memory(stream: RecordStream) -> Windows:
 
 
 def _check_head(stream: RecordStream, path: str) -> None:
-    read = 0
-    for number, record in enumerate(read_records(path), 1):
+    for number, record in enumerate(first_records(path, HEAD_BYTES), 1):
         stream.tables(path, [(number, record)])
-        read += len(record)
-        if read > HEAD_BYTES:
-            return
 
 
 def _moments(data: DataConfig, train: Part, columns: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,4 +1,4 @@
-"""Which files a setting names, and their text: globs, gzip, line ends, byte order marks."""
+"""Which files a setting names, here or in buckets, and their text: globs, gzip, line ends, byte order marks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import codecs
 import difflib
 import glob
 import gzip
+import io
 import os
 import re
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from trainer import storage
+from trainer.formats import remote
+from trainer.formats.remote import RemoteFile
+from trainer.formats.spool import START_BYTES
 from trainer.job.errors import DataError
 
 BLOCK_BYTES = 1 << 24
@@ -29,53 +34,92 @@ _FOREIGN_FILES = {
 _FOREIGN_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def resolve(patterns: tuple[str, ...], flag: str) -> tuple[str, ...]:
+def resolve(patterns: tuple[str, ...], flag: str, cache_dir: str | None = None) -> tuple[str, ...]:
     """The files that the patterns of `flag` name, each once, in the order of their names with digits read as numbers.
 
+    Objects in buckets are pinned to the generation that is there now, and have arrived afterwards: all of them where
+    they are few, else the starts of them, by which they are checked.
+
     Raises:
-      DataError: a pattern without a file, a missing or empty file, a directory, an address of a bucket.
+      DataError: a pattern without a file, a missing or empty file, a directory, a bucket that cannot be read.
     """
-    found = {path for pattern in patterns for path in _matches(pattern.strip(), flag)}
+    named = [storage.resolved(pattern.strip()) for pattern in patterns]
+    in_buckets = remote.find([name for name in named if storage.is_remote(name)], flag, cache_dir)
+    found = {path for name in named if not storage.is_remote(name) for path in _matches(name, flag)} | set(in_buckets)
     for path in found:
         _check_file(path, flag)
+    remote.bring(in_buckets)
+    for path in found:
         _check_content(path, flag)
     return tuple(sorted(found, key=_natural))
 
 
 def is_gzip(path: str) -> bool:
     """Whether the content is gzip, whatever the name says."""
-    with open(path, "rb") as file:
-        return file.read(2) == _GZIP_MAGIC
+    return start(path, 2) == _GZIP_MAGIC
 
 
 def opened(path: str) -> BinaryIO:
-    """The file's bytes, uncompressed."""
-    return gzip.open(path, "rb") if is_gzip(path) else open(path, "rb")  # type: ignore[return-value]
+    """The file's bytes, uncompressed. Of an object in a bucket all have been fetched and checked before."""
+    place = _place(path)
+    return gzip.open(place, "rb") if is_gzip(path) else open(place, "rb")  # type: ignore[return-value]
+
+
+def is_cut(path: str) -> bool:
+    """Whether only the start of a file is looked at before its data are used: of objects that are many or large."""
+    return isinstance(path, RemoteFile) and not path.one_of_few
+
+
+def opened_start(path: str) -> BinaryIO:
+    """As `opened`; of what `is_cut` no more than `spool.START_BYTES`."""
+    if not is_cut(path):
+        return opened(path)
+    data = start(path, START_BYTES)
+    try:
+        return io.BytesIO(zlib.decompressobj(wbits=31).decompress(data) if is_gzip(path) else data)
+    except zlib.error as error:
+        raise _damaged(path, error) from error
+
+
+def start(path: str, size: int) -> bytes:
+    """At most the first `size` bytes (up to `spool.START_BYTES`), as they are stored."""
+    if isinstance(path, RemoteFile):
+        return path.start()[:size]
+    with open(path, "rb") as file:
+        return file.read(size)
 
 
 def plain_bytes(path: str) -> int:
     """Size of the uncompressed content: for gzip what its trailer says, or six times the file where that may wrap."""
-    size = os.path.getsize(path)
+    size = _stored_bytes(path)
     if not is_gzip(path):
         return size
-    with open(path, "rb") as file:
+    if is_cut(path):
+        return 6 * size
+    with open(_place(path), "rb") as file:
         file.seek(-4, os.SEEK_END)
         trailer = int.from_bytes(file.read(4), "little")
     return max(trailer, size) if size < 1 << 29 else 6 * size
 
 
 def head(path: str, size: int = HEAD_BYTES) -> bytes:
-    """At most the first `size` bytes, uncompressed.
+    """At most the first `size` bytes, uncompressed; of a large object in a bucket no more than its start holds.
 
     Raises:
       DataError: damaged gzip.
     """
-    with opened(path) as file:
+    with opened_start(path) as file:
         return _read(file, size, path)
 
 
 def first_lines(path: str) -> list[str]:
     """About HEAD_BYTES of whole lines, from the first; raises DataError like `text_blocks`."""
+    if is_cut(path):
+        text = head(path)
+        if end := text.rfind(b"\n") + 1:
+            whole = _without_mark(text[:end], path)
+            _reject_nul(whole, path, 1)
+            return _lines(_decoded(whole, path, 1))
     return next(text_blocks(path, HEAD_BYTES), (1, []))[1]
 
 
@@ -100,9 +144,9 @@ def text_blocks(path: str, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int
 def _matches(pattern: str, flag: str) -> list[str]:
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", pattern):
         raise DataError(
-            f"--{flag}: {pattern} is an address, and this version does not read buckets yet",
-            "Accepted: files and globs on this machine",
-            "Copy the data here first (gcloud storage cp), then name the copy",
+            f"--{flag}: {pattern} is an address of a kind that is not read",
+            "Accepted: files and globs on this machine, and gs://",
+            "Copy the data to one of these first, then name the copy",
         )
     if os.path.exists(pattern):
         return [pattern]
@@ -130,7 +174,19 @@ def _nearest(path: str) -> str:
     )
 
 
+def _place(path: str) -> str:
+    """Where the file lies on this machine."""
+    return path.local() if isinstance(path, RemoteFile) else path
+
+
+def _stored_bytes(path: str) -> int:
+    return path.entry.size if isinstance(path, RemoteFile) else os.path.getsize(path)
+
+
 def _check_file(path: str, flag: str) -> None:
+    if isinstance(path, RemoteFile):
+        _check_size(path, flag)
+        return
     if os.path.isdir(path):
         raise DataError(
             f"--{flag}: {path!r} is a directory",
@@ -139,7 +195,11 @@ def _check_file(path: str, flag: str) -> None:
         )
     if not os.access(path, os.R_OK):
         raise DataError(f"--{flag}: {path!r} may not be read", None, "Change its permissions (chmod +r)")
-    if os.path.getsize(path) == 0:
+    _check_size(path, flag)
+
+
+def _check_size(path: str, flag: str) -> None:
+    if _stored_bytes(path) == 0:
         raise DataError(
             f"--{flag}: {path!r} is empty (0 bytes)",
             "Accepted: at least one row",
@@ -148,10 +208,9 @@ def _check_file(path: str, flag: str) -> None:
 
 
 def _check_content(path: str, flag: str) -> None:
-    with open(path, "rb") as file:
-        start = file.read(8)
+    first = start(path, 8)
     for magic, name in _FOREIGN_FILES.items():
-        if start.startswith(magic):
+        if first.startswith(magic):
             raise DataError(
                 f"--{flag}: {path!r} is {name}",
                 "Accepted: CSV or TFRecord, plain or gzip",
@@ -198,9 +257,11 @@ def _read(file: BinaryIO, size: int, path: str) -> bytes:
     try:
         return file.read(size)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: damaged gzip ({error})", None, "Check it with gzip -t, and copy or compress it again"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str, error: Exception) -> DataError:
+    return DataError(f"{path}: damaged gzip ({error})", None, "Check it with gzip -t, and copy or compress it again")
 
 
 def _without_mark(start: bytes, path: str) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from trainer.formats import fetching
 from trainer.formats.order import shuffled
 from trainer.formats.source import Part
 from trainer.formats.streams import Stream
@@ -144,11 +146,17 @@ def _examples(part: Stream, paths: tuple[str, ...], compressed: tuple[bool, ...]
     """Examples as strings: file after file, or with an `order` [files] taken in turns from several at once."""
     import tensorflow as tf
 
-    names = tf.constant(paths), tf.constant(["GZIP" if gzip else "" for gzip in compressed])
+    addresses = [fetching.address(path) for path in paths]
+    names = tf.constant(addresses), tf.constant(["GZIP" if gzip else "" for gzip in compressed])
+    if order is not None:
+        names = tuple(tf.gather(column, order) for column in names)
+    listed = tf.data.Dataset.from_tensor_slices(names)
+    open_file: Callable[[Any, Any], tf.data.Dataset] = part.open_file
+    if addresses != list(paths):
+        listed, open_file = fetching.ahead(listed), fetching.opening(open_file)
     if order is None:
-        return tf.data.Dataset.from_tensor_slices(names).flat_map(part.open_file)
-    listed = tf.data.Dataset.from_tensor_slices(tuple(tf.gather(column, order) for column in names))
-    return listed.interleave(part.open_file, cycle_length=_FILES_AT_ONCE, block_length=16)
+        return listed.flat_map(open_file)
+    return listed.interleave(open_file, cycle_length=_FILES_AT_ONCE, block_length=16)
 
 
 def _options(dataset: tf.data.Dataset, *, symbolic: bool, sharded: bool = False) -> tf.data.Dataset:

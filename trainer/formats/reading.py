@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from trainer.formats import examples, files, sequences, series, sines
+from trainer.formats import examples, files, sequences, series, sines, spool
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.records import is_framed
 from trainer.formats.source import Source
@@ -35,8 +35,13 @@ def locate_fault(data: DataConfig, memory_limit: int = MEMORY_LIMIT) -> DataErro
 
     What is in memory was checked when it was read. This is for a job whose input pipeline raised
     `tf.errors.InvalidArgumentError`, which knows neither file nor line.
+
+    Raises:
+      JobError: a bucket that cannot be read any more, which is no fault in the data.
     """
     try:
+        if failure := spool.first_failure():
+            raise failure
         source = read(data, memory_limit)
         for part in (source.train, source.evaluation):
             if isinstance(part, Stream):
@@ -61,8 +66,8 @@ def _sines(data: DataConfig) -> Source:
 
 
 def _files(data: DataConfig, memory_limit: int) -> Source:
-    train = files.resolve(data.train_data_paths, "train_data_paths")
-    evaluation = files.resolve(data.eval_data_paths, "eval_data_paths")
+    train = files.resolve(data.train_data_paths, "train_data_paths", data.data_cache_dir)
+    evaluation = files.resolve(data.eval_data_paths, "eval_data_paths", data.data_cache_dir)
     chosen = _format(train[0], data) if data.data_format is DataFormat.AUTO else data.data_format
     if not evaluation and chosen is not DataFormat.SERIES:
         raise UsageError(

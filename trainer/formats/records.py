@@ -11,7 +11,7 @@ import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-from trainer.formats.files import opened
+from trainer.formats.files import is_cut, opened, opened_start
 from trainer.job.errors import DataError
 
 LARGEST_RECORD_BYTES = 1 << 30
@@ -45,6 +45,15 @@ def read_records(path: str) -> Iterator[bytes]:
         while record := _record(file, f"{path}, record {number}"):
             yield record[0]
             number += 1
+
+
+def first_records(path: str, size: int) -> Iterator[bytes]:
+    """The records in about the first `size` bytes, or in what `is_cut` leaves of these; raises like `read_records`."""
+    number, read, cut = 1, 0, is_cut(path)
+    with opened_start(path) as file:
+        while read <= size and (record := _record(file, f"{path}, record {number}", cut=cut)):
+            yield record[0]
+            number, read = number + 1, read + len(record[0])
 
 
 def parsed(example: bytes, place: str) -> Any:
@@ -97,16 +106,18 @@ def example_class() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("trainer.Example"))
 
 
-def _record(file: BinaryIO, place: str) -> tuple[bytes] | None:
-    """The next record in a tuple (a record may be empty); None at the end of the file."""
+def _record(file: BinaryIO, place: str, *, cut: bool = False) -> tuple[bytes] | None:
+    """The next record in a tuple (a record may be empty); None at the end of the file, or where it was `cut`."""
     header = _take(file, _LENGTH.size, place)
-    if not header:
+    if not header or (cut and len(header) < _LENGTH.size):
         return None
     if not is_framed(header):
         raise DataError(f"{place}: the checksum of its length is wrong", "Accepted: TFRecord files", _REWRITE)
     length = _LENGTH.unpack(header)[0]
     rest = _take(file, length + _CHECKSUM.size, place)
     if len(rest) != length + _CHECKSUM.size:
+        if cut:
+            return None
         raise DataError(f"{place}: cut off in the middle", "Accepted: whole records", _REWRITE)
     record = rest[:length]
     if _CHECKSUM.unpack_from(rest, length)[0] != _masked(record):

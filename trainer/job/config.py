@@ -40,10 +40,13 @@ class DataConfig:
     """Where the data are and how examples are cut from them."""
 
     train_data_paths: tuple[str, ...] = setting(
-        (), "files or globs to train on, comma separated, plain or .gz; none: the course's sine waves"
+        (), "files or globs to train on, local or gs://, comma separated, plain or .gz; none: the course's sine waves"
     )
     eval_data_paths: tuple[str, ...] = setting(
         (), "files or globs to evaluate on; none: the evaluation part of --split"
+    )
+    data_cache_dir: str | None = setting(
+        None, "where files of buckets are kept for later epochs and runs; default: each is deleted when others follow"
     )
     data_format: DataFormat = setting(
         DataFormat.AUTO,

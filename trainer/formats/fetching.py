@@ -1,0 +1,79 @@
+"""The op that fetches a file of a bucket, in whichever process runs the pipeline.
+
+A graph that a chief builds may run in a worker's process. What it calls there is this module's function, registered
+under a name that every process of a job agrees on (`tf.numpy_function` would leave the chief's own function, which
+the worker does not have). The function is pure: a path in a bucket, with its generation, gives a local path. So the
+position of a pipeline is saved and restored as with local files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from trainer import storage
+from trainer.formats import spool
+from trainer.formats.remote import RemoteFile, entry_fields
+from trainer.job.errors import JobError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_NAME = "trainer.formats.fetching.local_path"
+_AHEAD = 2
+"""Files that are fetched while those before them are read."""
+
+
+def address(path: str) -> str:
+    """What a graph carries for a file: its path, or for one in a bucket its entry as JSON."""
+    if not isinstance(path, RemoteFile):
+        return path
+    register()
+    return json.dumps({"entry": entry_fields(path.entry), "cache_dir": path.spool.cache_dir})
+
+
+def local_path(text: bytes) -> bytes:
+    """The path of the file that an address names, on this machine: a copy, fetched if need be.
+
+    Raises:
+      ValueError: it cannot be fetched; TensorFlow makes an InvalidArgumentError of it.
+    """
+    if not text.startswith(b"{"):
+        return text
+    known = json.loads(text)
+    try:
+        return spool.shared(known["cache_dir"]).local(storage.Entry(**known["entry"])).encode()
+    except JobError as error:
+        raise ValueError(str(error)) from error
+
+
+def register() -> None:
+    """Makes the function known to TensorFlow in this process; a process that only serves calls it before it does."""
+    from tensorflow.python.ops import script_ops
+
+    script_ops._py_funcs._funcs[_NAME] = local_path
+
+
+def fetched(paths: tf.Tensor) -> tf.Tensor:
+    """The local path [] of an address []."""
+    import tensorflow as tf
+
+    path = tf.raw_ops.PyFuncStateless(input=[paths], token=_NAME, Tout=[tf.string])[0]
+    return tf.ensure_shape(path, [])
+
+
+def ahead(listed: tf.data.Dataset) -> tf.data.Dataset:
+    """The same pairs of address and compression; the files of those to come are being fetched."""
+    import tensorflow as tf
+
+    def warm(path: tf.Tensor, compression: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.control_dependencies([fetched(path)]):
+            return tf.identity(path), compression
+
+    return listed.map(warm, num_parallel_calls=_AHEAD, deterministic=True)
+
+
+def opening(open_file: Callable[[Any, Any], tf.data.Dataset]) -> Callable[[Any, Any], tf.data.Dataset]:
+    """`open_file` for addresses."""
+    return lambda path, compression: open_file(fetched(path), compression)

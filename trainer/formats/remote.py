@@ -1,0 +1,113 @@
+"""Objects that a setting names: found by glob, and pinned to the generation that was found."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+from collections.abc import Sequence
+
+from trainer import storage
+from trainer.formats.spool import Spool, shared
+from trainer.job.errors import DataError
+
+FEW_BYTES = 1 << 30
+"""Objects of a setting that are together no larger are fetched before anything else, several at a time."""
+_MOST_NAMES = 1000
+
+
+class RemoteFile(str):
+    """The path of an object (`gs://bucket/name`), which whoever opens it reads from a checked copy on this machine.
+
+    Attributes:
+      entry: the object in the generation that was listed; no other one is ever read.
+      spool: where the copy is.
+      one_of_few: whether reading all of it costs little, because all files of its setting are fetched at once.
+    """
+
+    entry: storage.Entry
+    spool: Spool
+    one_of_few: bool
+
+    def __new__(cls, entry: storage.Entry, spool: Spool, *, one_of_few: bool = True) -> RemoteFile:
+        made = super().__new__(cls, entry.path)
+        made.entry, made.spool, made.one_of_few = entry, spool, one_of_few
+        return made
+
+    def local(self) -> str:
+        """Path of the copy, which is fetched if need be."""
+        return self.spool.local(self.entry)
+
+    def start(self) -> bytes:
+        """The first START_BYTES as they are stored, or all."""
+        return self.spool.start(self.entry)
+
+
+def find(patterns: Sequence[str], flag: str, cache_dir: str | None) -> list[RemoteFile]:
+    """The objects that paths and globs in buckets name, each once, as they are now.
+
+    Raises:
+      DataError: no such object, bucket or match; a folder; no permission.
+    """
+    if not patterns:
+        return []
+    entries = {entry.path: entry for pattern in patterns for entry in _matches(pattern, flag)}
+    few = sum(entry.size for entry in entries.values()) <= FEW_BYTES
+    spool = shared(cache_dir)
+    return [RemoteFile(entry, spool, one_of_few=few) for entry in entries.values()]
+
+
+def bring(files: Sequence[RemoteFile]) -> None:
+    """Fetches the files of a setting, or only the starts of them where they are many or large."""
+    if files:
+        spool, entries = files[0].spool, [file.entry for file in files]
+        spool.bring(entries) if files[0].one_of_few else spool.bring_starts(entries)
+
+
+def _matches(pattern: str, flag: str) -> list[storage.Entry]:
+    try:
+        entries = storage.entries(pattern)
+        found = [entry for entry in entries if not entry.path.endswith("/")]  # folders, as consoles make them
+        if is_pattern(pattern):
+            found = found or [entry for entry in [storage.stat(pattern)] if entry]
+        if not found:
+            raise _none(pattern, flag)
+    except (storage.NotFoundError, storage.RefusedError, storage.PathError) as error:
+        raise DataError(f"--{flag}: {error.got}", error.accept, error.do) from error
+    if is_pattern(pattern):
+        return found
+    if found[0].path != pattern:
+        raise DataError(
+            f"--{flag}: {pattern!r} is a folder",
+            "Accepted: objects, or globs",
+            f"Name the objects in it: {pattern.rstrip('/')}/*.csv",
+        )
+    return found[:1]
+
+
+def is_pattern(path: str) -> bool:
+    return any(mark in path for mark in "*?[")
+
+
+def entry_fields(entry: storage.Entry) -> dict[str, object]:
+    return dataclasses.asdict(entry)
+
+
+def _none(pattern: str, flag: str) -> DataError:
+    if is_pattern(pattern):
+        return DataError(
+            f"--{flag}: no object matches {pattern!r}",
+            None,
+            "Check the pattern with gcloud storage ls, and quote it in the shell",
+        )
+    folder, _, name = pattern.rpartition("/")
+    around = itertools.islice(storage.Store().bucket.entries(f"{folder}/"), _MOST_NAMES)
+    names = [entry.path.rpartition("/")[2] for entry in around]
+    close = difflib.get_close_matches(name, names, n=1)
+    return DataError(
+        f"--{flag}: there is no object {pattern!r}",
+        "Accepted: objects, or globs such as gs://bucket/data/*.csv",
+        f"The nearest name there is {folder}/{close[0]!s}"
+        if close
+        else f"See what is there: gcloud storage ls {folder}/",
+    )
