@@ -24,7 +24,7 @@ ALLOWED = {
     "inputs": {"formats", "estimator", "job"},
     "model": {"networks", "estimator", "job"},
     "process": {"inputs", "model", "estimator", "storage", "job"},
-    "task": {"process", "inputs", "model", "estimator", "storage", "job"},
+    "task": {"formats", "process", "inputs", "model", "estimator", "storage", "job"},
 }
 OF_THE_PERSON = {"inputs", "model"}
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from trainer.formats import spool
 from trainer.job import cluster, flags, layout, logs, records, signals
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings, Strategy
@@ -51,6 +52,8 @@ def _supervised(settings: flags.Settings, member: Cluster, files: Layout) -> int
             return job.run(stop)
     except Exception as error:
         return _failed(error, member.task_type, job.global_step if job else None, files)
+    finally:
+        spool.close_all()
 
 
 def _only_serves(member: Cluster, run: RunSettings) -> bool:
@@ -63,7 +66,9 @@ def _serve(member: Cluster, files: Layout, stop: signals.StopRequest) -> int:
     with logs.without_import_chatter():
         from trainer.estimator import server
         from trainer.estimator.loop import Stop
+        from trainer.formats import fetching
 
+    fetching.register()  # the pipelines that the chief makes run here
     asked = Stop()
     stop.tell(asked.request)
     server.serve(member, files.root, asked)
