@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "trainer.launch: No command. Accepted: python -m trainer.launch cluster|doctor|"),
+        ([], "trainer.launch: No command. Accepted: python -m trainer.launch cluster|"),
         (["clutser"], "trainer.launch: 'clutser' is no command. Accepted: "),
         (["clutser"], "Perhaps cluster was meant."),
         (["--worker=2"], "'--worker=2' is no command"),

@@ -117,9 +117,10 @@ def _joined_kills(argv: Sequence[str]) -> list[str]:
     return [*rest, f"--kill={','.join(found)}"] if found else rest
 
 
-def misplaced(own: Sequence[str], settings_class: type) -> UsageError | None:
-    """The error to raise where a flag of the task, and none of `settings_class`, stands before the `--`."""
-    task_flags, own_flags = _names(RunSettings) | _names(DataConfig), _names(settings_class)
+def misplaced(own: Sequence[str], *settings_classes: type) -> UsageError | None:
+    """The error to raise where a flag of the task, and none of `settings_classes`, stands before the `--`."""
+    task_flags = _names(RunSettings) | _names(DataConfig)
+    own_flags = {name for settings_class in settings_classes for name in _names(settings_class)}
     for word in own:
         name = word.lstrip("-").partition("=")[0].replace("-", "_")
         if word.startswith("-") and name in task_flags - own_flags:

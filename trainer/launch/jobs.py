@@ -1,0 +1,116 @@
+"""`python -m trainer.launch status|cancel|logs vertex|kubernetes JOB`: what became of a submitted job."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Sequence
+
+from trainer.job import flags
+from trainer.job.config import setting
+from trainer.job.errors import UsageError
+from trainer.launch import breaches, kubectl, options, submit_vertex, vertex_client, vertex_jobs, vertex_rules
+from trainer.launch.submit_options import ServiceOptions
+from trainer.launch.vertex_client import VertexClient
+
+_TARGETS = ("vertex", "kubernetes")
+_FULL_NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/(customJobs|hyperparameterTuningJobs)/\d+")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """Where the job is, unless its full name says so:"""  # the heading of --help
+
+    project: str | None = setting(None, "of Vertex AI; default: GOOGLE_CLOUD_PROJECT")
+    region: str = setting("us-central1", "of Vertex AI")
+    namespace: str = setting("default", "of Kubernetes")
+    context: str | None = setting(None, "kubectl's; default: the current one")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Asked:
+    target: str
+    job: str
+    where: JobOptions
+    service: ServiceOptions
+
+
+def status(argv: Sequence[str]) -> int:
+    """One line on the job; 0 where it goes on or succeeded, 1 where it ended otherwise."""
+    asked = _parsed("status", argv)
+    if asked.target == "kubernetes":
+        kind, name = _kind_and_name(asked.job)
+        found = kubectl.Kubectl(asked.where.context).job(kind, name, asked.where.namespace)
+        print(f"{kind} {name}: {kubectl.described(found)}")
+        return kubectl.exit_code(found) or 0
+    job = _client(asked).resolve(asked.job)
+    print(f"{job.get('displayName')} ({job['name']}): {vertex_jobs.described(job)}")
+    return vertex_jobs.exit_code(job) or 0
+
+
+def cancel(argv: Sequence[str]) -> int:
+    """Asks for the job's end; its processes save what they have."""
+    asked = _parsed("cancel", argv)
+    if asked.target == "kubernetes":
+        kind, name = _kind_and_name(asked.job)
+        kubectl.Kubectl(asked.where.context).delete(kind, name, asked.where.namespace)
+        return 0
+    client = _client(asked)
+    job = client.resolve(asked.job)
+    if vertex_jobs.exit_code(job) is not None:
+        print(f"{job['name']} has ended already: {vertex_jobs.state(job)}")
+        return 0
+    client.cancel(job["name"])
+    print(f"{job['name']} is being cancelled")
+    return 0
+
+
+def logs(argv: Sequence[str]) -> int:
+    """Where the logs are, as commands and pages; nobody is asked."""
+    asked = _parsed("logs", argv)
+    if asked.target == "kubernetes":
+        kind, name = _kind_and_name(asked.job)
+        print("\n".join(kubectl.hints(kind=kind, name=name, namespace=asked.where.namespace)))
+        return 0
+    at = _place(asked)
+    full = asked.job if "/" in asked.job else f"{at.parent}/customJobs/{asked.job}"
+    print("\n".join(vertex_jobs.hints(full, region=at.region, project=at.project)))
+    return 0
+
+
+def _parsed(verb: str, argv: Sequence[str]) -> _Asked:
+    usage = f"python -m trainer.launch {verb} vertex|kubernetes JOB [--flag=value ...]"
+    words = list(argv)
+    if any(word in ("--help", "-h", "-help") for word in words):
+        raise flags.HelpRequested(options.help_text(usage, JobOptions, ServiceOptions))
+    if not words or words[0] not in _TARGETS:
+        got = f"{words[0]!r} is no target" if words else "No target"
+        raise UsageError(got, f"Accepted: {usage}", "Write vertex or kubernetes first")
+    if len(words) < 2 or words[1].startswith("-"):
+        raise UsageError("No job", f"Accepted: {usage}", "Write what submit printed as its name")
+    settings = flags.parse(words[2:], JobOptions, ServiceOptions)
+    asked = _Asked(target=words[0], job=words[1], where=settings[JobOptions], service=settings[ServiceOptions])
+    if asked.target == "vertex" and not re.fullmatch(rf"\d+|{_FULL_NAME.pattern}", asked.job):
+        accept = "Accepted: a number, or projects/P/locations/R/customJobs/NUMBER"
+        raise UsageError(f"{asked.job!r} is no job of Vertex AI", accept, "Write what submit printed as its name")
+    return asked
+
+
+def _place(asked: _Asked) -> vertex_client.Place:
+    """Project and region of a full name, else of the flags. Raises RequestError where they make no sense."""
+    match = _FULL_NAME.fullmatch(asked.job)
+    project = match[1] if match else asked.where.project or os.environ.get("GOOGLE_CLOUD_PROJECT") or ""
+    region = match[2] if match else asked.where.region
+    breaches.refuse(vertex_rules.place(project, region))
+    return vertex_client.place(project, region, asked.service.endpoint)
+
+
+def _client(asked: _Asked) -> VertexClient:
+    return submit_vertex.open_client(_place(asked))
+
+
+def _kind_and_name(job: str) -> tuple[str, str]:
+    """Of `tfjob/trainer`, or of `trainer`, which is a Job."""
+    kind, slash, name = job.rpartition("/")
+    return kubectl.kind_of(kind if slash else "job"), name
