@@ -25,6 +25,7 @@ ALLOWED = {
     "model": {"networks", "estimator", "job"},
     "process": {"inputs", "model", "estimator", "storage", "job"},
     "task": {"formats", "process", "inputs", "model", "estimator", "storage", "job"},
+    "warm": {"process", "networks", "job"},  # what the task will import when it is known which trial it is
 }
 OF_THE_PERSON = {"inputs", "model"}
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}

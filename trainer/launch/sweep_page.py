@@ -1,0 +1,86 @@
+"""sweep.html: the study as a page that needs no network. What is put into it here, `sweep_page.html` draws."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainer.job import records
+from trainer.launch import space
+from trainer.launch.journal import TrialRecord
+from trainer.launch.study import Goal, Kind, Parameter, Study
+from trainer.launch.sweep_console import shown
+
+_TEMPLATE = "sweep_page.html"
+_PLACE = "{{STUDY}}"
+
+
+def page(
+    study: Study,
+    trials: Sequence[TrialRecord],
+    *,
+    best: TrialRecord | None,
+    importance: Mapping[str, float],
+    command: str | None,
+) -> str:
+    """The page, with all of the study in it.
+
+    Args:
+      study: what was searched.
+      trials: all, by number.
+      best: of them, if any has a result.
+      importance: share of each parameter; empty where it is not known.
+      command: that trains the best trial.
+    """
+    content = {
+        "metric": study.metric,
+        "minimize": study.goal is Goal.MINIMIZE,
+        "algorithm": study.algorithm.name.lower(),
+        "maxTrials": study.max_trials,
+        "best": None if best is None else best.number,
+        "command": command,
+        "importance": dict(importance),
+        "parameters": [_axis(parameter) for parameter in study.parameters],
+        "trials": [_entry(study, trial) for trial in trials],
+    }
+    template = (importlib.resources.files("trainer.launch") / _TEMPLATE).read_text(encoding="utf-8")
+    return template.replace(_PLACE, embedded(content))
+
+
+def embedded(content: Any) -> str:
+    """JSON that stays data inside of a script element, whatever its texts hold."""
+    text = json.dumps(records.strict(content), allow_nan=False, ensure_ascii=True)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _axis(parameter: Parameter) -> dict[str, Any]:
+    """The parameter with the marks of its axis: texts at places from 0 to 1."""
+    if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
+        values = parameter.values if len(parameter.values) <= 12 else (parameter.values[0], parameter.values[-1])
+        marks = [(space.coordinate_of(parameter, value), shown(value)) for value in values]
+    else:
+        places = (0.0, 0.25, 0.5, 0.75, 1.0)
+        values = tuple(dict.fromkeys(space.value_at(parameter, place) for place in places))
+        marks = [(space.coordinate_of(parameter, value), shown(value)) for value in values]
+    return {"name": parameter.name, "kind": parameter.kind.value, "marks": marks}
+
+
+def _entry(study: Study, trial: TrialRecord) -> dict[str, Any]:
+    values = trial.assignment
+    return {
+        "number": trial.number,
+        "state": trial.outcome.value if trial.outcome else "under way",
+        "value": trial.value,
+        "places": {
+            entry.name: space.coordinate_of(entry, values[entry.name])
+            for entry in study.parameters
+            if entry.name in values
+        },
+        "texts": {name: shown(value) for name, value in values.items()},
+        "curve": [(evaluation.step, evaluation.value) for evaluation in trial.evaluations],
+        "secs": trial.secs,
+        "reason": trial.reason,
+        "log": list(trial.log_tail),
+    }

@@ -1,0 +1,191 @@
+"""ENTRY of sweeps: `python -m trainer.warm MODULE SOCKET` imports what MODULE needs once, and forks a process a trial.
+
+Whoever started it says on the socket what to run (`trainer.launch.nursery` does). A fork is a process like any other:
+its own arguments, environment, log, process group and randomness. TensorFlow's runtime starts with its first use, in
+the fork, so that no thread of it is lost. All of them die with this process, and this process with its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import json
+import os
+import random
+import runpy
+import select
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainer.job import logs, signals
+
+TASK_MODULE = "trainer.task"
+_POLL_SECS = 0.05
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a fork becomes: `python -m MODULE *argv` with `environ`; its output is added to the file `log`.
+
+    `fresh` asks for a new interpreter in the fork, which imports everything again.
+    """
+
+    name: str
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    log: str
+    fresh: bool = False
+
+
+class Forks:
+    """The processes that were forked and have not ended.
+
+    Args:
+      control: orders come in here, a JSON object a line, and what happened goes out.
+      module: what the forks run.
+    """
+
+    def __init__(self, control: socket.socket, module: str) -> None:
+        self._control, self._module = control, module
+        self._unread = b""
+        self._pids: dict[str, int] = {}
+
+    def serve(self) -> Order | None:
+        """Forks until whoever gives orders has gone, then ends all. In a fork, returns the order that it follows."""
+        self._say({"ready": os.getpid()})
+        while True:
+            readable, _, _ = select.select([self._control], [], [], _POLL_SECS)
+            if readable:
+                received = self._received()
+                if not received:
+                    self._end_all()
+                    return None
+                for line in self._lines(received):
+                    order = self._obey(json.loads(line))
+                    if order is not None:
+                        return order
+            self._reap()
+
+    def _received(self) -> bytes:
+        with contextlib.suppress(ConnectionError):
+            return self._control.recv(1 << 16)
+        return b""
+
+    def _lines(self, received: bytes) -> list[bytes]:
+        *lines, self._unread = (self._unread + received).split(b"\n")
+        return lines
+
+    def _obey(self, order: dict[str, Any]) -> Order | None:
+        """The order itself where this is the fork that follows it."""
+        match order:
+            case {"signal": int(number), "name": str(name)}:
+                if name in self._pids:
+                    os.kill(self._pids[name], number)
+            case {"destroy": str(name)}:
+                if name in self._pids:
+                    os.killpg(self._pids[name], signal.SIGKILL)
+            case {"start": dict(fields)}:
+                return self._start(Order(**fields))
+        return None
+
+    def _start(self, order: Order) -> Order | None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        bind = signals.bound_to(os.getpid())
+        pid = os.fork()
+        if pid == 0:
+            if bind:
+                bind()
+            self._control.close()
+            return order
+        with contextlib.suppress(PermissionError, ProcessLookupError):  # it does the same; whoever is first
+            os.setpgid(pid, pid)
+        self._pids[order.name] = pid
+        self._say({"started": order.name, "pid": pid})
+        return None
+
+    def _reap(self) -> None:
+        for name, pid in list(self._pids.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self._sweep(name)
+                code = os.waitstatus_to_exitcode(status)
+                self._say({"ended": name, "code": code if code >= 0 else 128 - code})
+
+    def _sweep(self, name: str) -> None:
+        """Ends what a process that has just ended left in its group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pids[name], signal.SIGKILL)
+        del self._pids[name]
+
+    def _end_all(self) -> None:
+        for name, pid in list(self._pids.items()):
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            del self._pids[name]
+
+    def _say(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(ConnectionError):
+            self._control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Serves; in a fork, runs the module as `python -m` would."""
+    module, descriptor = argv
+    prepare(module)
+    with contextlib.closing(socket.socket(fileno=int(descriptor))) as control:
+        order = Forks(control, module).serve()
+    if order is not None:
+        become(order, module)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def prepare(module: str) -> None:
+    """Imports what the task uses and starts nothing: threads would be lost in the forks."""
+    if module == TASK_MODULE:
+        logs.quiet_tensorflow(os.environ)
+        with logs.without_import_chatter():
+            import numpy.random  # noqa: F401
+
+            import trainer.networks.cnn
+            import trainer.networks.dnn
+            import trainer.networks.keras_dnn
+            import trainer.networks.linear
+            import trainer.networks.lstm
+            import trainer.networks.rnn
+            import trainer.networks.rnn2
+            import trainer.networks.rnn_n
+            import trainer.process  # noqa: F401
+    gc.collect()
+    gc.freeze()  # so that collections in the forks leave the shared memory alone
+
+
+def become(order: Order, module: str) -> None:
+    """Makes a fork what the order says, up to the point where the module runs."""
+    os.setpgid(0, 0)
+    _redirect(order.log)
+    if order.fresh:
+        os.execve(sys.executable, [sys.executable, "-m", module, *order.argv], dict(order.environ))
+    os.environ.clear()
+    os.environ.update(order.environ)
+    sys.argv = [module, *order.argv]
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+
+
+def _redirect(log: str) -> None:
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(output)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
