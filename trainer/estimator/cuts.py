@@ -80,6 +80,8 @@ def cut(traced: TracedModel, place: Callable[[str], str]) -> Cut:
     Raises:
       UncuttableError: the step would be another one if it were cut, or would make servers do a worker's work.
     """
+    if traced.store.by_rows():
+        raise UncuttableError(f"rows of {', '.join(sorted(traced.store.by_rows()))} are held apart")
     graph = _Graph(traced)
     for op in graph.touched:
         graph.check(op)

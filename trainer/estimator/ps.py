@@ -36,6 +36,7 @@ from trainer.estimator.batches import stack_steps, stackable
 from trainer.estimator.collectives import PeerLostError
 from trainer.estimator.cuts import UncuttableError, cut
 from trainer.estimator.exchanges import Exchange
+from trainer.estimator.partitions import Placement
 from trainer.estimator.steps import CallResult, TraceModel
 from trainer.estimator.tracing import TracedModel
 from trainer.job import hosts
@@ -66,11 +67,20 @@ class Servers:
             tf.train.ClusterSpec(cluster.cluster_spec), task_type="chief", task_id=0, rpc_layer="grpc"
         )
         self.strategy = strategy or tf.distribute.ParameterServerStrategy(resolver)
+        self.placement = _placement(self.strategy, len(cluster.jobs["ps"]))
         self.coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
         tf.get_logger().addFilter(LostWorkers())
         self.num_workers = len(cluster.jobs["worker"])
         self._watch = _Watch(list(cluster.jobs["ps"].values()))
         self._watch.start()
+
+
+def _placement(strategy: tf.distribute.Strategy, servers: int) -> Placement:
+    """Where variables that are held by rows go; the strategy's own partitioner decides for us, not for itself."""
+    extended = strategy.extended
+    partitioner, extended._variable_partitioner = extended._variable_partitioner, None
+    devices = tuple(f"/job:ps/replica:0/task:{index}/device:CPU:0" for index in range(servers))
+    return Placement(devices=devices, partitioner=partitioner)
 
 
 def wait_for(addresses: Sequence[str], secs: float = _MEET_SECS, wait: Callable[[float], None] = time.sleep) -> None:

@@ -62,6 +62,13 @@ def takes_by_rows(op: tf.Operation) -> bool:
     return op.type in ("ReadVariableOp", "VariableShape", "VarIsInitializedOp") or op.type.startswith(_UPDATES)
 
 
+def looks_up(op: tf.Operation) -> bool:
+    """Whether an operation on a variable's handle takes rows by their numbers, or reads it so that others may."""
+    if op.type == "ReadVariableOp":
+        return any(is_lookup(user, op.outputs[0]) for user in op.outputs[0].consumers())
+    return op.type == "ResourceGather"
+
+
 def is_lookup(op: tf.Operation, tensor: tf.Tensor) -> bool:
     """Whether an operation takes rows of a dense tensor by their numbers."""
     if op.type != "GatherV2" or op.inputs[0] is not tensor or op.get_attr("batch_dims") != 0:

@@ -130,6 +130,10 @@ class ParameterServers(Strategy):
         self._servers = ps.Servers(config.cluster, config.train_distribute)
         self.scope = self._scope
 
+    def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
+        self._store = VariableStore(seed, initial_values, self.scope, self._servers.placement)
+        return self._store
+
     @contextlib.contextmanager
     def _scope(self) -> Iterator[None]:
         """Where variables go to the servers, whatever `compat.v1.variable_scope` the model function has open: one with

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
+import functools
 import logging
 import random
 import zlib
@@ -31,8 +32,8 @@ from tensorflow.python.ops.variables import Variable as SlicedVariable
 from tensorflow.python.training import slot_creator
 
 from trainer.estimator.initial_rows import Source
-from trainer.estimator.partitions import Placement, Rows, RowVariable
-from trainer.estimator.sharded_graph import takes_by_rows
+from trainer.estimator.partitions import Block, Placement, Rows, RowVariable
+from trainer.estimator.sharded_graph import looks_up, takes_by_rows
 
 log = logging.getLogger("trainer")
 
@@ -130,8 +131,7 @@ class VariableStore:
         if known is not None:
             _check_same(known, name, initial_value, settings)
             return known.stand_in if isinstance(known, RowVariable) else known
-        seed = None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode())
-        with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(seed):
+        with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
             start = self._given.get(name, initial_value)
             if self._placement is not None and role is not Role.METRIC:
                 source = Source(start, settings.get("dtype"), outside)
@@ -161,10 +161,10 @@ class VariableStore:
         """A stand-in for a large variable, whose rows are made when it is known how the model function uses it."""
         assert self._placement is not None
         near = self.by_name.get(primary or "")
+        rows: Rows | None = None
         if isinstance(near, RowVariable):
             rows = near.rows if start.shape.rank and start.shape[0] == near.rows.count else None
-        else:
-            primary = None
+        elif near is None:
             rows = self._placement.rows(start.shape, start.dtype, self._turn)
             self._turn += rows is not None
         if rows is None:
@@ -183,37 +183,64 @@ class VariableStore:
         self._said |= set(moved)
 
     def settle(self, graph: func_graph.FuncGraph) -> None:
-        """Makes the rows of the variables that a trace has asked for, where they are to be.
+        """Makes the variables that a trace was given stand-ins for, where they are to be.
+
+        A variable in one piece that nothing looks up rows of becomes an ordinary one.
 
         Args:
-          graph: what the model function has built, which shows whether their use can be divided by rows.
+          graph: what the model function has built, which shows how it uses them.
         """
-        whole = {
-            unsettled.primary or names[id(outer)]: op
-            for names in [self.names_by_handle()]
-            for outer, inner in graph.captures
-            if (unsettled := self._unsettled.get(names.get(id(outer), ""))) is not None
-            for op in inner.consumers()
-            if not takes_by_rows(op)
-        }
+        inner = {id(outer): inside for outer, inside in graph.captures}
         for name, unsettled in self._unsettled.items():
-            self._settle(name, unsettled, whole.get(unsettled.primary or name))
+            held, near = unsettled.variable, self.by_name.get(unsettled.primary or "")
+            handle = inner.get(id(held.handle))
+            users = handle.consumers() if handle is not None else []
+            rows = near.rows if isinstance(near, RowVariable) else self._rows_in_use(unsettled, users)
+            if isinstance(near, tf.Variable) or (near is None and len(rows) == 1 and not any(map(looks_up, users))):
+                self._become_ordinary(name, unsettled, graph, handle)
+            else:
+                with tf.init_scope(), tf.compat.v1.name_scope(None):
+                    held.create(rows, unsettled.start.fill(), functools.partial(_block_of, unsettled.start, name))
         self._unsettled = {}
 
-    def _settle(self, name: str, unsettled: _Unsettled, whole: tf.Operation | None) -> None:
-        held, near = unsettled.variable, self.by_name.get(unsettled.primary or "")
-        rows = near.rows if isinstance(near, RowVariable) else held.rows
-        if len(rows) > 1 and (whole is not None or held.stand_in._save_slice_info is not None):
-            rows = Rows.dealt(rows.count, rows.devices[:1])
-            if whole is not None:
-                log.warning(
-                    "%s (%d MiB) stays whole on one parameter server, because the model function gives it to %s.",
-                    name,
-                    held.num_bytes >> 20,
-                    whole.type,
-                )
-        with tf.init_scope(), tf.compat.v1.name_scope(None):
-            held.create(rows, unsettled.start.fill(), lambda block, salt: unsettled.start.rows(block, f"{name}/{salt}"))
+    def _rows_in_use(self, unsettled: _Unsettled, users: list[tf.Operation]) -> Rows:
+        """Where the rows go; to one place where something takes the variable as it is, or it is a part already."""
+        held = unsettled.variable
+        slots = [other.variable for other in self._unsettled.values() if other.primary == held.name]
+        whole = next((op for op in users if not takes_by_rows(op)), None)
+        if len(held.rows) == 1 or (whole is None and held.stand_in._save_slice_info is None):
+            return held.rows
+        if whole is not None:
+            megabytes = sum(one.num_bytes for one in (held, *slots)) >> 20
+            log.warning(
+                "%s stays whole on one parameter server (%d MiB), because the model function gives it to %s.",
+                held.name,
+                megabytes,
+                whole.type,
+            )
+        return Rows.dealt(held.rows.count, held.rows.devices[:1])
+
+    def _become_ordinary(
+        self, name: str, unsettled: _Unsettled, graph: func_graph.FuncGraph, handle: tf.Tensor | None
+    ) -> None:
+        """Puts an ordinary variable in the place of a stand-in, in the graph too."""
+        held = unsettled.variable
+        settings = {"trainable": held.stand_in.trainable, "constraint": held.stand_in.constraint}
+        with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
+            variable = self._made(name, _evaluated(unsettled.start.plain), settings, unsettled.primary)
+        if held.stand_in._save_slice_info is not None:
+            variable._set_save_slice_info(held.stand_in._save_slice_info)
+        self.by_name[name] = variable
+        if handle is not None:
+            graph._function_captures.pop(id(held.handle))
+            graph._function_captures.add_or_replace(key=id(variable.handle), external=variable.handle, internal=handle)
+
+    def _seed_of(self, name: str) -> int | None:
+        return None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode())
+
+
+def _block_of(start: Source, name: str, block: Block, number: int) -> Any:
+    return start.rows(block, f"{name}/{number}")
 
 
 @dataclasses.dataclass(frozen=True)
