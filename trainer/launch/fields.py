@@ -57,6 +57,11 @@ class Fields:
     def has(self, name: str) -> bool:
         return name in self._entries
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every value could be read as YAML."""
+        return not any(isinstance(entry.value, Void) for entry in self._table.entries)
+
     def present(self, names: tuple[str, ...]) -> list[str]:
         """Those of the names that the table has, in their order there."""
         return [name for name in self._entries if name in names]

@@ -87,13 +87,9 @@ class _Item:
         """The parameter, then those that depend on it."""
         if not isinstance(self._node, Table):
             if not isinstance(self._node, Void):
-                got, accept = (
-                    "A parameter without keys",
-                    "a table, as {parameterName: learning_rate, type: DOUBLE, ...}",
-                )
-                self._faults.append(
-                    Fault(place=self._node.place, got=got, accept=accept, do="Indent its keys below it")
-                )
+                accept, do = "a table with parameterName: or parameterId:", "Indent its keys below it"
+                got = "A parameter without keys"
+                self._faults.append(Fault(place=self._node.place, got=got, accept=accept, do=do))
             return
         fields = Fields(self._node, _NEW if self._is_new else _OLD, self._faults, where="the parameter")
         before = len(self._faults)
@@ -104,7 +100,10 @@ class _Item:
         self._draft |= {"kind": kind or Kind.CATEGORICAL, "scale": scale or Scale.NONE}
         if kind is not None:
             self._bounds_and_values(fields, kind)
-        found = self._found(fields, [fault for fault in self._faults[before:] if fault.level is Level.FAULT])
+        if kind is None or not fields.is_whole:
+            found = Found(parameter=_stand_in(self._draft), place=self._places["name"], is_sound=False)
+        else:
+            found = self._found(fields, [fault for fault in self._faults[before:] if fault.level is Level.FAULT])
         yield found
         yield from self._children(fields, found)
 
@@ -176,16 +175,15 @@ class _Item:
     def _found(self, fields: Fields, unreadable: Sequence[Fault]) -> Found:
         """Checks what was read, in itself and with the task; what was `unreadable` is not told once more."""
         place = self._places["name"]
-        draft = self._draft | {"name": self._draft["name"] or "?"}
         try:
-            parameter = Parameter(**draft)
+            parameter = Parameter(**self._draft)
         except StudyError as error:
             told = {fault.place for fault in unreadable}
             for complaint in error.complaints:
                 where = self._places.get(f"{complaint.field}.{complaint.item}") or self._places[complaint.field]
                 if where not in told:
                     fields.fault(where, complaint.got, complaint.accept, complaint.do or "Correct it")
-            return Found(parameter=_stand_in(draft), place=place, is_sound=False)
+            return Found(parameter=_stand_in(self._draft), place=place, is_sound=False)
         if not unreadable:
             self._remark(fields, parameter)
             if self._searchable is not None:
@@ -288,7 +286,7 @@ def _of_kind(number: float | int | None, kind: Kind) -> float | int | None:
 
 def _stand_in(draft: dict[str, Any]) -> Parameter:
     """A sound parameter in the place of one that is not, so that the others can be checked with it."""
-    kept = {name: draft[name] for name in ("name", "spelled", "kind")}
+    kept = {"name": draft["name"] or "?", "spelled": draft["spelled"], "kind": draft["kind"]}
     match draft["kind"]:
         case Kind.DOUBLE | Kind.INTEGER:
             return Parameter(**kept, minimum=1, maximum=2)

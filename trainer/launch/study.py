@@ -126,13 +126,13 @@ class Parameter:
 
     def text(self, value: Value) -> str:
         """The value behind the `=`; a whole number has no `.0`, so that every flag takes it."""
-        return str(value) if isinstance(value, str) else repr(value).removesuffix(".0")
+        return _text(value)
 
     @property
     def space(self) -> str:
         """Its values, in words."""
         if self.values:
-            return ", ".join(_short(value) for value in self.values[:8]) + (", ..." if len(self.values) > 8 else "")
+            return ", ".join(_text(value) for value in self.values[:8]) + (", ..." if len(self.values) > 8 else "")
         return f"{self.minimum} to {self.maximum}"
 
     def has(self, value: Value) -> bool:
@@ -309,7 +309,7 @@ def _range_complaints(entry: Parameter) -> Iterator[Complaint]:
     if entry.minimum is None or entry.maximum is None:
         return
     if entry.minimum > entry.maximum:
-        got = f"minValue {entry.minimum} is above maxValue {entry.maximum}"
+        got = f"minValue {_text(entry.minimum)} is above maxValue {_text(entry.maximum)}"
         yield Complaint(field="minimum", got=got, accept="minValue up to maxValue", do="Swap them")
     yield from _scale_complaints(entry, entry.minimum, "minValue", "minimum")
 
@@ -318,7 +318,7 @@ def _scale_complaints(entry: Parameter, least: Value, word: str, field: str) -> 
     if entry.scale in (Scale.LOG, Scale.REVERSE_LOG) and not isinstance(least, str) and least <= 0:
         yield Complaint(
             field=field,
-            got=f"{word} {least} on {entry.scale.value}",
+            got=f"{word} {_text(least)} on {entry.scale.value}",
             accept="values above 0 only, of which there is a logarithm",
             do=f"Raise it, as to 1e-4, or write scaleType: {Scale.LINEAR.value}",
         )
@@ -350,9 +350,9 @@ def _order_complaints(numbers: list[float | int]) -> Iterator[Complaint]:
         if after - before >= CLOSEST_DISCRETE_VALUES:
             continue
         if before == after:
-            got, do = f"The discrete value {_short(after)} stands twice", "Remove one of them"
+            got, do = f"The discrete value {_text(after)} stands twice", "Remove one of them"
         elif before > after:
-            got, do = f"The discrete value {_short(after)} behind {_short(before)}", "Sort them"
+            got, do = f"The discrete value {_text(after)} behind {_text(before)}", "Sort them"
         else:
             got, do = f"The discrete value {after!r} right behind {before!r}", "Remove one of them"
         accept = f"increasing values, at least {CLOSEST_DISCRETE_VALUES:g} apart"
@@ -425,7 +425,7 @@ def _parent_complaints(entry: Parameter, known: Mapping[str, Parameter], item: i
         return
     for value in entry.parent_values:
         if not parent.has(value):
-            got = f"{entry.name} depends on {parent.name} being {_short(value)}, which it never is"
+            got = f"{entry.name} depends on {parent.name} being {_text(value)}, which it never is"
             accept = f"values of {parent.name}: {parent.space}"
             yield Complaint(field="parameters", item=item, got=got, accept=accept, do="Correct it")
 
@@ -469,8 +469,9 @@ def _camel(field: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-def _short(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _text(value: Value) -> str:
+    """As a flag and a person have it: a whole number without `.0`."""
+    return value if isinstance(value, str) else repr(value).removesuffix(".0")
 
 
 def _a(kind: Kind) -> str:
