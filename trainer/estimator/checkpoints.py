@@ -20,7 +20,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
-from trainer.estimator import slices
+from trainer import storage
+from trainer.estimator import directories, slices
 from trainer.estimator.partitions import RowVariable
 from trainer.estimator.retention import Checkpoint, decide
 from trainer.estimator.states import STATE_FILE, listed, parse, render
@@ -53,15 +54,11 @@ def exists(checkpoint_path: str) -> bool:
 
 
 def latest(directory: str) -> str | None:
-    """The newest whole checkpoint of a directory, by its state file; None when there is none.
+    """The newest whole checkpoint of a directory, local or in a bucket, by its state file; None when there is none.
 
     A checkpoint that the state file names but that is not there is passed over for the newest one that is.
     """
-    for checkpoint in reversed(listed(_state(directory))):
-        candidate = os.path.join(directory, checkpoint.path)
-        if exists(candidate):
-            return candidate
-    return None
+    return directories.at(directory).latest()
 
 
 def _state(directory: str) -> CheckpointState:
@@ -91,6 +88,7 @@ class Saver:
       in_use: gives the paths that stay because something reads them or points at them.
       continued: the checkpoint that the run goes on from, as it is. It is not written again: a kill in the middle of
         that would spoil it, and it may be the only one.
+      shown: the directory as people call it; None where that is what it is called here.
       is_there: whether a checkpoint of the state file still exists, by its path.
       published: told after each save, with the names of the checkpoints that were let go.
     """
@@ -101,6 +99,7 @@ class Saver:
     started_at: float
     in_use: Callable[[], Collection[str]] = tuple
     continued: str | None = None
+    shown: str | None = None
     is_there: Callable[[str], bool] = exists
     published: Callable[[Sequence[str]], None] = lambda expired: None
 
@@ -189,9 +188,9 @@ def read(source: str) -> Reader:
     Raises:
       ValueError: there is nothing of the kind.
     """
-    checkpoint_path = _resolved(os.fspath(source))
+    checkpoint_path = os.fspath(source)
     try:
-        reader = tf.train.load_checkpoint(checkpoint_path)
+        reader = tf.train.load_checkpoint(_resolved(checkpoint_path))
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{checkpoint_path} cannot be read as a checkpoint: {error}. "
@@ -204,10 +203,17 @@ def read(source: str) -> Reader:
 
 
 def _resolved(source: str) -> str:
-    if not os.path.isdir(source):
+    """The local path of a checkpoint; one in a bucket is fetched."""
+    directory, _, name = source.rpartition("/")
+    if storage.is_remote(source) and _PREFIX.search(source):
+        return directories.at(directory).fetched(name)
+    if not storage.is_remote(source) and not os.path.isdir(source):
         return source
-    if os.path.exists(os.path.join(source, "saved_model.pb")):
-        return os.path.join(source, "variables", "variables")
+    saved_model = directories.at(source).fetched_variables()
+    return saved_model or directories.at(source).fetched(_latest_or_error(source))
+
+
+def _latest_or_error(source: str) -> str:
     found = latest(source)
     if found is None:
         raise ValueError(

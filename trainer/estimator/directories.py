@@ -25,6 +25,7 @@ log = logging.getLogger("trainer")
 
 PREFIX = "model.ckpt-"
 EXPORTS, GRAPH_FILE = "export", "saved_model.pb"
+_VARIABLES = os.path.join("variables", "variables")
 SETTLE_SECS = 300.0
 
 
@@ -34,22 +35,32 @@ class Directory(Protocol):
     Attributes:
       path: as people call it.
       local: where TensorFlow reads and writes.
+      owner: token of the process that writes checkpoints here; None where any process may write.
     """
 
     path: str
     local: str
 
+    @property
+    def owner(self) -> str | None: ...
+
     def take_over(self, fenced: Callable[[str], None]) -> None:
         """Makes this process the only one that writes checkpoints here; `fenced` is told when another one does."""
 
     def protect(self, in_use: Callable[[], tuple[str, ...]]) -> None:
-        """Says which checkpoints are being read elsewhere."""
+        """Says which checkpoints are being read elsewhere, by their paths; asked before old ones are deleted."""
+
+    def checkpoints_read(self) -> tuple[str, ...]:
+        """Paths of the checkpoints that stay here because they are being read."""
 
     def latest(self) -> str | None:
         """The newest whole checkpoint that is committed, or was saved by this process; None for none."""
 
     def fetched(self, checkpoint: str) -> str:
         """The local path of a checkpoint."""
+
+    def fetched_variables(self) -> str | None:
+        """The local path of the variables of the SavedModel that this directory is; None where it is none."""
 
     def is_there(self, checkpoint: str) -> bool:
         """Whether a checkpoint exists, by its local path."""
@@ -90,12 +101,20 @@ class OnDisk:
 
     def __init__(self, path: str) -> None:
         self.path = self.local = path
+        self._in_use: Callable[[], tuple[str, ...]] = tuple
+
+    @property
+    def owner(self) -> str | None:
+        return None
 
     def take_over(self, fenced: Callable[[str], None]) -> None:
         pass
 
     def protect(self, in_use: Callable[[], tuple[str, ...]]) -> None:
-        pass
+        self._in_use = in_use
+
+    def checkpoints_read(self) -> tuple[str, ...]:
+        return self._in_use()
 
     def latest(self) -> str | None:
         file = Path(self.local, STATE_FILE)
@@ -106,7 +125,11 @@ class OnDisk:
         return None
 
     def fetched(self, checkpoint: str) -> str:
-        return checkpoint
+        return os.path.join(self.local, checkpoint)
+
+    def fetched_variables(self) -> str | None:
+        is_saved_model = os.path.exists(os.path.join(self.local, GRAPH_FILE))
+        return os.path.join(self.local, _VARIABLES) if is_saved_model else None
 
     def is_there(self, checkpoint: str) -> bool:
         return os.path.exists(f"{checkpoint}.index")
@@ -163,6 +186,13 @@ class InBucket:
         self._exports: dict[str, set[str]] = {}
         self._passed_over: set[str] = set()
 
+    @property
+    def owner(self) -> str | None:
+        return self._mirror.commit().owner or None
+
+    def checkpoints_read(self) -> tuple[str, ...]:
+        return ()  # others read the bucket
+
     def take_over(self, fenced: Callable[[str], None]) -> None:
         self._mirror.take_over()
         self._mirror.when_fenced(fenced)
@@ -208,6 +238,11 @@ class InBucket:
             elif not self.is_there(here):
                 raise TrainingError(f"{checkpoint} is not there, or not whole", do="Name another checkpoint")
         return here
+
+    def fetched_variables(self) -> str | None:
+        folder = os.path.dirname(_VARIABLES)
+        found = storage.copy_in(storage.join(self.path, folder), os.path.join(self.local, folder))
+        return os.path.join(self.local, _VARIABLES) if found else None
 
     def is_there(self, checkpoint: str) -> bool:
         return self._mirror.whole(os.path.basename(checkpoint))

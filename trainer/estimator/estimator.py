@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.data.ops.dataset_ops import DatasetV1
 
-from trainer.estimator import checkpoints, inference, saved_model, strategies, warm_start
+from trainer import storage
+from trainer.estimator import checkpoints, directories, inference, saved_model, strategies, warm_start
 from trainer.estimator.export import PredictOutput, ServingInputReceiver, SupervisedInputReceiver
 from trainer.estimator.handover import being_read
 from trainer.estimator.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
@@ -65,6 +66,7 @@ class Estimator:
         self._evaluations: dict[Any, inference.Evaluation] = {}
         self._strategy: strategies.Strategy | None = None
         self._stop = Stop()
+        self._directory = directories.at(self.model_dir, _role(self._config))
         self.stop_reason: StopReason | None = None
 
     @property
@@ -106,11 +108,11 @@ class Estimator:
 
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
-        return checkpoints.latest(self.model_dir)
+        return self._directory.latest()
 
     def eval_dir(self, name: str | None = None) -> str:
         """Where the events of an evaluation go."""
-        return os.path.join(self.model_dir, f"eval_{name}" if name else "eval")
+        return storage.join(self.model_dir, f"eval_{name}" if name else "eval")
 
     def get_variable_names(self) -> list[str]:
         """Names in the latest checkpoint.
@@ -168,7 +170,11 @@ class Estimator:
                 "Set save_checkpoints_steps or save_checkpoints_secs of the RunConfig"
             )
         self._strategy = self._strategy or strategies.choose(self._config)
-        latest = self.latest_checkpoint()
+        if self._config.is_chief and self._config.saves_checkpoints:
+            self._directory.take_over(self.request_stop)
+            self._directory.protect(lambda: being_read(self.model_dir, time.time()))
+        found = self.latest_checkpoint()
+        latest = self._directory.fetched(os.path.basename(found)) if found else None
         start = self._strategy.start(checkpoints.saved_step(latest) if latest else 0)
         stop_at = max_steps if steps is None else start + steps
         if stop_at is not None and start >= stop_at:
@@ -182,6 +188,7 @@ class Estimator:
             self._stop.clear()
             if loop.events:
                 loop.events.close()
+        directories.settle_at_end()
         if loop.made == 0:
             log.warning("Training made no step: the input function gave no batch.")
         return self
@@ -210,7 +217,7 @@ class Estimator:
         strategy.share(store)
         if not config.is_chief:
             return TrainingLoop(steps, stop_at, _NO_CADENCE, None, None, hooks, (), self._stop)
-        saver, events = self._saver(continued=position), Events(self.model_dir)
+        saver, events = self._saver(continued=position), Events(self._directory.local)
         return TrainingLoop(steps, stop_at, _cadence(config), saver, events, hooks, listeners, self._stop)
 
     def _saver(self, continued: str | None) -> checkpoints.Saver | None:
@@ -219,12 +226,15 @@ class Estimator:
         if not config.saves_checkpoints:
             return None
         return checkpoints.Saver(
-            self.model_dir,
+            self._directory.local,
             config.keep_checkpoint_max,
             config.keep_checkpoint_every_n_hours,
             time.time(),
             continued=continued,
-            in_use=lambda: being_read(self.model_dir, time.time()),
+            shown=self.model_dir,
+            in_use=self._directory.checkpoints_read,
+            is_there=self._directory.is_there,
+            published=self._directory.published,
         )
 
     def _set_variables(self, store: VariableStore, checkpoint_path: str | None, names: set[str]) -> None:
@@ -267,6 +277,7 @@ class Estimator:
         self._set_variables(store, source, evaluation.variables | {"global_step"})
         results = evaluation.run(dataset, steps, checked)
         self._write_evaluation(results, name, source)
+        directories.settle_at_end()
         return results
 
     def _evaluation(self, element_spec: Any, afresh: bool) -> inference.Evaluation:
@@ -278,12 +289,14 @@ class Estimator:
         return self._evaluations[key]
 
     def _write_evaluation(self, results: Mapping[str, Any], name: str | None, source: str | None) -> None:
-        events, step = Events(self.eval_dir(name)), int(results["global_step"])
+        place, folder = directories.holding(self.eval_dir(name))
+        events, step = Events(os.path.join(place.local, folder)), int(results["global_step"])
         scalars = {key: value for key, value in results.items() if key != "global_step" and np.ndim(value) == 0}
         events.scalars(scalars, step, time.time())
         if source:
             events.text("checkpoint_path", source, step, time.time())
         events.close()
+        place.send_events()
 
     def predict(
         self,
@@ -344,7 +357,7 @@ class Estimator:
             else:
                 self._write_modes({experimental_mode: serving_input_receiver_fn}, source, directory)
 
-        return saved_model.publish(os.fspath(export_dir_base), write, time.time(), assets_extra, as_text).encode()
+        return self._published(export_dir_base, write, assets_extra, as_text)
 
     def experimental_export_all_saved_models(
         self,
@@ -370,7 +383,14 @@ class Estimator:
         def write(directory: str) -> None:
             self._write_modes(input_receiver_fn_map, source, directory)
 
-        return saved_model.publish(os.fspath(export_dir_base), write, time.time(), assets_extra, as_text).encode()
+        return self._published(export_dir_base, write, assets_extra, as_text)
+
+    def _published(
+        self, base: str, write: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool
+    ) -> bytes:
+        made = saved_model.publish(os.fspath(base), write, time.time(), assets_extra, as_text)
+        directories.settle_at_end()
+        return made.encode()
 
     def _export_source(self, checkpoint_path: str | None) -> str | None:
         source = checkpoint_path or self.latest_checkpoint()
@@ -546,6 +566,11 @@ def _config_with_dir(config: RunConfig | None, model_dir: str | os.PathLike[str]
             "They have to agree. Give one of them"
         )
     return config.replace(model_dir=model_dir)
+
+
+def _role(config: RunConfig) -> str:
+    """What a process is called that takes up the work of one that ended."""
+    return "chief" if config.is_chief else f"{config.task_type}-{config.task_id}"
 
 
 def _check_positive(value: int | None, name: str) -> None:

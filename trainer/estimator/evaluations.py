@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from trainer import storage
+from trainer.estimator.directories import EXPORTS
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.exporters import Exporter
 from trainer.estimator.hooks import TrainingHook
@@ -96,7 +97,7 @@ class Evaluations:
                 self.export_results[index] = self._export(exporter, checkpoint, final=True)
 
     def _export(self, exporter: Exporter, checkpoint: str, final: bool) -> bytes | None:
-        path = os.path.join(self.estimator.model_dir, "export", exporter.name)
+        path = storage.join(self.estimator.model_dir, EXPORTS, exporter.name)
         return exporter.export(self.estimator, path, checkpoint, self.metrics or {}, final)
 
 

@@ -17,9 +17,8 @@ from typing import Any
 
 from trainer.estimator.checkpoints import step_of
 from trainer.estimator.evaluations import Evaluations
-from trainer.estimator.handover import EVALUATOR, TRAINING_DONE, read_record
+from trainer.estimator.handover import EVALUATOR, TRAINING_DONE, read_record, write_record
 from trainer.estimator.loop import Stop
-from trainer.job import records
 
 log = logging.getLogger("trainer")
 
@@ -117,7 +116,6 @@ class Follower:
             self._write(reading=None)
 
     def _write(self, reading: str | None) -> None:
-        os.makedirs(self._dir, exist_ok=True)
         record = {
             "reading": reading,
             "at": time.time(),
@@ -125,7 +123,7 @@ class Follower:
             "final": self._finished,
             "metrics": self._metrics,
         }
-        records.write(os.path.join(self._dir, EVALUATOR), record)
+        write_record(self._dir, EVALUATOR, record)
 
 
 def wait_for_last(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import abc
-import glob
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trainer.estimator import saved_model
-from trainer.estimator.checkpoints import write_whole
+from trainer import storage
+from trainer.estimator import directories, saved_model
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.export import ServingInputReceiver
 from trainer.estimator.reporting import read_scalars
@@ -272,9 +270,9 @@ class BestExporter(_ModelExporter):
 
     def _best(self, model_dir: str, export_path: str, step: Any) -> Mapping[str, Any] | None:
         """The best result so far; None before any. The evaluation of `step` is the current one, and not among them."""
-        file = Path(export_path, BEST)
-        if file.exists():
-            return json.loads(file.read_text(encoding="utf-8"))["eval_result"]
+        content = directories.read(storage.join(export_path, BEST))
+        if content is not None:
+            return json.loads(content)["eval_result"]
         pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(export_path) else None)
         best: Mapping[str, Any] | None = None
         for result in _evaluations(model_dir, pattern) if pattern else ():
@@ -327,12 +325,12 @@ def _write_best(export_path: str, result: Mapping[str, Any], checkpoint_path: st
     """Keeps the best result. Python's JSON, with NaN and infinities, since a loss may be infinite at first."""
     plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
     record = {"eval_result": plain, "checkpoint": os.path.basename(checkpoint_path), "export": export}
-    write_whole(Path(export_path, BEST), json.dumps(record, indent=1, default=str).encode())
+    directories.write(storage.join(export_path, BEST), json.dumps(record, indent=1, default=str).encode())
 
 
 def _evaluations(model_dir: str, pattern: str) -> Iterator[dict[str, float]]:
     """The results in events below a model directory."""
-    found = glob.glob(os.path.join(glob.escape(model_dir), pattern))
+    found = [entry.path for entry in storage.entries(storage.join(storage.escaped(model_dir), pattern))]
     for directory in sorted({os.path.dirname(file) for file in found}):
         for step, metrics in read_scalars(directory).items():
             yield {**metrics, "global_step": step}

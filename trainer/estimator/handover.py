@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
+
+from trainer import storage
+from trainer.estimator import directories
+from trainer.job import records
 
 EVALUATOR = "evaluator.json"
 TRAINING_DONE = "training_done.json"
+_OWNER = "owner"
 LEASE_SECS = 3600.0
 
 
 def read_record(model_dir: str, name: str) -> dict[str, Any]:
     """A record of a job; empty when there is none."""
-    file = Path(model_dir, name)
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
+    directory = directories.at(model_dir)
+    content = directory.read(name)
+    record = dict(json.loads(content)) if content else {}
+    # In a bucket a process that was replaced may wake and write one; only the present owner's counts.
+    return record if record.get(_OWNER) in (None, directory.owner) else {}
+
+
+def write_record(model_dir: str, name: str, record: Mapping[str, Any]) -> None:
+    """Replaces a record of a job, whole; its directory is made."""
+    directory = directories.at(model_dir)
+    owned = {_OWNER: directory.owner} if name == TRAINING_DONE and directory.owner else {}
+    directory.write(name, records.text({**record, **owned}).encode())
 
 
 def being_read(model_dir: str, now: float) -> tuple[str, ...]:
@@ -28,4 +39,4 @@ def being_read(model_dir: str, now: float) -> tuple[str, ...]:
     reading = record.get("reading")
     if not reading or now - float(record.get("at", 0.0)) > LEASE_SECS:
         return ()
-    return (os.path.join(model_dir, reading),)
+    return (storage.join(model_dir, reading),)

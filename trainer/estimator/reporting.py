@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.lib.io import _pywrap_record_io
 
+from trainer.estimator import directories
+
 Event = tf.compat.v1.Event
 
 
@@ -70,7 +72,9 @@ def read_scalars(directory: str) -> dict[int, dict[str, float]]:
     A corrupt tail ends its file and keeps what came before.
     """
     found: dict[int, dict[str, float]] = {}
-    for file in sorted(Path(directory).glob("*tfevents*")) if Path(directory).is_dir() else ():
+    place, name = directories.holding(directory)
+    local = Path(place.refreshed(name))
+    for file in sorted(local.glob("*tfevents*")) if local.is_dir() else ():
         for event in _events(str(file)):
             for value in event.summary.value:
                 if value.HasField("simple_value"):

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from trainer import storage
+from trainer.estimator import directories
+from trainer.estimator.directories import GRAPH_FILE
 from trainer.estimator.export import (
     DEFAULT_SIGNATURE,
     PREDICT_METHOD,
@@ -32,7 +35,7 @@ log = logging.getLogger("trainer")
 
 ASSETS_EXTRA = "assets.extra"
 EXAMPLES_INPUT = "inputs"  # what Classify and Regress calls feed, by TensorFlow Serving's convention
-GRAPH_FILE = "saved_model.pb"
+TEXT_GRAPH_FILE = "saved_model.pbtxt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,8 +143,10 @@ def publish(
       assets_extra: files to add below `assets.extra`, destination to source.
       as_text: write the graph as text.
     """
-    os.makedirs(base, exist_ok=True)
-    hidden = os.path.join(base, f"temp-{int(now)}-{os.getpid()}")
+    directory, folder = directories.holding(base)
+    local = os.path.join(directory.local, folder)
+    os.makedirs(local, exist_ok=True)
+    hidden = os.path.join(local, f"temp-{int(now)}-{os.getpid()}")
     try:
         write_into(hidden)
         if as_text:
@@ -150,16 +155,18 @@ def publish(
             target = Path(hidden, ASSETS_EXTRA, destination)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        return _renamed(hidden, base, int(now))
+        name = os.path.basename(_renamed(hidden, local, int(now), directory.exports(folder)))
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
+    directory.send_export(f"{folder}/{name}", TEXT_GRAPH_FILE if as_text else GRAPH_FILE)
+    return storage.join(base, name)
 
 
-def _renamed(hidden: str, base: str, seconds: int) -> str:
+def _renamed(hidden: str, base: str, seconds: int, taken: Collection[str]) -> str:
     while True:
         target = os.path.join(base, f"{seconds:010d}")
-        if not os.path.exists(target):
+        if not os.path.exists(target) and os.path.basename(target) not in taken:
             os.rename(hidden, target)
             return target
         seconds += 1
@@ -168,7 +175,7 @@ def _renamed(hidden: str, base: str, seconds: int) -> str:
 def _as_text(directory: Path) -> None:
     binary = directory / GRAPH_FILE
     model = SavedModel.FromString(binary.read_bytes())
-    (directory / "saved_model.pbtxt").write_text(text_format.MessageToString(model))
+    (directory / TEXT_GRAPH_FILE).write_text(text_format.MessageToString(model))
     binary.unlink()
 
 
@@ -192,17 +199,12 @@ def merge_modes(directories: Mapping[str, str], target: str) -> None:
 
 def exports(base: str) -> list[str]:
     """The exports below a directory, oldest first: its directories with ten digits for a name."""
-    if not os.path.isdir(base):
-        return []
-    with os.scandir(base) as entries:
-        return sorted(os.path.join(base, entry.name) for entry in entries if _is_export(entry))
-
-
-def _is_export(entry: os.DirEntry[str]) -> bool:
-    return len(entry.name) == 10 and entry.name.isascii() and entry.name.isdigit() and entry.is_dir()
+    directory, folder = directories.holding(base)
+    return [storage.join(base, name) for name in directory.exports(folder)]
 
 
 def delete(paths: Iterable[str]) -> None:
     """Deletes exports."""
     for path in paths:
-        shutil.rmtree(path, ignore_errors=True)
+        directory, name = directories.holding(path)
+        directory.remove_export(name)

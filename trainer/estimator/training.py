@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-from trainer.estimator import evaluator, server
+from trainer.estimator import directories, evaluator, server
 from trainer.estimator.checkpoints import step_of
 from trainer.estimator.collectives import PeerLostError
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluations import EvaluationListener, Evaluations, InputFn
 from trainer.estimator.exporters import Exporter
-from trainer.estimator.handover import TRAINING_DONE
+from trainer.estimator.handover import TRAINING_DONE, read_record, write_record
 from trainer.estimator.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
 from trainer.estimator.loop import StopReason
 from trainer.estimator.run_config import RunConfig
-from trainer.job import records
 from trainer.job.errors import JobError
 
 FAILED = "failed"
@@ -239,10 +236,10 @@ class _TrainingRecord(CheckpointSaverListener):
     """`training_done.json`: that training has ended, and why, for whoever follows the checkpoints."""
 
     def __init__(self, estimator: Estimator) -> None:
-        self._estimator, self._file = estimator, Path(estimator.model_dir, TRAINING_DONE)
+        self._estimator = estimator
 
     def begin(self) -> None:
-        self._file.unlink(missing_ok=True)
+        directories.at(self._estimator.model_dir).remove(TRAINING_DONE)
 
     def ended(self, reason: StopReason | None) -> None:
         """Records how training ended; None when there was nothing to train. An interrupted one is to be continued."""
@@ -256,13 +253,13 @@ class _TrainingRecord(CheckpointSaverListener):
             self._write(FAILED)
 
     def _recorded(self) -> str | None:
-        return str(json.loads(self._file.read_text(encoding="utf-8"))["reason"]) if self._file.exists() else None
+        return read_record(self._estimator.model_dir, TRAINING_DONE).get("reason")
 
     def _write(self, reason: str) -> None:
         latest = self._estimator.latest_checkpoint()
         step, name = (0, None) if latest is None else (step_of(latest), os.path.basename(latest))
-        os.makedirs(self._estimator.model_dir, exist_ok=True)
-        records.write(str(self._file), {"reason": reason, "global_step": step, "checkpoint": name})
+        record = {"reason": reason, "global_step": step, "checkpoint": name}
+        write_record(self._estimator.model_dir, TRAINING_DONE, record)
 
 
 class _LocalEvaluator(CheckpointSaverListener):

@@ -11,18 +11,22 @@ from typing import Any
 
 
 def write(path: str, record: Mapping[str, Any]) -> None:
-    """Replaces the local file at `path` as a whole. NaN and infinities become null, since JSON has none."""
+    """Replaces the local file at `path` as a whole."""
     target = pathlib.Path(path)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    text = json.dumps(strict(record), indent=2, allow_nan=False, default=str) + "\n"
     try:
         with unfinished.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+            stream.write(text(record))
             stream.flush()
             os.fsync(stream.fileno())
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def text(record: Mapping[str, Any]) -> str:
+    """A record as its file holds it. NaN and infinities become null, since JSON has none."""
+    return json.dumps(strict(record), indent=2, allow_nan=False, default=str) + "\n"
 
 
 def strict(value: Any) -> Any:

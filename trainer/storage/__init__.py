@@ -16,7 +16,7 @@ from trainer.storage.errors import (
     StorageError,
     UnavailableError,
 )
-from trainer.storage.paths import is_remote, join, resolved
+from trainer.storage.paths import escaped, is_remote, join, resolved
 from trainer.storage.patience import Patience
 from trainer.storage.store import Store
 
@@ -36,6 +36,7 @@ __all__ = [
     "copy_out",
     "delete",
     "entries",
+    "escaped",
     "exists",
     "fetch",
     "is_remote",

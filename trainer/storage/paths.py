@@ -74,6 +74,11 @@ def is_pattern(path: str) -> bool:
     return _MAGIC.search(path) is not None
 
 
+def escaped(path: str) -> str:
+    """A glob that names this path and no other."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
+
+
 def literal_part(pattern: str) -> str:
     """What every match of a glob begins with."""
     match = _MAGIC.search(pattern)
