@@ -27,7 +27,10 @@ TRAINING = [
     'tensorflow-cpu>=2.21; sys_platform == "linux" and platform_machine == "x86_64"',
     'tensorflow>=2.21; sys_platform != "linux" or platform_machine != "x86_64"',
 ]
-LAUNCH = ["PyYAML>=6.0"]  # sweep and job files
+LAUNCH = [
+    "PyYAML>=6.0",  # sweep and job files
+    "optuna>=5.0",  # the journal of a sweep, which its dashboard reads too; the optimiser of large sweeps
+]
 DEV = [
     "hypothesis>=6.150",  # properties of flags
     "mypy>=2.0",  # types
@@ -45,6 +48,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["trainer", "trainer.*"]),
+    package_data={"trainer.launch": ["*.html"]},
     install_requires=TRAINING,
     extras_require={"launch": LAUNCH, "dev": LAUNCH + DEV},
 )

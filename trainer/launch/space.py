@@ -39,7 +39,7 @@ def value_at(parameter: Parameter, coordinate: float) -> Value:
     low, high = _bounds(parameter)
     minimum, maximum = _limits(parameter)
     value = min(max(_scaled(parameter.scale, low, high, coordinate), minimum), maximum)
-    return min(max(round(value), int(minimum)), int(maximum)) if parameter.kind is Kind.INTEGER else value
+    return min(max(round(value), int(minimum)), int(maximum)) if parameter.kind is Kind.INTEGER else float(value)
 
 
 def coordinate_of(parameter: Parameter, value: Value) -> float:
