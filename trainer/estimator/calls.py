@@ -26,11 +26,11 @@ def exchanging(exchange: Exchange, size: int) -> Call:
     """
 
     def steps(stacks: tuple[tf.Tensor, ...], count: tf.Tensor) -> tf.Tensor:
-        held = exchange.begin()
+        kept = exchange.begin()
         return tf.cond(
             tf.equal(count, size),
-            lambda: tf.stack([exchange.step(stacks, tf.constant(index), held) for index in range(size)]),
-            lambda: _loop(lambda index: exchange.step(stacks, index, held), count, size),
+            lambda: tf.stack([exchange.step(stacks, tf.constant(index), kept) for index in range(size)]),
+            lambda: _loop(lambda index: exchange.step(stacks, index, kept), count, size),
         )
 
     return _over_stack(steps, size)

@@ -21,7 +21,7 @@ CopyOf = Callable[[tf.Variable], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Held:
+class Kept:
     """What a worker holds over many steps.
 
     Attributes:
@@ -82,29 +82,29 @@ class Exchange:
             return str(error).strip().splitlines()[0][:200]
         return None
 
-    def begin(self) -> Held:
+    def begin(self) -> Kept:
         """What is fetched once for many steps."""
         values = {name: self._store.by_name[name].read_value() for name in self._constant}
         copies = {name: self._copy_of(self._store.by_name[name]) for name in sorted(self._cut.copied)}
         for name in set(values) & set(copies):
             tf.raw_ops.AssignVariableOp(resource=copies[name], value=values[name])
-        return Held(values, copies)
+        return Kept(values, copies)
 
-    def step(self, stacks: Sequence[tf.Tensor], index: tf.Tensor, held: Held) -> tf.Tensor:
+    def step(self, stacks: Sequence[tf.Tensor], index: tf.Tensor, kept: Kept) -> tf.Tensor:
         """One step on the batch of an index; the loss, float32 []."""
         pieces = {device: self._pull(device) for device in self._pulled}
-        self._refresh(held, pieces)
+        self._refresh(kept, pieces)
         rows = self._gathered(stacks, index)
-        loss, pushed = self._local(index, list(stacks), pieces, dict(held.values), dict(held.copies), rows)
+        loss, pushed = self._local(index, list(stacks), pieces, dict(kept.values), dict(kept.copies), rows)
         self._push(pushed)
         return loss
 
-    def _refresh(self, held: Held, pieces: Mapping[str, Sequence[tf.Tensor]]) -> None:
+    def _refresh(self, kept: Kept, pieces: Mapping[str, Sequence[tf.Tensor]]) -> None:
         """Sets the worker's copies to the snapshot."""
-        names = sorted(set(held.copies) - set(held.values))
+        names = sorted(set(kept.copies) - set(kept.values))
         values = self._unpulled(pieces) if names else {}
         for name in names:
-            tf.raw_ops.AssignVariableOp(resource=held.copies[name], value=values[name])
+            tf.raw_ops.AssignVariableOp(resource=kept.copies[name], value=values[name])
 
     def _variables(self, names: Iterable[str]) -> list[tf.Variable]:
         return [self._store.by_name[name] for name in names]
