@@ -11,7 +11,7 @@ from trainer.launch.fields import Fields, Keys
 from trainer.launch.searchable import Searchable, normal
 from trainer.launch.study import Kind, Parameter, Scale, StudyError, Value
 
-_NO_DEFAULT = {"defaultValue": "Of Vertex AI's Vizier only; tuning jobs do not take it"}
+_NO_DEFAULT = {"defaultValue": "Vizier takes it, tuning jobs do not"}
 _OLD = Keys(
     read=(
         *("parameterName", "type", "minValue", "maxValue", "categoricalValues", "discreteValues", "scaleType"),

@@ -31,7 +31,7 @@ from trainer.launch.study import (
 
 _RULES = ("decayCurveStoppingSpec", "medianAutomatedStoppingSpec", "convexAutomatedStoppingSpec")
 _ADDED_BY_VERTEX = ("measurementSelectionType", *_RULES, "studyStoppingConfig")
-_OF_TUNING_SERVICES = "Of Vertex AI's Vizier only; tuning jobs do not take it"
+_OF_VIZIER = "Vizier takes it, tuning jobs do not"
 _MACHINES = "Machines are flags of python -m trainer.launch submit"
 _OUTPUT_ONLY = "The service writes it, nobody else"
 
@@ -67,7 +67,7 @@ _HYPERPARAMETERS = Keys(
         "resumePreviousJobId": "Remove it: a sweep on this machine goes on by itself in the same --output_dir, "
         "and no tuning job on Vertex AI takes up another"
     },
-    ignored={"observationNoise": _OF_TUNING_SERVICES},
+    ignored={"observationNoise": _OF_VIZIER},
     synonyms={
         "maxTrialCount": "maxTrials",
         "parallelTrialCount": "maxParallelTrials",
@@ -93,7 +93,7 @@ _STUDY_SPEC = Keys(
         "transferLearningConfig": "Remove it: every study begins afresh",
         "convexStopConfig": "Write convexAutomatedStoppingSpec, which took its place",
     },
-    ignored={"observationNoise": _OF_TUNING_SERVICES},
+    ignored={"observationNoise": _OF_VIZIER},
 )
 _METRIC = Keys(
     read=("metricId", "goal"), refused={"safetyConfig": "Remove it: a tuning job has one metric and no safety metric"}
@@ -194,6 +194,8 @@ class _Reader:
             return self._of_job(Fields(node, _JOB, self._faults, where="the tuning job"))
         if "parameters" in node or "metrics" in node:
             fields = Fields(node, _STUDY_SPEC, self._faults, where="the study")
+            do = "Put it below studySpec:, beside maxTrialCount: and parallelTrialCount:"
+            fields.note(fields.place(""), "A study without a number of trials; services take 1", None, do)
             return self._built(self._of_spec(fields), fields)
         return self._of_training_input(Fields(node, _TOP, self._faults, where="the file"))
 

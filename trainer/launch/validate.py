@@ -89,10 +89,8 @@ def _is_sound(path: str) -> bool:
 def _study_line(study: Study) -> str:
     names = ", ".join(entry.name for entry in study.parameters)
     verb = f"{study.goal.value.lower()}s".replace("izes", "ises")
-    return (
-        f"a study that {verb} {study.metric} over {names} in {study.max_trials} trials, "
-        f"{study.max_parallel_trials} at a time"
-    )
+    trials = f"{study.max_trials} trial{'s' if study.max_trials > 1 else ''}, {study.max_parallel_trials} at a time"
+    return f"a study that {verb} {study.metric} over {names} in {trials}"
 
 
 def _paths(argv: Sequence[str]) -> list[str]:
