@@ -32,6 +32,7 @@ LAUNCH = [
     "optuna>=5.0",  # the journal of a sweep, which its dashboard reads too; the optimiser of large sweeps
 ]
 DEV = [
+    "google-cloud-aiplatform>=2.7",  # the official types and client of Vertex AI, beside which requests are tested
     "hypothesis>=6.150",  # properties of flags
     "mypy>=2.0",  # types
     "pytest>=9.0",  # tests

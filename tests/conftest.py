@@ -1,8 +1,10 @@
-"""What every test has: an environment that names no cluster, no study and no cloud."""
+"""What every test has: an environment that names no cluster, no study and no cloud; and golden files."""
 
 from __future__ import annotations
 
 import os
+import pathlib
+from collections.abc import Callable
 
 import hypothesis
 import pytest
@@ -13,6 +15,27 @@ hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 _OF_A_JOB = ("TF_CONFIG", "CLUSTER_SPEC", "JOB_COMPLETION_INDEX", "TRAINER_REPLICAS", "TRAINER_HOST_PATTERN")
+
+Golden = Callable[[str, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files anew; look at the difference")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares a text with the golden file of that name below tests/golden; a missing file fails."""
+
+    def compare(name: str, text: str) -> None:
+        path = pathlib.Path(__file__).parent / "golden" / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"{path} is missing: pytest --update-golden writes it"
+        assert text == path.read_text(encoding="utf-8"), f"not as in {path}: pytest --update-golden, if it is meant"
+
+    return compare
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,8 @@ def open_session(endpoint: str) -> requests.Session:
       UsageError: there are no credentials, or the endpoint is no safe place for them.
     """
     import google.auth
+    import requests
     from google.auth import exceptions
-    from google.auth.credentials import AnonymousCredentials
     from google.auth.transport.requests import AuthorizedSession
 
     parts = urllib.parse.urlsplit(endpoint)
@@ -31,8 +31,7 @@ def open_session(endpoint: str) -> requests.Session:
         if parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             got, accept = f"--endpoint={endpoint} without TLS", "https://, or http:// on this machine"
             raise UsageError(got, accept, "Credentials would be readable on the way: write https://")
-        anonymous: requests.Session = AuthorizedSession(AnonymousCredentials())
-        return anonymous
+        return requests.Session()
     try:
         credentials, _ = google.auth.default(scopes=[_SCOPE])
     except exceptions.DefaultCredentialsError as error:
@@ -57,3 +56,10 @@ def broken_connections() -> tuple[type[Exception], ...]:
         requests.exceptions.ContentDecodingError,
         exceptions.TransportError,
     )
+
+
+def lost_credentials() -> tuple[type[Exception], ...]:
+    """What such a session raises when its credentials have expired and cannot be renewed."""
+    from google.auth import exceptions
+
+    return (exceptions.RefreshError,)

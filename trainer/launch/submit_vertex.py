@@ -177,6 +177,7 @@ def open_client(at: Place) -> VertexClient:
         wait=time.sleep,
         chance=random.random,
         broken=google_session.broken_connections(),
+        denied=google_session.lost_credentials(),
     )
 
 

@@ -96,6 +96,7 @@ class VertexClient:
       wait: waits so many seconds.
       chance: gives numbers from [0, 1).
       broken: exceptions that mean that no answer came.
+      denied: exceptions that mean that there are no valid credentials any more.
     """
 
     def __init__(
@@ -106,8 +107,10 @@ class VertexClient:
         wait: Callable[[float], object],
         chance: Callable[[], float],
         broken: tuple[type[Exception], ...],
+        denied: tuple[type[Exception], ...] = (),
     ) -> None:
-        self._session, self._at, self._wait, self._chance, self._broken = session, at, wait, chance, broken
+        self._session, self._at, self._wait, self._chance = session, at, wait, chance
+        self._broken, self._denied = broken, denied
         self._patience = Patience(first_wait_secs=1.0, longest_wait_secs=32.0)
 
     def create(self, collection: str, request: Request, token: str) -> Request:
@@ -201,6 +204,8 @@ class VertexClient:
             answer = self._session.request(
                 method, url, data=body, params=params, headers=headers, timeout=_TIMEOUT_SECS
             )
+        except self._denied as error:
+            raise refusal(401, {}, self._at) from error
         except self._broken as error:
             raise Dropped(_plainly(error)) from error
         parsed = _parsed(answer.text)
