@@ -133,8 +133,12 @@ class Examined:
     faults: tuple[Fault, ...]
 
 
-def read(path: str, searchable: Searchable) -> Study:
+def read(path: str, searchable: Searchable | None) -> Study:
     """The study of the file at `path`.
+
+    Args:
+      path: of the file.
+      searchable: what the task takes; None: any name and value is accepted.
 
     Raises:
       FaultyFileError: with everything that is wrong in it.
@@ -183,6 +187,7 @@ class _Reader:
     def __init__(self, faults: list[Fault], searchable: Searchable | None) -> None:
         self._faults, self._searchable = faults, searchable
         self._places: dict[str, Place] = {}
+        self._keys: dict[str, str] = {}
 
     def study(self, node: Node) -> Study | None:
         if not isinstance(node, Table):
@@ -281,7 +286,7 @@ class _Reader:
             ("max_trials", "max_parallel_trials", "max_failed_trials"), names, (1, 1, 0), strict=True
         ):
             count = fields.whole(name)
-            self._places[field] = fields.place(name)
+            self._places[field], self._keys[field] = fields.place(name), fields.spelled(name)
             if not fields.has(name) and default:
                 fields.note(fields.place(name), f"No {name} in {fields.where}", None, f"Services take {default}")
             found[field] = default if count is None else count
@@ -411,7 +416,10 @@ class _Reader:
 
     def _complain(self, error: StudyError, places: dict[str, Place], otherwise: Place) -> None:
         for complaint in error.complaints:
-            self._fault(_place(complaint, places, otherwise), complaint.got, complaint.accept, complaint.do)
+            got = complaint.got
+            if complaint.field in self._keys:
+                got = f"{self._keys[complaint.field]}: {got.partition(': ')[2]}"
+            self._fault(_place(complaint, places, otherwise), got, complaint.accept, complaint.do)
 
     def _fault(self, place: Place, got: str, accept: str | None, do: str | None) -> None:
         self._faults.append(Fault(place=place, got=got, accept=accept, do=do))

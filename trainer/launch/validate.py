@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 
 from trainer.job import flags
 from trainer.job.errors import UsageError
-from trainer.launch import documents, search, searchable
-from trainer.launch.documents import Fault, Level, Node
+from trainer.launch import documents, job_files, search, searchable
+from trainer.launch.documents import Fault, Level, Node, Table
 from trainer.launch.study import Study
 
+_BESIDE_THE_STUDY = ("displayName", "labels", "encryptionSpec", "trialJobSpec")
 _HELP = """Usage: python -m trainer.launch validate FILE ...
 
-Checks files without a network: sweeps (hptuning_config.yaml, and Vertex AI's HyperparameterTuningJob and studySpec).
+Checks files without a network: sweeps (hptuning_config.yaml, and Vertex AI's HyperparameterTuningJob and studySpec),
+other requests to Vertex AI, and manifests for Kubernetes.
 Prints each fault as file:line:column with what stands there, what is accepted and what to do; exit code 2 if there is
 one. Notes tell what is read otherwise than it looks, and do not count.
 """
@@ -64,10 +66,44 @@ def formats() -> tuple[Format, ...]:
 
     def describe_study(found: list[Node], faults: list[Fault]) -> str:
         examined = search.of_documents(found, faults, task)
-        faults[:] = examined.faults
+        faults[:] = _with_its_job(found[0], examined.faults)
         return _study_line(examined.study) if examined.study else ""
 
-    return (Format(name="a sweep (trainingInput: or studySpec:)", recognises=search.is_study, describe=describe_study),)
+    return (
+        Format(name="a sweep (trainingInput: or studySpec:)", recognises=search.is_study, describe=describe_study),
+        Format(name="a job (of Vertex AI or Kubernetes)", recognises=_is_job, describe=_describe_jobs),
+    )
+
+
+def _with_its_job(node: Node, faults: Sequence[Fault]) -> list[Fault]:
+    """Adds what is wrong with the rest of a whole HyperparameterTuningJob, which a study leaves aside."""
+    camel = job_files.camel(node)
+    if not isinstance(camel, Table) or "trialJobSpec" not in camel:
+        return list(faults)
+    aside = {documents.at(camel, (key,)) for key in _BESIDE_THE_STUDY}
+    kept = [fault for fault in faults if fault.level is Level.FAULT or fault.place not in aside]
+    told = {fault.place.line for fault in kept}
+    return kept + [fault for fault in job_files.faults(node) or () if fault.place.line not in told]
+
+
+def _is_job(node: Node) -> bool:
+    return job_files.faults(node) is not None
+
+
+def _describe_jobs(found: list[Node], faults: list[Fault]) -> str:
+    for node in found:
+        wrong = job_files.faults(node)
+        if wrong is None:
+            do = "Move it to a file of its own"
+            faults.append(Fault(place=node.place, got="A document that is no job", accept="jobs", do=do))
+        faults += wrong or []
+    return ", ".join(map(_job_name, found))
+
+
+def _job_name(node: Node) -> str:
+    value = documents.plain(node)
+    kind = value.get("kind") if isinstance(value, dict) else None
+    return f"{'an' if str(kind)[:1] in 'AEIO' else 'a'} {kind}" if kind else "a job of Vertex AI"
 
 
 def _is_sound(path: str) -> bool:
