@@ -19,10 +19,15 @@ def main() -> int:
     options = _options()
     directory = options.directory or pathlib.Path(tempfile.mkdtemp(prefix="buckets-"))
     server = Server(directory, options.port, options.faults, options.page_size)
-    for bucket in options.bucket:
-        if bucket not in server.api.store.buckets():
+    try:
+        for bucket in set(options.bucket) - set(server.api.store.buckets()):
             server.api.store.create_bucket(bucket)
-    _tell(server.url, directory, sorted(server.api.store.buckets()))
+    except Refusal as error:
+        print(f"python -m tests.bucket: {error}. Accepted: 3 to 222 of a-z, 0-9, '-', '_' and '.'", file=sys.stderr)
+        return 2
+    print(server.url, flush=True)  # the first line is for whoever started this process
+    if not options.quiet:
+        _tell(server.url, directory, sorted(server.api.store.buckets()))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever(poll_interval=0.05)
@@ -36,10 +41,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bucket", action="append", default=[], help="a bucket to create; may be given again")
     parser.add_argument("--faults", type=_plan, default=Plan(), help="a file with a plan, or the plan itself, in JSON")
     parser.add_argument("--page_size", type=int, default=1000, help="the most entries in a page of a list")
-    try:
-        return parser.parse_args()
-    except Refusal as error:
-        parser.error(str(error))
+    parser.add_argument("--quiet", action="store_true", help="print the address only")
+    return parser.parse_args()
 
 
 def _plan(text: str) -> Plan:
@@ -50,9 +53,7 @@ def _plan(text: str) -> Plan:
 
 
 def _tell(url: str, directory: pathlib.Path, buckets: list[str]) -> None:
-    """The address first: that line is for whoever started this process."""
     name = buckets[0] if buckets else "BUCKET"
-    print(url, flush=True)
     print(
         f"Buckets in {directory}: {', '.join(buckets) or 'none yet (--bucket=NAME)'}\n"
         f"Point a job at it:   export STORAGE_EMULATOR_HOST={url}\n"

@@ -96,6 +96,6 @@ def _token(entries: tuple[list[str], list[str]]) -> str:
 
 def _last(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except ValueError:
         raise Refusal(400, f"pageToken={token} is not one of ours") from None

@@ -39,7 +39,7 @@ class BucketServer:
         page_size: int = 1000,
         port: int = 0,
     ) -> None:
-        argv = [f"--directory={directory}", f"--page_size={page_size}", f"--port={port}"]
+        argv = ["--quiet", f"--directory={directory}", f"--page_size={page_size}", f"--port={port}"]
         argv += [f"--faults={json.dumps(dataclasses.asdict(plan))}", *(f"--bucket={name}" for name in buckets)]
         self.directory = directory
         self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""`python -m tests.bucket.proxy --target=URL`: lets TensorFlow's C++ code, which knows no emulator, talk to a bucket server.
+"""`python -m tests.bucket.proxy --target=URL`: lets TensorFlow's own C++ code talk to a bucket server.
 
 TensorFlow's gs:// has no setting for its endpoint, but honours a proxy. This one ends TLS for Google's hosts with a
 certificate of its own and passes the bytes on. It prints the environment for TensorFlow as one line of JSON.
