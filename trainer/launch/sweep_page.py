@@ -10,11 +10,12 @@ from typing import Any
 from trainer.job import records
 from trainer.launch import space
 from trainer.launch.journal import TrialRecord
-from trainer.launch.study import Goal, Kind, Parameter, Study
+from trainer.launch.study import Goal, Kind, Parameter, Scale, Study, Value
 from trainer.launch.sweep_console import shown
 
 _TEMPLATE = "sweep_page.html"
 _PLACE = "{{STUDY}}"
+_MARKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def page(
@@ -61,10 +62,17 @@ def _axis(parameter: Parameter) -> dict[str, Any]:
         values = parameter.values if len(parameter.values) <= 12 else (parameter.values[0], parameter.values[-1])
         marks = [(space.coordinate_of(parameter, value), shown(value)) for value in values]
     else:
-        places = (0.0, 0.25, 0.5, 0.75, 1.0)
-        values = tuple(dict.fromkeys(space.value_at(parameter, place) for place in places))
-        marks = [(space.coordinate_of(parameter, value), shown(value)) for value in values]
+        marks = [(space.coordinate_of(parameter, value), shown(value)) for value in _round_values(parameter)]
     return {"name": parameter.name, "kind": parameter.kind.value, "marks": marks}
+
+
+def _round_values(parameter: Parameter) -> list[Value]:
+    """The ends of the range and three values between, with few digits."""
+    digits = 1 if parameter.scale is Scale.LOG else 2
+    low, *between, high = (space.value_at(parameter, place) for place in _MARKS)
+    rounded = [float(f"{value:.{digits}g}") for value in between]
+    inside = [value for value in rounded if parameter.has(value) and value not in (low, high)]
+    return list(dict.fromkeys([low, *inside, high]))
 
 
 def _entry(study: Study, trial: TrialRecord) -> dict[str, Any]:
