@@ -34,6 +34,7 @@ LAUNCH = [
 DEV = [
     "google-cloud-aiplatform>=2.7",  # the official types and client of Vertex AI, beside which requests are tested
     "hypothesis>=6.150",  # properties of flags
+    "kubernetes>=37.0",  # the official models of its API, beside which manifests are tested
     "mypy>=2.0",  # types
     "pytest>=9.0",  # tests
     "pytest-timeout>=2.4",  # ends a test that hangs
