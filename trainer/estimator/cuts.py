@@ -13,8 +13,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 import tensorflow as tf
+from tensorflow.python.framework import auto_control_deps_utils
 
-from trainer.estimator.tracing import TracedModel, ancestors, training_operations
+from trainer.estimator.grafts import StepGraph
+from trainer.estimator.tracing import ancestors
 from trainer.estimator.variables import GLOBAL_STEP
 
 _READ = "ReadVariableOp"
@@ -39,9 +41,10 @@ class UncuttableError(Exception):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cut:
-    """The three parts of a step; ops and tensors are those of the traced graph.
+    """The three parts of a step; ops and tensors are those of its graph.
 
     Attributes:
+      step: the whole.
       snapshot: the reads whose values the worker is given, with the names of their variables.
       copied: variables that the worker's loops and branches read through handles, which are given copies.
       gathers: reads of some rows, whose indices follow from the batch alone; the worker is given the rows.
@@ -53,7 +56,7 @@ class Cut:
       counting: ops of the update that advance the global step, which is counted elsewhere.
     """
 
-    traced: TracedModel
+    step: StepGraph
     snapshot: Mapping[tf.Operation, str]
     copied: frozenset[str]
     gathers: Mapping[tf.Operation, str]
@@ -70,19 +73,17 @@ class Cut:
         return sorted({*self.snapshot.values(), *self.copied})
 
 
-def cut(traced: TracedModel, place: Callable[[str], str]) -> Cut:
-    """Cuts the step of a traced model.
+def cut(step: StepGraph, place: Callable[[str], str]) -> Cut:
+    """Cuts a step.
 
     Args:
-      traced: in TRAIN.
+      step: the whole.
       place: the device that holds a variable, by its name.
 
     Raises:
       UncuttableError: the step would be another one if it were cut, or would make servers do a worker's work.
     """
-    if traced.store.by_rows():
-        raise UncuttableError(f"rows of {', '.join(sorted(traced.store.by_rows()))} are held apart")
-    graph = _Graph(traced)
+    graph = _Graph(step)
     for op in graph.touched:
         graph.check(op)
     applied = _written_or_after(graph)
@@ -93,41 +94,43 @@ def cut(traced: TracedModel, place: Callable[[str], str]) -> Cut:
     reads = {op: names[0] for op, names in graph.touched.items() if op not in applied and op.type == _READ}
     gathers = {op: names[0] for op, names in graph.touched.items() if op not in applied and op.type in _GATHERS}
     local = [op for op in graph.order if not (op in applied or op in reads or op in gathers)]
-    used, taken = _used({*local, traced.spec.loss.op}), _used(applied)
-    devices = _devices(graph, applied, place) | {op: place(name) for op, name in reads.items() if op in taken}
+    devices = _devices(graph, applied, place)
+    devices |= {op: place(name) for op, name in reads.items() if _only_on(place(name), op, graph, devices)}
     devices |= _cheaper_there(graph, local, devices)
+    pushed = _pushed(graph, devices)
+    used = _used({*local, step.loss.op}) | {tensor.op for tensors in pushed.values() for tensor in tensors}
     return Cut(
-        traced=traced,
+        step=step,
         snapshot={op: name for op, name in reads.items() if op in used},
         copied=frozenset(name for op in local for name in graph.touched.get(op, ())),
         gathers=gathers,
         indexing=_indexing(graph, gathers),
         local=[op for op in local if op not in devices],
         applied=_with_constants(graph, devices),
-        pushed=_pushed(graph, devices, set(reads)),
+        pushed=pushed,
         written=frozenset(name for op in applied for name in graph.writes.get(op, ())) - {GLOBAL_STEP},
         counting=frozenset(op for op in applied if graph.counts_steps(op)),
     )
 
 
 class _Graph:
-    """What a step needs of a traced graph, with the variables that each op touches.
+    """What a step runs of its graph, with the variables that each op touches.
 
     Attributes:
-      order: the ops in the order in which the model function made them, without placeholders.
+      order: the ops, each after those that it depends on, without placeholders.
       touched: names of the variables that an op has as inputs.
       writes: names of those that it may write.
       constant: ops that give the same in every step, wherever they run.
     """
 
-    def __init__(self, traced: TracedModel) -> None:
-        self.traced, self.writes = traced, traced.writes
-        names = traced.store.names_by_handle()
-        self.captured = {id(inner) for _, inner in traced.graph.captures}
-        self.handles = {id(inner): names[id(outer)] for outer, inner in traced.graph.captures if id(outer) in names}
-        given = {tensor.op for tensor in traced.feeds} | {inner.op for _, inner in traced.graph.captures}
-        found = ancestors([traced.spec.loss.op, *training_operations(traced)], given)
-        self.order = [op for op in traced.graph.get_operations() if op in found and op not in given]
+    def __init__(self, step: StepGraph) -> None:
+        self.step = step
+        self.captured = {id(inner) for _, inner in step.graph.captures}
+        self.handles = {id(inner): name for name, inner in step.handles().items()}
+        given = {tensor.op for tensor in step.feeds} | {inner.op for _, inner in step.graph.captures}
+        found = ancestors([step.loss.op, *step.operations], given)
+        self.order = [op for op in step.graph.get_operations() if op in found and op not in given]
+        self.writes = {op: names for op in self.order if (names := self._written(op))}
         self.touched = {op: touched for op in self.order if (touched := self._touched(op))}
         self.constant: set[tf.Operation] = set()
         for op in self.order:
@@ -139,6 +142,10 @@ class _Graph:
                 if tensor.dtype == tf.resource and id(tensor) in self.captured and id(tensor) not in self.handles:
                     raise UncuttableError(f"{op.type} uses a lookup table")
                 self._consumers.setdefault(tensor.op, []).append(op)
+
+    def _written(self, op: tf.Operation) -> set[str]:
+        _, written = auto_control_deps_utils.get_read_write_resource_inputs(op)
+        return {self.handles[id(handle)] for handle in written if id(handle) in self.handles}
 
     def _touched(self, op: tf.Operation) -> list[str]:
         return list(dict.fromkeys(self.handles[id(tensor)] for tensor in op.inputs if id(tensor) in self.handles))
@@ -164,7 +171,7 @@ class _Graph:
         functions = _functions(op)
         if functions and self.writes.get(op):
             raise UncuttableError(f"a loop or a branch ({op.type}) writes variables")
-        if functions and _gathers_inside(self.traced.graph, functions):
+        if functions and _gathers_inside(self.step.graph, functions):
             raise UncuttableError(f"a loop or a branch ({op.type}) gathers rows of a variable")
 
 
@@ -210,7 +217,7 @@ def _kept_on_servers(
         for op in graph.consumers(waiting.pop()):
             names = graph.touched.get(op, ())
             arithmetic = op in applied or (op.type in _ARITHMETIC and not names)
-            if not arithmetic or op is graph.traced.spec.loss.op or any(place(name) != home for name in names):
+            if not arithmetic or op is graph.step.loss.op or any(place(name) != home for name in names):
                 return set()
             if op not in found:
                 found.add(op)
@@ -219,13 +226,19 @@ def _kept_on_servers(
 
 
 def _check_applied(graph: _Graph, applied: set[tf.Operation]) -> None:
-    if graph.traced.spec.loss.op in applied:
+    if graph.step.loss.op in applied:
         raise UncuttableError("the loss is computed from what the step has written")
     for op in applied:
         if op not in graph.touched and op.type not in _ARITHMETIC:
             raise UncuttableError(f"{op.type} is computed from what the step has written")
         if op in graph.touched and _functions(op):
             raise UncuttableError(f"a loop or a branch ({op.type}) reads what the step has written")
+
+
+def _only_on(device: str, op: tf.Operation, graph: _Graph, devices: Mapping[tf.Operation, str]) -> bool:
+    """Whether the update uses the values of an op, and on this device alone."""
+    places = {devices[consumer] for consumer in graph.consumers(op) if consumer in devices}
+    return places == {device}
 
 
 def _used(by: Iterable[tf.Operation]) -> set[tf.Operation]:
@@ -236,7 +249,7 @@ def _used(by: Iterable[tf.Operation]) -> set[tf.Operation]:
 
 def _indexing(graph: _Graph, gathers: Iterable[tf.Operation]) -> list[tf.Operation]:
     """What computes the indices of the gathers."""
-    stops = {tensor.op for tensor in graph.traced.feeds} | {inner.op for _, inner in graph.traced.graph.captures}
+    stops = {tensor.op for tensor in graph.step.feeds} | {inner.op for _, inner in graph.step.graph.captures}
     found = ancestors([gather.inputs[1].op for gather in gathers], stops, control=False)
     for op in found - stops:
         if op.op_def.is_stateful:
@@ -259,7 +272,7 @@ def _cheaper_there(
 ) -> dict[tf.Operation, str]:
     """Arithmetic of the worker that only one server's updates use, and whose values are larger than what it takes."""
     found = dict(devices)
-    sent = {id(tensor) for tensors in _pushed(graph, devices, set()).values() for tensor in tensors}
+    sent = {id(tensor) for tensors in _pushed(graph, devices).values() for tensor in tensors}
     for op in reversed([op for op in graph.order if op in set(local)]):
         places = {found.get(consumer) for consumer in graph.consumers(op)}
         if op.type not in _ARITHMETIC or op in graph.constant or len(places) != 1 or None in places:
@@ -286,13 +299,12 @@ def _with_constants(graph: _Graph, devices: Mapping[tf.Operation, str]) -> dict[
     return {op: found[op] for op in graph.order if op in found}
 
 
-def _pushed(graph: _Graph, devices: Mapping[tf.Operation, str], reads: set[tf.Operation]) -> dict[str, list[tf.Tensor]]:
+def _pushed(graph: _Graph, devices: Mapping[tf.Operation, str]) -> dict[str, list[tf.Tensor]]:
     """What the ops of the update take from the worker, by their device."""
     found: dict[str, dict[int, tf.Tensor]] = {}
     for op, device in devices.items():
         for tensor in op.inputs if not graph.counts_steps(op) else ():
-            known = tensor.op in devices or tensor.op in graph.constant or id(tensor) in graph.captured
-            if not known and tensor.op not in reads:
+            if not (tensor.op in devices or tensor.op in graph.constant or id(tensor) in graph.captured):
                 found.setdefault(device, {})[id(tensor)] = tensor
     for tensor in (tensor for tensors in found.values() for tensor in tensors.values()):
         if tensor.dtype in (tf.resource, tf.variant, tf.string):

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import tensorflow as tf
 from tensorflow.core.framework import node_def_pb2
 
-from trainer.estimator import randomness
 from trainer.estimator.cuts import Cut
 from trainer.estimator.grafts import definitions, graft, name_of
 from trainer.estimator.parcels import Parcel
+from trainer.estimator.variables import GLOBAL_STEP
 
 CopyOf = Callable[[tf.Variable], tf.Tensor]
 """A handle of the worker's own copy of a variable."""
@@ -44,15 +44,15 @@ class Exchange:
 
     def __init__(self, cut: Cut, copy_of: CopyOf, xla: bool = True) -> None:
         self._cut, self._copy_of = cut, copy_of
-        self._store = cut.traced.store
-        self._home = self._store.global_step.device
-        read = [name for name in cut.needed if name in cut.written or name == "global_step"]
+        self._by_name = cut.step.variables
+        self._home = self._by_name[GLOBAL_STEP].device
+        read = [name for name in cut.needed if name in cut.written or name == GLOBAL_STEP]
         self._constant = [name for name in cut.needed if name not in read]
-        self._pulled = _by_device(self._store.by_name, read)
+        self._pulled = _by_device(self._by_name, read)
         self._pulls = {device: _parcel(self._variables(names)) for device, names in self._pulled.items()}
-        self._pushed = {self._home: [cut.traced.spec.loss], **cut.pushed}
+        self._pushed = {self._home: [cut.step.loss], **cut.pushed}
         self._pushes = {device: _parcel(tensors) for device, tensors in self._pushed.items()}
-        self._batch = list(cut.traced.feeds)
+        self._batch = list(cut.step.feeds)
         self._updates = self._addressed_updates()
         self._local = tf.function(self._compute, jit_compile=xla or None, autograph=False)
 
@@ -63,17 +63,13 @@ class Exchange:
 
     def refused_by_xla(self, steps: int) -> str | None:
         """Why XLA does not compile what the worker computes, on stacks of so many steps; None if it does."""
-        if self._store.seed is not None and randomness.hides_state(self._cut.traced.graph):
-            return "it does not follow the seed of its random ops"
         kept = [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in self._variables(sorted(self._cut.copied))]
         stacks = [_zeros([steps, *feed.shape], feed.dtype) for feed in self._batch]
         pieces = {
             device: self._pulls[device].pack([_zeros(v.shape, v.dtype) for v in self._variables(names)])
             for device, names in self._pulled.items()
         }
-        values = {
-            name: _zeros(self._store.by_name[name].shape, self._store.by_name[name].dtype) for name in self._constant
-        }
+        values = {name: _zeros(self._by_name[name].shape, self._by_name[name].dtype) for name in self._constant}
         copies = dict(zip(sorted(self._cut.copied), [variable.handle for variable in kept], strict=True))
         rows = [_zeros(op.outputs[0].shape, op.outputs[0].dtype) for op in self._cut.gathers]
         try:
@@ -84,8 +80,8 @@ class Exchange:
 
     def begin(self) -> Kept:
         """What is fetched once for many steps."""
-        values = {name: self._store.by_name[name].read_value() for name in self._constant}
-        copies = {name: self._copy_of(self._store.by_name[name]) for name in sorted(self._cut.copied)}
+        values = {name: self._by_name[name].read_value() for name in self._constant}
+        copies = {name: self._copy_of(self._by_name[name]) for name in sorted(self._cut.copied)}
         for name in set(values) & set(copies):
             tf.raw_ops.AssignVariableOp(resource=copies[name], value=values[name])
         return Kept(values, copies)
@@ -107,7 +103,7 @@ class Exchange:
             tf.raw_ops.AssignVariableOp(resource=kept.copies[name], value=values[name])
 
     def _variables(self, names: Iterable[str]) -> list[tf.Variable]:
-        return [self._store.by_name[name] for name in names]
+        return [self._by_name[name] for name in names]
 
     def _pull(self, device: str) -> list[tf.Tensor]:
         with tf.device(device):
@@ -126,9 +122,9 @@ class Exchange:
         if not gathers:
             return []
         given = dict(zip(map(name_of, self._batch), [tf.gather(stack, index) for stack in stacks], strict=True))
-        devices = {op: self._store.by_name[name].device for op, name in gathers.items()}
+        devices = {op: self._by_name[name].device for op, name in gathers.items()}
         nodes = definitions(self._cut.indexing) + definitions(devices)
-        return graft(self._cut.traced, nodes, given, [op.outputs[0] for op in gathers])
+        return graft(self._cut.step, nodes, given, [op.outputs[0] for op in gathers])
 
     def _compute(
         self,
@@ -144,8 +140,8 @@ class Exchange:
         given = {name_of(feed): tf.gather(stack, index) for feed, stack in zip(self._batch, stacks, strict=True)}
         given |= {name_of(op.outputs[0]): values[name] for op, name in cut.snapshot.items()}
         given |= {name_of(op.outputs[0]): row for op, row in zip(cut.gathers, rows, strict=True)}
-        wanted = [cut.traced.spec.loss, *(tensor for tensors in self._pushed.values() for tensor in tensors)]
-        loss, *found = graft(cut.traced, definitions(cut.local), given, wanted, copies)
+        wanted = [cut.step.loss, *(tensor for tensors in self._pushed.values() for tensor in tensors)]
+        loss, *found = graft(cut.step, definitions(cut.local), given, wanted, copies)
         sent = iter(found)
         pushed = {
             device: self._pushes[device].pack([next(sent) for _ in tensors]) for device, tensors in self._pushed.items()
@@ -161,9 +157,9 @@ class Exchange:
                 arrived = self._pushes[device].unpack(pieces[device])
             given |= {_addressed(device, tensor): value for tensor, value in zip(tensors, arrived, strict=True)}
             here = arrived if device == self._home else here
-        graft(self._cut.traced, self._updates, given)
+        graft(self._cut.step, self._updates, given)
         with tf.device(self._home), tf.control_dependencies(here):
-            self._store.global_step.assign_add(1)
+            self._by_name[GLOBAL_STEP].assign_add(1)
 
     def _addressed_updates(self) -> list[node_def_pb2.NodeDef]:
         """The ops of the update, which take what was sent to their own device."""

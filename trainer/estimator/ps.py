@@ -31,11 +31,12 @@ import tensorflow as tf
 from tensorflow.python.data.ops.iterator_ops import IteratorSpec
 from tensorflow.python.distribute.coordinator.values import PerWorkerValues
 
-from trainer.estimator import calls
+from trainer.estimator import calls, randomness
 from trainer.estimator.batches import stack_steps, stackable
 from trainer.estimator.collectives import PeerLostError
 from trainer.estimator.cuts import UncuttableError, cut
 from trainer.estimator.exchanges import Exchange
+from trainer.estimator.grafts import step_graph
 from trainer.estimator.partitions import Placement
 from trainer.estimator.steps import CallResult, TraceModel
 from trainer.estimator.tracing import TracedModel
@@ -237,16 +238,17 @@ class ServerSteps:
 def _direct(trace_model: TraceModel, spec: Any, most: int) -> tuple[TracedModel, int, calls.Call]:
     """Steps that read and write the servers' variables: the traced model, the steps of a call, and the call."""
     traced = trace_model(spec, True)
-    by_name, run = traced.store.by_name, uuid.uuid4().hex
+    step, run = step_graph(traced), uuid.uuid4().hex
     try:
-        parts = cut(traced, lambda name: by_name[name].device)
+        parts = cut(step, lambda name: step.variables[name].device)
     except UncuttableError as why:
         log.info("Each read and write of a variable crosses the network by itself, because %s.", why)
         traced = trace_model(spec, False)
         return traced, most, calls.op_by_op(traced, most)
-    exchange = Exchange(parts, lambda variable: calls.own(run, variable))
+    seeded = traced.store.seed is not None and randomness.hides_state(traced.graph)
+    exchange = Exchange(parts, lambda variable: calls.own(run, variable), xla=not seeded)
     size = max(1, min(most, _MOST_OPS // exchange.size))
-    if refused := exchange.refused_by_xla(size):
+    if refused := None if seeded else exchange.refused_by_xla(size):
         log.info("XLA cannot compile this model function, so workers compute its steps op by op: %s", refused)
         exchange = Exchange(parts, lambda variable: calls.own(run, variable), xla=False)
     return traced, size, calls.exchanging(exchange, size)

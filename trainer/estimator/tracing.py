@@ -138,6 +138,11 @@ class Part:
     _fetches: Any
     _kept: Any  # lookup tables live as long as the object that made them
 
+    @property
+    def graph(self) -> func_graph.FuncGraph:
+        """Its inputs are the feeds and the captures, its outputs the fetches, its control outputs the operations."""
+        return self._function.graph
+
     def __call__(self, *arguments: tf.Tensor) -> Any:
         flat = self._function(*arguments)
         return tf.nest.pack_sequence_as(self._fetches, flat, expand_composites=True)
@@ -233,9 +238,7 @@ def _held(
     return held
 
 
-def ancestors(
-    targets: Iterable[tf.Operation], stops: set[tf.Operation], control: bool = True
-) -> set[tf.Operation]:
+def ancestors(targets: Iterable[tf.Operation], stops: set[tf.Operation], control: bool = True) -> set[tf.Operation]:
     """The operations that the targets depend on, themselves included, not looking behind the stops.
 
     Args:
