@@ -44,7 +44,7 @@ def run(*argv: str) -> int:
         (["--output_dir=out", "--train_batch_size=-1"], "--train_batch_size=-1"),
         (["--output_dir=out", "--learning_rate=0"], "--learning_rate=0"),
         ([], "No --output_dir"),
-        (["--output_dir=gs://bucket/run"], "The output directory gs://bucket/run. This version writes to local"),
+        (["--output_dir=s3://bucket/run"], "--output_dir is a s3:// address. A local directory, or gs://"),
         (["--output_dir=out", "--strategy=ps"], "--strategy=ps in a job of one process"),
     ],
 )

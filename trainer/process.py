@@ -32,13 +32,15 @@ from trainer.estimator import (
     RunConfig,
     TrainSpec,
     collectives,
+    directories,
+    saved_model,
     train_and_evaluate,
     tuner,
 )
 from trainer.estimator.evaluations import EvaluationListener
 from trainer.estimator.export import ServingInputReceiver
 from trainer.estimator.progress import Progress
-from trainer.job import flags, layout, records, report
+from trainer.job import flags, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, ExporterKind, RunSettings
 from trainer.job.errors import TrainingError
@@ -48,6 +50,9 @@ from trainer.job.signals import SAVED_EXIT_CODE, StopRequest
 from trainer.model import Params
 
 _log = logging.getLogger(__name__)
+
+_GRACE_SECS = 12.0
+"""What cloud runners leave between SIGTERM and the end is 15 s at least; training stops and saves in it, too."""
 
 
 class JobProcess:
@@ -86,14 +91,25 @@ class JobProcess:
         baselines = _beside(lambda: inputs.baselines(self._data) if scores else {})
         params = dataclasses.replace(self._params, schema=self._schema)
         estimator = model.make_estimator(params, self._files.root, self._run_config())
-        stop.tell(estimator.request_stop)
+
+        def asked(reason: str) -> None:
+            estimator.request_stop(reason)
+            directories.hurry(_GRACE_SECS)
+
+        stop.tell(asked)
+        with directories.delivered_at_end():
+            return self._finish(estimator, baselines, stop)
+
+    def _finish(self, estimator: Estimator, baselines: Future[dict[str, float]], stop: StopRequest) -> int:
+        """Trains, and reports where that is this process's part."""
+        member = self._member
         metrics = self._train(estimator, baselines)
         if stop.reason is not None:
             _log.info("Saved after %s; run the same command again to continue.", stop.reason)
             return SAVED_EXIT_CODE
         if not member.is_chief:
             return 0
-        if metrics is None and pathlib.Path(self._files.summary).exists():
+        if metrics is None and directories.read(self._files.summary) is not None:
             _log.info("Nothing to do: %s is trained. Raise --train_steps to go on.", self._files.root)
             return 0
         self._report(estimator, baselines.result(), metrics or self._caught_up(estimator))
@@ -189,8 +205,8 @@ class JobProcess:
             params=_plain(self._params),
             versions=_versions(),
         )
-        records.write(self._files.summary, summary.record())
-        pathlib.Path(self._files.failure).unlink(missing_ok=True)
+        directories.write(self._files.summary, records.text(summary.record()).encode())
+        directories.remove(self._files.failure)
         shape = (1, self._schema.steps, len(self._schema.columns))
         print(report.table(summary, self._files.root, serving_shape=shape, again=self._again(summary.global_step)))
 
@@ -215,17 +231,16 @@ def _beside(work: Callable[[], dict[str, float]]) -> Future[dict[str, float]]:
 
 def _reason(files: Layout) -> str:
     """Why training ended, as `training_done.json` says; without it, it ended well and was cut off afterwards."""
-    done = pathlib.Path(files.training_done)
-    return str(json.loads(done.read_text(encoding="utf-8"))["reason"]) if done.exists() else "max_steps"
+    done = directories.read(files.training_done)
+    return "max_steps" if done is None else str(json.loads(done)["reason"])
 
 
 def _newest_export(files: Layout, run: RunSettings) -> str | None:
     """The newest export of the first exporter that has one."""
     for kind in run.exporter:
-        folder = pathlib.Path(files.exports_of(kind.value))
-        versions = sorted(path.name for path in folder.glob("[0-9]" * 10))
-        if versions:
-            return layout.join(str(folder), versions[-1])
+        exports = saved_model.exports(files.exports_of(kind.value))
+        if exports:
+            return exports[-1]
     return None
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from trainer import storage
 from trainer.formats import spool
 from trainer.job import cluster, flags, layout, logs, records, signals
 from trainer.job.cluster import Cluster
@@ -15,6 +18,7 @@ from trainer.job.config import DataConfig, RunSettings, Strategy
 from trainer.job.errors import JobError, UsageError
 from trainer.job.layout import Layout
 from trainer.model import Params
+from trainer.storage.carrier import FencedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = flags.parse(sys.argv[1:] if argv is None else argv, RunSettings, DataConfig, Params)
         member = cluster.from_environment(os.environ)
         files = layout.from_environment(settings[RunSettings].output_dir, os.environ, member.trial)
-        _require_supported(member, settings[RunSettings], files)
+        _require_supported(member, settings[RunSettings])
         layout.make_root(files)
     except flags.HelpRequested as text:
         print(text, end="")
@@ -76,23 +80,25 @@ def _serve(member: Cluster, files: Layout, stop: signals.StopRequest) -> int:
 
 
 def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int:
-    records.write(files.failure, {"role": role, "step": step, "error": f"{type(error).__name__}: {error}"})
+    if not isinstance(error, FencedError):  # the directory is another process's now
+        _record_failure({"role": role, "step": step, "error": f"{type(error).__name__}: {error}"}, files)
     if isinstance(error, JobError):
         return _refused(error)
     traceback.print_exception(error)
     return 1
 
 
-def _require_supported(member: Cluster, run: RunSettings, files: Layout) -> None:
+def _record_failure(record: Mapping[str, Any], files: Layout) -> None:
+    """Writes `failure.json`, if that can be done at once: the failure itself is what counts."""
+    with contextlib.suppress(JobError):
+        hasty = storage.Store(patience=storage.Patience(total_secs=5.0, connect_secs=5.0, silence_secs=5.0))
+        hasty.write(files.failure, records.text(record).encode())
+
+
+def _require_supported(member: Cluster, run: RunSettings) -> None:
     if run.strategy in (Strategy.PS, Strategy.SYNC) and member.is_local:
         got = f"--strategy={run.strategy.value} in a job of one process"
         raise UsageError(got, "--strategy=auto or local", "Leave it out, or describe a cluster in TF_CONFIG")
-    if layout.is_remote(files.root):
-        raise UsageError(
-            f"The output directory {files.root}",
-            "This version writes to local directories",
-            "Name a local one and copy it afterwards",
-        )
 
 
 def _refused(error: JobError) -> int:

@@ -25,12 +25,13 @@ from trainer.job.layout import Layout, from_environment
         ("gs://bucket/run", {"CLOUD_ML_TRIAL_ID": "3"}, None, "gs://bucket/run/3"),
         ("out", {"AIP_MODEL_DIR": "gs://b/base/model/"}, None, "out"),
         (None, {"AIP_MODEL_DIR": "gs://b/base/model/"}, None, "gs://b/base"),
-        (None, {"AIP_CHECKPOINT_DIR": "gs://b/base/checkpoints/"}, None, "gs://b/base"),
+        (None, {"AIP_CHECKPOINT_DIR": "gs://b/base/checkpoints/"}, None, "gs://b/base/checkpoints"),
+        (None, {"AIP_CHECKPOINT_DIR": "/gcs/no-mount/3/checkpoints/"}, "3", "gs://no-mount/3/checkpoints"),
         (
             None,
             {"AIP_MODEL_DIR": "/gcs/b/3/model/", "AIP_TENSORBOARD_LOG_DIR": "/gcs/b/3/logs/", "CLOUD_ML_TRIAL_ID": "3"},
             "3",
-            "/gcs/b/3",
+            "gs://b/3",
         ),
     ],
 )
@@ -49,11 +50,7 @@ def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     ("output_dir", "environ", "message"),
     [
         (None, {}, "No --output_dir. A directory, local or gs://"),
-        (
-            None,
-            {"AIP_MODEL_DIR": "gs://a/x/model", "AIP_CHECKPOINT_DIR": "gs://b/x/checkpoints"},
-            "have no common parent",
-        ),
+        ("s3://bucket/run", {}, "--output_dir is a s3:// address. A local directory, or gs://bucket/folder"),
         (None, {"AIP_MODEL_DIR": "gs://bucket/"}, "AIP_MODEL_DIR=gs://bucket has no parent directory"),
         ("out", {"CLOUD_ML_TRIAL_ID": "../1"}, "The trial '../1' cannot be a folder"),
         ("out", {"CLOUD_ML_TRIAL_ID": ".."}, "The trial '..' cannot be a folder"),
@@ -63,6 +60,21 @@ def test_no_place_or_a_bad_one_is_refused(output_dir: str | None, environ: dict[
     with pytest.raises(UsageError) as caught:
         from_environment(output_dir, environ)
     assert message in str(caught.value)
+
+
+def test_what_vertex_looks_for_has_its_own_places() -> None:
+    environ = {"AIP_MODEL_DIR": "gs://b/x/model/", "AIP_TENSORBOARD_LOG_DIR": "gs://b/x/logs/"}
+    for output_dir in ("out", None):
+        found = from_environment(output_dir, environ)
+        assert (found.served_model, found.tensorboard) == ("gs://b/x/model", "gs://b/x/logs")
+    assert from_environment("out", {}).served_model is None
+
+
+def test_a_mount_of_a_bucket_counts_where_it_is_there() -> None:
+    assert layout.resolved("/gcs/bucket/x", is_dir=lambda path: path == "/gcs/bucket") == "/gcs/bucket/x"
+    assert layout.resolved("/gcs/bucket/x", is_dir=lambda path: False) == "gs://bucket/x"
+    assert layout.resolved("/gcs", is_dir=lambda path: False) == "/gcs"
+    assert layout.resolved("/data/x", is_dir=lambda path: False) == "/data/x"
 
 
 @pytest.mark.parametrize("root", ["out", "gs://bucket/run"])

@@ -45,13 +45,6 @@ def test_plain_names_become_files(name: str) -> None:
     assert paths.below("/data", name) == f"/data/{name}"
 
 
-def test_a_mount_of_vertex_counts_where_it_is_there() -> None:
-    assert paths.resolved("/gcs/bucket/x", is_dir=lambda path: path == "/gcs/bucket") == "/gcs/bucket/x"
-    assert paths.resolved("/gcs/bucket/x", is_dir=lambda path: False) == "gs://bucket/x"
-    assert paths.resolved("/gcs", is_dir=lambda path: False) == "/gcs"
-    assert paths.resolved("/data/x", is_dir=lambda path: False) == "/data/x"
-
-
 @pytest.mark.parametrize(
     ("pattern", "path", "expected"),
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import shutil
 import threading
@@ -17,7 +18,7 @@ from typing import Protocol
 
 from trainer import storage
 from trainer.estimator.states import STATE_FILE, listed, parse
-from trainer.job.errors import TrainingError
+from trainer.job.errors import JobError, TrainingError
 from trainer.storage import scratch
 from trainer.storage.mirror import EVENTS, Mirror, MirrorSettings
 
@@ -26,7 +27,8 @@ log = logging.getLogger("trainer")
 PREFIX = "model.ckpt-"
 EXPORTS, GRAPH_FILE = "export", "saved_model.pb"
 _VARIABLES = os.path.join("variables", "variables")
-SETTLE_SECS = 300.0
+SETTLE_VARIABLE, SETTLE_SECS = "TRAINER_DELIVERY_SECS", 300.0
+_SECS_AFTER_ERROR = 30.0
 
 
 class Directory(Protocol):
@@ -305,6 +307,7 @@ def _is_version(name: str) -> bool:
 
 _lock = threading.RLock()
 _depth = 0
+_longest_secs = math.inf
 _in_buckets: dict[str, InBucket] = {}
 """By path without a slash at its end. One for each folder: two mirrors of one process would not know of each other."""
 
@@ -360,32 +363,54 @@ def write(path: str, data: bytes) -> None:
     directory.write(name, data)
 
 
-def settle(secs: float = SETTLE_SECS) -> None:
+def remove(path: str) -> None:
+    """Deletes a file of a job, if it is there."""
+    directory, name = holding(path)
+    directory.remove(name)
+
+
+def hurry(secs: float) -> None:
+    """From now on no delivery is waited for longer than so many seconds: this process is about to be ended."""
+    global _longest_secs
+    _longest_secs = secs
+
+
+def settle(secs: float | None = None) -> None:
     """Waits until every directory of this process is delivered.
 
     Raises:
       FencedError: another process took one over.
       UnavailableError: that took too long.
     """
+    secs = min(_longest_secs, float(os.environ.get(SETTLE_VARIABLE) or SETTLE_SECS) if secs is None else secs)
     for directory in list(_in_buckets.values()):
         directory.settle(secs)
 
 
 @contextlib.contextmanager
-def in_background() -> Iterator[None]:
-    """While it is open, work goes on before what it wrote is delivered."""
+def delivered_at_end() -> Iterator[None]:
+    """Work within it goes on before what it wrote is delivered; at its end, everything is.
+
+    One in another is a part of that. After an error, delivery has half a minute, and the error counts.
+
+    Raises:
+      FencedError: another process took a directory over.
+      UnavailableError: a bucket did not take everything in time.
+    """
     global _depth
     _depth += 1
     try:
         yield
+    except BaseException:
+        if _depth == 1:
+            with contextlib.suppress(JobError):
+                settle(_SECS_AFTER_ERROR)
+        raise
+    else:
+        if _depth == 1:
+            settle()
     finally:
         _depth -= 1
-
-
-def settle_at_end() -> None:
-    """`settle`, unless what this is the end of is a part of something larger."""
-    if _depth == 0:
-        settle()
 
 
 @contextlib.contextmanager
@@ -398,3 +423,4 @@ def forgotten() -> Iterator[None]:
             for directory in _in_buckets.values():
                 directory.close()
             _in_buckets.clear()
+        hurry(math.inf)

@@ -182,13 +182,13 @@ class Estimator:
             return self
         loop = self._training_loop(input_fn, stop_at, latest, hooks, listeners)
         self._resumes_position = False
-        try:
-            self.stop_reason = loop.run()
-        finally:
-            self._stop.clear()
-            if loop.events:
-                loop.events.close()
-        directories.settle_at_end()
+        with directories.delivered_at_end():
+            try:
+                self.stop_reason = loop.run()
+            finally:
+                self._stop.clear()
+                if loop.events:
+                    loop.events.close()
         if loop.made == 0:
             log.warning("Training made no step: the input function gave no batch.")
         return self
@@ -276,8 +276,8 @@ class Estimator:
         store = evaluation.traced.store
         self._set_variables(store, source, evaluation.variables | {"global_step"})
         results = evaluation.run(dataset, steps, checked)
-        self._write_evaluation(results, name, source)
-        directories.settle_at_end()
+        with directories.delivered_at_end():
+            self._write_evaluation(results, name, source)
         return results
 
     def _evaluation(self, element_spec: Any, afresh: bool) -> inference.Evaluation:
@@ -388,9 +388,8 @@ class Estimator:
     def _published(
         self, base: str, write: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool
     ) -> bytes:
-        made = saved_model.publish(os.fspath(base), write, time.time(), assets_extra, as_text)
-        directories.settle_at_end()
-        return made.encode()
+        with directories.delivered_at_end():
+            return saved_model.publish(os.fspath(base), write, time.time(), assets_extra, as_text).encode()
 
     def _export_source(self, checkpoint_path: str | None) -> str | None:
         source = checkpoint_path or self.latest_checkpoint()

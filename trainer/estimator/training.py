@@ -155,8 +155,16 @@ def train_and_evaluate(
       ValueError: saving is off, this process does not train alone, or an evaluation gave no `global_step`.
     """
     _check_arguments(estimator, train_spec, eval_spec)
-    config = estimator.config
     evaluations = _evaluations(estimator, eval_spec, evaluation_listeners, clock)
+    with directories.delivered_at_end():
+        return _in_role(estimator, evaluations, train_spec, eval_spec)
+
+
+def _in_role(
+    estimator: Estimator, evaluations: Evaluations, train_spec: TrainSpec, eval_spec: EvalSpec
+) -> tuple[dict[str, Any] | None, list[bytes | None] | None]:
+    """The part of this process."""
+    config = estimator.config
     match config.task_type:
         case "evaluator":
             _follow(estimator, evaluations, train_spec, eval_spec)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import contextlib
+import io
 
 import numpy as np
 
+from trainer import storage
 from trainer.job.errors import DataError
 
 TRAIN_ROWS = 1000
@@ -28,10 +29,9 @@ def generate(folder: str, length: int) -> None:
     Raises:
       DataError: files of these names are there and hold other numbers.
     """
-    os.makedirs(folder, exist_ok=True)
     for (name, _), waves in zip(_PARTS, rows(length), strict=True):
-        path = os.path.join(folder, name)
-        if not os.path.exists(path):
+        path = storage.join(folder, name)
+        if not storage.exists(path):
             _publish(path, waves)
         elif not _holds(path, waves):
             raise DataError(
@@ -51,17 +51,14 @@ def _waves(length: int, count: int, seed: int) -> np.ndarray:
 
 def _publish(path: str, waves: np.ndarray) -> None:
     text = "".join(",".join(map(repr, row)) + "\n" for row in waves.tolist())
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".generating-", suffix=".csv")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    with contextlib.suppress(storage.ConflictError):  # another process of the job was faster
+        storage.write(path, text.encode(), if_generation=storage.ABSENT)
 
 
 def _holds(path: str, waves: np.ndarray) -> bool:
-    """Whether the file has these numbers, up to what another machine's sine may differ by."""
+    """Whether a file has these numbers, up to what another machine's sine may differ by."""
     try:
-        found = np.loadtxt(path, delimiter=",", comments=None, ndmin=2)
+        found = np.loadtxt(io.StringIO(storage.read(path).decode()), delimiter=",", comments=None, ndmin=2)
     except ValueError:
         return False
     return found.shape == waves.shape and np.allclose(found, waves, rtol=0, atol=1e-12)

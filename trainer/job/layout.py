@@ -6,18 +6,28 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from trainer.job.errors import UsageError
 
+SCHEME = "gs://"
+_MOUNT = "/gcs/"
 _AIP_DIRS = ("AIP_MODEL_DIR", "AIP_CHECKPOINT_DIR", "AIP_TENSORBOARD_LOG_DIR")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The paths below `root`, which holds one run: checkpoints and events lie in it."""
+    """The paths below `root`, which holds one run: checkpoints and events lie in it.
+
+    Attributes:
+      root: local or `gs://`.
+      served_model: where Vertex AI looks for the SavedModel of the job; None where nobody does.
+      tensorboard: where it looks for events, likewise.
+    """
 
     root: str
+    served_model: str | None = None
+    tensorboard: str | None = None
 
     @property
     def eval_events(self) -> str:
@@ -50,6 +60,8 @@ class Layout:
 def from_environment(output_dir: str | None, environ: Mapping[str, str], trial: str | None = None) -> Layout:
     """The layout below `output_dir`, or where Vertex AI says (AIP_*); a trial of a study gets a folder of its own.
 
+    Without an `output_dir` a run lies in AIP_CHECKPOINT_DIR, else in the parent of the AIP_ directory that is set.
+
     Args:
       output_dir: as the person gave it; None: from AIP_*, which name the trial themselves.
       environ: of the process; CLOUD_ML_TRIAL_ID is the trial's number.
@@ -58,11 +70,13 @@ def from_environment(output_dir: str | None, environ: Mapping[str, str], trial: 
     Raises:
       UsageError: on no directory at all, or a trial that cannot be a folder.
     """
+    given = {name: _place(environ[name], name) for name in _AIP_DIRS if environ.get(name, "").strip()}
     if output_dir is None:
-        return Layout(root=_vertex_root(environ))
-    trial = environ.get("CLOUD_ML_TRIAL_ID") or trial
-    root = _without_slash(output_dir)
-    return Layout(root=join(root, _folder(trial)) if trial else root)
+        root = _vertex_root(given)
+    else:
+        root, trial = _place(output_dir, "--output_dir"), environ.get("CLOUD_ML_TRIAL_ID") or trial
+        root = join(root, _folder(trial)) if trial else root
+    return Layout(root=root, served_model=given.get("AIP_MODEL_DIR"), tensorboard=given.get("AIP_TENSORBOARD_LOG_DIR"))
 
 
 def make_root(layout: Layout) -> None:
@@ -90,12 +104,28 @@ def join(directory: str, *names: str) -> str:
 
 
 def is_remote(path: str) -> bool:
-    return "://" in path
+    return path.startswith(SCHEME)
 
 
-def _without_slash(path: str) -> str:
+def resolved(path: str, is_dir: Callable[[str], bool] = os.path.isdir) -> str:
+    """`/gcs/bucket/name`, as Vertex AI mounts buckets, as `gs://bucket/name` where no such mount is there."""
+    if not path.startswith(_MOUNT):
+        return path
+    bucket = path.removeprefix(_MOUNT).partition("/")[0]
+    return path if not bucket or is_dir(_MOUNT + bucket) else SCHEME + path.removeprefix(_MOUNT)
+
+
+def _place(path: str, source: str) -> str:
+    """A directory as someone gave it, without a slash at its end."""
+    path = resolved(path.strip())
     if is_remote(path):
         return path.rstrip("/")
+    if "://" in path:
+        raise UsageError(
+            f"{source} is a {path.partition('://')[0]}:// address",
+            "A local directory, or gs://bucket/folder",
+            "Change it",
+        )
     expanded = os.path.expanduser(path)
     return expanded.rstrip(os.sep) or os.sep
 
@@ -110,20 +140,18 @@ def _folder(trial: str) -> str:
     return trial
 
 
-def _vertex_root(environ: Mapping[str, str]) -> str:
-    """`<base>` of AIP_MODEL_DIR=<base>/model/ and its fellows."""
-    given = {name: environ[name].rstrip("/") for name in _AIP_DIRS if environ.get(name, "").strip()}
-    roots = {name: path.rpartition("/")[0] for name, path in given.items()}
+def _vertex_root(given: Mapping[str, str]) -> str:
+    """The directory of a run from AIP_MODEL_DIR=<base>/model/ and its fellows."""
     if not given:
         raise UsageError(
             "No --output_dir",
             "A directory, local or gs://; on Vertex AI it comes from AIP_*",
             "Add --output_dir=output",
         )
-    if len(set(roots.values())) > 1:
-        listed = ", ".join(f"{name}={path}" for name, path in given.items())
-        raise UsageError(f"{listed} have no common parent", "One base directory", "Set --output_dir")
-    name, root = next(iter(roots.items()))
+    if "AIP_CHECKPOINT_DIR" in given:
+        return given["AIP_CHECKPOINT_DIR"]
+    name, path = next(iter(given.items()))
+    root = path.rpartition("/")[0]
     if not root or root.endswith(":/"):
-        raise UsageError(f"{name}={given[name]} has no parent directory", "<base>/model/", "Set --output_dir")
+        raise UsageError(f"{name}={path} has no parent directory", "<base>/model/", "Set --output_dir")
     return root

@@ -350,4 +350,6 @@ def _clients(endpoint: str | None, process: int) -> Client:
     pooled = requests.adapters.HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
     for scheme in ("http://", "https://"):
         client._http.mount(scheme, pooled)
+    # It asks about buckets in the background, for traces that nobody collects, and again after each 404.
+    client._bucket_metadata_cache = None
     return client

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Callable
 
+from trainer.job.layout import SCHEME, is_remote, join, resolved
 from trainer.storage.errors import PathError
 
-SCHEME = "gs://"
-MOUNT = "/gcs/"
+__all__ = ["SCHEME", "is_remote", "join", "resolved"]  # facts of the job's layout
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _MAGIC = re.compile(r"[*?\[]")
 _MOST_BYTES, _MOST_SEGMENT_BYTES = 1024, 255
@@ -32,10 +31,6 @@ class ObjectName:
         return f"{SCHEME}{self.bucket}/{self.name}"
 
 
-def is_remote(path: str) -> bool:
-    return path.startswith(SCHEME)
-
-
 def parse(path: str) -> ObjectName:
     """The bucket and the object of a `gs://` path.
 
@@ -55,19 +50,6 @@ def parse(path: str) -> ObjectName:
             "Choose another name",
         )
     return ObjectName(bucket, name)
-
-
-def join(directory: str, *names: str) -> str:
-    """Path of `names` below a local directory or a bucket's folder."""
-    return "/".join([directory.rstrip("/"), *names]) if is_remote(directory) else os.path.join(directory, *names)
-
-
-def resolved(path: str, is_dir: Callable[[str], bool] = os.path.isdir) -> str:
-    """`/gcs/bucket/name`, as Vertex AI mounts buckets, as `gs://bucket/name` where no such mount is there."""
-    if not path.startswith(MOUNT):
-        return path
-    bucket = path.removeprefix(MOUNT).partition("/")[0]
-    return path if not bucket or is_dir(MOUNT + bucket) else SCHEME + path.removeprefix(MOUNT)
 
 
 def is_pattern(path: str) -> bool:
