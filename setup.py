@@ -40,6 +40,7 @@ DEV = [
     "pytest-timeout>=2.4",  # ends a test that hangs
     "ruff>=0.15",  # lint
     "trustme>=1.2",  # lets the gs:// of TensorFlow meet the bucket server of the tests
+    "types-PyYAML>=6.0",  # types of PyYAML, for mypy
 ]
 
 setup(

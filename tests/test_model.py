@@ -141,6 +141,7 @@ def test_training_brings_the_error_down_in_the_units_of_the_files(name, tmp_path
     assert set(after) == {
         *["rmse", "mae", "rmse_same_as_last", "mse_standardized", "mae_standardized", "loss", "global_step"]
     }
+    assert set(after) == {*model.METRICS, "global_step"}
 
 
 @pytest.mark.parametrize("name", [Model.LINEAR, Model.KERAS_DNN], ids=lambda name: name.value)

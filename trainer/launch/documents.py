@@ -387,9 +387,11 @@ def _syntax_fault(error: yaml.MarkedYAMLError, text: str, path: str) -> Fault:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return Fault(place=Place(path=path), got=f"No YAML: {error}", do="Correct it")
-    lines = _LINE_END.split(text)
+    lines = _LINE_END.split(text.rstrip())
     line = lines[mark.line] if mark.line < len(lines) else ""
     place = Place(path=path, line=mark.line + 1, column=mark.column + 1)
+    if mark.line >= len(lines):  # the end of the file
+        place = Place(path=path, line=len(lines), column=len(lines[-1]) + 1)
     if line[mark.column : mark.column + 1] == "\t" or "\t" in line[: len(line) - len(line.lstrip())]:
         return Fault(place=place, got="A tab", accept="spaces before a key", do="Replace each tab by two spaces")
     problem = shortened(str(error.problem or error.context))

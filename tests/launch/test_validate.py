@@ -1,0 +1,102 @@
+"""Files checked from the command line: one line for a fine one, every fault of the others, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from trainer.launch import __main__ as launcher
+from trainer.launch import search, searchable, validate, vertex_study
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+SHIPPED = str(ROOT / "hptuning_config.yaml")
+WRONG = ROOT / "tests" / "golden" / "studies" / "wrong"
+
+
+def test_a_fine_file_gets_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert validate.main([SHIPPED]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"{SHIPPED}: a study that minimises rmse over ") and told.count("\n") == 1
+    assert told.endswith(" in 20 trials, 2 at a time\n")
+
+
+def test_all_faults_of_all_files_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = str(WRONG / "wrong_types.yaml")
+    assert launcher.main(["validate", wrong, SHIPPED, "none.yaml", wrong]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        f"{wrong}:5:16: maxTrials: twenty. Accepted: a whole number. Write a number, as 128 or 1e-3.",
+        f"{wrong}:6:5: maxParallelTrials: a list. Accepted: a whole number. Correct it.",
+        f"{wrong}: 2 faults",
+    ]
+    assert lines[4] == "none.yaml: No such file or directory. Accepted: a YAML file. Correct the path."
+    assert lines[5:] == ["2 of 3 files have faults."]
+
+
+def test_notes_are_told_and_do_not_count(capsys: pytest.CaptureFixture[str]) -> None:
+    old = str(WRONG.parent / "old_service.yaml")
+    assert validate.main([old, SHIPPED]) == 0
+    told = capsys.readouterr().out
+    assert f"{old}:3:3: note: scaleTier in trainingInput is not read." in told
+    assert told.endswith("All 2 files are accepted.\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "apiVersion: kubeflow.org/v1\nkind: TFJob\nmetadata: {name: x}\nspec: {}\n",
+            "4:1: spec.tfReplicaSpecs: no replicas. ",
+        ),
+        ("workerPoolSpecs: []\n", "1:1: "),
+        ("a: 1\n", "1:1: No kind of file that is known here. Accepted: one of: a sweep"),
+        ("a: [", "1:5: No YAML: "),
+    ],
+)
+def test_files_that_are_no_studies_are_checked_too(
+    text: str, told: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text(text)
+    assert validate.main([str(path)]) == 2
+    assert f"{path}:{told}" in capsys.readouterr().out
+
+
+def test_a_whole_tuning_job_is_checked_in_its_study_and_in_its_job(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = vertex_study.tuning(search.read(SHIPPED, searchable.of_task()))
+    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": 2, "containerSpec": {"imageUri": "x"}}
+    job = {"displayName": "sines", **study, "parallelTrialCount": -1, "trialJobSpec": {"workerPoolSpecs": [pool]}}
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(job, indent=2))
+    assert validate.main([str(path)]) == 2
+    told = capsys.readouterr().out
+    assert told.count("parallelTrialCount: -1") == 1
+    assert "trialJobSpec.workerPoolSpecs[0].replicaCount: 2 chiefs." in told
+    assert "note:" not in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "trainer.launch validate: No file. Accepted: names of sweep and job files. Add one, as hptuning_config"),
+        (["--strict", "x"], "trainer.launch validate: Unknown flag --strict. Accepted: names of files. Drop it."),
+    ],
+)
+def test_wrong_usage_is_one_line(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert launcher.main(["validate", *argv]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_is_printed_without_reading_yaml() -> None:
+    code = (
+        "import sys; from trainer.launch import __main__ as launcher; code = launcher.main(['validate', '--help']); "
+        "sys.exit(code or bool({'yaml', 'tensorflow', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("Usage: python -m trainer.launch validate FILE")
