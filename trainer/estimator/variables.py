@@ -38,6 +38,7 @@ from trainer.estimator.sharded_graph import looks_up, takes_by_rows
 log = logging.getLogger("trainer")
 
 GLOBAL_STEP = "global_step"
+_LARGE_BYTES = 16 << 20
 _STAND_IN_SETTINGS = ("trainable", "constraint", "synchronization", "aggregation")
 
 
@@ -178,8 +179,9 @@ class VariableStore:
     def say_moved(self, moved: Iterable[tuple[str, str]]) -> None:
         """Says, once of each, which operations take variables whole that are held by rows."""
         for name, why in sorted(set(moved) - self._said):
-            megabytes = self.by_rows()[name].num_bytes >> 20
-            log.warning("%s (%d MiB) is fetched whole, in every step that has %s take it so.", name, megabytes, why)
+            num_bytes = self.by_rows()[name].num_bytes
+            if num_bytes >= _LARGE_BYTES:
+                log.warning("%s (%d MiB) is fetched whole in every step, for %s.", name, num_bytes >> 20, why)
         self._said |= set(moved)
 
     def settle(self, graph: func_graph.FuncGraph) -> None:
