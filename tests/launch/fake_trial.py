@@ -67,7 +67,12 @@ def note(root: pathlib.Path, text: str) -> None:
 def report(trial: str, step: int, value: str) -> None:
     """As cloudml-hypertune does it: the whole file again."""
     path = pathlib.Path(os.environ["CLOUD_ML_HP_METRIC_FILE"])
-    line = {os.environ["CLOUD_ML_HP_METRIC_TAG"]: value, "global_step": str(step), "trial": trial, "timestamp": time.time()}
+    line = {
+        os.environ["CLOUD_ML_HP_METRIC_TAG"]: value,
+        "global_step": str(step),
+        "trial": trial,
+        "timestamp": time.time(),
+    }
     before = path.read_text() if path.exists() else ""
     path.write_text(before + json.dumps(line) + "\n")
 

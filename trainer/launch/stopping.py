@@ -81,7 +81,7 @@ def _unlikely_to_win(curve: Curve, others: Sequence[Curve], last: float | None) 
         return None
     errors = [end - (intercept + slope * start) for start, end in pairs]
     deviation = math.sqrt(sum(error**2 for error in errors) / (len(pairs) - 2))
-    forecast, best = intercept + slope * value, min(min(end for _, end in other) for other in others)
+    forecast, best = intercept + slope * value, min(_final(other, last) for other in others)
     if forecast - _DOUBT_DEVIATIONS * deviation <= best:
         return None
     return f"{len(pairs)} trials like it make it unlikely to become the best"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 16
 _REDRAW_SECS = 0.25
-_COLOURS = {None: "cyan", Outcome.DONE: "", Outcome.STOPPED: "yellow", Outcome.FAILED: "red"}
+_COLOURS = {None: "cyan", Outcome.DONE: "default", Outcome.STOPPED: "yellow", Outcome.FAILED: "red"}
 
 
 class View(Protocol):
@@ -58,8 +58,10 @@ class LiveTable:
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console as RichConsole
+        from rich.console import Group
         from rich.live import Live
 
+        self._group = Group
         self._console = RichConsole(file=stream)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
@@ -71,7 +73,7 @@ class LiveTable:
     def show(self, progress: Progress) -> None:
         if time.monotonic() - self._drawn_at >= _REDRAW_SECS:
             self._drawn_at = time.monotonic()
-            self._live.update(table(progress), refresh=True)
+            self._live.update(self._group(headline(progress), table(progress)), refresh=True)
 
     def close(self) -> None:
         with contextlib.suppress(BrokenPipeError):
@@ -83,7 +85,7 @@ def table(progress: Progress) -> Table:
     from rich.table import Table
 
     study = progress.study
-    drawn = Table(title=headline(progress), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    drawn = Table(box=None, pad_edge=False)
     drawn.add_column("trial", justify="right")
     drawn.add_column("state")
     for parameter in study.parameters:

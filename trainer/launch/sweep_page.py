@@ -15,6 +15,7 @@ from trainer.launch.sweep_console import shown
 
 _TEMPLATE = "sweep_page.html"
 _PLACE = "{{STUDY}}"
+_MOST_MARKS = 12
 _MARKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -59,7 +60,9 @@ def embedded(content: Any) -> str:
 def _axis(parameter: Parameter) -> dict[str, Any]:
     """The parameter with the marks of its axis: texts at places from 0 to 1."""
     if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
-        values = parameter.values if len(parameter.values) <= 12 else (parameter.values[0], parameter.values[-1])
+        values = (
+            parameter.values if len(parameter.values) <= _MOST_MARKS else (parameter.values[0], parameter.values[-1])
+        )
         marks = [(space.coordinate_of(parameter, value), shown(value)) for value in values]
     else:
         marks = [(space.coordinate_of(parameter, value), shown(value)) for value in _round_values(parameter)]
@@ -67,7 +70,11 @@ def _axis(parameter: Parameter) -> dict[str, Any]:
 
 
 def _round_values(parameter: Parameter) -> list[Value]:
-    """The ends of the range and three values between, with few digits."""
+    """The ends of the range and three values between, with few digits; of few whole numbers all."""
+    if parameter.kind is Kind.INTEGER and parameter.minimum is not None and parameter.maximum is not None:
+        whole = range(int(parameter.minimum), int(parameter.maximum) + 1)
+        if len(whole) <= _MOST_MARKS:
+            return list(whole)
     digits = 1 if parameter.scale is Scale.LOG else 2
     low, *between, high = (space.value_at(parameter, place) for place in _MARKS)
     rounded = [float(f"{value:.{digits}g}") for value in between]
