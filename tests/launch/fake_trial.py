@@ -1,8 +1,8 @@
 """A trial that costs nothing, run by the sweeps of the tests: `--acts=2:crash,5:hang` says which trial behaves badly.
 
-A trial makes `--steps` steps, notes each in `ledger` beside the trials' folders, saves itself after each as trainers do,
-and reports (x - 0.3)² + 1 / step. Acts: `crash` (a segmentation fault), `exit:CODE`, `hang`, `nan`, `silent`, `kill_warm`
-(the process that forked it), `saved` (exits 143 once, in the middle), `leave` (ignores SIGTERM).
+A trial makes `--steps` steps, notes each in `ledger` beside the trials' folders, saves itself after each as trainers
+do, and reports (x - 0.3)² + 1 / step. Acts: `crash` (a segmentation fault), `exit:CODE`, `hang`, `nan`, `silent`,
+`kill_warm` (the process that forked it), `saved` (exits 143 once, in the middle), `leave` (ignores SIGTERM).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def test_flags_of_the_task_stand_behind_two_dashes() -> None:
         (["--output_dir=gs://b/s"], "--output_dir=gs://b/s. Accepted: a directory of this machine."),
         (
             ["--output_dir=a", "--train_steps=5"],
-            "--train_steps=5 is a flag of the task. Accepted: such flags behind --",
+            "--train_steps=5 is a flag of the task. Accepted: such",
         ),
         (["--output_dir=a", "--", "--job-dir=b"], "--job-dir=b behind --. Accepted: --output_dir before --."),
         (["--output_dir=a", "--", "--train_stepz=5"], "Unknown flag --train_stepz. Perhaps --train_steps=5 was meant."),

@@ -83,19 +83,20 @@ class LiveTable:
 def table(progress: Progress) -> Table:
     """The trials under way, and of the others the best ones."""
     from rich.table import Table
+    from rich.text import Text  # which takes brackets as they are
 
     study = progress.study
     drawn = Table(box=None, pad_edge=False)
     drawn.add_column("trial", justify="right")
     drawn.add_column("state")
     for parameter in study.parameters:
-        drawn.add_column(parameter.name, justify="right")
+        drawn.add_column(Text(parameter.name), justify="right")
     for name in ("step", study.metric, "seconds"):
-        drawn.add_column(name, justify="right")
+        drawn.add_column(Text(name), justify="right")
     best = progress.best
     for trial in _rows(study, progress.trials):
         style = "bold green" if best is not None and trial.number == best.number else _COLOURS[trial.outcome]
-        drawn.add_row(*_cells(study, trial, progress.now), style=style)
+        drawn.add_row(*map(Text, _cells(study, trial, progress.now)), style=style)
     return drawn
 
 
