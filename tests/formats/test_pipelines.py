@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer import storage
 from trainer.formats import pipelines, reading
 from trainer.formats.records import example_class, frame
 from trainer.formats.source import Part
@@ -32,16 +33,20 @@ def records(numbers: range) -> bytes:
     return b"".join(framed)
 
 
-@pytest.fixture(params=["memory", "gzip", "records"])
+@pytest.fixture(params=["memory", "gzip", "records", "bucket", "gzip in a bucket"])
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[DataConfig, int]:
     """Sixty examples in four files, and the memory limit to read them with."""
+    folder = str(tmp_path)
+    if "bucket" in request.param:
+        request.getfixturevalue("bucket")
+        folder = f"gs://bucket/{tmp_path.name}"  # another one for each test: what was read is kept
     write = records if request.param == "records" else lines
-    pack = gzip.compress if request.param == "gzip" else bytes
+    pack = gzip.compress if "gzip" in request.param else bytes
     for number in range(4):
-        (tmp_path / f"part-{number}").write_bytes(pack(write(range(15 * number, 15 * number + 15))))
+        storage.write(f"{folder}/part-{number}", pack(write(range(15 * number, 15 * number + 15))))
     config = DataConfig(
-        train_data_paths=(f"{tmp_path}/part-*",),
-        eval_data_paths=(f"{tmp_path}/part-*",),
+        train_data_paths=(f"{folder}/part-*",),
+        eval_data_paths=(f"{folder}/part-*",),
         sequence_length=3,
         train_batch_size=BATCH,
     )

@@ -45,7 +45,7 @@ def local_path(text: bytes) -> bytes:
     try:
         return spool.shared(known["cache_dir"]).local(storage.Entry(**known["entry"])).encode()
     except JobError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error)) from None
 
 
 def register() -> None:

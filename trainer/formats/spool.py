@@ -158,6 +158,13 @@ class Spool:
                 "Start the job again to read what is there now, and write new data under new names",
             )
             raise self.failure from error
+        except OSError as error:
+            self.failure = self.failure or UsageError(
+                f"A copy of {entry.path} ({entry.size >> 20:,} MiB) in {self._directory}: {error.strerror or error}",
+                "A directory with room for the files that are read at one time",
+                "Set TMPDIR or --data_cache_dir to one on a larger disk",
+            )
+            raise self.failure from error
         except JobError as error:
             self.failure = self.failure or error
             raise
@@ -285,7 +292,7 @@ def _is_whole(path: str, size: int) -> bool:
     """Copies appear whole; another size means that somebody else changed one."""
     try:
         return os.path.getsize(path) == size
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

@@ -1,0 +1,21 @@
+"""What tests of data in buckets share: a server for a module, and no copies that outlive a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bucket.fixtures import bucket_server, module_bucket_server
+from tests.bucket.process import BucketServer
+from trainer.formats import spool
+
+__all__ = ["bucket_server", "module_bucket_server"]
+
+
+@pytest.fixture
+def bucket(module_bucket_server: BucketServer) -> Iterator[BucketServer]:
+    """A bucket `gs://bucket` without faults, which holds what other tests of the module left there."""
+    yield module_bucket_server
+    module_bucket_server.set_faults()
+    spool.close_all()

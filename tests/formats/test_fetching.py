@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from tests.bucket.process import ROOT, BucketServer
+from trainer import storage
+from trainer.formats import fetching, pipelines, reading
+from trainer.formats.reading import locate_fault
+from trainer.job.config import DataConfig
+from trainer.job.errors import DataError
+
+pytestmark = pytest.mark.process
+
+# A process that serves a pipeline made elsewhere, as a worker of parameter servers does.
+WORKER = """
+import sys
+import tensorflow as tf
+from trainer.formats import fetching, spool
+fetching.register()
+server = tf.distribute.Server({"worker": ["127.0.0.1:0"]}, job_name="worker", task_index=0, start=True)
+print(server.target, flush=True)
+sys.stdin.read()
+spool.close_all()
+"""
+
+
+def lines(numbers: range) -> bytes:
+    return "".join(f"{n},{-n},{n + 0.5}\n" for n in numbers).encode()
+
+
+def config(folder: str) -> DataConfig:
+    return DataConfig(
+        train_data_paths=(f"{folder}/part-*",),
+        eval_data_paths=(f"{folder}/part-*",),
+        sequence_length=3,
+        train_batch_size=5,
+        num_epochs=2,
+    )
+
+
+def training(data: DataConfig) -> tf.data.Dataset:
+    return pipelines.training(reading.read(data, 1).train, data)
+
+
+def firsts(dataset: tf.data.Dataset) -> list[float]:
+    return [float(value) for features, _ in dataset for value in features["values"][:, 0, 0].numpy()]
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, bucket: BucketServer) -> str:
+    """120 examples in twelve files."""
+    place = f"gs://bucket/{request.node.name}"
+    for number in range(12):
+        storage.write(f"{place}/part-{number}", lines(range(10 * number, 10 * number + 10)))
+    return place
+
+
+@pytest.fixture
+def worker(folder: str) -> Iterator[str]:
+    """Address of a process that serves."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        yield process.stdout.readline().strip().removeprefix("grpc://")
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_batches_of_a_bucket_are_those_of_local_files(folder: str, tmp_path: Path) -> None:
+    storage.copy_in(folder, str(tmp_path))
+    assert firsts(training(config(folder))) == firsts(training(config(str(tmp_path))))
+
+
+def test_every_file_is_fetched_once_for_all_epochs(bucket: BucketServer, folder: str) -> None:
+    before = len(bucket.log())
+    assert len(firsts(training(config(folder)))) == 240
+    fetched = [entry["object"] for entry in bucket.log()[before:] if entry["op"] == "download"]
+    assert len(fetched) == len(set(fetched)) == 12
+
+
+def test_a_position_is_saved_and_restored_where_no_copy_is_left(folder: str, tmp_path: Path) -> None:
+    whole = firsts(training(config(folder)))
+    iterator = iter(training(config(folder)))
+    begun = [float(value) for _ in range(9) for value in next(iterator)[0]["values"][:, 0, 0]]
+    path = tf.train.Checkpoint(iterator=iterator).save(str(tmp_path / "position"))
+    for copy in Path(reading.read(config(folder), 1).train.paths[0].local()).parent.iterdir():  # type: ignore
+        copy.unlink()
+    restored = iter(training(config(folder)))
+    tf.train.Checkpoint(iterator=restored).restore(path)
+    assert begun + firsts(restored) == whole
+
+
+def test_a_pipeline_made_here_fetches_there_where_it_runs(bucket: BucketServer, folder: str, worker: str) -> None:
+    code = f"""
+import tensorflow as tf
+from tests.formats.test_fetching import config, firsts, training
+from trainer.formats import spool
+tf.config.experimental_connect_to_cluster(tf.train.ClusterSpec({{"worker": [{worker!r}]}}))
+with tf.device("/job:worker/task:0/cpu:0"):
+    values = firsts(training(config({folder!r})))
+assert sorted(values) == sorted([*range(120)] * 2), values
+spool.close_all()
+"""
+    before = len(bucket.log())
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=200)
+    fetched = [entry["object"] for entry in bucket.log()[before:] if entry["op"] == "download"]
+    assert len(fetched) == 24 and len(set(fetched)) == 12  # by the one process to look at them, by the other to train
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(folder: str) -> None:
+    data = config(folder)
+    pipeline = training(data)
+    for copy in Path(reading.read(data, 1).train.paths[0].local()).parent.iterdir():  # type: ignore
+        copy.unlink()
+    storage.write(f"{folder}/part-7", b"0,0,0\n")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="part-7 was written again or deleted"):
+        firsts(pipeline)
+    fault = locate_fault(data, 1)
+    assert isinstance(fault, DataError)
+    assert f"{folder}/part-7 was written again or deleted since this job listed it" in str(fault)
+
+
+def test_a_local_file_passes_as_it_is() -> None:
+    assert fetching.address("/data/part.csv") == "/data/part.csv"
+    assert fetching.local_path(b"/data/part.csv") == b"/data/part.csv"
