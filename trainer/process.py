@@ -11,6 +11,7 @@ import pathlib
 import platform
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 import trainer
-from trainer import inputs, model
+from trainer import inputs, model, storage
 from trainer.estimator import (
     BestExporter,
     Estimator,
@@ -97,8 +98,23 @@ class JobProcess:
             directories.hurry(_GRACE_SECS)
 
         stop.tell(asked)
+        if self._files.tensorboard is not None:
+            directories.copy_events(self._files.root, self._files.tensorboard)
         with directories.delivered_at_end():
-            return self._finish(estimator, baselines, stop)
+            code = self._finish(estimator, baselines, stop)
+        self._serve_newest(code, elsewhere=estimator.config.has_evaluator)
+        return code
+
+    def _serve_newest(self, code: int, *, elsewhere: bool) -> None:
+        """Copies the newest export to where Vertex AI takes the model of a job from."""
+        if self._files.served_model is None or code or not self._member.is_chief:
+            return
+        export = _newest_export(self._files, self._run, elsewhere=elsewhere)
+        if export is not None:
+            with tempfile.TemporaryDirectory(prefix="trainer-export-") as folder:
+                storage.copy_in(export, folder)
+                storage.copy_out(folder, self._files.served_model, last=directories.GRAPH_FILE)
+            _log.info("The model of %s is in %s.", export, self._files.served_model)
 
     def _finish(self, estimator: Estimator, baselines: Future[dict[str, float]], stop: StopRequest) -> int:
         """Trains, and reports where that is this process's part."""
@@ -200,7 +216,7 @@ class JobProcess:
             examples_per_sec=None if rate is None else rate * self._data.train_batch_size,
             seconds=time.monotonic() - self._started,
             checkpoint=estimator.latest_checkpoint(),
-            export_dir=_newest_export(self._files, self._run),
+            export_dir=_newest_export(self._files, self._run, elsewhere=estimator.config.has_evaluator),
             model=self._params.model.value,
             params=_plain(self._params),
             versions=_versions(),
@@ -235,12 +251,22 @@ def _reason(files: Layout) -> str:
     return "max_steps" if done is None else str(json.loads(done)["reason"])
 
 
-def _newest_export(files: Layout, run: RunSettings) -> str | None:
-    """The newest export of the first exporter that has one."""
+def _newest_export(files: Layout, run: RunSettings, *, elsewhere: bool) -> str | None:
+    """The newest export of the first exporter that has one.
+
+    Args:
+      files: of the job.
+      run: names the exporters.
+      elsewhere: whether another process exports.
+    """
     for kind in run.exporter:
-        exports = saved_model.exports(files.exports_of(kind.value))
+        folder = files.exports_of(kind.value)
+        exports = set(saved_model.exports(folder))
+        if elsewhere:
+            marks = storage.entries(storage.join(storage.escaped(folder), "[0-9]" * 10, f"{directories.GRAPH_FILE}*"))
+            exports |= {entry.path.rpartition("/")[0] for entry in marks}
         if exports:
-            return exports[-1]
+            return max(exports)
     return None
 
 

@@ -20,7 +20,8 @@ from trainer import storage
 from trainer.estimator.states import STATE_FILE, listed, parse
 from trainer.job.errors import JobError, TrainingError
 from trainer.storage import scratch
-from trainer.storage.mirror import EVENTS, Mirror, MirrorSettings
+from trainer.storage.carrier import EVENTS
+from trainer.storage.mirror import Mirror, MirrorSettings
 
 log = logging.getLogger("trainer")
 
@@ -140,9 +141,10 @@ class OnDisk:
         pass
 
     def read(self, name: str) -> bytes | None:
-        with contextlib.suppress(FileNotFoundError):
-            return Path(self.local, name).read_bytes()
-        return None
+        try:
+            return storage.read(os.path.join(self.local, name))
+        except storage.NotFoundError:
+            return None
 
     def write(self, name: str, data: bytes) -> None:
         storage.write(os.path.join(self.local, name), data)
@@ -233,13 +235,23 @@ class InBucket:
     def fetched(self, checkpoint: str) -> str:
         name = os.path.basename(checkpoint)
         here = os.path.join(self.local, name)
-        if name not in self._saved:
-            files = self._mirror.files(name)
-            if files is not None:
-                self._mirror.fetch(files)
-            elif not self.is_there(here):
-                raise TrainingError(f"{checkpoint} is not there, or not whole", do="Name another checkpoint")
+        if name in self._saved or self._mirror.is_fetched(name):
+            return here
+        files = self._mirror.files(name)
+        if files is not None:
+            self._mirror.fetch(name, files)
+            self._let_go()
+        elif not os.path.exists(f"{here}.index"):
+            raise TrainingError(f"{checkpoint} is not there, or not whole", do="Name another checkpoint")
         return here
+
+    def _let_go(self) -> None:
+        """Deletes fetched checkpoints that are no longer in the bucket."""
+        if not self._mirror.owns:
+            kept = tuple(f"{name}." for name in self._listed())
+            for name in os.listdir(self.local):
+                if name.startswith(PREFIX) and not name.startswith(kept):
+                    os.unlink(os.path.join(self.local, name))
 
     def fetched_variables(self) -> str | None:
         folder = os.path.dirname(_VARIABLES)
@@ -294,6 +306,9 @@ class InBucket:
     def send_events(self) -> None:
         self._mirror.send_events(now=True)
 
+    def copy_events(self, path: str) -> None:
+        self._mirror.copy_events(path)
+
     def settle(self, secs: float) -> None:
         self._mirror.settle(secs)
 
@@ -308,6 +323,7 @@ def _is_version(name: str) -> bool:
 _lock = threading.RLock()
 _depth = 0
 _longest_secs = math.inf
+_event_copies: dict[str, str] = {}
 _in_buckets: dict[str, InBucket] = {}
 """By path without a slash at its end. One for each folder: two mirrors of one process would not know of each other."""
 
@@ -369,6 +385,15 @@ def remove(path: str) -> None:
     directory.remove(name)
 
 
+def copy_events(path: str, target: str) -> None:
+    """Brings the events of a directory to another one, too: out of a bucket as they grow, from disk at the end."""
+    directory = at(path)
+    if isinstance(directory, InBucket):
+        directory.copy_events(target)
+    else:
+        _event_copies[path] = target
+
+
 def hurry(secs: float) -> None:
     """From now on no delivery is waited for longer than so many seconds: this process is about to be ended."""
     global _longest_secs
@@ -385,6 +410,9 @@ def settle(secs: float | None = None) -> None:
     secs = min(_longest_secs, float(os.environ.get(SETTLE_VARIABLE) or SETTLE_SECS) if secs is None else secs)
     for directory in list(_in_buckets.values()):
         directory.settle(secs)
+    for path, target in _event_copies.items():
+        for entry in storage.entries(storage.join(storage.escaped(path), "**", EVENTS)):
+            storage.upload(entry.path, storage.join(target, os.path.relpath(entry.path, path)))
 
 
 @contextlib.contextmanager
@@ -423,4 +451,5 @@ def forgotten() -> Iterator[None]:
             for directory in _in_buckets.values():
                 directory.close()
             _in_buckets.clear()
+            _event_copies.clear()
         hurry(math.inf)

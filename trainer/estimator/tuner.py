@@ -13,10 +13,15 @@ import logging
 import math
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterator, Mapping, MutableSequence
 from typing import Any
 
 import hypertune
+
+from trainer import storage
+from trainer.estimator import directories
+from trainer.storage import StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +34,7 @@ class TunerFile:
     """The file that a tuner (Vertex AI, Katib's JSON collector) reads.
 
     Attributes:
-      path: of the file; a bare name lies in the working directory.
+      path: of the file, local or in a bucket; a bare name lies in the working directory.
       trial: the trial's number, "0" outside of a study.
       tag: what the tuner calls the metric.
     """
@@ -52,32 +57,29 @@ class TunerFile:
         else:
             try:
                 self.append(float(value), int(metrics["global_step"]), checkpoint_path)
-            except OSError as error:
+            except StorageError as error:
                 _log.warning(
-                    "Nothing told to the tuner: %s: %s. Set CLOUD_ML_HP_METRIC_FILE to a file that can be written.",
-                    self.path,
-                    error.strerror or error,
+                    "Nothing told to the tuner: %s. Set CLOUD_ML_HP_METRIC_FILE to a file that can be written.",
+                    error.got,
                 )
 
     def append(self, value: float, global_step: int, checkpoint_path: str) -> bool:
-        """Adds one line, unless this evaluation has one. Returns whether it was added; raises OSError."""
-        target = pathlib.Path(self.path).absolute()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        before = target.read_text(encoding="utf-8", errors="replace") if target.exists() else ""
+        """Adds one line, unless this evaluation has one. Returns whether it was added; raises StorageError."""
+        path = self.path if storage.is_remote(self.path) else os.path.abspath(self.path)
+        before = (directories.read(path) or b"").decode("utf-8", errors="replace")
         if (self.trial, str(global_step), checkpoint_path) in self._reported(before):
             return False
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            _OneLine(str(unfinished), self.trial).report_hyperparameter_tuning_metric(
+        earlier = before if not before or before.endswith("\n") else before + "\n"
+        directories.write(path, (earlier + self._line(value, global_step, checkpoint_path)).encode())
+        return True
+
+    def _line(self, value: float, global_step: int, checkpoint_path: str) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "line")
+            _OneLine(str(file), self.trial).report_hyperparameter_tuning_metric(
                 self.tag, value, global_step, checkpoint_path
             )
-            line = unfinished.read_text(encoding="utf-8")
-            earlier = before if not before or before.endswith("\n") else before + "\n"
-            _write_through(unfinished, earlier + line)
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return True
+            return file.read_text(encoding="utf-8")
 
     def _reported(self, text: str) -> Iterator[tuple[str, str, str]]:
         """Trial, step and checkpoint of each line with our tag."""
@@ -112,10 +114,3 @@ class _OneLine(hypertune.HyperTune):
         self.metric_path = metric_path
         self.trial_id = trial_id
         self.metrics_queue: MutableSequence[dict[str, Any]] = collections.deque(maxlen=1)
-
-
-def _write_through(path: pathlib.Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())

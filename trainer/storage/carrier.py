@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ from trainer.storage.entry import ABSENT, Entry
 from trainer.storage.errors import ConflictError, CorruptError, StorageError
 from trainer.storage.parts import at_once
 from trainer.storage.store import Store
+
+EVENTS = "*tfevents*"
 
 
 class FencedError(StorageError):
@@ -43,6 +46,7 @@ class Carrier:
         self._sent: dict[str, tuple[int, int]] = {}
         self._checkpoint_files: set[str] = set()
         self.in_use: Callable[[], tuple[str, ...]] = tuple
+        self.events_url: str | None = None
 
     def take_over(self, owner: str, commit: Commit, generation: int, known: Mapping[str, Entry]) -> None:
         """Writes the commit object as it was, in the name of a new owner, so that no older one can write it again.
@@ -97,6 +101,8 @@ class Carrier:
         self._require_ownership()
         if os.path.exists(self._local(name)):
             self._upload(name)
+            if self.events_url is not None and fnmatch.fnmatch(os.path.basename(name), EVENTS):
+                self._store.upload(self._local(name), paths.join(self.events_url, name))
         return True
 
     def _carry_tree(self, name: str, last: str) -> bool:

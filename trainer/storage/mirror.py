@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from trainer.storage import checksums, commits, disk, outbox, paths, scratch
-from trainer.storage.carrier import Carrier
+from trainer.storage.carrier import EVENTS, Carrier
 from trainer.storage.commits import Commit, Stamp
 from trainer.storage.courier import Courier
 from trainer.storage.deliveries import Checkpoints, Delivery, File, Removal, Tree
@@ -25,7 +25,6 @@ from trainer.storage.store import Store
 
 log = logging.getLogger("trainer")
 
-EVENTS = "*tfevents*"
 _EVENTS_SECS, _EVENTS_BYTES_PER_SEC = 30.0, 1e6
 _FRESH_SECS = 1.0
 _SHORT_PATIENCE = Patience(connect_secs=5.0, silence_secs=15.0, total_secs=20.0)
@@ -69,6 +68,7 @@ class Mirror:
         self.directory = self._scratch.directory
         self._carrier = Carrier(Store(patience=_SHORT_PATIENCE), self.directory, url, settings.commit_name)
         self._written: set[str] = set()
+        self._fetched: dict[str, Mapping[str, Stamp]] = {}
         self._cache: dict[str, tuple[bytes, int, float]] = {}
         self._events_sent: dict[str, tuple[int, float]] = {}
         owner, left = outbox.left_behind(self.directory)
@@ -174,16 +174,22 @@ class Mirror:
         Args:
           checkpoint: its name, relative to the folder.
         """
-        commit = self.commit()
+        named = self._stamps(checkpoint)
         found = {self._name(entry.path): entry for entry in self._store.entries(self._url(f"{checkpoint}.*"))}
-        named = {name: stamp for name, stamp in commit.files.items() if name.startswith(f"{checkpoint}.")}
         if named:
             whole = all(name in found and _stamp(found[name]) == stamp for name, stamp in named.items())
             return {name: found[name] for name in named} if whole else None
         return found if f"{checkpoint}.index" in found else None
 
-    def fetch(self, files: Mapping[str, Entry]) -> None:
-        """Copies files here, checked, unless they are here.
+    def is_fetched(self, checkpoint: str) -> bool:
+        """Whether a checkpoint is here as it was fetched, and is still what the commit object says."""
+        return checkpoint in self._fetched and self._fetched[checkpoint] == self._stamps(checkpoint)
+
+    def _stamps(self, checkpoint: str) -> Mapping[str, Stamp]:
+        return {name: stamp for name, stamp in self.commit().files.items() if name.startswith(f"{checkpoint}.")}
+
+    def fetch(self, checkpoint: str, files: Mapping[str, Entry]) -> None:
+        """Copies the files of a checkpoint here, checked, unless they are here.
 
         Raises:
           NotFoundError, CorruptError: one of them is gone, or changed.
@@ -196,7 +202,9 @@ class Mirror:
                 self._store.fetch(entry, file)
             self._carrier.fetched(name, entry)
 
-        at_once(bring, sorted(files.items(), key=lambda item: item[0].endswith(".index")))
+        stamps = self._stamps(checkpoint)
+        at_once(bring, list(files.items()))
+        self._fetched[checkpoint] = stamps
 
     def send_checkpoints(self, text: str, files: Sequence[str], newest: str) -> None:
         """Delivers a new state of the checkpoints, without waiting.
@@ -301,6 +309,10 @@ class Mirror:
             if size > sent and (now or self._clock() - at >= wait):
                 self._events_sent[name] = size, self._clock()
                 self._courier.post(File(name))
+
+    def copy_events(self, url: str) -> None:
+        """From now on event files go to another folder, too."""
+        self._carrier.events_url = url
 
     # The end
 
