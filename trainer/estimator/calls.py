@@ -9,7 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.exchanges import Exchange
-from trainer.estimator.tracing import TracedModel, training_operations
+from trainer.estimator.partitions import RowVariable
+from trainer.estimator.touched import RowCopies, lookups
+from trainer.estimator.tracing import Part, TracedModel, training_operations
 from trainer.estimator.variables import Role
 
 Call = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -45,13 +47,16 @@ def op_by_op(traced: TracedModel, size: int) -> Call:
 
 
 def downpour(traced: TracedModel, size: int) -> Call:
-    """Steps on the worker's copies of the variables; then the servers' gain what the copies have gained."""
-    handles, store, run = _inner_handles(traced), traced.store, uuid.uuid4().hex
-    operations = training_operations(traced)
-    used = traced.part(traced.spec.loss, operations).variables | {"global_step"}
-    names = sorted(name for name in used if name in handles)
-    part = traced.part(traced.spec.loss, operations, feeds=[*traced.feeds, *(handles[name] for name in names)])
-    on_copies = _on_copies(part, names, size)
+    """Steps on the worker's copies of the variables; then the servers' gain what the copies have gained.
+
+    Of variables that are held by rows, the rows that the call looks up are copied; where those cannot be told before,
+    steps use the servers' rows.
+    """
+    handles, store, run = traced.handles(), traced.store, uuid.uuid4().hex
+    used = traced.part(traced.spec.loss, training_operations(traced)).variables | {"global_step"}
+    names = sorted(name for name in used if name in handles and name not in store.by_rows())
+    part, rows = _with_rows(traced, names, lambda variable: own(run, variable, rows_only=True))
+    on_copies = _on_copies(part, [*names, *rows.touched], size, xla=not store.by_rows())
     shared = [name for name in names if store.roles[name] in (Role.WEIGHT, Role.STEP)]
     kept = [name for name in names if name not in shared]
 
@@ -59,7 +64,9 @@ def downpour(traced: TracedModel, size: int) -> Call:
         fetched = {name: store.by_name[name].read_value() for name in shared}
         copies = {name: _copy(run, store.by_name[name], value) for name, value in fetched.items()}
         copies |= {name: _kept(run, store.by_name[name]) for name in kept}
-        losses = on_copies(tensors, steps, [copies[name] for name in names])
+        copied = rows.fetch(tensors)
+        given = [copies[name] for name in names] + [copied.handles[name] for name in rows.touched]
+        losses = on_copies(tensors, steps, [*given, *(copied.numbers[name] for name in rows.placeholders)])
         for name in names:
             variable = store.by_name[name]
             after = tf.raw_ops.ReadVariableOp(resource=copies[name], dtype=variable.dtype)
@@ -67,10 +74,28 @@ def downpour(traced: TracedModel, size: int) -> Call:
                 variable.assign_add(after - fetched[name])
             elif name in kept:
                 variable.assign(after)
+        rows.push(copied)
         store.global_step.assign_add(tf.cast(steps, tf.int64))
         return losses
 
     return _over_stack(exchange, size)
+
+
+def _with_rows(
+    traced: TracedModel, names: Sequence[str], own_rows: Callable[[RowVariable], tf.Tensor]
+) -> tuple[Part, RowCopies]:
+    """A step as a function of the batch, the handles of variables by name, those of copies of rows, and the numbers of
+    those rows; and what makes the copies."""
+    handles, operations, without = traced.handles(), training_operations(traced), frozenset[str]()
+    while True:
+        rows = RowCopies(traced, lookups(traced, operations, without), own_rows)
+        given = [handles[name] for name in (*names, *rows.touched)]
+        feeds = [*traced.feeds, *given, *rows.placeholders.values()]
+        part = traced.part(traced.spec.loss, operations, feeds, rows.touched)
+        taken_whole = {traced.store.by_rows()[name].primary or name for name in part.moved} & set(rows.placeholders)
+        if not taken_whole:
+            return part, rows
+        without |= taken_whole
 
 
 def _over_stack(steps: Steps, size: int) -> Call:
@@ -116,7 +141,7 @@ def _loop(step: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor, size: int) -
 
 def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
     """One step on the servers' own variables; the global step grows by exactly one, atomically."""
-    step_handle = _inner_handles(traced).get("global_step")
+    step_handle = traced.handles().get("global_step")
     feeds = [*traced.feeds, *([step_handle] if step_handle is not None else [])]
     part = traced.part(traced.spec.loss, training_operations(traced), feeds=feeds)
     global_step = traced.store.global_step
@@ -131,12 +156,6 @@ def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
     return step
 
 
-def _inner_handles(traced: TracedModel) -> dict[str, tf.Tensor]:
-    """The placeholders of variables' handles in the graph, by the variables' names."""
-    names = traced.store.names_by_handle()
-    return {names[id(outer)]: inner for outer, inner in traced.graph.captures if id(outer) in names}
-
-
 def _copy(run: str, variable: tf.Variable, value: tf.Tensor) -> tf.Tensor:
     """A handle of the worker's own copy of a variable, set to a value."""
     handle = own(run, variable)
@@ -144,13 +163,14 @@ def _copy(run: str, variable: tf.Variable, value: tf.Tensor) -> tf.Tensor:
     return handle
 
 
-def own(run: str, variable: tf.Variable) -> tf.Tensor:
-    """A handle of the worker's own copy of a variable; a run has copies of its own."""
-    return tf.raw_ops.VarHandleOp(dtype=variable.dtype, shape=variable.shape, shared_name=f"{run}/{variable.name}")
+def own(run: str, variable: tf.Variable | RowVariable, rows_only: bool = False) -> tf.Tensor:
+    """A handle of the worker's own copy of a variable, or of some of its rows; a run has copies of its own."""
+    shape = tf.TensorShape([None, *variable.shape[1:]]) if rows_only else variable.shape
+    return tf.raw_ops.VarHandleOp(dtype=variable.dtype, shape=shape, shared_name=f"{run}/{variable.name}")
 
 
-def _on_copies(part: Callable[..., tf.Tensor], names: Sequence[str], size: int) -> Callable[..., tf.Tensor]:
-    """Steps of a worker on its copies, in one XLA program; called with stacks, the number of steps, and the copies."""
+def _on_copies(part: Callable[..., tf.Tensor], names: Sequence[str], size: int, xla: bool) -> Callable[..., tf.Tensor]:
+    """Steps of a worker on its copies, in one program; called with stacks, the number of steps, and the copies."""
     at = names.index("global_step") if "global_step" in names else None
 
     def run(tensors: Sequence[tf.Tensor], steps: tf.Tensor, copies: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -164,7 +184,7 @@ def _on_copies(part: Callable[..., tf.Tensor], names: Sequence[str], size: int) 
 
         return _loop(lambda index: step(*[tensor[index] for tensor in tensors]), steps, size)
 
-    return tf.function(run, jit_compile=True, autograph=False)
+    return tf.function(run, jit_compile=xla or None, autograph=False)
 
 
 def _kept(run: str, variable: tf.Variable) -> tf.Tensor:

@@ -7,7 +7,6 @@ are made, saved and restored a block at a time, where they are.
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -55,8 +54,22 @@ class Rows:
     def __len__(self) -> int:
         return len(self.devices)
 
-    def shard_of(self, row: int) -> int:
-        return bisect.bisect_right(self.bounds, row) - 1
+    def parted(self, ids: tf.Tensor, *others: tf.Tensor) -> tuple[list[tf.Tensor], list[list[tf.Tensor]]]:
+        """What goes to each run, in a graph.
+
+        Args:
+          ids: numbers of rows, [n].
+          others: [n, …], in the order of the ids.
+
+        Returns:
+          The numbers that the rows have in each run, and for each of the others what belongs to those rows.
+        """
+        if len(self) == 1:
+            return [ids], [[other] for other in others]
+        owner = tf.searchsorted(tf.constant(self.bounds[1:-1], ids.dtype), ids, side="right")
+        starts = tf.gather(tf.constant(self.bounds[:-1], ids.dtype), owner)
+        numbers = tf.dynamic_partition(ids - starts, owner, len(self))
+        return numbers, [tf.dynamic_partition(other, owner, len(self)) for other in others]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,10 +152,11 @@ class RowVariable:
       stand_in: the mark.
       name: of the variable.
       rows: where its rows are to be.
+      primary: the name of the variable that this one is an optimizer's slot of, row by row; None when it is none.
     """
 
-    def __init__(self, stand_in: tf.Variable, name: str, rows: Rows) -> None:
-        self.stand_in, self.name, self.rows = stand_in, name, rows
+    def __init__(self, stand_in: tf.Variable, name: str, rows: Rows, primary: str | None = None) -> None:
+        self.stand_in, self.name, self.rows, self.primary = stand_in, name, rows, primary
         self.shards: list[tf.Variable] = []
 
     @property
@@ -208,6 +222,32 @@ class RowVariable:
                 strides=[1],
                 value=tf.cast(values, self.dtype),
             )
+
+    def gather(self, ids: tf.Tensor) -> tf.Tensor:
+        """Rows by their numbers, [n], from where they are: [n, …]."""
+        numbers, (positions,) = self.rows.parted(ids, tf.range(tf.size(ids)))
+        found = [
+            self._at(shard, tf.raw_ops.ResourceGather, indices=numbers[shard], dtype=self.dtype)
+            for shard in range(len(self.rows))
+        ]
+        return found[0] if len(found) == 1 else tf.raw_ops.ParallelDynamicStitch(indices=positions, data=found)
+
+    def scatter_add(self, ids: tf.Tensor, values: tf.Tensor) -> None:
+        """Adds to rows, where they are."""
+        self._scatter(tf.raw_ops.ResourceScatterAdd, ids, values)
+
+    def scatter_update(self, ids: tf.Tensor, values: tf.Tensor) -> None:
+        """Sets rows, where they are."""
+        self._scatter(tf.raw_ops.ResourceScatterUpdate, ids, values)
+
+    def _scatter(self, write: Callable[..., Any], ids: tf.Tensor, values: tf.Tensor) -> None:
+        numbers, (parts,) = self.rows.parted(ids, values)
+        for shard in range(len(self.rows)):
+            self._at(shard, write, indices=numbers[shard], updates=parts[shard])
+
+    def _at(self, shard: int, call: Callable[..., Any], **arguments: Any) -> Any:
+        with tf.device(self.rows.devices[shard]):
+            return call(resource=self.shards[shard].handle, **arguments)
 
     def read_value(self) -> tf.Tensor:
         """All of it, which moves all of it."""

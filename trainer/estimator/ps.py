@@ -177,6 +177,8 @@ class ServerSteps:
         most = stack_steps(spec, limit)
         if push_every > 1:
             self.traced, self._call_steps = trace_model(spec, True), push_every
+            if self.traced.store.by_rows():  # of which only some are fetched, so that XLA knows no sizes
+                self.traced = trace_model(spec, False)
             call = calls.downpour(self.traced, push_every)
         else:
             self.traced, self._call_steps, call = _direct(trace_model, spec, min(limit or _CALL_STEPS, most))

@@ -263,9 +263,9 @@ class Copier:
                 return [self._tensors[id(tensor)] for tensor in op.inputs]
             case "Shape" if sharded.held.touched is None:
                 return [tf.constant(first.shape.as_list(), op.outputs[0].dtype)]
-            case "L2Loss":
+            case "L2Loss" if sharded.held.touched is None:
                 return [self._added(op, sharded)]
-            case "Sum" if _over_everything(op):
+            case "Sum" if sharded.held.touched is None and _over_everything(op):
                 return [self._added(op, sharded)]
             case kind if kind in _ELEMENTWISE:
                 return self._elementwise(op, sharded)
@@ -288,7 +288,7 @@ class Copier:
     def _lookup(self, held: Held, pieces: list[tf.Tensor] | None, ids: tf.Tensor) -> tf.Tensor:
         """Rows by their numbers: [*shape of ids, *shape of a row]."""
         flat = tf.reshape(ids, [-1])
-        positions, numbers, _ = self._parted(held, flat, tf.range(tf.size(flat)))
+        numbers, (positions,) = self._parted(held, flat, tf.range(tf.size(flat)))
         found = []
         for shard, device in enumerate(held.rows.devices):
             with tf.device(device or None):
@@ -304,23 +304,11 @@ class Copier:
 
     def _parted(
         self, held: Held, ids: tf.Tensor, *others: tf.Tensor
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor], list[list[tf.Tensor]]]:
-        """Flat ids and what belongs to them, for each holder.
-
-        Returns:
-          The parts of the first of `others`, the numbers of the rows in each holder, and the parts of all of `others`.
-        """
-        if held.touched is not None:
-            numbers = self._found(held, ids)
-            return [others[0]], [numbers], [[other] for other in others]
-        if len(held.rows) == 1:
-            return [others[0]], [ids], [[other] for other in others]
-        inner = tf.constant(held.rows.bounds[1:-1], ids.dtype)
-        owner = tf.searchsorted(inner, ids, side="right")
-        starts = tf.gather(tf.constant(held.rows.bounds[:-1], ids.dtype), owner)
-        numbers = tf.dynamic_partition(ids - starts, owner, len(held.rows))
-        parts = [tf.dynamic_partition(other, owner, len(held.rows)) for other in others]
-        return parts[0], numbers, parts
+    ) -> tuple[list[tf.Tensor], list[list[tf.Tensor]]]:
+        """As `Rows.parted`, and where only some rows are here, their places among those."""
+        if held.touched is None:
+            return held.rows.parted(ids, *others)
+        return [self._found(held, ids)], [[other] for other in others]
 
     def _found(self, held: Held, ids: tf.Tensor) -> tf.Tensor:
         """The places of rows among those that are here; an error when one is not."""
@@ -330,7 +318,7 @@ class Copier:
         missing = f"The step updates rows of {held.name} that it does not look up"
         check = tf.debugging.assert_equal(tf.gather(touched, places), wanted, missing)
         with tf.control_dependencies([check] if check is not None else []):
-            return tf.identity(places)
+            return tf.cast(places, ids.dtype)
 
     def _update(self, op: tf.Operation, first: Held) -> list[tf.Tensor] | None:
         """An operation that writes, done by each holder."""
@@ -351,8 +339,8 @@ class Copier:
         ids = self._plain(arguments["indices"], op)
         flat, row = tf.reshape(ids, [-1]), [-1, *first.shape[1:]]
         values = [tf.reshape(self._plain(arguments[name], op), row) for name in dealt]
-        _, numbers, parts = self._parted(first, flat, *(values or [flat]))
-        found: dict[str, Sequence[tf.Tensor]] = dict(zip(dealt, parts, strict=False))
+        numbers, parts = self._parted(first, flat, *values)
+        found: dict[str, Sequence[tf.Tensor]] = dict(zip(dealt, parts, strict=True))
         found["indices"] = numbers
         for name, tensor in arguments.items():
             if name not in found:
@@ -431,7 +419,7 @@ class Copier:
             return None
         held = alike[0]
         data, ids = (self._plain(tensor, op) for tensor in op.inputs[:2])
-        _, numbers, (parts,) = self._parted(held, ids, data)
+        numbers, (parts,) = self._parted(held, ids, data)
         if held.touched is None:
             sizes: Sequence[Any] = [tf.constant(size, op.inputs[2].dtype) for size in held.rows.sizes]
         else:

@@ -131,9 +131,11 @@ class Part:
 
     Attributes:
       variables: names of the variables that it reads or writes.
+      moved: names of those that are held by rows and that it takes whole nevertheless.
     """
 
     variables: frozenset[str]
+    moved: frozenset[str]
     _function: Any
     _fetches: Any
     _kept: Any  # lookup tables live as long as the object that made them
@@ -179,7 +181,7 @@ def _cut(
     cut._num_positional_args, cut._arg_keywords = len(feeds), [feed.op.name for feed in feeds]
     names = traced.store.names_by_handle()
     variables = frozenset(names[id(outer)] for outer, _ in captures if id(outer) in names)
-    return Part(variables, cut, fetches, traced.resources)
+    return Part(variables, copied.moved, cut, fetches, traced.resources)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +193,7 @@ class _Cut:
     feeds: list[tf.Tensor]
     captures: list[tuple[tf.Tensor, tf.Tensor]]
     needed: set[tf.Operation] = dataclasses.field(default_factory=set)
+    moved: frozenset[str] = frozenset()
 
 
 def _lifted(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, _: Mapping[int, Held]) -> _Cut:
@@ -213,8 +216,9 @@ def _by_rows(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, held: 
     copier.copy(cut.needed)
     tensors = [copier.tensor(tensor) for tensor in cut.tensors]
     operations = [copied for op in cut.operations for copied in copier.operations(op)]
+    moved = frozenset(name for name, _ in copier.moved)
     traced.store.say_moved(copier.moved)
-    return _Cut(tensors, operations, feeds, [*captures, *copier.captures])
+    return _Cut(tensors, operations, feeds, [*captures, *copier.captures], moved=moved)
 
 
 def _held(

@@ -172,8 +172,8 @@ class VariableStore:
             return None
         given = {key: settings[key] for key in _STAND_IN_SETTINGS if key in settings}
         stand_in = UninitializedVariable(name=name, shape=start.shape, dtype=start.dtype, **given)
-        held = RowVariable(stand_in, name, rows)
-        self._unsettled[name] = _Unsettled(held, start, primary)
+        held = RowVariable(stand_in, name, rows, primary if near is not None else None)
+        self._unsettled[name] = _Unsettled(held, start)
         return held
 
     def say_moved(self, moved: Iterable[tuple[str, str]]) -> None:
@@ -194,7 +194,7 @@ class VariableStore:
         """
         inner = {id(outer): inside for outer, inside in graph.captures}
         for name, unsettled in self._unsettled.items():
-            held, near = unsettled.variable, self.by_name.get(unsettled.primary or "")
+            held, near = unsettled.variable, self.by_name.get(unsettled.variable.primary or "")
             handle = inner.get(id(held.handle))
             users = handle.consumers() if handle is not None else []
             rows = near.rows if isinstance(near, RowVariable) else self._rows_in_use(unsettled, users)
@@ -208,7 +208,7 @@ class VariableStore:
     def _rows_in_use(self, unsettled: _Unsettled, users: list[tf.Operation]) -> Rows:
         """Where the rows go; to one place where something takes the variable as it is, or it is a part already."""
         held = unsettled.variable
-        slots = [other.variable for other in self._unsettled.values() if other.primary == held.name]
+        slots = [other.variable for other in self._unsettled.values() if other.variable.primary == held.name]
         whole = next((op for op in users if not takes_by_rows(op)), None)
         if len(held.rows) == 1 or (whole is None and held.stand_in._save_slice_info is None):
             return held.rows
@@ -229,7 +229,7 @@ class VariableStore:
         held = unsettled.variable
         settings = {"trainable": held.stand_in.trainable, "constraint": held.stand_in.constraint}
         with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
-            variable = self._made(name, _evaluated(unsettled.start.plain), settings, unsettled.primary)
+            variable = self._made(name, _evaluated(unsettled.start.plain), settings, held.primary)
         if held.stand_in._save_slice_info is not None:
             variable._set_save_slice_info(held.stand_in._save_slice_info)
         self.by_name[name] = variable
@@ -252,12 +252,10 @@ class _Unsettled:
     Attributes:
       variable: without rows.
       start: its initial value.
-      primary: the name of the variable that it is a slot of and lives with; None when it is none.
     """
 
     variable: RowVariable
     start: Source
-    primary: str | None
 
 
 class _Trace:
