@@ -1,4 +1,7 @@
-"""One process of a cluster that TF_CONFIG describes: the course's job, in tf.estimator 2.15 or in `trainer`."""
+"""One process of a cluster that TF_CONFIG describes: the course's job, in tf.estimator 2.15 or in `trainer`.
+
+The chief evaluates in neither: tf.estimator's leaves that to an evaluator, and ours is told that there is one.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ def main() -> None:
     for name in ("steps", "size", "batch_size", "push_every"):
         parser.add_argument(f"--{name}", type=int, required=True)
     args = parser.parse_args()
-    settings = {"push_every": args.push_every} if tf_estimator.__name__.startswith("trainer") else {}
+    ours = tf_estimator.__name__.startswith("trainer")
+    settings = {"push_every": args.push_every, "separate_evaluator": True} if ours else {}
     config = tf_estimator.RunConfig(save_checkpoints_steps=args.steps // 2, log_step_count_steps=None, **settings)
     params = {"size": args.size, "optimizer": "sgd", "learning_rate": 0.01}
     estimator = tf_estimator.Estimator(course_lstm, args.model_dir, config, params)

@@ -18,42 +18,46 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks import reference
 from benchmarks.sines import waves, write_csv
 
-JOBS = ("chief", "worker", "ps")
+JOBS = {"chief": 1, "worker": 1, "ps": 1}
 PATIENCE_SECS = 300
-WORKLOADS = {"LSTM(3), batch 20": (3, 20, 2_000), "LSTM(128), batch 256": (128, 256, 400)}
+WORKLOADS = {"LSTM(3), batch 20": (3, 20, 4_000), "LSTM(128), batch 256": (128, 256, 400)}
 
 
-def addresses() -> dict[str, list[str]]:
-    """A free loopback address for each job."""
+def addresses(jobs: Mapping[str, int]) -> dict[str, list[str]]:
+    """Free loopback addresses, as many for each job as it has processes."""
     with contextlib.ExitStack() as stack:
-        ends = [stack.enter_context(socket.socket()) for _ in JOBS]
-        for end in ends:
+        ends = {job: [stack.enter_context(socket.socket()) for _ in range(count)] for job, count in jobs.items()}
+        for end in (end for ends in ends.values() for end in ends):
             end.bind(("127.0.0.1", 0))
-        return {job: [f"127.0.0.1:{end.getsockname()[1]}"] for job, end in zip(JOBS, ends, strict=True)}
+        return {job: [f"127.0.0.1:{end.getsockname()[1]}" for end in ends] for job, ends in ends.items() if ends}
 
 
 @contextlib.contextmanager
-def cluster(python: str, arguments: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The processes of a job; the chief is handed out, and all are ended at the close."""
-    spec, command = addresses(), [python, "-m", "benchmarks.cluster_member", *arguments]
-    started = {}
+def cluster(
+    python: str, arguments: Sequence[str], jobs: Mapping[str, int] = JOBS
+) -> Iterator[dict[str, list[subprocess.Popen[bytes]]]]:
+    """The processes of a job, handed out by task type; all are ended at the close."""
+    spec, command = addresses(jobs), [python, "-m", "benchmarks.cluster_member", *arguments]
+    started: dict[str, list[subprocess.Popen[bytes]]] = {job: [] for job in spec}
     try:
-        for job in JOBS:
-            environ = {"TF_CONFIG": json.dumps({"cluster": spec, "task": {"type": job, "index": 0}})}
-            started[job] = subprocess.Popen(
+        for job, index in ((job, index) for job, ends in spec.items() for index in range(len(ends))):
+            environ = {"TF_CONFIG": json.dumps({"cluster": spec, "task": {"type": job, "index": index}})}
+            process = subprocess.Popen(
                 command,
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.getcwd(), **environ},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        yield started["chief"]
+            started[job].append(process)
+        yield started
     finally:
-        for process in started.values():
+        for process in (process for processes in started.values() for process in processes):
             process.kill()
             process.wait()
 
@@ -65,16 +69,21 @@ def rate(python: str, csv: str, workload: tuple[int, int, int], push_every: int)
     with tempfile.TemporaryDirectory() as home:
         arguments = [f"--model_dir={home}", f"--csv={csv}", f"--steps={steps}", f"--size={size}"]
         arguments += [f"--batch_size={batch_size}", f"--push_every={push_every}"]
-        with cluster(python, arguments) as chief:
-            if chief.wait(timeout=PATIENCE_SECS):
-                raise RuntimeError(f"The chief of {python} ended with {chief.returncode}")
-        saved = sorted((int(file.stem.split("-")[1]), file.stat().st_mtime) for file in _indexes(home))
+        with cluster(python, arguments) as processes:
+            chief = processes["chief"][0]
+            deadline = time.time() + PATIENCE_SECS
+            while len(saved := saves(home)) < 3 or saved[-1][0] < steps:
+                if chief.poll() or time.time() > deadline:
+                    raise RuntimeError(f"The chief of {python} ended with {chief.poll()}, with checkpoints at {saved}")
+                time.sleep(0.1)
         (first, began), (last, ended) = saved[-2:]
         return (last - first) / (ended - began)
 
 
-def _indexes(home: str) -> list[pathlib.Path]:
-    return list(pathlib.Path(home).glob("model.ckpt-*.index"))
+def saves(home: str) -> list[tuple[int, float]]:
+    """Steps of the checkpoints so far, and when they were written."""
+    files = pathlib.Path(home).glob("model.ckpt-*.index")
+    return sorted((int(file.stem.split("-")[1]), file.stat().st_mtime) for file in files)
 
 
 def main() -> None:
