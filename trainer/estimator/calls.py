@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from trainer.estimator.partitions import RowVariable
 from trainer.estimator.touched import RowCopies, lookups
 from trainer.estimator.tracing import Part, TracedModel, training_operations
 from trainer.estimator.variables import Role
+
+log = logging.getLogger("trainer")
 
 Call = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """Takes the iterator and the steps that are wanted; gives the steps made, int32 [], and their losses, padded."""
@@ -56,7 +59,9 @@ def downpour(traced: TracedModel, size: int) -> Call:
     used = traced.part(traced.spec.loss, training_operations(traced)).variables | {"global_step"}
     names = sorted(name for name in used if name in handles and name not in store.by_rows())
     part, rows = _with_rows(traced, names, lambda variable: own(run, variable, rows_only=True))
-    on_copies = _on_copies(part, [*names, *rows.touched], size, xla=not store.by_rows())
+    on_copies = _on_copies(part, [*names, *rows.touched], size)
+    if not store.by_rows():
+        on_copies = _compiled(on_copies, traced, [store.by_name[name] for name in names], size)
     shared = [name for name in names if store.roles[name] in (Role.WEIGHT, Role.STEP)]
     kept = [name for name in names if name not in shared]
 
@@ -169,8 +174,8 @@ def own(run: str, variable: tf.Variable | RowVariable, rows_only: bool = False) 
     return tf.raw_ops.VarHandleOp(dtype=variable.dtype, shape=shape, shared_name=f"{run}/{variable.name}")
 
 
-def _on_copies(part: Callable[..., tf.Tensor], names: Sequence[str], size: int, xla: bool) -> Callable[..., tf.Tensor]:
-    """Steps of a worker on its copies, in one program; called with stacks, the number of steps, and the copies."""
+def _on_copies(part: Callable[..., tf.Tensor], names: Sequence[str], size: int) -> Callable[..., tf.Tensor]:
+    """Steps of a worker on its copies; called with stacks, the number of steps, and the copies."""
     at = names.index("global_step") if "global_step" in names else None
 
     def run(tensors: Sequence[tf.Tensor], steps: tf.Tensor, copies: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -184,7 +189,23 @@ def _on_copies(part: Callable[..., tf.Tensor], names: Sequence[str], size: int, 
 
         return _loop(lambda index: step(*[tensor[index] for tensor in tensors]), steps, size)
 
-    return tf.function(run, jit_compile=xla or None, autograph=False)
+    return run
+
+
+def _compiled(
+    run: Callable[..., tf.Tensor], traced: TracedModel, variables: Sequence[tf.Variable], size: int
+) -> Callable[..., tf.Tensor]:
+    """Steps on copies as one XLA program, or as they are where XLA does not compile them."""
+    program = tf.function(run, jit_compile=True, autograph=False)
+    copies = [tf.Variable(tf.zeros(variable.shape, variable.dtype)) for variable in variables]
+    stacks = [tf.zeros([size, *feed.shape], feed.dtype) for feed in traced.feeds]
+    try:
+        program.experimental_get_compiler_ir(stacks, tf.constant(1), [copy.handle for copy in copies])(stage="hlo")
+    except (ValueError, tf.errors.OpError) as error:
+        why = str(error).strip().splitlines()[0][:200]
+        log.info("XLA cannot compile this model function, so its steps run as a graph: %s", why)
+        return run
+    return program
 
 
 def _kept(run: str, variable: tf.Variable) -> tf.Tensor:
