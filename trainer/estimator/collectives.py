@@ -1,7 +1,7 @@
-"""Sums over synchronous workers, inside graphs and between device calls.
+"""Sums over devices that train in step, inside graphs, and between device calls over the processes that have them.
 
-The runtime is that of `tf.distribute.MultiWorkerMirroredStrategy`: its grpc servers, its group of workers, its watch
-over peers that are gone.
+The runtime of several processes is that of `tf.distribute.MultiWorkerMirroredStrategy`: its grpc servers, its group of
+workers, its watch over peers that are gone.
 What a step exchanges is packed into one vector, so that it costs one collective a step.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,9 @@ from tensorflow.python.ops import collective_ops
 from trainer.job.cluster import Cluster
 from trainer.job.errors import JobError, UsageError
 
-_GROUP = 1
+_PROCESSES, _MEMBERS = 1, 1_000_001
+_DEVICE_GROUPS = itertools.count(2_000_001)
+_FIRST_INSTANCE = 1000
 _SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
 _MOST_BITS = 64
 
@@ -54,8 +57,106 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
         ) from error
 
 
-class Group:
-    """The chief and the workers of a synchronous job.
+def own_devices(process: str = "") -> list[str]:
+    """The names of the devices of a process that train: its GPUs, else its logical CPUs (one, as a rule).
+
+    Args:
+      process: of a cluster, whose devices TensorFlow lists all; empty for the only one there is.
+    """
+    for kind in ("GPU", "CPU"):
+        names = [device.name for device in tf.config.list_logical_devices(kind) if process in device.name]
+        if names:
+            return names
+    return []
+
+
+class Member:
+    """A device that sums with the other members of its group, inside graphs.
+
+    Args:
+      device: where it computes, and where its part of a sum is.
+      size: how many members there are.
+      key: the group's own, the same for all members.
+    """
+
+    def __init__(self, device: str, size: int, key: int) -> None:
+        self.device, self._size, self._key = device, size, key
+        self._instances = itertools.count(_FIRST_INSTANCE)
+        self._last: tf.Operation | None = None
+
+    def sum(self, vector: tf.Tensor) -> tf.Tensor:
+        """The sum over all members of a vector that has the same length in each.
+
+        Called in a graph, in the same order by every member; the sums of a graph are made in that order.
+        """
+        before = [self._last] if self._last is not None and self._last.graph is vector.graph else []
+        with tf.control_dependencies(before):
+            total = reduced(vector, self.device, self._size, self._key, next(self._instances))
+        self._last = total.op
+        return total
+
+
+def reduced(vector: tf.Tensor, device: str, size: int, key: int, instance: int) -> tf.Tensor:
+    """The sum of what the members of a group give under one instance key; NCCL makes it on GPUs."""
+    hint = "NCCL" if "GPU" in device.upper() else "RING"
+    with tf.device(device):
+        return collective_ops.all_reduce_v2(
+            vector, size, key, instance, merge_op="Add", final_op="Id", communication_hint=hint
+        )
+
+
+class Group(Protocol):
+    """Devices that train in step.
+
+    Attributes:
+      size: how many processes they belong to.
+      index: the number of this process.
+      is_chief: whether it is the one that saves.
+      members: its own devices.
+      host: its device that holds batches.
+    """
+
+    size: int
+    index: int
+    is_chief: bool
+    members: Sequence[Member]
+    host: str
+
+    def gather(self, values: Sequence[float]) -> np.ndarray:
+        """What every process gave: float64 [processes, values]; called between device calls by all of them."""
+
+    def from_chief(self, variables: Sequence[tf.Variable]) -> None:
+        """Sets numeric variables to the chief's values."""
+
+
+class Devices:
+    """Several devices of one process.
+
+    Args:
+      names: of the devices, two at least.
+    """
+
+    size, index, is_chief, host = 1, 0, True, "/device:CPU:0"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        key = _key_of(tuple(names))
+        self.members: Sequence[Member] = [Member(name, len(names), key) for name in names]
+
+    def gather(self, values: Sequence[float]) -> np.ndarray:
+        return np.array([values], np.float64)
+
+    def from_chief(self, variables: Sequence[tf.Variable]) -> None:
+        """There is no other process that has other values."""
+
+
+@functools.cache
+def _key_of(names: tuple[str, ...]) -> int:
+    """A key for a group of devices of this process, no other group's."""
+    return next(_DEVICE_GROUPS)
+
+
+class Processes:
+    """The devices of the chief and the workers of a synchronous job: all the GPUs of each, else its CPU.
 
     Args:
       cluster: whose chief and workers train together; building a Group waits for all of them.
@@ -66,19 +167,21 @@ class Group:
         self.strategy = strategy or join(cluster)
         self.size, self.index = cluster.num_worker_replicas, cluster.global_id_in_cluster or 0
         self.is_chief = cluster.is_chief
-        self._device = f"/job:{cluster.task_type}/replica:0/task:{cluster.task_id}/device:CPU:0"
-        self._keys = itertools.count(1000)
+        process = f"/job:{cluster.task_type}/replica:0/task:{cluster.task_id}"
+        self.host = f"{process}/device:CPU:0"
         self._sum_of = functools.cache(self._eager_sum)
+        names = own_devices(process)
+        self._check_as_many(len(names))
+        self.members: Sequence[Member] = [Member(name, self.size * len(names), _MEMBERS) for name in names]
 
-    def sum(self, vector: tf.Tensor) -> tf.Tensor:
-        """The sum over all processes of a vector that has the same length in each; called in a graph, in the same
-        order everywhere."""
-        return self._reduced(vector, next(self._keys))
-
-    def _reduced(self, vector: tf.Tensor, key: int) -> tf.Tensor:
-        with tf.device(self._device):
-            return collective_ops.all_reduce_v2(
-                vector, self.size, _GROUP, key, merge_op="Add", final_op="Id", communication_hint="RING"
+    def _check_as_many(self, devices: int) -> None:
+        """Every process counts as many examples a step, so each has as many devices."""
+        counts = [int(count) for count in self.gather([devices])[:, 0]]
+        if len(set(counts)) > 1:
+            raise UsageError(
+                f"The processes of the synchronous job have {', '.join(map(str, counts))} devices",
+                "Each process trains on as many as the others",
+                "Hide the surplus with CUDA_VISIBLE_DEVICES",
             )
 
     def _sum_now(self, vector: tf.Tensor) -> tf.Tensor:
@@ -94,7 +197,7 @@ class Group:
 
     def _eager_sum(self, dtype: tf.DType, bits: int) -> Callable[[tf.Tensor], tf.Tensor]:
         key = 1 + _SUMMED.index(dtype) * _MOST_BITS + bits
-        call = tf.function(lambda vector: self._reduced(vector, key), autograph=False)
+        call = tf.function(lambda vector: reduced(vector, self.host, self.size, _PROCESSES, key), autograph=False)
         return call.get_concrete_function(tf.TensorSpec([1 << bits], dtype))
 
     def gather(self, values: Sequence[float]) -> np.ndarray:

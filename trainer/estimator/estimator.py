@@ -205,14 +205,14 @@ class Estimator:
         assert strategy is not None
         store = strategy.store(config.tf_random_seed, self._initial_values, afresh=latest is None)
 
-        def trace_model(spec: Any, xla: bool) -> TracedModel:
-            return self._trace(ModeKeys.TRAIN, spec, store, xla)
+        def trace_into(spec: Any, variables: VariableStore, xla: bool) -> TracedModel:
+            return self._trace(ModeKeys.TRAIN, spec, variables, xla)
 
         def dataset_fn(context: tf.distribute.InputContext) -> tf.data.Dataset:
             return self._dataset(input_fn, ModeKeys.TRAIN, context)
 
         position = latest if self._resumes_position else None
-        steps = strategy.steps(dataset_fn, trace_model, config, position, stop_at)
+        steps = strategy.steps(dataset_fn, trace_into, config, position, stop_at)
         self._set_variables(store, latest, set(store.saved()))
         strategy.share(store)
         if not config.is_chief:

@@ -30,9 +30,10 @@ class RunConfig:
       keep_checkpoint_max: how many of the newest checkpoints stay; 0 or None keeps all.
       keep_checkpoint_every_n_hours: one checkpoint of every so many hours stays for good.
       log_step_count_steps: steps between records of the speed; 0 or None for none.
-      train_distribute: a `tf.distribute.Strategy` of one device, of parameter servers or of several workers; None lets
-        `strategy` say.
-      eval_distribute: evaluation takes one device; None, or a strategy of one.
+      train_distribute: a `tf.distribute` strategy: OneDeviceStrategy, MirroredStrategy, MultiWorkerMirroredStrategy or
+        ParameterServerStrategy; None lets `strategy` say, and takes all GPUs of a process. Each device takes batches of
+        its own from the input function, as in tf.estimator: a step on n devices is one on n batches.
+      eval_distribute: evaluation takes one device, whatever devices of one process a strategy here names.
       steps_per_loop: the most steps in one device call; None chooses.
       strategy: `auto` (parameter servers if the cluster has any, else synchronous workers if it has any, else local),
         `local`, `ps` or `sync`.
@@ -81,7 +82,7 @@ class RunConfig:
                 f"RunConfig was given eval_distribute={self.eval_distribute!r}. Evaluation takes one device. "
                 "Leave it out"
             )
-        _kind(self.train_distribute, "train_distribute")
+        _check_given(self.train_distribute, self._cluster)
 
     def replace(self, **changes: Any) -> RunConfig:
         """A copy with some settings changed, in the same cluster. A new cadence of saving takes the place of the other.
@@ -113,7 +114,7 @@ class RunConfig:
         """`local`, `ps` or `sync`: how the processes of the job share the work."""
         given = _kind(self.train_distribute, "train_distribute")
         if given is not None:
-            return given
+            return "local" if given == "sync" and self._cluster.is_local else given
         if self.strategy != "auto":
             return self.strategy
         if self._cluster.is_local or self._cluster.is_evaluator:
@@ -206,11 +207,26 @@ def _check_strategy(strategy: str, cluster: Cluster) -> None:
         )
 
 
+def _check_given(strategy: Any, cluster: Cluster) -> None:
+    """A strategy of a person's is for as many processes as the cluster has."""
+    kind = _kind(strategy, "train_distribute")
+    if kind == "local" and cluster.num_worker_replicas > 1:
+        raise ValueError(
+            f"RunConfig was given train_distribute={strategy!r}, and {cluster.num_worker_replicas} processes train. "
+            "It is for the devices of one process. Take MultiWorkerMirroredStrategy, or leave it out"
+        )
+    if kind == "ps" and not (cluster.is_evaluator or cluster.num_ps_replicas):
+        raise ValueError(
+            f"RunConfig was given train_distribute={strategy!r} in a cluster without parameter servers. "
+            "It takes a cluster with ps and workers. Add them to TF_CONFIG, or leave it out"
+        )
+
+
 def _kind(strategy: Any, name: str) -> str | None:
     """Which of our ways a `tf.distribute.Strategy` asks for; None for none.
 
     Raises:
-      ValueError: something else, or several devices of one process.
+      ValueError: something else.
     """
     if strategy is None:
         return None
@@ -219,9 +235,10 @@ def _kind(strategy: Any, name: str) -> str | None:
         return "ps"
     if "CollectiveAllReduceStrategy" in kinds:
         return "sync"
-    if getattr(strategy, "num_replicas_in_sync", None) == 1:
+    if "MirroredStrategy" in kinds or getattr(strategy, "num_replicas_in_sync", None) == 1:
         return "local"
     raise ValueError(
-        f"RunConfig was given {name}={strategy!r}. It takes a tf.distribute strategy of one device, "
-        "of parameter servers or of several workers. Leave it out: the cluster of TF_CONFIG says how to train"
+        f"RunConfig was given {name}={strategy!r}. It takes OneDeviceStrategy, MirroredStrategy, "
+        "MultiWorkerMirroredStrategy or ParameterServerStrategy of tf.distribute. "
+        "Leave it out: the cluster of TF_CONFIG and the devices of this process say how to train"
     )

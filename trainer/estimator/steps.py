@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,7 +72,7 @@ def fetches_of(traced: TracedModel) -> dict[str, tf.Tensor]:
     return fetches
 
 
-def _step_function(traced: TracedModel) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+def step_function(traced: TracedModel) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
     """One step on one batch: the loss before the update, and the fetches. The global step counts exactly one."""
     part = traced.part([traced.spec.loss, fetches_of(traced)], training_operations(traced))
     global_step = traced.store.global_step
@@ -119,6 +119,7 @@ def make(
     save_steps: int | None,
     position: str | None,
     compiled: Compiled | None = None,
+    device: str | None = None,
 ) -> Steps:
     """The kind of loop that suits the data.
 
@@ -129,21 +130,33 @@ def make(
       save_steps: steps between checkpoints; None where they do not count steps.
       position: the checkpoint whose position in the data to go on from; None to start at the first batch.
       compiled: what an earlier training compiled, used again where it fits; takes what this one compiles.
+      device: where the steps run; None for TensorFlow's choice.
     """
     spec = dataset.element_spec
     if stackable(spec):
         stacked = StackedBatches(dataset, stack_steps(spec, limit, save_steps))
         if position:
             stacked.restore(position)
-        return StackedSteps(stacked, spec, trace_model, compiled)
+        return StackedSteps(stacked, spec, trace_model, compiled, device)
     iterated = IteratedBatches(dataset)
     if position:
         iterated.restore(position)
-    return IteratedSteps(iterated, spec, trace_model, limit)
+    return IteratedSteps(iterated, spec, trace_model, limit, device)
 
 
-class _OwnSteps:
-    """What steps of one process alone have in common."""
+def static_spec(element_spec: Any, widths: Sequence[int] | None) -> Any:
+    """The element spec with the first dimensions that the data have; as it is where they are not known."""
+    if widths is None:
+        return element_spec
+    static = [
+        tf.TensorSpec([width, *spec.shape[1:]] if spec.shape.rank else [], spec.dtype)
+        for width, spec in zip(widths, tf.nest.flatten(element_spec), strict=True)
+    ]
+    return tf.nest.pack_sequence_as(element_spec, static)
+
+
+class OwnSteps:
+    """What steps over the pipeline of this process have in common."""
 
     traced: TracedModel
     batches: StackedBatches | IteratedBatches
@@ -158,22 +171,26 @@ class _OwnSteps:
         return room, stop
 
 
-class StackedSteps(_OwnSteps):
+class StackedSteps(OwnSteps):
     """Steps over stacks of batches, compiled by XLA where it can."""
 
-    compiles = True
     batches: StackedBatches
 
     def __init__(
-        self, batches: StackedBatches, element_spec: Any, trace_model: TraceModel, compiled: Compiled | None = None
+        self,
+        batches: StackedBatches,
+        element_spec: Any,
+        trace_model: TraceModel,
+        compiled: Compiled | None = None,
+        device: str | None = None,
     ) -> None:
-        self.batches, self._spec, self._trace_model = batches, element_spec, trace_model
+        self.batches, self._spec, self._trace_model, self._device = batches, element_spec, trace_model, device
         self._compiled = compiled or Compiled()
         batches.peek()
         self._widths = batches.widths
         self._others = 0
         strings = any(spec.dtype == tf.string for spec in tf.nest.flatten(element_spec))
-        self._use(self._reused() or self._built(self.compiles and not strings))
+        self._use(self._reused() or self._built(xla=not strings))
 
     def _use(self, program: Program) -> None:
         self._program = program
@@ -184,16 +201,17 @@ class StackedSteps(_OwnSteps):
         earlier = self._compiled.program
         if earlier is None:
             return None
-        self.traced = self._trace_model(self._static_spec(), earlier.xla)
+        self.traced = self._trace_model(static_spec(self._spec, self._widths), earlier.xla)
         return earlier if self._fingerprint() == earlier.fingerprint else None
 
     def _built(self, xla: bool) -> Program:
         """A program of the model function as it is now."""
-        self.traced = self._trace_model(self._static_spec(), xla)
+        self.traced = self._trace_model(static_spec(self._spec, self._widths), xla)
         if xla and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
             log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
             return self._built(xla=False)
-        run = _stack_loop(_step_function(self.traced), fetches_of(self.traced), xla)
+        loop = stack_loop(step_function(self.traced), fetches_of(self.traced))
+        run = _for_each_shape(tf.function(loop, jit_compile=True if xla else None, autograph=False))
         self._compiled.program = Program(self._fingerprint(), xla, run)
         return self._compiled.program
 
@@ -201,17 +219,11 @@ class StackedSteps(_OwnSteps):
         fetches = {repr(self._spec): self.traced.spec.loss, **fetches_of(self.traced)}
         return fingerprint.of(self.traced, fetches, training_operations(self.traced))
 
-    def _static_spec(self) -> Any:
-        """The element spec with the batch size that the data have."""
-        if self._widths is None:
-            return self._spec
-        static = [
-            tf.TensorSpec([width, *spec.shape[1:]] if spec.shape.rank else [], spec.dtype)
-            for width, spec in zip(self._widths, tf.nest.flatten(self._spec), strict=True)
-        ]
-        return tf.nest.pack_sequence_as(self._spec, static)
-
     def run(self, num_steps: int) -> CallResult:
+        with tf.device(self._device):
+            return self._run(num_steps)
+
+    def _run(self, num_steps: int) -> CallResult:
         stack = self.batches.peek()
         if stack is None:
             return CallResult(np.zeros([0], np.float32), {}, True)
@@ -251,7 +263,7 @@ class StackedSteps(_OwnSteps):
         if self._program.run_short is None:
             short = self._trace_model(self._spec, False)
             specs = [tf.TensorSpec(spec.shape, spec.dtype) for spec in tf.nest.flatten(self._spec)]
-            step = tf.function(_step_function(short), autograph=False)
+            step = tf.function(step_function(short), autograph=False)
             self._program.run_short = step.get_concrete_function(*specs)
         loss, results = self._program.run_short(*stack.batch())
         self.batches.take(1)
@@ -272,9 +284,14 @@ def _shapes(fetches: Mapping[str, tf.Tensor]) -> dict[str, tf.TensorShape]:
     return {key: tensor.shape for key, tensor in fetches.items()}
 
 
-def _stack_loop(step: Callable[..., Any], fetches: Mapping[str, tf.Tensor], xla: bool) -> Callable[..., Any]:
-    def run(tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
-        size = tensors[0].shape[0]
+def stack_loop(step: Callable[..., Any], fetches: Mapping[str, tf.Tensor]) -> Callable[..., Any]:
+    """A function of stacked tensors [steps, …], start and stop that makes the steps from start up to stop.
+
+    It gives the losses, float32 [steps], and the fetches of the last step.
+    """
+
+    def run(tensors: Sequence[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
+        size = tf.shape(tensors[0])[0] if tensors[0].shape[0] is None else tensors[0].shape[0]
 
         def body(index: tf.Tensor, losses: tf.TensorArray, _: Any) -> Any:
             loss, results = step(*[part[index] for part in tensors])
@@ -291,7 +308,7 @@ def _stack_loop(step: Callable[..., Any], fetches: Mapping[str, tf.Tensor], xla:
         )
         return losses.stack(), results
 
-    return _for_each_shape(tf.function(run, jit_compile=True if xla else None, autograph=False))
+    return run
 
 
 def _for_each_shape(function: Any) -> Callable[..., Any]:
@@ -307,17 +324,24 @@ def _for_each_shape(function: Any) -> Callable[..., Any]:
     return call
 
 
-class IteratedSteps(_OwnSteps):
+class IteratedSteps(OwnSteps):
     """Steps over batches that the loop pulls from the pipeline itself."""
 
     how = "a graph loop that pulls its batches"
 
-    def __init__(self, batches: IteratedBatches, element_spec: Any, trace_model: TraceModel, limit: int | None) -> None:
+    def __init__(
+        self,
+        batches: IteratedBatches,
+        element_spec: Any,
+        trace_model: TraceModel,
+        limit: int | None,
+        device: str | None = None,
+    ) -> None:
         self.batches = self._iterated = batches
-        self._most = limit or 100
+        self._most, self._device = limit or 100, device
         self.traced = trace_model(element_spec, False)
         self._fetches = fetches_of(self.traced)
-        self._run = tf.function(self._loop(_step_function(self.traced)), autograph=False).get_concrete_function(
+        self._run = tf.function(self._loop(step_function(self.traced)), autograph=False).get_concrete_function(
             batches.iterator, tf.TensorSpec([], tf.int32)
         )
 
@@ -345,7 +369,8 @@ class IteratedSteps(_OwnSteps):
         return run
 
     def run(self, num_steps: int) -> CallResult:
-        count, more, losses, results = self._run(self._iterated.iterator, tf.constant(min(num_steps, self._most)))
+        with tf.device(self._device):
+            count, more, losses, results = self._run(self._iterated.iterator, tf.constant(min(num_steps, self._most)))
         made = int(count)
         self._iterated.consumed += made
         return CallResult(losses.numpy()[:made], {key: value.numpy() for key, value in results.items()}, not bool(more))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -12,11 +13,13 @@ from tensorflow.python.ops import variable_scope
 
 from trainer.estimator import ps, steps, sync
 from trainer.estimator.batches import StackedBatches, stack_steps, stackable
-from trainer.estimator.collectives import Group
+from trainer.estimator.collectives import Devices, Group, Processes, own_devices
 from trainer.estimator.run_config import RunConfig
 from trainer.estimator.steps import Steps, TraceModel
+from trainer.estimator.tracing import TracedModel
 from trainer.estimator.variables import VariableStore
 
+TraceInto = Callable[[Any, VariableStore, bool], TracedModel]
 DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
 
@@ -24,6 +27,7 @@ class Strategy(abc.ABC):
     """Where variables live and who makes steps."""
 
     scope: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    _store: VariableStore | None = None
 
     def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
         """Where the variables of a training are.
@@ -33,13 +37,19 @@ class Strategy(abc.ABC):
           initial_values: by name.
           afresh: whether they start at their initial values; else a checkpoint sets every one of them.
         """
-        return VariableStore(seed, initial_values, self.scope)
+        self._store = VariableStore(seed, initial_values, self.scope)
+        return self._store
+
+    def _tracing(self, trace: TraceInto) -> TraceModel:
+        """Traces with the variables of this training."""
+        assert self._store is not None  # asked for before
+        return functools.partial(_into, trace, self._store)
 
     @abc.abstractmethod
     def steps(
         self,
         dataset_fn: DatasetFn,
-        trace_model: TraceModel,
+        trace: TraceInto,
         config: RunConfig,
         position: str | None,
         stop_at: int | None,
@@ -48,7 +58,7 @@ class Strategy(abc.ABC):
 
         Args:
           dataset_fn: makes the share of the data that an input context names.
-          trace_model: traces the model function.
+          trace: traces the model function for an element spec, with the variables of a store, for XLA or not.
           config: of the run.
           position: the checkpoint whose place in the data to go on from; None to start at the first batch.
           stop_at: the global step to end at; None for the end of the data.
@@ -63,56 +73,78 @@ class Strategy(abc.ABC):
 
 
 class Alone(Strategy):
-    """One process, one device. What it compiled for one training serves the next one of the same model."""
+    """One process, one device. What it compiled for one training serves the next one of the same model.
 
-    def __init__(self) -> None:
-        self._store: VariableStore | None = None
-        self._compiled = steps.Compiled()
+    Args:
+      device: its name; None for TensorFlow's choice.
+    """
+
+    def __init__(self, device: str | None = None) -> None:
+        self._device, self._compiled = device, steps.Compiled()
+        self.scope = functools.partial(tf.device, device)
 
     def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
         if afresh or self._store is None:
-            self._store, self._compiled = super().store(seed, initial_values, afresh), steps.Compiled()
+            self._compiled = steps.Compiled()
+            return super().store(seed, initial_values, afresh)
         return self._store
 
     def steps(
         self,
         dataset_fn: DatasetFn,
-        trace_model: TraceModel,
+        trace: TraceInto,
         config: RunConfig,
         position: str | None,
         stop_at: int | None,
     ) -> Steps:
         dataset = dataset_fn(tf.distribute.InputContext())
-        save_steps = config.save_checkpoints_steps
-        return steps.make(dataset, trace_model, config.steps_per_loop, save_steps, position, self._compiled)
+        limit, save_steps = config.steps_per_loop, config.save_checkpoints_steps
+        traced = self._tracing(trace)
+        return steps.make(dataset, traced, limit, save_steps, position, self._compiled, self._device)
 
 
 class Synchronous(Strategy):
-    """Chief and workers in step, each with a share of the data."""
+    """Devices in step, of one process or of several, each with a copy of the variables and batches of its own.
 
-    def __init__(self, config: RunConfig) -> None:
-        self._group = Group(config.cluster, config.train_distribute)
+    Args:
+      group: the devices.
+    """
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._stores: list[VariableStore] = []
+
+    def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
+        members = self._group.members
+        first = self._group.index * len(members)
+        self._stores = [
+            VariableStore(sync.seed_of(seed, first + number), initial_values, functools.partial(tf.device, one.device))
+            for number, one in enumerate(members)
+        ]
+        return self._stores[0]
 
     def steps(
         self,
         dataset_fn: DatasetFn,
-        trace_model: TraceModel,
+        trace: TraceInto,
         config: RunConfig,
         position: str | None,
         stop_at: int | None,
     ) -> Steps:
-        group = self._group
-        dataset = dataset_fn(tf.distribute.InputContext(group.size, group.index, group.size))
+        group, devices = self._group, len(self._group.members)
+        dataset = dataset_fn(tf.distribute.InputContext(group.size, group.index, group.size * devices))
         if not stackable(dataset.element_spec):
             raise ValueError(
                 f"The input function gives {dataset.element_spec}. "
-                "Synchronous training takes dense batches of known shapes"
+                "Devices that train in step take dense batches of known shapes. "
+                "Make the batches dense, or train on one device"
             )
         most = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps)
-        batches = StackedBatches(dataset, most)
+        batches = StackedBatches(dataset, most * devices)
         if position:
             batches.restore(position)
-        return sync.SyncSteps(group, batches, dataset.element_spec, trace_model)
+        traces = [functools.partial(_into, trace, store) for store in self._stores]
+        return sync.SyncSteps(group, batches, dataset.element_spec, traces)
 
     def start(self, step: int) -> int:
         with sync.peers_needed():
@@ -121,6 +153,13 @@ class Synchronous(Strategy):
     def share(self, store: VariableStore) -> None:
         with sync.peers_needed():
             self._group.from_chief([variable for _, variable in sorted(store.saved().items())])
+        for copy in self._stores[1:]:
+            for name, variable in copy.saved().items():
+                variable.assign(store.by_name[name].read_value())
+
+
+def _into(trace: TraceInto, store: VariableStore, spec: Any, xla: bool) -> TracedModel:
+    return trace(spec, store, xla)
 
 
 class ParameterServers(Strategy):
@@ -145,21 +184,36 @@ class ParameterServers(Strategy):
     def steps(
         self,
         dataset_fn: DatasetFn,
-        trace_model: TraceModel,
+        trace: TraceInto,
         config: RunConfig,
         position: str | None,
         stop_at: int | None,
     ) -> Steps:
-        return ps.ServerSteps(self._servers, dataset_fn, trace_model, config.push_every, config.steps_per_loop, stop_at)
+        traced = self._tracing(trace)
+        return ps.ServerSteps(self._servers, dataset_fn, traced, config.push_every, config.steps_per_loop, stop_at)
 
 
 def choose(config: RunConfig) -> Strategy:
     """The strategy that a run's cluster and settings ask for: parameter servers where there are any, workers in step
-    where there are workers, else alone."""
+    where there are workers, else alone, on all of its devices or on those of the strategy that was given."""
     match config.distribution:
         case "ps":
             return ParameterServers(config)
         case "sync":
-            return Synchronous(config)
+            return Synchronous(Processes(config.cluster, config.train_distribute))
         case _:
-            return Alone()
+            return _in_one_process(_devices(config.train_distribute))
+
+
+def _in_one_process(devices: Sequence[str] | None) -> Strategy:
+    if devices is None:
+        return Alone()
+    return Alone(devices[0]) if len(devices) == 1 else Synchronous(Devices(devices))
+
+
+def _devices(given: tf.distribute.Strategy | None) -> Sequence[str] | None:
+    """The devices of a person's strategy, else all that train by themselves; None where TensorFlow may choose."""
+    if given is None:
+        own = own_devices()
+        return own if len(own) > 1 else None
+    return given.extended.worker_devices if given is not tf.distribute.get_strategy() else None
