@@ -186,3 +186,20 @@ def test_importance_needs_a_few_trials_and_tells_what_mattered(tmp_path: pathlib
         found = record.importance()
     assert set(found) >= {"rate", "units"} and found["rate"] > found["units"]
     assert sum(found.values()) == pytest.approx(1)
+
+
+def test_a_journal_that_ends_anywhere_can_be_continued(tmp_path: pathlib.Path) -> None:
+    with opened(tmp_path) as first:
+        for number in (1, 2):
+            first.begin(Suggestion(number=number, assignment=VALUES))
+            first.report(number, CURVE)
+            first.finish(number, Result(outcome=Outcome.DONE, value=0.25, evaluations=CURVE))
+    content = (tmp_path / journal.FILE).read_bytes()
+    for size in range(0, len(content), 97):
+        (tmp_path / journal.FILE).write_bytes(content[:size])
+        with opened(tmp_path) as again:
+            known = again.trials()
+            assert [trial.number for trial in known] == list(range(1, len(known) + 1))
+            assert all(trial.assignment == VALUES for trial in known)
+            again.begin(Suggestion(number=len(known) + 1, assignment=VALUES))
+            assert len(again.trials()) == len(known) + 1
