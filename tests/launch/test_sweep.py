@@ -108,7 +108,7 @@ Run = Callable[..., Sweep]
 
 @pytest.fixture
 def sweep(tmp_path: pathlib.Path) -> Iterator[Run]:
-    """Starts a sweep of the `study` (YAML; the last one by default) into `name`, with flags of its own and of trials."""
+    """Starts a sweep of `study` (YAML; the last one by default) into `name`, with flags of its own and of trials."""
     started: list[Sweep] = []
 
     def start(*flags: str, name: str = "study", study: str | None = None, **task: object) -> Sweep:
