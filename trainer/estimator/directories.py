@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -82,6 +82,9 @@ class Directory(Protocol):
 
     def exports(self, name: str) -> list[str]:
         """Names of the complete exports in a folder."""
+
+    def taken(self, name: str) -> Collection[str]:
+        """Names in a folder of exports that a new export does not take."""
 
     def send_export(self, name: str, last: str) -> None:
         """An export is complete; `last` is the file that readers look for."""
@@ -159,6 +162,9 @@ class OnDisk:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir() and _is_version(entry.name))
 
+    def taken(self, name: str) -> Collection[str]:
+        return self.exports(name)
+
     def send_export(self, name: str, last: str) -> None:
         pass
 
@@ -188,6 +194,7 @@ class InBucket:
         self._files: set[str] = set()
         self._saved: set[str] = set()
         self._exports: dict[str, set[str]] = {}
+        self._used: dict[str, set[str]] = {}
         self._passed_over: set[str] = set()
 
     @property
@@ -287,10 +294,14 @@ class InBucket:
         self._exports.setdefault(name, set())
         return sorted(self._exports[name])
 
+    def taken(self, name: str) -> Collection[str]:
+        return {*self.exports(name), *self._used.get(name, ())}  # what is being deleted is not written again
+
     def send_export(self, name: str, last: str) -> None:
         folder, _, version = name.rpartition("/")
         self.exports(folder)
         self._exports[folder].add(version)
+        self._used.setdefault(folder, set()).add(version)
         self._mirror.send_tree(name, last)
 
     def remove_export(self, name: str) -> None:

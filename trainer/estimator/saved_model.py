@@ -155,7 +155,7 @@ def publish(
             target = Path(hidden, ASSETS_EXTRA, destination)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        name = os.path.basename(_renamed(hidden, local, int(now), directory.exports(folder)))
+        name = os.path.basename(_renamed(hidden, local, int(now), directory.taken(folder)))
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
