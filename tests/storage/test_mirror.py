@@ -152,7 +152,7 @@ def test_while_the_bucket_is_down_copies_queue_and_come_when_it_is_back(
         bucket_server.set_faults()
         chief.settle(30)
     assert committed() == [30, 40] and storage.read(f"{URL}/summary.json") == b"{}"
-    assert "Training goes on; what is to be delivered queues" in caplog.text and "answers again" in caplog.text
+    assert "Work goes on, and what is to be delivered queues" in caplog.text and "answers again" in caplog.text
 
 
 def test_what_could_not_be_delivered_is_delivered_by_the_next_process_on_the_machine(

@@ -139,7 +139,7 @@ class Courier:
         if not isinstance(error, StorageError):
             error = StorageError(f"Delivering {delivery.key} failed: {type(error).__name__}: {error}")
         if not self._failures:
-            log.warning("%s Training goes on; what is to be delivered queues.", error)
+            log.warning("%s. Work goes on, and what is to be delivered queues.", error.got)
         with self._changed:
             self._failures, self.trouble, self._running = self._failures + 1, error, None
             if not self._closing:

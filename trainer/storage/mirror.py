@@ -73,6 +73,7 @@ class Mirror:
         self._events_sent: dict[str, tuple[int, float]] = {}
         owner, left = outbox.left_behind(self.directory)
         self._outbox = Outbox(self.directory, owner if left else "", left)
+        self._written |= {item.name for item in left if isinstance(item, File)}
         self._courier = Courier(self._carrier, self._outbox, self.send_events, clock)
         if owner and left:
             self.take_over()  # which decides what becomes of it
@@ -129,6 +130,7 @@ class Mirror:
     def _set_aside(self) -> None:
         things, aside = _listed(self._outbox.pending), self._scratch.set_aside()
         self._outbox.clear()
+        self._written.clear()
         log.warning(
             "An earlier run on this machine left %s for %s, and another one took over since. They are in %s.",
             things,
