@@ -86,6 +86,12 @@ def test_a_value_is_read_by_the_type_of_its_field(argv: list[str], expected: dic
     assert parsed(*argv) == dataclasses.replace(Params(), **expected)
 
 
+def test_a_single_value_is_read_without_an_argv() -> None:
+    assert flags.value_of("units", "128.0", int) == 128
+    with pytest.raises(UsageError, match="--units=2.5. Accepted: a whole number"):
+        flags.value_of("units", "2.5", int | None)
+
+
 def test_dashes_and_underscores_are_the_same_in_names() -> None:
     run = flags.parse(["--train-steps=5", "--job-dir=a-b_c"], RunSettings)[RunSettings]
     assert run == RunSettings(train_steps=5, output_dir="a-b_c")

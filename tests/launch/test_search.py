@@ -421,6 +421,13 @@ def test_limits_are_told_at_their_lines(tmp_path: pathlib.Path) -> None:
     ]
 
 
+def test_a_thousand_values_are_checked_and_one_more_is_refused(tmp_path: pathlib.Path) -> None:
+    for most, faults in ((1000, 0), (1001, 1)):
+        values = list(range(1, most + 1))
+        line = f"- {{parameterName: train_batch_size, type: DISCRETE, discreteValues: {values}}}"
+        assert len(told(written(tmp_path, hyperparameters(line)))) == faults
+
+
 def test_without_a_task_any_name_is_accepted(tmp_path: pathlib.Path) -> None:
     text = hyperparameters("- {parameterName: their-own, type: INTEGER, minValue: 1, maxValue: 2}")
     examined = search.examine(str(written(tmp_path, text)), None)

@@ -83,6 +83,11 @@ def to_argv(*settings: Any) -> list[str]:
     return list(found.values())
 
 
+def value_of(name: str, text: str, hint: Any) -> Any:
+    """What `--name=text` gives a field of the type `hint`. Raises UsageError where it gives nothing."""
+    return _Parser(name, hint).parse(text)
+
+
 def help_text(*settings_classes: type, width: int | None = None) -> str:
     """All flags with types, defaults and help, a group for each class."""
     width = width or min(shutil.get_terminal_size((110, 24)).columns, 120)

@@ -41,22 +41,28 @@ class Searchable:
     def hints(self) -> Mapping[str, Any]:
         """Type by name of each flag that can be searched."""
         hints = {name: hint for owner in self.settings for name, hint in typing.get_type_hints(owner).items()}
-        return {name: hints[name] for name in self._names.values() if name not in _OF_THE_RUNNER}
+        return {name: hints[name] for name in self._owners if name not in _OF_THE_RUNNER}
 
     @functools.cached_property
-    def _names(self) -> Mapping[str, str]:
-        """Each flag by its names, aliases among them."""
-        found: dict[str, str] = {}
-        for owner in self.settings:
-            for field in dataclasses.fields(owner):
-                if field.metadata.get("flag", True):
-                    found |= {name: field.name for name in (field.name, *field.metadata.get("alias", ()))}
-        return found
+    def _owners(self) -> Mapping[str, type]:
+        """The settings class of each flag."""
+        return {
+            field.name: owner
+            for owner in self.settings
+            for field in dataclasses.fields(owner)
+            if field.metadata.get("flag", True)
+        }
+
+    @functools.cached_property
+    def _aliases(self) -> Mapping[str, str]:
+        """Flags by their other names."""
+        fields = [field for owner in self.settings for field in dataclasses.fields(owner)]
+        return {alias: field.name for field in fields for alias in field.metadata.get("alias", ())}
 
     def refusal_of_name(self, spelled: str) -> UsageError | None:
         """Why no parameter may be called so; dashes are underscores."""
         name = normal(spelled)
-        if self._names.get(name, "") in _OF_THE_RUNNER:
+        if self._aliases.get(name, name) in _OF_THE_RUNNER:
             do = "Remove it: each trial has its own from whoever runs it"
             return UsageError(f"--{name} as a parameter", "flags that change the model or its training", do)
         if name in self.hints:
@@ -81,7 +87,9 @@ class Searchable:
     def refusal_of_value(self, name: str, text: str) -> UsageError | None:
         """Why the flag does not take the value, whatever the other flags are."""
         try:
-            flags.parse([f"--{name}={text}"], *self.settings)
+            self._owners[name](**{name: flags.value_of(name, text, self.hints[name])})
+        except ValueError as error:
+            return UsageError(f"--{name}={text}: {error}")
         except UsageError as error:
             # Settings also refuse values that do not fit the defaults of other flags, which a job may set otherwise.
             return error if len(re.findall(r"--\w", error.got)) == 1 else None
