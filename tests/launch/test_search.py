@@ -5,10 +5,12 @@ from __future__ import annotations
 import pathlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trainer.job.errors import UsageError
-from trainer.launch import search, searchable
-from trainer.launch.documents import FaultyFileError, Level
+from trainer.launch import documents, search, searchable
+from trainer.launch.documents import Fault, FaultyFileError, Level
 from trainer.launch.study import (
     Algorithm,
     ConvexStopping,
@@ -426,6 +428,51 @@ def test_a_thousand_values_are_checked_and_one_more_is_refused(tmp_path: pathlib
         values = list(range(1, most + 1))
         line = f"- {{parameterName: train_batch_size, type: DISCRETE, discreteValues: {values}}}"
         assert len(told(written(tmp_path, hyperparameters(line)))) == faults
+
+
+TOKENS = [
+    "null",
+    "[]",
+    "{}",
+    "true",
+    "-1",
+    "1e999",
+    ".nan",
+    '""',
+    "9" * 400,
+    "!!str",
+    "&a",
+    "*a",
+    "|",
+    "? ",
+    "---",
+    "\u2028",
+]
+SOUND = [path.read_text(encoding="utf-8") for path in sorted(FILES.iterdir()) if path.is_file()]
+
+
+@st.composite
+def mangled(draw: st.DrawFn) -> str:
+    """A sound file in which up to three lines are lost, doubled, indented otherwise or changed in a word."""
+    lines = draw(st.sampled_from(SOUND)).split("\n")
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(lines) - 1))
+        words = lines[at].split(" ")
+        words[draw(st.integers(0, len(words) - 1))] = draw(st.sampled_from(TOKENS))
+        other = draw(st.sampled_from(lines))
+        indented = " " * draw(st.integers(0, 9)) + lines[at].lstrip()
+        lines[at : at + 1] = draw(st.sampled_from([[], [lines[at], other], [indented], [" ".join(words)]]))
+        lines = lines or [""]
+    return "\n".join(lines)
+
+
+@given(mangled())
+def test_a_mangled_file_is_a_study_or_has_faults(text: str) -> None:
+    faults: list[Fault] = []
+    found = documents.parse(text.encode(), "f.yaml", faults)
+    examined = search.of_documents(found, faults, TASK)
+    assert (examined.study is None) is any(fault.level is Level.FAULT for fault in examined.faults)
+    assert all(str(fault).startswith("f.yaml:") for fault in examined.faults)
 
 
 def test_without_a_task_any_name_is_accepted(tmp_path: pathlib.Path) -> None:
