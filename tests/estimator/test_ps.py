@@ -1,4 +1,4 @@
-"""What a chief says of workers that are gone."""
+"""What a chief says of workers that are gone, and how it has steps made."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import logging
 import socket
 
 import pytest
+import tensorflow as tf
 
+from tests.estimator import step_models
 from trainer.estimator.collectives import PeerLostError
-from trainer.estimator.ps import LostWorkers, wait_for
+from trainer.estimator.ps import LostWorkers, _direct, wait_for
 
 COORDINATOR_SAYS = (
     "Worker /job:worker/replica:0/task:1 failed with UnavailableError():failed to connect\nAdditional ..."
@@ -52,3 +54,42 @@ def test_a_chief_names_who_has_not_come_and_gives_up_after_a_time() -> None:
         assert (raised.value.exit_code, waits) == (143, [1.0, 1.0, 1.0])
         gone.listen()
         wait_for([there, missing], secs=0)
+
+
+def direct(model: step_models.Model, most: int, caplog: pytest.LogCaptureFixture) -> tuple[int, str]:
+    """The steps of a call with push_every=1, and what is said of how they are made."""
+    with caplog.at_level(logging.INFO, "trainer"):
+        _, size, _ = _direct(lambda spec, xla: step_models.traced(model, xla=xla), None, most)
+    return size, caplog.text
+
+
+def test_steps_that_exchange_once_are_made_in_calls_as_long_as_the_graph_can_bear(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def wide(x: tf.Tensor) -> tf.Tensor:
+        weights = [tf.Variable(tf.zeros([5]), name=f"weight_{index}") for index in range(100)]
+        return tf.reduce_mean((x - tf.add_n([weight.read_value() for weight in weights])) ** 2)
+
+    assert direct(step_models.model(step_models.dense, step_models.sgd), 50, caplog) == (50, "")
+    size, said = direct(step_models.model(wide, step_models.adam_v1), 50, caplog)
+    assert 1 < size < 50 and not said
+
+
+def test_what_cannot_be_cut_is_said_and_crosses_op_by_op(caplog: pytest.LogCaptureFixture) -> None:
+    def sees_writes(x: tf.Tensor) -> tf.Tensor:
+        centre = tf.Variable(tf.zeros([5]), trainable=False, name="centre")
+        return step_models.dense(x - centre.assign(tf.reduce_mean(x, 0)))
+
+    size, said = direct(step_models.model(sees_writes, step_models.sgd), 7, caplog)
+    assert size == 7
+    assert "crosses the network by itself, because the loss is computed from what the step has written." in said
+
+
+def test_what_xla_does_not_compile_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    def asks_python(x: tf.Tensor) -> tf.Tensor:
+        seen = tf.py_function(lambda tensor: tensor, [x], tf.float32)
+        seen.set_shape(x.shape)
+        return step_models.dense(seen)
+
+    _, said = direct(step_models.model(asks_python, step_models.sgd), 2, caplog)
+    assert "XLA cannot compile this model function, so workers compute its steps op by op: " in said

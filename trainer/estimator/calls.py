@@ -32,11 +32,14 @@ def exchanging(exchange: Exchange, size: int) -> Call:
 
     def steps(stacks: tuple[tf.Tensor, ...], count: tf.Tensor) -> tf.Tensor:
         kept = exchange.begin()
-        return tf.cond(
-            tf.equal(count, size),
-            lambda: tf.stack([exchange.step(stacks, tf.constant(index), kept) for index in range(size)]),
-            lambda: _loop(lambda index: exchange.step(stacks, index, kept), count, size),
-        )
+
+        def whole() -> tf.Tensor:
+            return tf.stack([exchange.step(stacks, tf.constant(index), kept) for index in range(size)])
+
+        def short() -> tf.Tensor:
+            return _loop(lambda index: exchange.step(stacks, index, kept), count, size)
+
+        return whole() if size == 1 else tf.cond(tf.equal(count, size), whole, short)
 
     return _over_stack(steps, size)
 

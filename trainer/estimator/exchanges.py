@@ -63,15 +63,18 @@ class Exchange:
 
     def refused_by_xla(self, steps: int) -> str | None:
         """Why XLA does not compile what the worker computes, on stacks of so many steps; None if it does."""
+        gathered = [op.outputs[0] for op in self._cut.gathers]
+        if not all(tensor.shape.is_fully_defined() for tensor in gathered):
+            return "it would have to be compiled anew for every number of rows that a batch looks up"
         kept = [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in self._variables(sorted(self._cut.copied))]
-        stacks = [_zeros([steps, *feed.shape], feed.dtype) for feed in self._batch]
+        stacks = [tf.zeros([steps, *feed.shape], feed.dtype) for feed in self._batch]
         pieces = {
-            device: self._pulls[device].pack([_zeros(v.shape, v.dtype) for v in self._variables(names)])
+            device: self._pulls[device].pack([tf.zeros(v.shape, v.dtype) for v in self._variables(names)])
             for device, names in self._pulled.items()
         }
-        values = {name: _zeros(self._by_name[name].shape, self._by_name[name].dtype) for name in self._constant}
+        values = {name: tf.zeros(self._by_name[name].shape, self._by_name[name].dtype) for name in self._constant}
         copies = dict(zip(sorted(self._cut.copied), [variable.handle for variable in kept], strict=True))
-        rows = [_zeros(op.outputs[0].shape, op.outputs[0].dtype) for op in self._cut.gathers]
+        rows = [tf.zeros(tensor.shape, tensor.dtype) for tensor in gathered]
         try:
             self._local.experimental_get_compiler_ir(tf.constant(0), stacks, pieces, values, copies, rows)(stage="hlo")
         except (ValueError, tf.errors.OpError) as error:
@@ -179,10 +182,6 @@ def _by_device(variables: Mapping[str, tf.Variable], names: Iterable[str]) -> di
 
 def _parcel(tensors: Iterable[tf.Tensor | tf.Variable]) -> Parcel:
     return Parcel(tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors))
-
-
-def _zeros(shape: Sequence[int | None], dtype: tf.DType) -> tf.Tensor:
-    return tf.zeros([1 if size is None else size for size in shape], dtype)
 
 
 def _addressed(device: str, tensor: tf.Tensor) -> str:
