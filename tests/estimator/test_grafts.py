@@ -54,9 +54,14 @@ def test_copies_stand_in_for_the_variables_that_they_are_of() -> None:
 
 def test_definitions_say_devices_and_keep_edges_among_themselves_alone() -> None:
     step = dense_step()
-    counting = next(op for op in step.graph.get_operations() if op.type == "AssignAddVariableOp")
-    before, *_ = counting.control_inputs
-    assert before.control_inputs
-    first, idle = definitions({before: "/job:ps/task:1", counting: ""}, idle={counting})
-    assert (first.device, list(first.input)) == ("/job:ps/task:1", [])
-    assert (idle.op, list(idle.input)) == ("NoOp", [f"^{before.name}"])
+    after = next(op for op in step.graph.get_operations() if op.name == "GradientDescent/update")
+    update, *others = after.control_inputs
+    assert others
+    first, idle = definitions({update: "/job:ps/task:1", after: ""}, idle={after})
+    assert (first.op, first.device) == ("ResourceApplyGradientDescent", "/job:ps/task:1")
+    assert update.control_inputs and not [name for name in first.input if name.startswith("^")]
+    assert (idle.op, list(idle.input)) == ("NoOp", [f"^{update.name}"])
+    (busy,) = definitions([update], idle=[])
+    assert list(busy.input) == [name_of(tensor) for tensor in update.inputs]
+    (nothing,) = definitions([update], idle=[update])
+    assert (nothing.op, nothing.name, list(nothing.input)) == ("NoOp", update.name, [])
