@@ -226,7 +226,7 @@ class ServerSteps:
         """Losses of the calls that are done, waiting for one at least."""
         while self._running and not any(_done(called) for _, called in self._running):
             self._running[0][1]._status_available_event.wait(0.05)
-            self._servers.coordinator._cluster.closure_queue._raise_if_error()
+            self._servers.coordinator.done()  # raises what a call raised
         done = [entry for entry in self._running if _done(entry[1])]
         self._running = collections.deque(entry for entry in self._running if not _done(entry[1]))
         losses = []
