@@ -96,8 +96,8 @@ class Journal(contextlib.ExitStack):
     ) -> None:
         super().__init__()
         self._path = directory / FILE
-        self._metric = study.metric
         self._parameters = study.parameters
+        self._records: list[TrialRecord] | None = None  # what was read last; None once something was added
         self.lock = _locked(directory)
         self.callback(os.close, self.lock)
         try:
@@ -108,12 +108,15 @@ class Journal(contextlib.ExitStack):
             self.close()
             raise
 
-    def trials(self) -> list[TrialRecord]:
+    def trials(self) -> Sequence[TrialRecord]:
         """All of them, by number."""
-        return [self._record(trial) for trial in self._study.get_trials(deepcopy=False)]
+        if self._records is None:
+            self._records = [self._record(trial) for trial in self._study.get_trials(deepcopy=False)]
+        return self._records
 
     def begin(self, suggestion: Suggestion) -> TrialRecord:
         """Enters a trial that is to be run. It is the journal's next: `suggestion.number` is one more than it has."""
+        self._records = None
         entries = [entry for entry in self._parameters if entry.name in suggestion.assignment]
         self._study.add_trial(
             optuna.trial.create_trial(
@@ -128,6 +131,7 @@ class Journal(contextlib.ExitStack):
 
     def report(self, number: int, evaluations: Sequence[Evaluation]) -> None:
         """Adds evaluations of a running trial that the journal does not have yet."""
+        self._records = None
         trial = self._study.get_trials(deepcopy=False)[number - 1]
         for evaluation in evaluations:
             if evaluation.step not in trial.intermediate_values:
@@ -135,6 +139,7 @@ class Journal(contextlib.ExitStack):
 
     def finish(self, number: int, result: Result, log_tail: Sequence[str] = ()) -> None:
         """Enters how a trial ended. Its last line is the one that counts."""
+        self._records = None
         trial = self._study.get_trials(deepcopy=False)[number - 1]
         if result.reason:
             self._storage.set_trial_user_attr(trial._trial_id, "reason", result.reason)
