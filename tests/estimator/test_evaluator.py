@@ -12,7 +12,7 @@ import pytest
 from tests.estimator.one_weight import batches, make, receiver
 from trainer.estimator import Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluations import Evaluations
-from trainer.estimator.evaluator import Follower, wait_for_last
+from trainer.estimator.evaluator import Awaited, Follower, stand_in, wait_for_last
 from trainer.estimator.handover import EVALUATOR, TRAINING_DONE, read_record
 from trainer.estimator.loop import Stop
 
@@ -50,11 +50,16 @@ class World:
     def follow(
         self, *exporters: Exporter, delay: float = 0.0, throttle: float = 0.0, max_steps: int | None = None
     ) -> Evaluations:
-        evaluations = Evaluations(
-            make(self.directory), batches(1), None, None, (), exporters, [self.note], lambda: self.now
-        )
+        evaluations = self.evaluations(*exporters)
         Follower(evaluations, delay, throttle, max_steps, self.stop, self.wait).follow()
         return evaluations
+
+    def evaluations(self, *exporters: Exporter) -> Evaluations:
+        return Evaluations(make(self.directory), batches(1), None, None, (), exporters, [self.note], lambda: self.now)
+
+    def tell(self, **record: Any) -> None:
+        """What an evaluator in another process writes."""
+        (self.directory / EVALUATOR).write_text(json.dumps(record))
 
     @property
     def steps(self) -> list[int]:
@@ -213,13 +218,67 @@ def test_the_chief_gets_the_metrics_of_the_last_evaluation(world: World) -> None
     world.at(3, lambda: world.done("early_stop", 10))
     world.at(3, lambda: None)
     evaluations = world.follow()
-    metrics = wait_for_last(str(world.directory), 10, 300, world.wait)
-    assert metrics == pytest.approx(evaluations.metrics)
+    awaited = wait_for_last(str(world.directory), 10, 300, world.wait)
+    assert (awaited.metrics, awaited.gone) == (pytest.approx(evaluations.metrics), False)
 
 
-def test_the_chief_waits_for_the_evaluator_no_longer_than_it_may(
+def test_the_chief_waits_for_an_evaluator_at_work_no_longer_than_it_may(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert wait_for_last(str(world.directory), 10, 300, world.wait) is None
+    world.tell(reading="model.ckpt-10")
+    assert wait_for_last(str(world.directory), 10, 300, world.wait) == Awaited(metrics=None, gone=False)
     assert world.now == pytest.approx(300)
     assert "The evaluator has not evaluated step 10 in time, so the job ends without its metrics." in caplog.text
+
+
+def test_the_chief_waits_long_for_an_evaluator_that_may_still_start(world: World) -> None:
+    assert wait_for_last(str(world.directory), 10, 300, world.wait) == Awaited(gone=True)
+    assert world.now == pytest.approx(300)
+
+
+def test_the_chief_does_not_wait_for_an_evaluator_that_has_left(world: World) -> None:
+    world.saved(10)
+    world.at(5, lambda: world.done("failed", 10))
+    world.follow(max_steps=20)
+    left_at = world.now
+    assert wait_for_last(str(world.directory), 20, 300, world.wait) == Awaited(gone=True)
+    assert world.now == left_at
+
+
+def test_the_chief_waits_a_minute_for_an_evaluator_that_has_fallen_silent(world: World) -> None:
+    world.tell(at=1.0)
+    world.at(30, lambda: world.tell(at=2.0))
+    assert wait_for_last(str(world.directory), 10, 300, world.wait) == Awaited(gone=True)
+    assert world.now == pytest.approx(90, abs=1)
+
+
+def test_an_evaluator_that_waits_is_never_silent_for_a_minute(world: World) -> None:
+    told: list[float] = []
+    for secs in range(20, 400, 20):
+        world.at(secs, lambda: told.append(world.record["at"]))
+    world.at(400, lambda: world.stop.request("SIGTERM"))
+    world.follow(delay=200)
+    assert len(told) == len(set(told)) == 19
+    assert not world.record["left"]
+
+
+def test_the_chief_does_what_an_evaluator_that_is_gone_has_left(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.saved(10)
+    evaluations = world.evaluations(*both())
+    stand_in(evaluations)
+    assert world.steps == [10]
+    assert (world.exports("latest"), world.exports("final")) == (1, 1)
+    assert "No evaluator is there any more, so the chief evaluates step 10 and exports it itself." in caplog.text
+    world.done("max_steps", 10)
+    world.follow(*both(), max_steps=10)
+    assert world.steps == [10]
+    assert (world.exports("latest"), world.exports("final")) == (1, 1)
+
+
+def test_what_the_evaluator_has_told_is_not_told_again_by_the_chief(world: World) -> None:
+    world.saved(10)
+    world.at(2, lambda: world.stop.request("SIGTERM"))
+    world.follow(*both())
+    stand_in(world.evaluations(*both()))
+    assert world.steps == [10]
+    assert (world.exports("latest"), world.exports("final")) == (1, 1)

@@ -419,6 +419,19 @@ def test_a_chief_does_not_evaluate_where_another_process_does(tmp_path: Path, mo
     assert done(tmp_path) == {"reason": "max_steps", "global_step": 22, "checkpoint": "model.ckpt-22"}
 
 
+def test_a_chief_whose_evaluator_has_left_evaluates_the_last_checkpoint_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", json.dumps(CHIEF_BESIDE_AN_EVALUATOR))
+    earlier = {"global_step": 10, "final": True, "metrics": {"loss": 0.5}, "left": True}
+    (tmp_path / "evaluator.json").write_text(json.dumps(earlier))
+    notes = Notes()
+    metrics, exports = train_and_evaluate(make(tmp_path), TrainSpec(batches(), 22), spec(notes))
+    assert notes.calls == [(22, True)]
+    assert metrics is not None and metrics["global_step"] == 22 and exports is not None
+    assert json.loads((tmp_path / "evaluator.json").read_text())["metrics"]["global_step"] == 22
+
+
 def test_a_chief_alone_evaluates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = {**CHIEF_BESIDE_AN_EVALUATOR, "cluster": {"chief": ["a:1"]}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(alone))

@@ -216,10 +216,18 @@ def _train(
         raise
     record.ended(estimator.stop_reason)
     if not alone and estimator.stop_reason not in (None, StopReason.INTERRUPTED):
-        latest = estimator.latest_checkpoint()
-        step = step_of(latest) if latest else 0
-        return evaluator.wait_for_last(estimator.model_dir, step, EVALUATOR_WAIT_SECS), None
+        return _evaluated_elsewhere(evaluations)
     return evaluations.metrics, evaluations.export_results
+
+
+def _evaluated_elsewhere(evaluations: Evaluations) -> tuple[dict[str, Any] | None, list[bytes | None] | None]:
+    """The evaluator's metrics of the last checkpoint; those of this process where no evaluator is there any more."""
+    directory, latest = evaluations.estimator.model_dir, evaluations.estimator.latest_checkpoint()
+    awaited = evaluator.wait_for_last(directory, step_of(latest) if latest else 0, EVALUATOR_WAIT_SECS)
+    if awaited.gone:
+        evaluator.stand_in(evaluations)
+        return evaluations.metrics, evaluations.export_results
+    return awaited.metrics, None
 
 
 def _check_arguments(estimator: Any, train_spec: Any, eval_spec: Any) -> None:
