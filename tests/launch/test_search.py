@@ -417,7 +417,7 @@ def test_limits_are_told_at_their_lines(tmp_path: pathlib.Path) -> None:
     limits = "{minNumTrials: 9, maxNumTrials: 3, maxDurationNoProgress: 60, maximumRuntimeConstraint: {endTime: soon}}"
     text = hyperparameters(RATE) + f"    studyStoppingConfig: {limits}\n"
     assert [line.partition(" ")[2] for line in told(written(tmp_path, text))] == [
-        "At least 9 and at most 3. Accepted: the least up to the most. Swap them.",
+        "minNumTrials 9 is above maxNumTrials 3. Accepted: the least up to the most. Swap them.",
         'maxDurationNoProgress: 60. Accepted: seconds with an s, as "3600s". Write "60s".',
         'endTime: soon. Accepted: a time in UTC, as "2026-01-31T12:00:00Z". Write it so.',
     ]

@@ -142,9 +142,12 @@ def test_a_study_that_cannot_run_is_refused(
     ("settings", "message"),
     [
         ({"max_num_trials": 0}, "maxNumTrials: 0. Accepted: a whole number from 1 up."),
-        ({"min_num_trials": 9, "max_num_trials": 3}, "At least 9 and at most 3."),
+        ({"min_num_trials": 9, "max_num_trials": 3}, "minNumTrials 9 is above maxNumTrials 3."),
         ({"max_runtime_secs": 0.0}, "0.0 seconds. Accepted: more than 0 seconds."),
-        ({"min_runtime_secs": 60.0, "max_runtime_secs": 6.0}, "At least 60 and at most 6."),
+        (
+            {"min_runtime_secs": 60.0, "max_runtime_secs": 6.0},
+            "minimumRuntimeConstraint 60s is above maximumRuntimeConstraint 6s.",
+        ),
         (
             {"max_runtime_secs": 6.0, "max_end_time": "2026-01-31T12:00:00Z"},
             "maxDuration beside endTime. Accepted: one",

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from trainer.job import flags
 from trainer.launch.documents import Array, Entry, Fault, Level, Node, Place, Scalar, Table, Void, shortened
+from trainer.launch.study import StudyError
 
 _Choice = TypeVar("_Choice")
 
@@ -173,6 +174,21 @@ class Fields:
 
     def note(self, place: Place, got: str, accept: str | None, do: str | None) -> None:
         self._faults.append(Fault(place=place, got=got, accept=accept, do=do, level=Level.NOTE))
+
+    def complain(self, error: StudyError, places: Mapping[str, Place], keys: Mapping[str, str] | None = None) -> None:
+        """A fault for each complaint.
+
+        Args:
+          error: with the complaints.
+          places: by field, or by `field.item`; a complaint about another field is told at the table.
+          keys: names that counts have in the file, by field.
+        """
+        for complaint in error.complaints:
+            got, field = complaint.got, complaint.field
+            if keys and field in keys:
+                got = f"{keys[field]}: {got.partition(': ')[2]}"
+            place = places.get(f"{field}.{complaint.item}") or places.get(field, self._table.place)
+            self.fault(place, got, complaint.accept, complaint.do or "Correct it")
 
     def missing(self, name: str, accept: str, do: str) -> None:
         """A fault for a key that has to be there."""

@@ -9,28 +9,22 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from trainer.launch import documents, parameters
+from trainer.launch import documents, parameters, stopping_fields
 from trainer.launch.documents import Fault, FaultyFileError, Level, Node, Place, Table, Void
 from trainer.launch.fields import Fields, Keys
-from trainer.launch.searchable import OLD_DEFAULT_TAG, Searchable, normal
+from trainer.launch.searchable import OLD_DEFAULT_TAG, Searchable
 from trainer.launch.study import (
     Algorithm,
-    Complaint,
-    ConvexStopping,
-    DecayCurveStopping,
     Goal,
     Kind,
     Measurement,
     MedianStopping,
     Parameter,
-    Stopping,
     Study,
     StudyError,
-    StudyStopping,
 )
 
-_RULES = ("decayCurveStoppingSpec", "medianAutomatedStoppingSpec", "convexAutomatedStoppingSpec")
-_ADDED_BY_VERTEX = ("measurementSelectionType", *_RULES, "studyStoppingConfig")
+_ADDED_BY_VERTEX = ("measurementSelectionType", *stopping_fields.RULES, stopping_fields.LIMITS)
 _OF_VIZIER = "Vizier takes it, tuning jobs do not"
 _MACHINES = "Machines are flags of python -m trainer.launch submit"
 _OUTPUT_ONLY = "The service writes it, nobody else"
@@ -98,21 +92,6 @@ _STUDY_SPEC = Keys(
 _METRIC = Keys(
     read=("metricId", "goal"), refused={"safetyConfig": "Remove it: a tuning job has one metric and no safety metric"}
 )
-_SIMPLE_RULE = Keys(read=("useElapsedDuration",))
-_CONVEX_RULE = Keys(
-    read=(
-        *("maxStepCount", "minStepCount", "minMeasurementCount", "learningRateParameterName"),
-        *("useElapsedDuration", "updateAllStoppedTrials"),
-    )
-)
-_STUDY_STOPPING = Keys(
-    read=(
-        *("shouldStopAsap", "minimumRuntimeConstraint", "maximumRuntimeConstraint", "minNumTrials", "maxNumTrials"),
-        *("maxNumTrialsNoProgress", "maxDurationNoProgress"),
-    )
-)
-_TIME_CONSTRAINT = Keys(read=("maxDuration", "endTime"))
-
 _GOALS = {goal.value: goal for goal in Goal}
 _ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
 _MEASUREMENTS = {measurement.value: measurement for measurement in Measurement}
@@ -300,82 +279,11 @@ class _Reader:
         found["algorithm"] = fields.choice("algorithm", _ALGORITHMS) or Algorithm.BAYESIAN
         chosen = fields.choice("measurementSelectionType", _MEASUREMENTS | _UNSPECIFIED_MEASUREMENT)
         found["measurement"] = chosen or Measurement.LAST
-        found["stopping"] = self._stopping(fields)
-        found["study_stopping"] = self._study_stopping(fields)
-
-    def _stopping(self, fields: Fields) -> Stopping | None:
-        rules = fields.present(_RULES)
-        for rule in rules[1:]:
-            got = f"{rule} beside {rules[0]}"
-            fields.fault(fields.place(rule), got, "one stopping rule", "Remove one of them")
-        if not rules:
-            return None
-        self._places["stopping"] = fields.place(rules[0])
-        accept = "a table, as {} or {useElapsedDuration: true}"
-        keys = _CONVEX_RULE if rules[0] == "convexAutomatedStoppingSpec" else _SIMPLE_RULE
-        rule_fields = fields.table(rules[0], keys, accept)
-        if rule_fields is None:
-            return None
-        by_time = rule_fields.switch("useElapsedDuration") or False
-        match rules[0]:
-            case "decayCurveStoppingSpec":
-                return DecayCurveStopping(use_elapsed_duration=by_time)
-            case "medianAutomatedStoppingSpec":
-                return MedianStopping(use_elapsed_duration=by_time)
-        return self._convex(rule_fields, by_time=by_time)
-
-    def _convex(self, fields: Fields, *, by_time: bool) -> Stopping | None:
-        rate = fields.text("learningRateParameterName", "a parameter of the study")
-        names = {
-            "max_step_count": "maxStepCount",
-            "min_step_count": "minStepCount",
-            "min_measurement_count": "minMeasurementCount",
-        }
-        if fields.has("learningRateParameterName"):
-            self._places["stopping"] = fields.place("learningRateParameterName")
-        try:
-            return ConvexStopping(
-                **{field: fields.whole(name, is_int64=True) for field, name in names.items()},
-                learning_rate_parameter=normal(rate) if rate else None,
-                use_elapsed_duration=by_time,
-                update_all_stopped_trials=fields.switch("updateAllStoppedTrials"),
-            )
-        except StudyError as error:
-            self._complain(error, {field: fields.place(name) for field, name in names.items()}, fields.place(""))
-            return None
-
-    def _study_stopping(self, fields: Fields) -> StudyStopping | None:
-        limits = fields.table("studyStoppingConfig", _STUDY_STOPPING, "a table of limits")
-        if limits is None:
-            return None
-        counts = {
-            "min_num_trials": "minNumTrials",
-            "max_num_trials": "maxNumTrials",
-            "max_num_trials_no_progress": "maxNumTrialsNoProgress",
-        }
-        found: dict[str, Any] = {field: limits.whole(name) for field, name in counts.items()}
-        places = {field: limits.place(name) for field, name in counts.items()}
-        found["should_stop_asap"] = limits.switch("shouldStopAsap") or False
-        found["max_secs_no_progress"] = limits.secs("maxDurationNoProgress")
-        places["max_secs_no_progress"] = limits.place("maxDurationNoProgress")
-        for word in ("min", "max"):
-            name = f"{word}imumRuntimeConstraint"
-            inner = limits.table(name, _TIME_CONSTRAINT, 'a table, as {maxDuration: "3600s"}')
-            if inner is not None:
-                found |= {
-                    f"{word}_runtime_secs": inner.secs("maxDuration"),
-                    f"{word}_end_time": inner.moment("endTime"),
-                }
-                places[f"{word}_runtime_secs"] = inner.place("maxDuration")
-                places[f"{word}_end_time"] = inner.place("endTime")
-        try:
-            return StudyStopping(**found)
-        except StudyError as error:
-            self._complain(error, places, limits.place(""))
-            return None
+        found["stopping"], self._places["stopping"] = stopping_fields.rule(fields)
+        found["study_stopping"] = stopping_fields.limits(fields)
 
     def _contradiction(self, fields: Fields) -> None:
-        rule = fields.present(_RULES)[0]
+        rule = fields.present(stopping_fields.RULES)[0]
         place = fields.place("enableTrialEarlyStopping")
         fields.fault(place, f"enableTrialEarlyStopping: false beside {rule}", "one of the two", "Remove one of them")
 
@@ -398,7 +306,7 @@ class _Reader:
             study = Study(parameters=tuple(item.parameter for item in items), **given)
         except StudyError as error:
             places = self._places | {f"parameters.{number}": item.place for number, item in enumerate(items)}
-            self._complain(error, places, fields.place(""))
+            fields.complain(error, places, self._keys)
             return None
         self._remark_on_grid(study)
         return study
@@ -414,20 +322,8 @@ class _Reader:
             do = "The study ends with the last point" if points < study.max_trials else f"All of it takes {points:,}"
             self._faults.append(Fault(place=self._places["algorithm"], got=got, do=do, level=Level.NOTE))
 
-    def _complain(self, error: StudyError, places: dict[str, Place], otherwise: Place) -> None:
-        for complaint in error.complaints:
-            got = complaint.got
-            if complaint.field in self._keys:
-                got = f"{self._keys[complaint.field]}: {got.partition(': ')[2]}"
-            self._fault(_place(complaint, places, otherwise), got, complaint.accept, complaint.do)
-
     def _fault(self, place: Place, got: str, accept: str | None, do: str | None) -> None:
         self._faults.append(Fault(place=place, got=got, accept=accept, do=do))
-
-
-def _place(complaint: Complaint, places: dict[str, Place], otherwise: Place) -> Place:
-    item = places.get(f"{complaint.field}.{complaint.item}")
-    return item or places.get(complaint.field, otherwise)
 
 
 def _points(entry: Parameter) -> int:

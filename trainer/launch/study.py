@@ -445,11 +445,17 @@ def _study_stopping_complaints(limits: StudyStopping) -> Iterator[Complaint]:
         secs = getattr(limits, field)
         if secs is not None and not (math.isfinite(secs) and secs > 0):
             yield Complaint(field=field, got=f"{secs} seconds", accept="more than 0 seconds", do='Write it as "3600s"')
-    for least, most in (("min_num_trials", "max_num_trials"), ("min_runtime_secs", "max_runtime_secs")):
+    for least, most, words in (
+        ("min_num_trials", "max_num_trials", "minNumTrials {:g} is above maxNumTrials {:g}"),
+        (
+            "min_runtime_secs",
+            "max_runtime_secs",
+            "minimumRuntimeConstraint {:g}s is above maximumRuntimeConstraint {:g}s",
+        ),
+    ):
         low, high = getattr(limits, least), getattr(limits, most)
         if low is not None and high is not None and low > high:
-            got = f"At least {low:g} and at most {high:g}"
-            yield Complaint(field=least, got=got, accept="the least up to the most", do="Swap them")
+            yield Complaint(field=least, got=words.format(low, high), accept="the least up to the most", do="Swap them")
     for secs_field, time_field in (("min_runtime_secs", "min_end_time"), ("max_runtime_secs", "max_end_time")):
         if getattr(limits, secs_field) is not None and getattr(limits, time_field) is not None:
             got = "maxDuration beside endTime"
