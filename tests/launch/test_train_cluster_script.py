@@ -9,20 +9,6 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-ECHO = "#!/bin/bash\nprintf '%s\\n' \"$@\"\n"
-
-
-@pytest.fixture
-def environment(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A virtual environment that is set up already, whose Python says what it was asked to run."""
-    python = tmp_path / "bin" / "python"
-    python.parent.mkdir()
-    python.write_text(ECHO)
-    python.chmod(0o755)
-    stamp = 'root=$0; cat "$root/setup.py" "$root/pyproject.toml" <(echo "$root") | cksum'
-    done = subprocess.run(["bash", "-c", stamp, str(ROOT)], capture_output=True, text=True, check=True)
-    (tmp_path / ".trainer.stamp").write_text(done.stdout)
-    return tmp_path
 
 
 def started(environment: pathlib.Path, *words: str, **environ: str) -> list[str]:
