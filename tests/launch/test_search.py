@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.launch.study_files import FILES, ROOT, TASK, hyperparameters, told, written
 from trainer.job.errors import UsageError
-from trainer.launch import documents, search, searchable
+from trainer.launch import documents, search
 from trainer.launch.documents import Fault, FaultyFileError, Level
 from trainer.launch.study import (
     Algorithm,
@@ -24,10 +25,6 @@ from trainer.launch.study import (
     Study,
     StudyStopping,
 )
-
-ROOT = pathlib.Path(__file__).parent.parent.parent
-FILES = ROOT / "tests" / "golden" / "studies"
-TASK = searchable.of_task()
 
 # Of each file in FILES/wrong all faults, as line:column and text.
 WRONG = {
@@ -153,18 +150,6 @@ WRONG = {
         "6:24: maxParallelTrials: 0. Accepted: a whole number from 1 up. Give such a number.",
     ],
 }
-
-
-def told(path: pathlib.Path, level: Level = Level.FAULT) -> list[str]:
-    """Faults (or notes) of a file, without its name."""
-    faults = search.examine(str(path), TASK).faults
-    return [str(fault).removeprefix(f"{path}:") for fault in faults if fault.level is level]
-
-
-def written(directory: pathlib.Path, text: str) -> pathlib.Path:
-    path = directory / "study.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_every_wrong_file_is_in_the_table() -> None:
@@ -308,85 +293,6 @@ def test_what_is_no_study_is_told(settings: str, fault: str, tmp_path: pathlib.P
     assert any(line.startswith(fault) for line in told(written(tmp_path, settings)))
 
 
-def hyperparameters(*lines: str) -> str:
-    """A file whose first parameter begins in line 6."""
-    head = "trainingInput:\n  hyperparameters:\n    goal: MINIMIZE\n    hyperparameterMetricTag: rmse\n    params:\n"
-    return head + "".join(f"    {line}\n" for line in lines)
-
-
-RATE = "- {parameterName: learning_rate, type: DOUBLE, minValue: 0.001, maxValue: 0.1}"
-
-
-@pytest.mark.parametrize(
-    ("lines", "fault"),
-    [
-        (["- x"], "6:7: A parameter without keys. Accepted: a table with parameterName: or parameterId:."),
-        (
-            ["- {type: DOUBLE, minValue: 1, maxValue: 2}"],
-            "6:7: No parameterName in the parameter. Accepted: the name of",
-        ),
-        (
-            ["- {parameterName: learning_rate}"],
-            "6:7: No type in learning_rate. Accepted: DOUBLE, INTEGER, CATEGORICAL,",
-        ),
-        (
-            ["- {parameterId: learning_rate}"],
-            "6:7: No values in learning_rate. Accepted: doubleValueSpec, integerValueSp",
-        ),
-        (["- {parameterName: job-dir, type: CATEGORICAL, categoricalValues: [a]}"], "6:23: --job_dir as a parameter."),
-        (
-            ["- {parameterName: model, type: INTEGER, minValue: 1, maxValue: 2}"],
-            "type INTEGER for --model, which takes",
-        ),
-        (["- {parameterName: seed, type: DISCRETE, categoricalValues: [a]}"], "categoricalValues of a DISCRETE."),
-        (["- {parameterName: seed, type: DISCRETE, discreteValues: [1, [2]]}"], "the value a list or table. Accepted:"),
-        (
-            ["- {parameterName: model, type: CATEGORICAL, categoricalValues: lstm}"],
-            "categoricalValues: lstm. Accepted: a",
-        ),
-        (
-            ["- {parameterName: model, type: CATEGORICAL, categoricalValues: [[lstm]]}"],
-            "A list or table among the valu",
-        ),
-    ],
-)
-def test_what_is_no_parameter_is_told(lines: list[str], fault: str, tmp_path: pathlib.Path) -> None:
-    assert any(fault in line for line in told(written(tmp_path, hyperparameters(*lines))))
-
-
-@pytest.mark.parametrize(
-    ("lines", "fault"),
-    [
-        (
-            ["parentIntValues: [lstm]"],
-            "8:14: parentIntValues of model, whose type is CATEGORICAL. Accepted: parentCateg",
-        ),
-        (
-            ["parentCategoricalValues: []"],
-            "8:14: parentCategoricalValues is empty. Accepted: values of model: lstm, dnn",
-        ),
-        (["parentCategoricalValues: {}"], "8:14: parentCategoricalValues is empty."),
-        (["parentCategoricalValues: [cnn]"], "8:40: model is never cnn. Accepted: values of model: lstm, dnn. Correct"),
-        (
-            [],
-            "8:13: No values of model, whose type is CATEGORICAL. Accepted: parentCategoricalValues. Write parentCateg",
-        ),
-    ],
-)
-def test_a_wrong_condition_is_told(lines: list[str], fault: str, tmp_path: pathlib.Path) -> None:
-    parameter = "parameterSpec: {parameterName: lstm_units, type: INTEGER, minValue: 1, maxValue: 2}"
-    first, *rest = [*lines, parameter]
-    text = hyperparameters(
-        "- {parameterName: model, type: CATEGORICAL, categoricalValues: [lstm, dnn],",
-        "   conditionalParameterSpecs: [",
-        f"        {{{first}{',' if rest else ''}",
-        *(f"         {line}" for line in rest),
-        "   }]}",
-    )
-    (line,) = told(written(tmp_path, text))
-    assert line.startswith(fault)
-
-
 @pytest.mark.parametrize(
     ("text", "note"),
     [
@@ -403,31 +309,6 @@ def test_what_is_odd_is_noted(text: str, note: str, tmp_path: pathlib.Path) -> N
     path = written(tmp_path, f"trainingInput:\n  hyperparameters:\n{body}    params:\n    {parameter}\n")
     assert told(path) == []
     assert any(note in line for line in told(path, Level.NOTE))
-
-
-def test_a_rule_that_is_switched_off_and_named_is_a_fault(tmp_path: pathlib.Path) -> None:
-    text = hyperparameters(RATE) + "    enableTrialEarlyStopping: false\n    medianAutomatedStoppingSpec: {}\n"
-    assert told(written(tmp_path, text)) == [
-        "7:31: enableTrialEarlyStopping: false beside medianAutomatedStoppingSpec. Accepted: one of the two. "
-        "Remove one of them."
-    ]
-
-
-def test_limits_are_told_at_their_lines(tmp_path: pathlib.Path) -> None:
-    limits = "{minNumTrials: 9, maxNumTrials: 3, maxDurationNoProgress: 60, maximumRuntimeConstraint: {endTime: soon}}"
-    text = hyperparameters(RATE) + f"    studyStoppingConfig: {limits}\n"
-    assert [line.partition(" ")[2] for line in told(written(tmp_path, text))] == [
-        "minNumTrials 9 is above maxNumTrials 3. Accepted: the least up to the most. Swap them.",
-        'maxDurationNoProgress: 60. Accepted: seconds with an s, as "3600s". Write "60s".',
-        'endTime: soon. Accepted: a time in UTC, as "2026-01-31T12:00:00Z". Write it so.',
-    ]
-
-
-def test_a_thousand_values_are_checked_and_one_more_is_refused(tmp_path: pathlib.Path) -> None:
-    for most, faults in ((1000, 0), (1001, 1)):
-        values = list(range(1, most + 1))
-        line = f"- {{parameterName: train_batch_size, type: DISCRETE, discreteValues: {values}}}"
-        assert len(told(written(tmp_path, hyperparameters(line)))) == faults
 
 
 TOKENS = [
