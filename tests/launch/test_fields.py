@@ -73,7 +73,7 @@ def test_values_of_other_types_are_told(text: str, method: str, told: str) -> No
         ("region: x", "f:1:1: note: region in the table is not read. A flag names it."),
         (
             "maxTrials: 3\nmax_trials: 4",
-            "f:2:1: max_trials beside maxTrials, which says the same. Accepted: one of the two; maxTrials stands in line",
+            "f:2:1: max_trials beside maxTrials, which says the same. Accepted: one of the two; maxTrials stands",
         ),
         ("trials: 3\nmaxTrials: 4", "f:2:1: maxTrials beside trials, which says the same."),
     ],
