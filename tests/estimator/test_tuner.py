@@ -46,6 +46,16 @@ def test_earlier_lines_stay_across_restarts_and_beyond_a_hundred(path: pathlib.P
     assert [line["global_step"] for line in lines(path)] == [str(step) for step in range(1, 131)]
 
 
+def test_a_reader_that_holds_the_file_open_sees_every_line(path: pathlib.Path) -> None:
+    file = TunerFile(path=str(path))
+    file(evaluation(0.5, 1), "model.ckpt-1")
+    with path.open() as reader:  # as Katib's collector does, which decides on early stopping
+        file(evaluation(0.4, 2), "model.ckpt-2")
+        assert [json.loads(line)["rmse"] for line in reader] == ["0.5", "0.4"]
+        file(evaluation(0.3, 3), "model.ckpt-3")
+        assert [json.loads(line)["rmse"] for line in reader] == ["0.3"]
+
+
 def test_lines_of_others_stay_as_they_are(path: pathlib.Path) -> None:
     path.parent.mkdir()
     path.write_text('{"rmse": "1.0", "trial": "1", "global_step": "5", "checkpoint_path": ""}\nno json')

@@ -1,7 +1,8 @@
 """Reports the metric of each evaluation to a tuner, through cloudml-hypertune's file.
 
-The library builds the line, one JSON object. What it does not do is done here: the file is replaced as a whole, earlier
-lines stay (after a restart, and beyond the library's hundred), no NaN is written, and no evaluation counts twice.
+The library builds the line, one JSON object. What it does not do is done here: earlier lines stay (after a restart, and
+beyond the library's hundred), no NaN is written, and no evaluation counts twice. A line is added to the file that is
+there, in one call, because Katib's collector follows the file that it has opened; in a bucket the object is replaced.
 """
 
 from __future__ import annotations
@@ -69,8 +70,12 @@ class TunerFile:
         before = (directories.read(path) or b"").decode("utf-8", errors="replace")
         if (self.trial, str(global_step), checkpoint_path) in self._reported(before):
             return False
-        earlier = before if not before or before.endswith("\n") else before + "\n"
-        directories.write(path, (earlier + self._line(value, global_step, checkpoint_path)).encode())
+        line = self._line(value, global_step, checkpoint_path)
+        added = line if not before or before.endswith("\n") else "\n" + line
+        if storage.is_remote(path):
+            directories.write(path, (before + added).encode())
+        else:
+            _append(path, added.encode())
         return True
 
     def _line(self, value: float, global_step: int, checkpoint_path: str) -> str:
@@ -114,3 +119,13 @@ class _OneLine(hypertune.HyperTune):
         self.metric_path = metric_path
         self.trial_id = trial_id
         self.metrics_queue: MutableSequence[dict[str, Any]] = collections.deque(maxlen=1)
+
+
+def _append(path: str, data: bytes) -> None:
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "ab", buffering=0) as stream:
+            stream.write(data)
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror or error}") from error
