@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import enum
+import contextlib
 import importlib.metadata
 import importlib.util
 import ipaddress
+import itertools
 import os
 import platform
 import re
@@ -18,7 +18,8 @@ from trainer.job import cluster, hosts, layout
 from trainer.job.cluster import EVALUATOR, Cluster
 from trainer.job.errors import UsageError
 from trainer.job.hosts import Answer, Reached
-from trainer.launch import machine, options, ports
+from trainer.launch import doctor_cloud, doctor_devices, machine, options, ports
+from trainer.launch.findings import Finding, Level, gigabytes, note, ok, shown, wrong
 
 _NEEDED_MODULES = ("tensorflow", "keras", "absl", "numpy", "tensorboard", "rich", "hypertune", "google.cloud.storage")
 _MEMORY_OF_A_PROCESS = 1 << 30
@@ -26,55 +27,38 @@ _LEAST_DISK = 1 << 30
 _VERTEX_DIR = re.compile("AIP_(MODEL|CHECKPOINT|TENSORBOARD_LOG)_DIR")
 
 
-class Level(enum.Enum):
-    OK = "ok"
-    NOTE = "note"
-    WRONG = "WRONG"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that was looked at, and what to do about it where something can be done."""
-
-    level: Level
-    subject: str
-    found: str
-    fix: str | None = None
-
-
 def main(argv: Sequence[str]) -> int:
     """Prints all findings; 0 when nothing is wrong, else 2."""
     chosen = options.parse_doctor(argv)
     found = []
-    for finding in examine(chosen, os.environ):
-        print(shown(finding), flush=True)
-        found.append(finding)
-    wrong = sum(finding.level is Level.WRONG for finding in found)
-    print(f"\n{wrong} of {len(found)} findings are wrong; the fixes stand below them." if wrong else "\nAll is well.")
-    return 2 if wrong else 0
+    with contextlib.ExitStack() as stack:
+        question = doctor_devices.Question(os.environ) if chosen.devices else None
+        if question:
+            stack.callback(question.close)
+        for finding in itertools.chain(examine(chosen, os.environ), question.answer() if question else ()):
+            print(shown(finding), flush=True)
+            found.append(finding)
+    count = sum(finding.level is Level.WRONG for finding in found)
+    print(f"\n{count} of {len(found)} findings are wrong; the fixes stand below them." if count else "\nAll is well.")
+    return 2 if count else 0
 
 
 def examine(chosen: options.DoctorOptions, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Every finding, the quick ones first."""
+    """Every finding but TensorFlow's own, the quick ones first."""
     yield from versions()
     yield from resources()
+    yield from doctor_cloud.credentials(environ)
     yield from output(chosen.output_dir, environ)
+    yield from doctor_cloud.data([*chosen.train_data_paths, *chosen.eval_data_paths])
     try:
         member = cluster.from_environment(environ)
     except UsageError as error:
         fix = error.do or "Correct it"
-        yield _wrong("cluster", " — ".join(part for part in (error.got, error.accept) if part), fix)
+        yield wrong("cluster", " — ".join(part for part in (error.got, error.accept) if part), fix)
         return
     yield from roles(member, separate_evaluator=chosen.separate_evaluator)
     yield from own_address(member)
     yield from neighbours(member)
-
-
-def shown(finding: Finding) -> str:
-    """The finding's line, and its fix on a second one."""
-    head = f"{finding.level.value:<6}{finding.subject:<14}"
-    lines = [f"{head}{finding.found}"] + ([f"{'':<20}fix: {finding.fix}"] if finding.fix else [])
-    return "\n".join(lines)
 
 
 def versions() -> Iterator[Finding]:
@@ -83,27 +67,23 @@ def versions() -> Iterator[Finding]:
     missing = [name for name in _NEEDED_MODULES if not _is_there(name)]
     listed = ", ".join(f"{name} {version}" for name, version in _installed())
     if missing:
-        yield _wrong("packages", f"{', '.join(missing)} missing, of {listed or 'none'}", "pip install .")
+        yield wrong("packages", f"{', '.join(missing)} missing, of {listed or 'none'}", "pip install .")
     else:
-        yield _ok("packages", f"trainer {trainer.__version__}, {listed}")
+        yield ok("packages", f"trainer {trainer.__version__}, {listed}")
     yield from _outdated()
 
 
 def resources() -> Iterator[Finding]:
-    """Cores, memory and GPU of this machine, or of this container."""
-    yield _ok("cores", str(machine.cores()))
+    """Cores and memory of this machine, or of this container."""
+    yield ok("cores", str(machine.cores()))
     free = machine.available_memory_bytes()
     if free is None:
-        yield _note("memory", "the system does not say", None)
+        yield note("memory", "the system does not say", None)
     elif free < _MEMORY_OF_A_PROCESS:
         fix = "End other programs, give the container more, or start fewer processes here"
-        yield _note("memory", f"{_gigabytes(free)} free; a process of a job takes up to 1 GB", fix)
+        yield note("memory", f"{gigabytes(free)} free; a process of a job takes up to 1 GB", fix)
     else:
-        yield _ok("memory", f"{_gigabytes(free)} free, for about {free // _MEMORY_OF_A_PROCESS} processes")
-    if os.path.exists("/dev/nvidia0") and _version("tensorflow-cpu"):
-        yield _note(
-            "gpu", "there is one, and TensorFlow's CPU wheel", "docs/contributing.md says how to train on a GPU"
-        )
+        yield ok("memory", f"{gigabytes(free)} free, for about {free // _MEMORY_OF_A_PROCESS} processes")
 
 
 def output(output_dir: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -113,10 +93,11 @@ def output(output_dir: str | None, environ: Mapping[str, str]) -> Iterator[Findi
     try:
         root = layout.from_environment(output_dir, environ).root
     except UsageError as error:
-        yield _wrong("output", error.got, error.do or "Correct it")
+        yield wrong("output", error.got, error.do or "Correct it")
         return
     if layout.is_remote(root):
-        yield _note("output", f"{root} is remote and was not looked at", None)
+        yield doctor_cloud.bucket(root)
+        yield doctor_cloud.scratch_room(environ)
     else:
         yield _local_output(root)
 
@@ -124,15 +105,15 @@ def output(output_dir: str | None, environ: Mapping[str, str]) -> Iterator[Findi
 def roles(member: Cluster, *, separate_evaluator: bool) -> Iterator[Finding]:
     """Which process this would be, and what it would do."""
     evaluates_apart = member.has_evaluator or separate_evaluator
-    yield _ok("role", f"{member.task_type} {member.task_id} of {_kind(member)}")
-    yield _ok("would", _work(member, evaluates_apart=evaluates_apart))
+    yield ok("role", f"{member.task_type} {member.task_id} of {_kind(member)}")
+    yield ok("would", _work(member, evaluates_apart=evaluates_apart))
     if member.num_ps_replicas and member.num_worker_replicas < 2:
-        yield _wrong("cluster", "parameter servers but no worker", "List workers, or drop ps")
+        yield wrong("cluster", "parameter servers but no worker", "List workers, or drop ps")
     hosts_named = {hosts.split(address)[0] for nodes in member.jobs.values() for address in nodes.values()}
     loopback = {host for host in hosts_named if _is_loopback(host)}
     if loopback and loopback != hosts_named:
         fix = "Name it as the others reach it"
-        yield _wrong("cluster", f"{min(loopback)} among hosts of other machines, who cannot reach it", fix)
+        yield wrong("cluster", f"{min(loopback)} among hosts of other machines, who cannot reach it", fix)
 
 
 def own_address(member: Cluster) -> Iterator[Finding]:
@@ -142,9 +123,9 @@ def own_address(member: Cluster) -> Iterator[Finding]:
         return
     port = hosts.split(address)[1]
     if ports.is_free(port):
-        yield _ok("own port", f"{port} is free here")
+        yield ok("own port", f"{port} is free here")
     else:
-        yield _note("own port", f"{port} is taken here", "Right if the job runs; else end what listens (ss -ltnp)")
+        yield note("own port", f"{port} is taken here", "Right if the job runs; else end what listens (ss -ltnp)")
 
 
 def neighbours(member: Cluster) -> Iterator[Finding]:
@@ -172,8 +153,8 @@ def reachability(who: str, reached: Reached) -> Finding:
     }
     said = f"{reached.address}: {reached.answer.value}" + (f" ({reached.detail})" if reached.detail else "")
     if reached.answer is Answer.LISTENS:
-        return _ok(who, said)
-    return _wrong(who, said, fixes[reached.answer])
+        return ok(who, said)
+    return wrong(who, said, fixes[reached.answer])
 
 
 def _kind(member: Cluster) -> str:
@@ -205,8 +186,8 @@ def _work(member: Cluster, *, evaluates_apart: bool) -> str:
 
 def _python(version: tuple[int, int]) -> Finding:
     if version >= (3, 11):
-        return _ok("python", platform.python_version())
-    return _wrong("python", platform.python_version(), "Install Python 3.11, 3.12 or 3.13")
+        return ok("python", platform.python_version())
+    return wrong("python", platform.python_version(), "Install Python 3.11, 3.12 or 3.13")
 
 
 def _is_there(module: str) -> bool:
@@ -241,19 +222,19 @@ def _outdated() -> Iterator[Finding]:
         version = _version(needed.name)
         if version and not needed.specifier.contains(version, prereleases=True):
             fix = f"pip install '{needed.name}{needed.specifier}'"
-            yield _wrong("packages", f"{needed.name} {version}, needed is {needed.specifier}", fix)
+            yield wrong("packages", f"{needed.name} {version}, needed is {needed.specifier}", fix)
 
 
 def _local_output(root: str) -> Finding:
     parent = machine.existing_parent(root)
     if not parent.is_dir():
-        return _wrong("output", f"{parent} is no directory", "Choose another --output_dir")
+        return wrong("output", f"{parent} is no directory", "Choose another --output_dir")
     if not os.access(parent, os.W_OK | os.X_OK):
-        return _wrong("output", f"{parent} is not writable", "Change its permissions, or --output_dir")
+        return wrong("output", f"{parent} is not writable", "Change its permissions, or --output_dir")
     free = machine.free_disk_bytes(root)
     if free < _LEAST_DISK:
-        return _note("output", f"{root}: {_gigabytes(free)} free", "Make room, or choose another --output_dir")
-    return _ok("output", f"{root}: {_gigabytes(free)} free")
+        return note("output", f"{root}: {gigabytes(free)} free", "Make room, or choose another --output_dir")
+    return ok("output", f"{root}: {gigabytes(free)} free")
 
 
 def _is_loopback(host: str) -> bool:
@@ -261,19 +242,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def _gigabytes(amount: int) -> str:
-    return f"{amount / 1e9:.1f} GB"
-
-
-def _ok(subject: str, found: str) -> Finding:
-    return Finding(level=Level.OK, subject=subject, found=found)
-
-
-def _note(subject: str, found: str, fix: str | None) -> Finding:
-    return Finding(level=Level.NOTE, subject=subject, found=found, fix=fix)
-
-
-def _wrong(subject: str, found: str, fix: str) -> Finding:
-    return Finding(level=Level.WRONG, subject=subject, found=found, fix=fix)

@@ -63,7 +63,10 @@ class DoctorOptions:
     """What to look at, besides this machine and its environment:"""  # the heading of --help
 
     output_dir: str | None = setting(None, "the directory that a job would write to", alias=("job_dir",))
+    train_data_paths: tuple[str, ...] = setting((), "files or globs that it would train on")
+    eval_data_paths: tuple[str, ...] = setting((), "files or globs that it would evaluate on")
     separate_evaluator: bool = setting(False, "as the task would be told")
+    devices: bool = setting(True, "ask TensorFlow what it computes on, which takes seconds; --nodevices: do not")
 
 
 def parse_cluster(argv: Sequence[str]) -> tuple[ClusterOptions, list[str]]:
