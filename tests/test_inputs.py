@@ -49,7 +49,7 @@ def test_a_fault_in_a_stream_is_located(tmp_path: Path) -> None:
     path.write_text("1.0000000000,2.0000000000\n" * 50_000 + "1,x\n")
     data = DataConfig(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=2)
     inputs.describe(data, memory_limit=1)
-    fault = inputs.locate_fault(data, memory_limit=1)
+    fault = inputs.locate_fault(data, "", memory_limit=1)
     assert isinstance(fault, DataError)
     assert "a.csv:50001, column 2: 'x' where a number belongs" in str(fault)
 

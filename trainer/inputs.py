@@ -12,7 +12,7 @@ from trainer.formats import baselines as simple_forecasts
 from trainer.formats import pipelines, reading, serving, sines
 from trainer.formats.reading import MEMORY_LIMIT
 from trainer.job.config import DataConfig
-from trainer.job.errors import DataError
+from trainer.job.errors import JobError
 from trainer.job.schema import Schema
 
 if TYPE_CHECKING:
@@ -70,6 +70,6 @@ def baselines(data: DataConfig, *, memory_limit: int = MEMORY_LIMIT) -> dict[str
     return simple_forecasts.score(reading.read(data, memory_limit))
 
 
-def locate_fault(data: DataConfig, *, memory_limit: int = MEMORY_LIMIT) -> DataError | None:
-    """The place of a fault that training met in streamed data as an InvalidArgumentError; None when there is none."""
-    return reading.locate_fault(data, memory_limit)
+def locate_fault(data: DataConfig, said: str, *, memory_limit: int = MEMORY_LIMIT) -> JobError | None:
+    """The fault in streamed data behind an InvalidArgumentError that `said` something in training; None without one."""
+    return reading.locate_fault(data, said, memory_limit)

@@ -148,7 +148,7 @@ class JobProcess:
             with self._progress.shown() if self._member.is_chief else contextlib.nullcontext():
                 metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         except tf.errors.InvalidArgumentError as error:
-            fault = inputs.locate_fault(self._data)
+            fault = inputs.locate_fault(self._data, str(error))
             raise (error if fault is None else fault) from error
         return metrics
 

@@ -31,28 +31,24 @@ def framed(length: int, part: int) -> bytes:
     return b"".join(records)
 
 
-def test_workers_of_parameter_servers_fetch_their_own_shares(
-    start: Start, bucket_server: BucketServer, tmp_path: Path
-) -> None:
+@pytest.fixture
+def task(bucket_server: BucketServer, tmp_path: Path) -> list[str]:
+    """Flags of a job with records in a bucket that are streamed."""
     waves = framed(10, 0)
     for number in range(PARTS):
-        copies = 1 + examples.LARGEST_READ_BYTES // (PARTS * len(waves))  # so that they are streamed
+        copies = 1 + examples.LARGEST_READ_BYTES // (PARTS * len(waves))
         storage.write(f"gs://bucket/train/part-{number}", waves * copies)
     storage.write("gs://bucket/valid", framed(10, 1))
+    paths = ["--train_data_paths=gs://bucket/train/*", "--eval_data_paths=gs://bucket/valid"]
+    return [*paths, f"--output_dir={tmp_path / 'run'}", "--train_steps=100"]
+
+
+def test_workers_of_parameter_servers_fetch_their_own_shares(
+    start: Start, bucket_server: BucketServer, task: list[str]
+) -> None:
     bucket_server.set_faults(*(Rule(kind=kind, rate=0.1) for kind in ("503", "reset", "truncation", "bit_flip")))
     before = len(bucket_server.log())
-    job = start(
-        "--worker=2",
-        "--ps=1",
-        task=[
-            "--train_data_paths=gs://bucket/train/*",
-            "--eval_data_paths=gs://bucket/valid",
-            f"--output_dir={tmp_path / 'run'}",
-            "--train_steps=200",
-        ],
-        **bucket_server.environ,
-    )
-    job.completes()
+    start("--worker=2", "--ps=1", task=task, **bucket_server.environ).completes()
     whole = [
         entry["object"]
         for entry in bucket_server.log()[before:]
@@ -62,3 +58,14 @@ def test_workers_of_parameter_servers_fetch_their_own_shares(
     assert {name: count for name, count in collections.Counter(whole).items() if "part" in name} == {
         f"train/part-{number}": 2 for number in range(PARTS)
     }
+
+
+def test_a_file_that_is_gone_when_a_worker_wants_it_ends_the_job_with_its_name(
+    start: Start, bucket_server: BucketServer, task: list[str]
+) -> None:
+    bucket_server.set_faults(Rule(kind="404", ops=("download",), objects="train/part-1", skip=1))  # the chief has it
+    job = start("--worker=1", "--ps=1", task=task, **bucket_server.environ)
+    assert job.end() == 2
+    assert "Traceback" not in job.text
+    (told,) = [line for line in job.lines("chief:0") if "part-1" in line]
+    assert told.startswith("trainer.task: gs://bucket/train/part-1 was written again or deleted since this job listed")

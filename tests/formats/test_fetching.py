@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +12,11 @@ import tensorflow as tf
 
 from tests.bucket.process import ROOT, BucketServer
 from trainer import storage
-from trainer.formats import fetching, pipelines, reading
+from trainer.formats import fetching, pipelines, reading, spool
 from trainer.formats.reading import locate_fault
+from trainer.formats.remote import RemoteFile
 from trainer.job.config import DataConfig
-from trainer.job.errors import DataError
+from trainer.job.errors import DataError, JobError
 
 pytestmark = pytest.mark.process
 
@@ -120,11 +123,37 @@ def test_a_file_that_changes_while_it_is_read_is_named(folder: str) -> None:
     for copy in Path(reading.read(data, 1).train.paths[0].local()).parent.iterdir():  # type: ignore
         copy.unlink()
     storage.write(f"{folder}/part-7", b"0,0,0\n")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="part-7 was written again or deleted"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="part-7 was written again or deleted") as raised:
         firsts(pipeline)
-    fault = locate_fault(data, 1)
+    fault = locate_fault(data, str(raised.value), 1)
     assert isinstance(fault, DataError)
-    assert f"{folder}/part-7 was written again or deleted since this job listed it" in str(fault)
+    assert str(fault).startswith(f"{folder}/part-7 was written again or deleted since this job listed it (generation")
+    assert str(fault).endswith("write new data under new names.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DataError('a "name" with [brackets] and 100 %', None, "Do this"),
+        storage.UnavailableError("Reading failed", "A bucket", None),
+        JobError("Anything else"),
+    ],
+)
+def test_an_error_of_another_process_comes_through_tensorflow_s_words(
+    monkeypatch: pytest.MonkeyPatch, error: JobError
+) -> None:
+    def fail(_: object, entry: storage.Entry) -> str:
+        raise error
+
+    monkeypatch.setattr(spool.Spool, "local", fail)
+    entry = storage.Entry(path="gs://bucket/a", size=1, generation=1, crc32c="", updated=0.0)
+    with pytest.raises(ValueError, match=re.escape(str(error))) as raised:
+        fetching.local_path(fetching.address(RemoteFile(entry, spool.shared(None))).encode())
+    for said in (str(raised.value), json.dumps(f"Graph execution error: {raised.value}\nTraceback")):
+        told = fetching.failure(said)
+        assert told is not None
+        assert (type(told), str(told), told.exit_code) == (type(error), str(error), error.exit_code)
+    assert fetching.failure("a value is not finite") is None
 
 
 def test_a_local_file_passes_as_it_is() -> None:

@@ -88,9 +88,9 @@ def test_the_place_of_a_fault_in_a_stream_is_found(tmp_path: Path) -> None:
     far = "1.0000000000,2.0000000000,3.0000000000\n" * 40_000
     bad = written(tmp_path / "bad.csv", far + "1,nan,3\n")
     data = config(good, train_data_paths=(good, bad))
-    assert "bad.csv:40001, column 2: 'nan'" in str(reading.locate_fault(data, memory_limit=1))
-    assert reading.locate_fault(config(good), memory_limit=1) is None
-    assert reading.locate_fault(config(good)) is None
+    assert "bad.csv:40001, column 2: 'nan'" in str(reading.locate_fault(data, "", memory_limit=1))
+    assert reading.locate_fault(config(good), "", memory_limit=1) is None
+    assert reading.locate_fault(config(good), "") is None
 
 
 def test_reading_does_not_import_tensorflow(tmp_path: Path) -> None:

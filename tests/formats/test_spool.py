@@ -148,7 +148,6 @@ def test_an_object_that_was_written_again_is_named_with_what_to_do(make: Make, p
         match=rf"/a was written again or deleted since .*\(generation {entry.generation}\).*Start the job again",
     ):
         spool.local(entry)
-    assert isinstance(spool.failure, DataError)
 
 
 @pytest.mark.process

@@ -9,19 +9,22 @@ position of a pipeline is saved and restored as with local files.
 from __future__ import annotations
 
 import json
+import re
+import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trainer import storage
 from trainer.formats import spool
 from trainer.formats.remote import RemoteFile, entry_fields
-from trainer.job.errors import JobError
+from trainer.job.errors import DataError, JobError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 _NAME = "trainer.formats.fetching.local_path"
-_AHEAD = 2
+_TOLD = "could not be fetched: "
+_AHEAD = 4
 """Files that are fetched while those before them are read."""
 
 
@@ -37,7 +40,7 @@ def local_path(text: bytes) -> bytes:
     """The path of the file that an address names, on this machine: a copy, fetched if need be.
 
     Raises:
-      ValueError: it cannot be fetched; TensorFlow makes an InvalidArgumentError of it.
+      ValueError: it cannot be fetched; TensorFlow makes an InvalidArgumentError of it, of which `failure` knows why.
     """
     if not text.startswith(b"{"):
         return text
@@ -45,7 +48,18 @@ def local_path(text: bytes) -> bytes:
     try:
         return spool.shared(known["cache_dir"]).local(storage.Entry(**known["entry"])).encode()
     except JobError as error:
-        raise ValueError(str(error)) from None
+        told = json.dumps({"got": error.got, "accept": error.accept, "do": error.do, "exit_code": error.exit_code})
+        raise ValueError(f"{error} [{_TOLD}{urllib.parse.quote(told)}]") from None
+
+
+def failure(text: str) -> JobError | None:
+    """Why a file could not be fetched, in any process, from TensorFlow's words; None where they say something else."""
+    found = re.search(re.escape(_TOLD) + r"([^\]]+)\]", text)
+    if not found:
+        return None
+    told = json.loads(urllib.parse.unquote(found[1]))
+    kind = {DataError.exit_code: DataError, storage.UnavailableError.exit_code: storage.UnavailableError}
+    return kind.get(told["exit_code"], JobError)(told["got"], told["accept"], told["do"])
 
 
 def register() -> None:

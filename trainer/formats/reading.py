@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 
-from trainer.formats import examples, files, sequences, series, sines, spool
+from trainer.formats import examples, fetching, files, sequences, series, sines
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.records import is_framed
 from trainer.formats.source import Source
 from trainer.formats.streams import Stream
 from trainer.formats.windows import Windows, of_rows
 from trainer.job.config import DataConfig, DataFormat
-from trainer.job.errors import DataError, UsageError
+from trainer.job.errors import DataError, JobError, UsageError
 
 MEMORY_LIMIT = 1 << 30
 """Bytes of text or records, uncompressed, up to which a part of the data is held in memory."""
@@ -30,18 +30,23 @@ def read(data: DataConfig, memory_limit: int = MEMORY_LIMIT) -> Source:
     return source
 
 
-def locate_fault(data: DataConfig, memory_limit: int = MEMORY_LIMIT) -> DataError | None:
-    """Reads every streamed file to its end to name the first fault; None when there is none (or nothing is streamed).
+def locate_fault(data: DataConfig, said: str, memory_limit: int = MEMORY_LIMIT) -> JobError | None:
+    """What is behind a `tf.errors.InvalidArgumentError` of the input pipeline, which knows neither file nor line.
 
-    What is in memory was checked when it was read. This is for a job whose input pipeline raised
-    `tf.errors.InvalidArgumentError`, which knows neither file nor line.
+    Every streamed file is read to its end to name the first fault; what is in memory was checked when it was read.
+
+    Args:
+      said: the text of that error.
+
+    Returns:
+      A DataError, or why a file of a bucket could not be fetched; None when the data are not to blame.
 
     Raises:
-      JobError: a bucket that cannot be read any more, which is no fault in the data.
+      JobError: a bucket that cannot be read now.
     """
+    if failure := fetching.failure(said):
+        return failure
     try:
-        if failure := spool.first_failure():
-            raise failure
         source = read(data, memory_limit)
         for part in (source.train, source.evaluation):
             if isinstance(part, Stream):

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from trainer import storage
-from trainer.job.errors import DataError, JobError, UsageError
+from trainer.job.errors import DataError, UsageError
 
 KEEP_BYTES = 2 << 30
 KEEP_FILES = 16
@@ -64,13 +64,12 @@ class Spool:
         self._keep_bytes, self._keep_files = keep_bytes, keep_files
         self._owner: _Owner | None = None
         if cache_dir:
-            self._directory = _made(cache_dir)
+            self._directory = _made(os.path.expanduser(cache_dir))
         else:
             self._directory, self._owner = _temporary(clock())
         self._lock = threading.Lock()
         self._busy: collections.defaultdict[str, threading.Lock] = collections.defaultdict(threading.Lock)
         self._used: dict[str, int] = {}  # bytes by path, the one asked for last at the end
-        self.failure: JobError | None = None
 
     @property
     def cache_dir(self) -> str | None:
@@ -81,7 +80,7 @@ class Spool:
 
         Raises:
           DataError: the object was written again or deleted since it was listed.
-          JobError: it could not be read; `failure` keeps the first such error.
+          JobError: it could not be read, or there is no room for it.
         """
         path = self._path(entry)
         with self._lock:
@@ -148,26 +147,21 @@ class Spool:
 
     @contextlib.contextmanager
     def _reported(self, entry: storage.Entry) -> Iterator[None]:
-        """Remembers the first failure, and says what it means that a listed generation is gone."""
+        """Says what it means that a listed generation is gone, or that the disk has no room."""
         try:
             yield
         except storage.NotFoundError as error:
-            self.failure = self.failure or DataError(
+            raise DataError(
                 f"{entry.path} was written again or deleted since this job listed it (generation {entry.generation})",
                 "Accepted: files that stay as they are while a job reads them",
                 "Start the job again to read what is there now, and write new data under new names",
-            )
-            raise self.failure from error
+            ) from error
         except OSError as error:
-            self.failure = self.failure or UsageError(
+            raise UsageError(
                 f"A copy of {entry.path} ({entry.size >> 20:,} MiB) in {self._directory}: {error.strerror or error}",
                 "A directory with room for the files that are read at one time",
                 "Set TMPDIR or --data_cache_dir to one on a larger disk",
-            )
-            raise self.failure from error
-        except JobError as error:
-            self.failure = self.failure or error
-            raise
+            ) from error
 
     def _note(self, path: str, size: int) -> bool:
         """Whether the copy is here; it counts as used now."""
@@ -211,11 +205,6 @@ def close_all() -> None:
     while _OPEN:
         _OPEN.pop().close()
     shared.cache_clear()
-
-
-def first_failure() -> JobError | None:
-    """Why an object could not be fetched in this process; None when all could."""
-    return next((spool.failure for spool in _OPEN if spool.failure), None)
 
 
 def superfluous(used: dict[str, int], keep_bytes: int, keep_files: int) -> list[str]:
