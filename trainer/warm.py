@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import importlib.util
 import json
 import os
 import random
@@ -146,6 +147,8 @@ def main(argv: Sequence[str]) -> None:
 
 def prepare(module: str) -> None:
     """Imports what the task uses and starts nothing: threads would be lost in the forks."""
+    if importlib.util.find_spec(module) is None:
+        sys.exit(f"No module named {module}")
     if module == TASK_MODULE:
         logs.quiet_tensorflow(os.environ)
         with logs.without_import_chatter():

@@ -77,11 +77,19 @@ def test_a_line_that_a_kill_cut_off_is_taken_away(tmp_path: pathlib.Path) -> Non
     with opened(tmp_path) as first:
         first.begin(Suggestion(number=1, assignment=VALUES))
     with (tmp_path / journal.FILE).open("ab") as stream:
-        stream.write(b'{"op_code": 4, "worker')
+        stream.write(b'{"op_code":4,"worker')
     with opened(tmp_path) as second:
         second.begin(Suggestion(number=2, assignment=VALUES))
     with opened(tmp_path) as third:
         assert [trial.number for trial in third.trials()] == [1, 2]
+
+
+@pytest.mark.parametrize("content", ["garbage", "garbage\n", '{"a": 1}\n', "[1]\n", "1\n", "\n\n"])
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: pathlib.Path, content: str) -> None:
+    (tmp_path / journal.FILE).write_text(content)
+    with pytest.raises(UsageError, match=r"journal.log:1 is no entry of a sweep's journal\. .* choose another"):
+        opened(tmp_path)
+    assert (tmp_path / journal.FILE).read_text() == content
 
 
 def test_a_lock_that_a_kill_left_in_the_log_is_broken(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

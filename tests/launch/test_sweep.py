@@ -211,6 +211,18 @@ def test_trials_survive_the_warm_process(sweep: Run) -> None:
     assert Counter(words[1] for words in study.ledger if words[0] == "done") == Counter("123456")
 
 
+def test_a_module_that_is_not_there_ends_the_study(sweep: Run) -> None:
+    study = sweep("--module=no_such_module")
+    assert study.end() == 1
+    assert "The process that imports the task ended with 1: No module named no_such_module." in study.text
+
+
+def test_each_trial_may_import_everything_itself(sweep: Run) -> None:
+    study = sweep("--nowarm", "--seed=1", acts="2:exit:3")
+    assert study.end() == 0, study.text
+    assert [row["state"] for row in study.rows.values()] == ["done", "failed", "done", "done", "done", "done"]
+
+
 def test_a_grid_ends_when_all_is_tried(sweep: Run) -> None:
     params = "\n      - {parameterName: x, type: DISCRETE, discreteValues: [0.25, 0.5]}"
     study = sweep(study=yaml(algorithm="GRID_SEARCH", params=params))

@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import enum
 import fcntl
+import json
 import os
 import pathlib
 import time
@@ -281,15 +282,42 @@ def _taken(directory: pathlib.Path, holder: str) -> UsageError:
 
 
 def _cut_torn_line(path: pathlib.Path) -> None:
-    """Takes away a last line that a killed process left unfinished: the next one would be added to it."""
+    """Takes away a last line that a killed process left unfinished: the next one would be added to it.
+
+    Raises:
+      UsageError: the file is no journal; then it stays as it is.
+    """
     if not path.exists():
         return
     with path.open("rb+") as stream:
         content = stream.read()
         whole = content.rfind(b"\n") + 1
+        for number, line in enumerate(content[:whole].splitlines(), start=1):
+            _require_entry(line, path, number)
         if whole < len(content):
+            _require_start(content[whole:], path)
             stream.truncate(whole)
             os.fsync(stream.fileno())
+
+
+def _require_entry(line: bytes, path: pathlib.Path, number: int) -> None:
+    try:
+        if "op_code" in json.loads(line):
+            return
+    except (ValueError, TypeError):
+        pass
+    raise UsageError(
+        f"{path}:{number} is no entry of a sweep's journal",
+        "The journal that a sweep has left",
+        "Restore the file, or choose another --output_dir",
+    )
+
+
+def _require_start(torn: bytes, path: pathlib.Path) -> None:
+    """Optuna's entries all begin so; what does not may be somebody's only copy of something else."""
+    start = b'{"op_code":'
+    if not torn.startswith(start[: len(torn)]):
+        _require_entry(torn, path, 1)
 
 
 def _plain(value: Any) -> Any:
