@@ -61,19 +61,15 @@ def experiment(
       UsageError: the study, or the job, is none that Katib runs.
     """
     _require_flat(study)
-    spec: dict[str, Any] = {
+    spec = {
         "objective": _objective(study),
         "algorithm": {"algorithmName": _ALGORITHMS[study.algorithm]},
-        "parallelTrialCount": min(study.max_parallel_trials, study.max_trials),
-        "maxTrialCount": study.max_trials,
+        **({} if study.stopping is None else {"earlyStopping": {"algorithmName": "medianstop"}}),
+        **_counts(study),
         "parameters": [_parameter(entry) for entry in study.parameters],
         "metricsCollectorSpec": _collector(),
         "trialTemplate": _template(study, trial_spec, primary_container, primary_pod_labels),
     }
-    if study.max_failed_trials:
-        spec["maxFailedTrialCount"] = min(study.max_failed_trials, study.max_trials)
-    if study.stopping is not None:
-        spec["earlyStopping"] = {"algorithmName": "medianstop"}
     return {
         "apiVersion": "kubeflow.org/v1beta1",
         "kind": "Experiment",
@@ -126,6 +122,17 @@ def _require_flat(study: Study) -> None:
             "Katib accepts parameters that every trial has",
             "Make them independent, search them in a study of their own, or submit to Vertex AI",
         )
+
+
+def _counts(study: Study) -> dict[str, int]:
+    """Katib refuses more trials at a time, or failed ones, than there are in all."""
+    counts = {
+        "parallelTrialCount": min(study.max_parallel_trials, study.max_trials),
+        "maxTrialCount": study.max_trials,
+    }
+    if study.max_failed_trials:
+        counts["maxFailedTrialCount"] = min(study.max_failed_trials, study.max_trials)
+    return counts
 
 
 def _objective(study: Study) -> dict[str, Any]:
