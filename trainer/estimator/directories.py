@@ -247,15 +247,15 @@ class InBucket:
         files = self._mirror.files(name)
         if files is not None:
             self._mirror.fetch(name, files)
-            self._let_go()
+            self._let_go(besides=name)
         elif not os.path.exists(f"{here}.index"):
             raise TrainingError(f"{checkpoint} is not there, or not whole", do="Name another checkpoint")
         return here
 
-    def _let_go(self) -> None:
-        """Deletes fetched checkpoints that are no longer in the bucket."""
+    def _let_go(self, besides: str) -> None:
+        """Deletes fetched checkpoints that are no longer in the bucket, but for the one that is about to be read."""
         if not self._mirror.owns:
-            kept = tuple(f"{name}." for name in self._listed())
+            kept = tuple(f"{name}." for name in [*self._listed(), besides])
             for name in os.listdir(self.local):
                 if name.startswith(PREFIX) and not name.startswith(kept):
                     os.unlink(os.path.join(self.local, name))
