@@ -279,9 +279,9 @@ class Copier:
         """Whether nothing but lookups takes what is read, before anything is written: then rows are looked up where
         they are, and no copy of all of them is made."""
         users = [op for op in read.outputs[0].consumers() if op in self._needed]
-        if not users or not all(is_lookup(op, read.outputs[0]) for op in users):
+        if not all(is_lookup(op, read.outputs[0]) for op in users):
             return False
-        last = max(self._order[op] for op in users)
+        last = max((self._order[op] for op in users), default=0)
         writes = [op for op in read.inputs[0].consumers() if op in self._needed and op.type.startswith(_UPDATES)]
         return not any(self._order[read] < self._order[op] < last for op in writes)
 
