@@ -47,6 +47,7 @@ log = logging.getLogger("trainer")
 
 _CALL_STEPS = 50
 _MOST_OPS = 4000
+_LOOK_SECS = 0.01
 _CALLS_AHEAD = 2
 _MEET_SECS = 600.0
 _WORKER_FAILED = re.compile(r"worker \S*/task:(\d+)\S* failed with", re.IGNORECASE)
@@ -187,9 +188,10 @@ class ServerSteps:
         self.how = "workers on parameter servers" + (f", exchanging every {push_every} steps" if push_every > 1 else "")
         self._running: collections.deque[tuple[int, Any]] = collections.deque()
         self._ended = 0
+        self._step = int(self.traced.store.global_step.numpy())
 
     def global_step(self) -> int:
-        return int(self.traced.store.global_step.numpy())
+        return self._step
 
     def agree(self, room: int, stop: int) -> tuple[int, int]:
         return room, stop
@@ -203,6 +205,7 @@ class ServerSteps:
         try:
             self._schedule()
             losses = self._collect()
+            self._step = int(self.traced.store.global_step.numpy())
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise PeerLostError(
                 "A parameter server is gone", do="Start the job again: it goes on from the last checkpoint"
@@ -212,7 +215,7 @@ class ServerSteps:
     def _schedule(self) -> None:
         while len(self._running) < _CALLS_AHEAD * self._servers.num_workers and not self._data_ended():
             ahead = sum(count for count, _ in self._running)
-            left = self._call_steps if self._stop_at is None else self._stop_at - self.global_step() - ahead
+            left = self._call_steps if self._stop_at is None else self._stop_at - self._step - ahead
             if left <= 0:
                 return
             count = min(left, self._call_steps)
@@ -225,7 +228,7 @@ class ServerSteps:
     def _collect(self) -> list[np.ndarray]:
         """Losses of the calls that are done, waiting for one at least."""
         while self._running and not any(_done(called) for _, called in self._running):
-            self._running[0][1]._status_available_event.wait(0.05)
+            self._running[0][1]._status_available_event.wait(_LOOK_SECS)
             self._servers.coordinator.done()  # raises what a call raised
         done = [entry for entry in self._running if _done(entry[1])]
         self._running = collections.deque(entry for entry in self._running if not _done(entry[1]))
