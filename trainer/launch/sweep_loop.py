@@ -79,7 +79,8 @@ class Sweep:
         self._options, self._study, self._task_argv = chosen, study, task_argv
         self._journal, self._optimiser, self._view, self._environ = journal, optimiser, view, environ
         self._directory = pathlib.Path(chosen.directory).expanduser()
-        self._nurse, self._nursery, self._warm_processes = nurse, None, 0
+        self._nurse, self._warm_processes = nurse, 0
+        self._nursery: Nursery | None = None
         self._started_at = time.monotonic()
         self._running: dict[str, _Running] = {}
         self._stop_reason: str | None = None
@@ -90,8 +91,6 @@ class Sweep:
         for record in records:
             if record.outcome is not None:
                 optimiser.tell(record.number, _result(record))
-
-    _nursery: Nursery | None
 
     def run(self, stop: StopRequest) -> int:
         """Runs trials until the study ends, and returns its exit code."""
