@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from typing import Any
 
 import pytest
 import yaml
@@ -80,6 +81,58 @@ def test_what_a_job_has_beside_its_study_is_left_aside() -> None:
     study = search.read(str(ROOT / "hptuning_config.yaml"), searchable.of_task())
     job = {"name": "projects/1", "state": "JOB_STATE_RUNNING", "trialJobSpec": {}, **vertex_study.tuning(study)}
     assert vertex_study.from_tuning(job) == study
+
+
+RMSE = [{"metricId": "rmse", "goal": "MINIMIZE"}]
+X = {"parameterId": "x", "doubleValueSpec": {"minValue": 0.5, "maxValue": 1}}
+
+
+@pytest.mark.parametrize(
+    ("job", "got"),
+    [
+        ({"maxTrialCount": -1, "studySpec": {"metrics": RMSE, "parameters": [X]}}, "maxTrialCount: -1"),
+        ({"studySpec": {"metrics": [], "parameters": [X]}}, "No metrics in studySpec"),
+        (
+            {"studySpec": {"metrics": RMSE, "parameters": [X | {"doubleValueSpec": {"minValue": 2, "maxValue": 1}}]}},
+            "minValue 2 is above maxValue 1",
+        ),
+        (
+            {
+                "studySpec": {
+                    "metrics": RMSE,
+                    "parameters": [
+                        {
+                            "parameterId": "x",
+                            "scaleType": "UNIT_LOG_SCALE",
+                            "doubleValueSpec": {"minValue": 0, "maxValue": 1},
+                        }
+                    ],
+                }
+            },
+            "minValue 0 on UNIT_LOG_SCALE",
+        ),
+        (
+            {
+                "studySpec": {
+                    "metrics": RMSE,
+                    "parameters": [{"parameterId": "x", "discreteValueSpec": {"values": [2, 1]}}],
+                }
+            },
+            "The discrete value 1 behind 2",
+        ),
+        (
+            {"studySpec": {"metrics": RMSE, "parameters": [X], "algorithm": "GRID_SEARCH"}},
+            "x, a DOUBLE, under GRID_SEARCH",
+        ),
+        ({"studySpec": {"metrics": RMSE, "parameters": [X | {"parameterId": ""}]}}, "A parameter without a name"),
+        ({"studySpec": {"metrics": RMSE, "parameters": [X, X]}}, "The parameter x stands twice"),
+    ],
+)
+def test_what_the_official_types_let_through_is_refused(job: dict[str, Any], got: str) -> None:
+    json_format.ParseDict(job, HyperparameterTuningJob.pb(HyperparameterTuningJob()))
+    with pytest.raises(FaultyFileError) as caught:
+        vertex_study.from_tuning(job)
+    assert got in [fault.got for fault in caught.value.faults]
 
 
 def test_a_wrong_request_is_refused_with_all_its_faults() -> None:
