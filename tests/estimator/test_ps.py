@@ -36,6 +36,17 @@ def test_a_lost_worker_is_one_line_and_said_once_in_some_seconds() -> None:
     assert lost.filter(record(COORDINATOR_SAYS, 130.0))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Start cancelling closures due to error InvalidArgumentError(): Traceback ...",
+        " /job:worker/task:0 encountered the following error when processing closure: InvalidArgumentError(): ...",
+    ],
+)
+def test_errors_that_are_raised_as_well_are_not_said(said: str) -> None:
+    assert not LostWorkers().filter(record(said, 100.0))
+
+
 def test_everything_else_that_is_said_passes_unchanged() -> None:
     other = record("Cluster update failed", 100.0)
     assert LostWorkers().filter(other)

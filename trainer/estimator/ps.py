@@ -51,6 +51,7 @@ _LOOK_SECS = 0.01
 _CALLS_AHEAD = 2
 _MEET_SECS = 600.0
 _WORKER_FAILED = re.compile(r"worker \S*/task:(\d+)\S* failed with", re.IGNORECASE)
+_RAISED_TOO = re.compile(r"^Start cancelling closures due to error| encountered the following error when processing ")
 _SILENT_SECS = 10.0
 DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
@@ -109,16 +110,20 @@ def wait_for(addresses: Sequence[str], secs: float = _MEET_SECS, wait: Callable[
 
 
 class LostWorkers(logging.Filter):
-    """Says what TensorFlow's coordinator says of a worker that is gone in one line, and once in some seconds."""
+    """Says what TensorFlow's coordinator says of a worker that is gone in one line, and once in some seconds.
+
+    What it says of errors that it raises as well is left out.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        found = _WORKER_FAILED.search(record.getMessage())
+        said = record.getMessage()
+        found = _WORKER_FAILED.search(said)
         if not found:
-            return True
+            return not _RAISED_TOO.search(said)
         last, self._said[found[1]] = self._said.get(found[1], -_SILENT_SECS), record.created
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         record.msg = f"Worker {found[1]} does not answer. Others make its steps, and it trains again when it is back."
