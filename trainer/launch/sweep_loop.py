@@ -325,8 +325,9 @@ class Sweep:
         reason = f": {result.reason}" if result.reason else ""
         self._event(f"trial {number} {result.outcome.value}{value}{praise}{reason}")
         if failed:
-            for line in tail:
-                self._event(f"    {line}")
+            for line in (*tail, f"log: {running.plan.log}"):
+                if line not in result.reason:
+                    self._event(f"    {line}")
 
 
 class _Refused(JobError):
