@@ -159,7 +159,8 @@ def test_trials_that_misbehave_are_failures_with_a_reason_and_the_study_goes_on(
         "5": "it ended with 0 and reported no cost",
         "6": "it did not end within 1 s",
     }
-    assert re.search(r"trial 2 failed: it ended with 7: .*bad luck 7\n.*trial 2 begins\n.*log: .*/2/trial\.log", study.text)
+    told = r"trial 2 failed: it ended with 7: .*bad luck 7\n.*trial 2 begins\n.*log: .*/2/trial\.log"
+    assert re.search(told, study.text)
     assert study.rows["7"]["state"] == study.rows["8"]["state"] == "done"
 
 
