@@ -108,3 +108,8 @@ def test_the_task_of_this_installation_is_known() -> None:
     task = searchable.of_task()
     assert {"model", "learning_rate", "train_batch_size", "save_checkpoints_steps"} <= set(task.hints)
     assert "rmse" in task.metrics
+
+
+def test_a_model_that_does_not_list_its_metrics_may_report_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("trainer.model.METRICS")
+    assert searchable.of_task().metrics == ()

@@ -31,7 +31,7 @@ class Searchable:
 
     Attributes:
       settings: its settings classes, whose fields are its flags.
-      metrics: names of the metrics of its evaluations, all that can be a study's metric.
+      metrics: names of the metrics of its evaluations, all that can be a study's metric; empty: nobody says, any may.
     """
 
     settings: tuple[type, ...]
@@ -97,11 +97,11 @@ class Searchable:
 
 
 def of_task() -> Searchable:
-    """What `trainer.task` takes and reports, with the Params of this installation's `trainer.model`."""
+    """What `trainer.task` takes and reports, with the Params and METRICS of this installation's `trainer.model`."""
+    from trainer import model
     from trainer.launch import task_flags
-    from trainer.model import METRICS
 
-    return Searchable(settings=task_flags.SETTINGS, metrics=METRICS)
+    return Searchable(settings=task_flags.SETTINGS, metrics=getattr(model, "METRICS", ()))
 
 
 def normal(spelled: str) -> str:
