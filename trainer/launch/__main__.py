@@ -21,6 +21,7 @@ COMMANDS = {
     "status": ("jobs:status", "how a submitted job is"),
     "cancel": ("jobs:cancel", "ends a submitted job"),
     "logs": ("jobs:logs", "where the logs of a submitted job are"),
+    "completion": ("completion", "a script for bash or zsh that completes commands and flags"),
     "validate": ("validate", "checks sweep and job files offline, with the line of each fault"),
 }
 

@@ -1,0 +1,185 @@
+"""`python -m trainer.launch completion bash|zsh`: a script that completes commands, flags and their values.
+
+Made from the settings classes whose fields are the flags, so that it knows what the commands know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+
+from trainer.job import flags
+from trainer.job.errors import UsageError
+from trainer.launch import task_flags
+from trainer.launch.jobs import JobOptions
+from trainer.launch.kubernetes_options import KubernetesOptions
+from trainer.launch.options import ClusterOptions, DoctorOptions
+from trainer.launch.package import PackageOptions
+from trainer.launch.submit_options import ServiceOptions, SubmitOptions
+from trainer.launch.sweep_options import SweepOptions
+from trainer.launch.vertex_options import VertexOptions
+
+USAGE = "python -m trainer.launch completion bash|zsh"
+SHELLS = ("bash", "zsh")
+_OF_JOBS = (JobOptions, ServiceOptions)
+# What stands behind the program: words, and the classes whose fields are flags there.
+_WORDS: Mapping[str, tuple[type, ...]] = {
+    "cluster": (ClusterOptions,),
+    "sweep": (SweepOptions,),
+    "doctor": (DoctorOptions,),
+    "package": (PackageOptions,),
+    "submit vertex": (SubmitOptions, VertexOptions, ServiceOptions),
+    "submit kubernetes": (SubmitOptions, KubernetesOptions),
+    "status vertex": _OF_JOBS,
+    "status kubernetes": _OF_JOBS,
+    "cancel vertex": _OF_JOBS,
+    "cancel kubernetes": _OF_JOBS,
+    "logs vertex": _OF_JOBS,
+    "logs kubernetes": _OF_JOBS,
+    "validate": (),
+    "completion bash": (),
+    "completion zsh": (),
+}
+
+_SCRIPT = """\
+# Completes python -m trainer.launch and python -m trainer.task. Written by: {usage}
+{zsh}_trainer_flags() {{
+  case "$1" in
+{flags}
+  esac
+}}
+
+_trainer_values() {{
+  case "$1" in
+{values}
+  esac
+}}
+
+_trainer_next() {{
+  case "$1" in
+{next}
+  esac
+}}
+
+_trainer() {{
+  local current line before word path="" prefix="" text="" whole=""
+  # bash parts words at = too, the line does not
+  line="${{COMP_LINE:0:$COMP_POINT}}"
+  current="${{line##* }}"
+  before="${{line% *}}"
+  COMPREPLY=()
+  [[ $before == *" -m trainer.launch"* ]] && path="launch"
+  [[ $before == *" -m trainer.task"* ]] && path="task"
+  if [[ -z $path ]]; then
+    [[ $before == *" -m" ]] && COMPREPLY=($(compgen -W "trainer.launch trainer.task" -- "$current"))
+    return 0
+  fi
+  for word in $(echo "${{before##* -m trainer.}}"); do
+    if [[ $word == "--" ]]; then
+      path="task"
+    elif [[ $word != -* && $word != launch && $word != task && -n $(_trainer_next "$path") ]]; then
+      path="$path $word"
+    fi
+  done
+  if [[ $current == --*=* ]]; then
+    prefix="${{current%%=*}}" text="${{current#*=}}"
+    [[ -n ${{ZSH_VERSION:-}} ]] && whole="$prefix="
+    COMPREPLY=($(compgen -P "$whole" -W "$(_trainer_values "${{path%% *}} $prefix")" -- "$text"))
+  elif [[ $current == -* ]]; then
+    COMPREPLY=($(compgen -W "$(_trainer_flags "$path")" -- "$current"))
+    [[ "${{COMPREPLY[*]}}" == *= ]] && compopt -o nospace 2>/dev/null
+  else
+    COMPREPLY=($(compgen -W "$(_trainer_next "$path")" -- "$current"))
+  fi
+  return 0
+}}
+
+# where this knows nothing, the shell completes files as ever
+complete -o default -F _trainer python python3
+"""
+_ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints the script of the shell that is named."""
+    shell = argv[0] if argv else ""
+    if shell in ("--help", "-h", "-help"):
+        raise flags.HelpRequested(_HELP)
+    if shell not in SHELLS or len(argv) > 1:
+        got = f"{' '.join(argv)!r} is no shell" if argv else "No shell"
+        raise UsageError(got, f"Accepted: {USAGE}", "Write bash or zsh")
+    print(script(shell), end="")
+    return 0
+
+
+def script(shell: str) -> str:
+    """The script, for bash; zsh runs it through its bashcompinit."""
+    by_path = {f"launch {words}": classes for words, classes in _WORDS.items()} | {"task": task_flags.SETTINGS}
+    return _SCRIPT.format(
+        usage=USAGE.replace("bash|zsh", shell),
+        zsh=_ZSH if shell == "zsh" else "",
+        flags=_cases({path: " ".join(_flags(classes)) for path, classes in by_path.items()}),
+        values=_cases(_values(by_path)),
+        next=_cases(_next(_WORDS)),
+    )
+
+
+def _flags(classes: Iterable[type]) -> list[str]:
+    """`--name=` of each flag, and `--name` of a switch."""
+    found = ["--help"]
+    for settings_class in classes:
+        hints = typing.get_type_hints(settings_class)
+        for field in dataclasses.fields(settings_class):
+            if field.metadata.get("flag", True):
+                found.append(f"--{field.name}" if hints[field.name] is bool else f"--{field.name}=")
+    return sorted(set(found))
+
+
+def _values(by_path: Mapping[str, Iterable[type]]) -> dict[str, str]:
+    """The values of each flag that has a choice, by `launch --flag` or `task --flag`."""
+    found: dict[str, set[str]] = {}
+    for path, classes in by_path.items():
+        for settings_class in classes:
+            for name, hint in typing.get_type_hints(settings_class).items():
+                choices = _choices(hint)
+                if choices:
+                    found.setdefault(f"{path.partition(' ')[0]} --{name}", set()).update(choices)
+    return {key: " ".join(sorted(values)) for key, values in sorted(found.items())}
+
+
+def _choices(hint: object) -> list[str]:
+    """Values of an Enum, also of one in a tuple or with None; those of a switch."""
+    if hint is bool:
+        return ["true", "false"]
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return [str(member.value) for member in hint]
+    inner = typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) is tuple else ()
+    return [choice for part in inner for choice in _choices(part)]
+
+
+def _next(words: Iterable[str]) -> dict[str, str]:
+    """What may stand behind each beginning of a command."""
+    found: dict[str, list[str]] = {}
+    for command in words:
+        parts = ["launch", *command.split()]
+        for length in range(1, len(parts)):
+            following = found.setdefault(" ".join(parts[:length]), [])
+            if parts[length] not in following:
+                following.append(parts[length])
+    return {path: " ".join(following) for path, following in found.items()}
+
+
+def _cases(texts: Mapping[str, str]) -> str:
+    return "\n".join(f'    "{key}") echo "{text}" ;;' for key, text in texts.items())
+
+
+_HELP = f"""Usage: {USAGE}
+
+  bash   eval "$({USAGE.replace("bash|zsh", "bash")})"     in ~/.bashrc
+  zsh    eval "$({USAGE.replace("bash|zsh", "zsh")})"      in ~/.zshrc
+
+Completes commands, flags and the values of flags behind python -m trainer.launch and python -m trainer.task.
+"""
