@@ -6,7 +6,9 @@ import pathlib
 
 import pytest
 
-from tests.launch.study_files import hyperparameters, told, written
+from tests.launch.study_files import TASK, hyperparameters, told, written
+from trainer.launch import search
+from trainer.launch.study import Kind, Parameter
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,18 @@ def test_a_thousand_values_are_checked_and_one_more_is_refused(tmp_path: pathlib
         values = list(range(1, most + 1))
         line = f"- {{parameterName: train_batch_size, type: DISCRETE, discreteValues: {values}}}"
         assert len(told(written(tmp_path, hyperparameters(line)))) == faults
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "{parameterName: learning_rate, type: DOUBLE, minValue: 0.001, maxValue: 0.1}",
+        "{parameterId: learning_rate, type: DOUBLE, minValue: 0.001, maxValue: 0.1}",
+        "{parameter_name: learning_rate, type: DOUBLE, min_value: 0.001, max_value: 0.1}",
+        "{parameterId: learning_rate, doubleValueSpec: {minValue: 0.001, maxValue: 0.1}}",
+        "{parameterName: learning_rate, double_value_spec: {min_value: 0.001, max_value: 0.1}}",
+    ],
+)
+def test_every_spelling_is_the_same_parameter(parameter: str, tmp_path: pathlib.Path) -> None:
+    study = search.read(str(written(tmp_path, hyperparameters(f"- {parameter}"))), TASK)
+    assert study.parameters == (Parameter(name="learning_rate", kind=Kind.DOUBLE, minimum=0.001, maximum=0.1),)

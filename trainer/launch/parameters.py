@@ -79,9 +79,7 @@ class _Item:
         self._draft: dict[str, Any] = {"parent": parent, "parent_values": parent_values}
         self._places: dict[str, Place] = dict.fromkeys(("name", "kind", "scale", "minimum", "maximum"), node.place)
         self._places |= dict.fromkeys(("values", "parent_values"), node.place)
-        self._is_new = isinstance(node, Table) and any(
-            key in node for name in ("parameterId", *_SPECS) for key in (name, _snake(name))
-        )
+        self._is_new = isinstance(node, Table) and _is_of_vertex(node)
 
     def read(self) -> Iterator[Found]:
         """The parameter, then those that depend on it."""
@@ -247,6 +245,12 @@ class _Item:
             elif value is not None:
                 found.append(value)
         return tuple(found)
+
+
+def _is_of_vertex(node: Table) -> bool:
+    """Whether the keys are those of Vertex AI; `parameterId` beside `type` is an older file that took up the name."""
+    has_spec = any(key in node for name in _SPECS for key in (name, _snake(name)))
+    return has_spec or (("parameterId" in node or "parameter_id" in node) and "type" not in node)
 
 
 def _condition_key(fields: Fields, parent: Parameter) -> str | None:
