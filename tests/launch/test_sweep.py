@@ -197,6 +197,12 @@ def test_hopeless_trials_are_stopped_and_are_no_failures(sweep: Run) -> None:
     assert all(row["cost"] and int(row["step"]) < 6 for row in stopped)
 
 
+def test_who_reports_at_the_end_only_is_told_why_nothing_is_stopped_early(sweep: Run) -> None:
+    study = sweep(study=yaml(enableTrialEarlyStopping="true"), steps=1)
+    assert study.end() == 0, study.text
+    assert study.text.count("trials report once, at their end, so that none can be stopped early") == 1
+
+
 def test_a_trial_that_asks_for_it_is_started_again(sweep: Run) -> None:
     study = sweep(acts="2:saved")
     assert study.end() == 0

@@ -84,7 +84,7 @@ class Sweep:
         self._started_at = time.monotonic()
         self._running: dict[str, _Running] = {}
         self._stop_reason: str | None = None
-        self._exhausted = False
+        self._exhausted = self._hinted = False
         self._exit_code: int | None = None  # known when no more trials are begun
         records = journal.trials()
         self._interrupted = [record for record in records if record.outcome is None]
@@ -324,10 +324,22 @@ class Sweep:
         praise = " (the best so far)" if now is not None and now != before and now.number == number else ""
         reason = f": {result.reason}" if result.reason else ""
         self._event(f"trial {number} {result.outcome.value}{value}{praise}{reason}")
+        self._hint(result)
         if failed:
             for line in (*tail, f"log: {running.plan.log}"):
                 if line not in result.reason:
                     self._event(f"    {line}")
+
+
+    def _hint(self, result: Result) -> None:
+        """Says once why no trial can be stopped early, where each reports at its end only."""
+        silent = result.outcome is Outcome.DONE and len(result.evaluations) == 1
+        if silent and self._study.stopping is not None and not self._hinted:
+            self._hinted = True
+            self._event(
+                "trials report once, at their end, so that none can be stopped early; "
+                "--save_checkpoints_steps=100 --min_eval_frequency=0 behind -- makes them report on their way"
+            )
 
 
 class _Refused(JobError):
