@@ -8,6 +8,7 @@ position of a pipeline is saved and restored as with local files.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import urllib.parse
@@ -16,24 +17,25 @@ from typing import TYPE_CHECKING, Any
 
 from trainer import storage
 from trainer.formats import spool
-from trainer.formats.remote import RemoteFile, entry_fields
+from trainer.formats.remote import RemoteFile
 from trainer.job.errors import DataError, JobError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 _NAME = "trainer.formats.fetching.local_path"
+_OBJECT = "\0"  # what no path begins with
 _TOLD = "could not be fetched: "
 _AHEAD = 4
 """Files that are fetched while those before them are read."""
 
 
 def address(path: str) -> str:
-    """What a graph carries for a file: its path, or for one in a bucket its entry as JSON."""
+    """What a graph carries for a file: its path, or for one in a bucket a mark and its entry as JSON."""
     if not isinstance(path, RemoteFile):
         return path
     register()
-    return json.dumps({"entry": entry_fields(path.entry), "cache_dir": path.spool.cache_dir})
+    return _OBJECT + json.dumps({"entry": dataclasses.asdict(path.entry), "cache_dir": path.spool.cache_dir})
 
 
 def local_path(text: bytes) -> bytes:
@@ -42,9 +44,9 @@ def local_path(text: bytes) -> bytes:
     Raises:
       ValueError: it cannot be fetched; TensorFlow makes an InvalidArgumentError of it, of which `failure` knows why.
     """
-    if not text.startswith(b"{"):
+    if not text.startswith(_OBJECT.encode()):
         return text
-    known = json.loads(text)
+    known = json.loads(text[len(_OBJECT) :])
     try:
         return spool.shared(known["cache_dir"]).local(storage.Entry(**known["entry"])).encode()
     except JobError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import itertools
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from trainer import storage
 from trainer.formats.spool import Spool, shared
 from trainer.job.errors import DataError
+from trainer.storage.paths import is_pattern
 
 FEW_BYTES = 1 << 30
 """Objects of a setting that are together no larger are fetched before anything else, several at a time."""
@@ -83,14 +83,6 @@ def _matches(pattern: str, flag: str) -> list[storage.Entry]:
             f"Name the objects in it: {pattern.rstrip('/')}/*.csv",
         )
     return found[:1]
-
-
-def is_pattern(path: str) -> bool:
-    return any(mark in path for mark in "*?[")
-
-
-def entry_fields(entry: storage.Entry) -> dict[str, object]:
-    return dataclasses.asdict(entry)
 
 
 def _none(pattern: str, flag: str) -> DataError:

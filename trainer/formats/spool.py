@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import fcntl
-import functools
 import hashlib
 import os
 import pathlib
@@ -40,9 +39,9 @@ class Spool:
     """A directory of copies.
 
     Without `cache_dir` it is a temporary one, and holds 2 GiB at most, or the 16 files asked for last where these are
-    more; files that a pipeline is in the middle of take their space until it has read them. A `cache_dir` keeps the
-    files for later epochs, runs and processes; those not used for the longest time go when less than a tenth of its
-    disk is free.
+    more, besides the first 64 KiB of each file of a large setting; files that a pipeline is in the middle of take their
+    space until it has read them. A `cache_dir` keeps the files for later epochs, runs and processes; those not used for
+    the longest time go when less than a tenth of its disk is free.
 
     Args:
       cache_dir: None for a temporary one.
@@ -189,22 +188,24 @@ class Spool:
         return os.path.join(self._directory, hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:40])
 
 
-@functools.cache
+_SHARED: dict[tuple[int, str | None], Spool] = {}
+_SHARING = threading.Lock()
+
+
 def shared(cache_dir: str | None) -> Spool:
-    """The one spool of this process for a directory."""
-    spool = Spool(cache_dir)
-    _OPEN.append(spool)
-    return spool
-
-
-_OPEN: list[Spool] = []
+    """The one spool of this process for a directory; a process that was forked has its own."""
+    with _SHARING:
+        key = os.getpid(), cache_dir
+        if key not in _SHARED:
+            _SHARED[key] = Spool(cache_dir)
+        return _SHARED[key]
 
 
 def close_all() -> None:
-    """Deletes what `shared` made of temporary directories: at the end of a process."""
-    while _OPEN:
-        _OPEN.pop().close()
-    shared.cache_clear()
+    """Deletes the temporary directory that `shared` made in this process: at its end."""
+    with _SHARING:
+        for key in [key for key in _SHARED if key[0] == os.getpid()]:
+            _SHARED.pop(key).close()
 
 
 def superfluous(used: dict[str, int], keep_bytes: int, keep_files: int) -> list[str]:
