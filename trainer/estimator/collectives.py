@@ -19,8 +19,10 @@ from tensorflow.python.ops import collective_ops
 from trainer.job.cluster import Cluster
 from trainer.job.errors import JobError, UsageError
 
-_PROCESSES, _MEMBERS = 1, 1_000_001
-_DEVICE_GROUPS = itertools.count(2_000_001)
+_PROCESSES = 1
+# Keys of groups of devices: TensorFlow remembers what a group has exchanged, so each is another one, and processes of a
+# job count theirs alike.
+_JOB_GROUPS, _DEVICE_GROUPS = itertools.count(1_000_001), itertools.count(2_000_001)
 _FIRST_INSTANCE = 1000
 _SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
 _MOST_BITS = 64
@@ -139,7 +141,7 @@ class Devices:
     size, index, is_chief, host = 1, 0, True, "/device:CPU:0"
 
     def __init__(self, names: Sequence[str]) -> None:
-        key = _key_of(tuple(names))
+        key = next(_DEVICE_GROUPS)
         self.members: Sequence[Member] = [Member(name, len(names), key) for name in names]
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
@@ -147,12 +149,6 @@ class Devices:
 
     def from_chief(self, variables: Sequence[tf.Variable]) -> None:
         """There is no other process that has other values."""
-
-
-@functools.cache
-def _key_of(names: tuple[str, ...]) -> int:
-    """A key for a group of devices of this process, no other group's."""
-    return next(_DEVICE_GROUPS)
 
 
 class Processes:
@@ -172,7 +168,8 @@ class Processes:
         self._sum_of = functools.cache(self._eager_sum)
         names = own_devices(process)
         self._check_as_many(len(names))
-        self.members: Sequence[Member] = [Member(name, self.size * len(names), _MEMBERS) for name in names]
+        key = next(_JOB_GROUPS)
+        self.members: Sequence[Member] = [Member(name, self.size * len(names), key) for name in names]
 
     def _check_as_many(self, devices: int) -> None:
         """Every process counts as many examples a step, so each has as many devices."""

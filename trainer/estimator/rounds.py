@@ -44,13 +44,15 @@ class Rounds:
       devices: how many there are.
 
     Attributes:
-      widths: the first dimension of each component of a batch that counts; None for data without any.
+      widths: the first dimension of each component of a batch that counts; None for data without any. A continued run
+        may have been given another batch size: it is followed when the batches of the earlier one are used up.
     """
 
     def __init__(self, batches: StackedBatches, devices: int) -> None:
         self.batches, self._devices, self._left_out = batches, devices, 0
-        first = batches.peek()
-        self.widths = first.widths if first is not None and first.left() > 1 else batches.widths
+        batches.peek()
+        self.widths = batches.widths
+        self.peek()
 
     def peek(self) -> tuple[Stack, np.ndarray] | None:
         """The current stack and `rows_of` it, one step at least; None at the end of the data.
@@ -62,6 +64,8 @@ class Rounds:
             stack = self.batches.peek()
             if stack is None:
                 return None
+            if stack.start == 0 and stack.left() > 1:
+                self.widths = stack.widths
             rows = rows_of(stack, self.widths, self._devices)
             if len(rows):
                 return stack, rows

@@ -97,17 +97,22 @@ class SyncSteps(OwnSteps):
     """
 
     def __init__(self, group: Group, batches: StackedBatches, element_spec: Any, traces: Sequence[TraceModel]) -> None:
-        self._group, self.batches = group, batches
+        self._group, self.batches, self._spec, self._traces = group, batches, element_spec, traces
         self._rounds = Rounds(batches, len(group.members))
-        self._examples = (self._rounds.widths or [1])[0] or 1
-        spec = static_spec(element_spec, self._rounds.widths)
+        self._threads = concurrent.futures.ThreadPoolExecutor(len(traces), thread_name_prefix="device")
+        self.how = f"a graph loop {_where(len(traces), group.size)}"
+        self._build()
+
+    def _build(self) -> None:
+        """Makes the programs for the size that batches have now."""
+        self._widths, group = self._rounds.widths, self._group
+        self._examples = (self._widths or [1])[0] or 1
+        spec = static_spec(self._spec, self._widths)
         self._copies = [
             _Copy(member, trace, spec, self._examples, group.host)
-            for member, trace in zip(group.members, traces, strict=True)
+            for member, trace in zip(group.members, self._traces, strict=True)
         ]
         self.traced = self._copies[0].traced
-        self._threads = concurrent.futures.ThreadPoolExecutor(len(self._copies), thread_name_prefix="device")
-        self.how = f"a graph loop {_where(len(self._copies), group.size)}"
 
     def agree(self, room: int, stop: int) -> tuple[int, int]:
         """The steps that every process can make in the next call, and the weightiest wish to end."""
@@ -120,6 +125,8 @@ class SyncSteps(OwnSteps):
         ahead = self._rounds.peek() if num_steps else None
         if ahead is None:
             return CallResult(np.zeros([0], np.float32), {}, True)
+        if self._widths != self._rounds.widths:
+            self._build()
         stack, rows = ahead[0], ahead[1][:num_steps]
         with peers_needed():
             losses, results = self._call(stack, rows)
