@@ -40,6 +40,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--optimizer", choices=["sgd", "adam", "adam_v1"], default="sgd")
     parser.add_argument("--push_every", type=int, default=1)
     parser.add_argument("--shares", type=int, nargs="*", help="rows of each process; without it they are dealt out")
+    parser.add_argument("--devices", type=int, default=1, help="logical CPUs of each process, which share its rows")
     parser.add_argument("--stop_early_at", type=int)
     return parser.parse_args(argv)
 
@@ -80,8 +81,8 @@ class Losses(TrainingHook):
         self._file.write_text(json.dumps(self._losses))
 
 
-def full_batches(rows: str, shares: list[int] | None) -> Callable[..., tf.data.Dataset]:
-    """An input function whose every batch is all that its process has."""
+def full_batches(rows: str, shares: list[int] | None, devices: int) -> Callable[..., tf.data.Dataset]:
+    """An input function whose every batch is all that its process has, or a share of that for each of its devices."""
     arrays = np.load(rows)
     x, y = arrays["x"].astype(np.float32), arrays["y"].astype(np.float32)
 
@@ -90,19 +91,23 @@ def full_batches(rows: str, shares: list[int] | None) -> Callable[..., tf.data.D
         mine = slice(index, None, count)
         if shares and count > 1:
             mine = slice(sum(shares[:index]), sum(shares[: index + 1]))
-        return tf.data.Dataset.from_tensors((x[mine], y[mine])).repeat()
+        mine_alone = tf.data.Dataset.from_tensor_slices((x[mine], y[mine]))
+        return mine_alone.batch(len(x[mine]) // devices, drop_remainder=True).repeat()
 
     return input_fn
 
 
 def main(argv: list[str]) -> None:
     chosen = options(argv)
+    if chosen.devices > 1:
+        devices = [tf.config.LogicalDeviceConfiguration()] * chosen.devices
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
     config = RunConfig(save_checkpoints_steps=1000, save_summary_steps=None, push_every=chosen.push_every)
     estimator = Estimator(model_fn, chosen.output_dir, config, {"optimizer": chosen.optimizer})
     chosen.output_dir.mkdir(exist_ok=True)
     name = f"losses-{config.task_type}-{config.task_id}.json"
     stop_early_at = chosen.stop_early_at if config.is_chief else None
-    input_fn = full_batches(chosen.rows, chosen.shares)
+    input_fn = full_batches(chosen.rows, chosen.shares, chosen.devices)
     train_spec = TrainSpec(input_fn, chosen.steps, [Losses(chosen.output_dir / name, stop_early_at)])
     train_and_evaluate(estimator, train_spec, EvalSpec(input_fn, steps=1))
 

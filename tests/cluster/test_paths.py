@@ -78,7 +78,7 @@ def test_one_process_follows_the_path_of_exact_arithmetic(tmp_path: Path) -> Non
 # Synchronous workers
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 2, 4])
 def test_synchronous_workers_follow_the_published_path_of_etth1(
     start: Start, tmp_path: Path, ett_rows: str, workers: int
 ) -> None:
@@ -97,6 +97,18 @@ def test_unequal_shares_count_by_their_examples(start: Start, tmp_path: Path, op
     expected = alone(tmp_path, rows, *task)
     for name in ("chief-0", "worker-0", "worker-1"):
         assert losses(tmp_path / "run", name) == pytest.approx(expected, rel=1e-6)
+
+
+def test_two_processes_with_two_devices_each_follow_the_path_of_one_process(start: Start, tmp_path: Path) -> None:
+    rows = save_rows(tmp_path / "rows.npz", *generated())
+    job = run(start, tmp_path, rows, "--worker=1", task=["--steps=60", "--devices=2"])
+    expected = alone(tmp_path, rows, "--steps=60")
+    for name in ("chief-0", "worker-0"):
+        assert losses(tmp_path / "run", name) == pytest.approx(expected, abs=1e-4)
+    held = re.findall(r"kernel on (\S+)", job.text)
+    assert {place.split("/job:")[1] for place in held} == {
+        f"{process}/replica:0/task:0/device:CPU:{device}" for process in ("chief", "worker") for device in (0, 1)
+    }
 
 
 def test_early_stopping_in_the_chief_ends_every_worker_at_the_same_step(start: Start, tmp_path: Path) -> None:
