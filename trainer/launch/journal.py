@@ -26,7 +26,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
 from trainer.job.errors import UsageError
-from trainer.launch import parzen
+from trainer.launch import parzen, space
 from trainer.launch.evaluations import Evaluation
 from trainer.launch.optimiser import Outcome, Result, Suggestion
 from trainer.launch.study import Assignment, Goal, Kind, Parameter, Scale, Study
@@ -225,17 +225,13 @@ class Journal(contextlib.ExitStack):
 
 def distribution(parameter: Parameter) -> optuna.distributions.BaseDistribution:
     """What Optuna's tools are told of a parameter; of the reverse logarithm they know nothing."""
-    match parameter.kind:
-        case Kind.CATEGORICAL | Kind.DISCRETE:
-            return optuna.distributions.CategoricalDistribution(parameter.values)
-        case Kind.INTEGER:
-            assert parameter.minimum is not None and parameter.maximum is not None
-            ends = int(parameter.minimum), int(parameter.maximum)
-            return optuna.distributions.IntDistribution(*ends, log=parameter.scale is Scale.LOG)
-        case Kind.DOUBLE:
-            assert parameter.minimum is not None and parameter.maximum is not None
-            low, high = float(parameter.minimum), float(parameter.maximum)
-            return optuna.distributions.FloatDistribution(low, high, log=parameter.scale is Scale.LOG)
+    if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
+        return optuna.distributions.CategoricalDistribution(parameter.values)
+    low, high = space.limits(parameter)
+    is_log = parameter.scale is Scale.LOG
+    if parameter.kind is Kind.INTEGER:
+        return optuna.distributions.IntDistribution(int(low), int(high), log=is_log)
+    return optuna.distributions.FloatDistribution(float(low), float(high), log=is_log)
 
 
 def _locked(directory: pathlib.Path) -> int:

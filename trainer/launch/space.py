@@ -37,7 +37,7 @@ def value_at(parameter: Parameter, coordinate: float) -> Value:
     if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
         return parameter.values[min(int(coordinate * len(parameter.values)), len(parameter.values) - 1)]
     low, high = _bounds(parameter)
-    minimum, maximum = _limits(parameter)
+    minimum, maximum = limits(parameter)
     value = min(max(_scaled(parameter.scale, low, high, coordinate), minimum), maximum)
     return min(max(round(value), int(minimum)), int(maximum)) if parameter.kind is Kind.INTEGER else float(value)
 
@@ -78,20 +78,21 @@ def _combinations(study: Study, at: int, before: dict[str, Value]) -> Iterator[A
 
 def _listed(parameter: Parameter) -> Iterator[Value]:
     if parameter.kind is Kind.INTEGER:
-        minimum, maximum = _limits(parameter)
+        minimum, maximum = limits(parameter)
         yield from itertools.takewhile(lambda value: value <= maximum, itertools.count(int(minimum)))
     else:
         yield from parameter.values
 
 
-def _limits(parameter: Parameter) -> tuple[float, float]:
+def limits(parameter: Parameter) -> tuple[float, float]:
+    """The least and the greatest value of a DOUBLE or INTEGER."""
     assert parameter.minimum is not None and parameter.maximum is not None  # `Parameter` has checked it
     return parameter.minimum, parameter.maximum
 
 
 def _bounds(parameter: Parameter) -> tuple[float, float]:
     """The ends of the coordinate: half a share beyond the limits of whole numbers, so that these get theirs."""
-    minimum, maximum = _limits(parameter)
+    minimum, maximum = limits(parameter)
     return (minimum - MIDDLE, maximum + MIDDLE) if parameter.kind is Kind.INTEGER else (minimum, maximum)
 
 

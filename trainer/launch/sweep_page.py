@@ -71,10 +71,9 @@ def _axis(parameter: Parameter) -> dict[str, Any]:
 
 def _round_values(parameter: Parameter) -> list[Value]:
     """The ends of the range and three values between, with few digits; of few whole numbers all."""
-    if parameter.kind is Kind.INTEGER and parameter.minimum is not None and parameter.maximum is not None:
-        whole = range(int(parameter.minimum), int(parameter.maximum) + 1)
-        if len(whole) <= _MOST_MARKS:
-            return list(whole)
+    least, most = space.limits(parameter)
+    if parameter.kind is Kind.INTEGER and most - least < _MOST_MARKS:
+        return list(range(int(least), int(most) + 1))
     digits = 1 if parameter.scale is Scale.LOG else 2
     low, *between, high = (space.value_at(parameter, place) for place in _MARKS)
     rounded = [float(f"{value:.{digits}g}") for value in between]
