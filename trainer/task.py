@@ -17,6 +17,7 @@ from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings, Strategy
 from trainer.job.errors import JobError, UsageError
 from trainer.job.layout import Layout
+from trainer.job.secrets import scrubbed
 from trainer.model import Params
 from trainer.storage.carrier import FencedError
 
@@ -81,10 +82,10 @@ def _serve(member: Cluster, files: Layout, stop: signals.StopRequest) -> int:
 
 def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int:
     if not isinstance(error, FencedError):  # the directory is another process's now
-        _record_failure({"role": role, "step": step, "error": f"{type(error).__name__}: {error}"}, files)
+        _record_failure({"role": role, "step": step, "error": scrubbed(f"{type(error).__name__}: {error}")}, files)
     if isinstance(error, JobError):
         return _refused(error)
-    traceback.print_exception(error)
+    print(scrubbed("".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)
     return 1
 
 
@@ -102,7 +103,7 @@ def _require_supported(member: Cluster, run: RunSettings) -> None:
 
 
 def _refused(error: JobError) -> int:
-    print(f"trainer.task: {error}", file=sys.stderr, flush=True)
+    print(f"trainer.task: {scrubbed(str(error))}", file=sys.stderr, flush=True)
     return error.exit_code
 
 

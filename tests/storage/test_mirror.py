@@ -234,6 +234,12 @@ def test_a_newer_owner_replaces_what_an_older_one_left_uncommitted(opened: Opene
     assert storage.read(f"{URL}/model.ckpt-10.data-00000-of-00001") == content(10)
 
 
+def test_parts_of_an_upload_that_was_cut_off_are_deleted(opened: Opened) -> None:
+    storage.write(f"{URL}/model.ckpt-10.data-00000-of-00001.parts-0a/00", b"of a process that was killed")
+    opened().take_over()
+    assert [entry.path for entry in storage.entries(URL)] == [f"{URL}/checkpoint"]
+
+
 @pytest.mark.parametrize("damage", ["changed", "deleted"])
 def test_a_damaged_checkpoint_is_not_whole(opened: Opened, damage: str) -> None:
     chief = opened()

@@ -458,9 +458,9 @@ def forgotten() -> Iterator[None]:
     try:
         yield
     finally:
+        for directory in list(_in_buckets.values()):
+            directory.close()
         with _lock:
-            for directory in _in_buckets.values():
-                directory.close()
             _in_buckets.clear()
             _event_copies.clear()
         hurry(math.inf)

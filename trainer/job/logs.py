@@ -14,6 +14,8 @@ from typing import TextIO
 import absl.logging  # noqa: F401  (defines the flag)
 from absl import flags as absl_flags
 
+from trainer.job.secrets import scrubbed
+
 _CHATTER = re.compile(r"I\d{4} \d\d:\d\d|WARNING: All log messages before absl::InitializeLog")
 
 
@@ -29,10 +31,17 @@ class _Stderr(logging.StreamHandler[TextIO]):
         pass
 
 
+class _Scrubbing(logging.Formatter):
+    """Hides secrets, also those in tracebacks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return scrubbed(super().format(record))
+
+
 def to_stderr() -> None:
     """Sends what `trainer` logs to stderr, from the level that -v asks for; of other packages only warnings."""
     handler = _Stderr()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(_Scrubbing("%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -30,6 +30,7 @@ _TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
 _PRECONDITION_FAILED, _NOT_MODIFIED, _NOT_FOUND, _BAD_REQUEST = 412, 304, 404, 400
 _REFUSALS = {401: "no valid credentials", 403: "no permission"}
 _CONNECTIONS = 16
+_COMPOSE_PATIENCE = 10  # times the usual silence: the bucket says nothing before a large object is there
 
 
 class Bucket:
@@ -43,6 +44,7 @@ class Bucket:
     def __init__(self, patience: Patience, wait: Callable[[float], object] = time.sleep) -> None:
         self._persistence = Persistence(patience=patience, trouble=trouble, wait=wait)
         self._timeout = (patience.connect_secs, patience.silence_secs)
+        self._compose_timeout = (patience.connect_secs, _COMPOSE_PATIENCE * patience.silence_secs)
 
     def stat(self, path: str) -> Entry | None:
         """The object's entry; None where there is none."""
@@ -158,7 +160,7 @@ class Bucket:
             blob.metadata = {_TOKEN: token}
             blob.content_type = "application/octet-stream"
             sources = [self._blob(part.path, part.generation) for part in parts]
-            blob.compose(sources, if_generation_match=if_generation, retry=None, timeout=self._timeout)
+            blob.compose(sources, if_generation_match=if_generation, retry=None, timeout=self._compose_timeout)
             return _entry(path, blob)
 
         made = self._run(lambda: self._settled(attempt, path, token), "Writing", path)
@@ -313,6 +315,7 @@ def trouble(error: Exception) -> str | None:
 
 def _translated(error: Exception, verb: str, path: str) -> Exception:
     """The error as ours; the exception itself where it is a fault of the program."""
+    import requests
     from google.auth import exceptions as auth
 
     status = _status(error)
@@ -330,7 +333,11 @@ def _translated(error: Exception, verb: str, path: str) -> Exception:
             None,
             "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key's file",
         )
-    return StorageError(f"{verb} {path} failed: HTTP {status}", None, "Check the path") if status else error
+    if status:
+        return StorageError(f"{verb} {path} failed: HTTP {status}", None, "Check the path")
+    if isinstance(error, requests.RequestException):  # whose text may hold an address with a password
+        return StorageError(f"{verb} {path} failed: {type(error).__name__}", None, "Check the proxy and the endpoint")
+    return error
 
 
 def _client() -> Client:

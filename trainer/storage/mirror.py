@@ -19,7 +19,7 @@ from trainer.storage.deliveries import Checkpoints, Delivery, File, Removal, Tre
 from trainer.storage.entry import ABSENT, Entry
 from trainer.storage.errors import ConflictError, NotFoundError, UnavailableError
 from trainer.storage.outbox import Outbox
-from trainer.storage.parts import at_once
+from trainer.storage.parts import PARTS_FOLDER, at_once
 from trainer.storage.patience import Patience
 from trainer.storage.store import Store
 
@@ -157,8 +157,13 @@ class Mirror:
         return self._carrier.commit if self.owns else commits.parse(self._read_fresh(self._settings.commit_name) or b"")
 
     def _whole_files(self, commit: Commit) -> dict[str, Entry]:
-        """The files of checkpoints that are in the bucket as the commit says. Without a commit of ours, all."""
-        found = {self._name(entry.path): entry for entry in self._store.entries(self._url(f"{self._settings.prefix}*"))}
+        """The files of checkpoints that are in the bucket as the commit says. Without a commit of ours, all.
+
+        Parts of a file whose upload was cut off are deleted: whoever made them can write here no more.
+        """
+        listed = self._store.entries(self._url(f"{self._settings.prefix}**"))
+        self._store.delete_all([entry for entry in listed if PARTS_FOLDER in entry.path])
+        found = {self._name(entry.path): entry for entry in listed if PARTS_FOLDER not in entry.path}
         if not commit.owner:
             return found
         return {name: entry for name, entry in found.items() if commit.files.get(name) == _stamp(entry)}
