@@ -15,10 +15,11 @@ class Entry:
 
     Attributes:
       time: seconds since 1970, when it had been read.
-      status: of the response; 0 when none was sent.
+      status: of the response; 0 when none is sent.
       fault: its kind, "down" or "gone" (the client went away); None for none.
-      received, sent: bytes of bodies.
-      secs: how long it took after it had been read.
+      received: bytes of its body.
+      sent: bytes of the body of the whole response.
+      secs: from then until its answer was ready.
     """
 
     time: float

@@ -112,38 +112,43 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             call = self.server.api.called(request)
         except (Refusal, UnicodeDecodeError) as error:
             refusal = error if isinstance(error, Refusal) else Refusal(400, "The query is not UTF-8")
-            self._write(refusal.response())
             self._log(_UNKNOWN, refusal.status, 0, None, size, began)
+            self._write(refusal.response())
             return
         if self.server.plan.latency_secs:
             time.sleep(self.server.plan.latency_secs)
         rule = self.server.draws.decide(call)
-        status, sent = self._meet(rule, call, request)
+        kind = Kind(rule.kind) if rule and rule.status is None else None
+        response = self._performed(rule, kind, call, request)
+        # Logged before it is answered, so that whoever has the answer finds it in the log.
+        told = None if kind is Kind.LOST_RESPONSE else response
+        status, sent = (told.status, told.length) if told else (0, 0)
         self._log(call, status, sent, rule.kind if rule else None, size, began)
+        self._answer(kind, call, response)
 
-    def _meet(self, rule: Rule | None, call: Call, request: Request) -> tuple[int, int]:
-        """Performs the operation, or what the fault makes of it; (status, bytes sent)."""
-        if rule is None:
-            return self._write(self.server.api.answer(call, request))
-        if rule.status is not None:
-            return self._write(Refusal(rule.status, f"A fault of this server: {rule.status}", "fault").response())
-        match Kind(rule.kind):
-            case Kind.RESET:
-                self._drop()
-            case Kind.STALL:
-                self.server.changed.wait(self.server.plan.stall_secs)
-                self._drop()
-            case Kind.LOST_RESPONSE:
-                _close(self.server.api.answer(call, request))
-                self._drop()
-            case Kind.TRUNCATION:
-                self._write(self.server.api.answer(call, request), truncated=True)
-                self._drop()
-            case Kind.BIT_FLIP if call.op == "download":
-                return self._write(self.server.api.answer(call, request), damaged=True)
-            case Kind.BIT_FLIP:
-                return self._write(self.server.api.answer(call, dataclasses.replace(request, damaged=True)))
-        return 0, 0
+    def _performed(self, rule: Rule | None, kind: Kind | None, call: Call, request: Request) -> Response | None:
+        """What there is to answer; None where the fault comes before anything is done."""
+        if rule and rule.status is not None:
+            return Refusal(rule.status, f"A fault of this server: {rule.status}", "fault").response()
+        if kind in (Kind.RESET, Kind.STALL):
+            return None
+        damaged = kind is Kind.BIT_FLIP and call.op != "download"
+        return self.server.api.answer(call, dataclasses.replace(request, damaged=damaged))
+
+    def _answer(self, kind: Kind | None, call: Call, response: Response | None) -> None:
+        """Sends it, as far as the fault lets it through."""
+        if kind is Kind.STALL:
+            self.server.changed.wait(self.server.plan.stall_secs)
+        if response is None:
+            self._drop()
+        elif kind is Kind.LOST_RESPONSE:
+            _close(response)
+            self._drop()
+        elif kind is Kind.TRUNCATION:
+            self._write(response, truncated=True)
+            self._drop()
+        else:
+            self._write(response, damaged=kind is Kind.BIT_FLIP and call.op == "download")
 
     def _receive(self, body: BinaryIO) -> int | None:
         """Reads the request's body into a file; its size, None when the client went away in the middle."""
@@ -164,8 +169,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             left -= len(chunk)
         return total
 
-    def _write(self, response: Response, *, truncated: bool = False, damaged: bool = False) -> tuple[int, int]:
-        """Sends a response; (its status, bytes of its body). With `truncated` only half of it."""
+    def _write(self, response: Response, *, truncated: bool = False, damaged: bool = False) -> None:
+        """Sends a response; with `truncated` only half of it."""
         self.send_response_only(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value.encode("utf-8").decode("latin-1"))
@@ -173,10 +178,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(response.length))
         length = 0 if self.command == "HEAD" else response.length
         if truncated and not length:
-            return response.status, 0
+            return
         self.end_headers()
         self._write_body(response.body, length // 2 if truncated else length, damaged)
-        return response.status, length
 
     def _write_body(self, body: bytes | Slice, length: int, damaged: bool) -> None:
         if isinstance(body, bytes):

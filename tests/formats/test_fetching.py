@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -86,6 +87,20 @@ def test_every_file_is_fetched_once_for_all_epochs(bucket: BucketServer, folder:
     assert len(firsts(training(config(folder)))) == 240
     fetched = [entry["object"] for entry in bucket.log()[before:] if entry["op"] == "download"]
     assert len(fetched) == len(set(fetched)) == 12
+
+
+def test_data_larger_than_the_room_for_copies_are_read_whole_again_and_again(
+    bucket: BucketServer, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12, 60):
+        storage.write(f"{folder}/part-{number}", lines(range(10 * number, 10 * number + 10)))
+    monkeypatch.setattr(spool, "KEEP_BYTES", 0)
+    before = bucket.counts().get("download", 0)
+    pipeline = training(dataclasses.replace(config(folder), num_epochs=3))
+    assert sorted(firsts(pipeline)) == sorted([*range(600)] * 3)
+    assert bucket.counts()["download"] - before > 60
+    directory = Path(reading.read(config(folder), 1).train.paths[0].local()).parent  # type: ignore
+    assert len(list(directory.iterdir())) <= spool.KEEP_FILES
 
 
 def test_a_position_is_saved_and_restored_where_no_copy_is_left(folder: str, tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def shared(cache_dir: str | None) -> Spool:
     with _SHARING:
         key = os.getpid(), cache_dir
         if key not in _SHARED:
-            _SHARED[key] = Spool(cache_dir)
+            _SHARED[key] = Spool(cache_dir, keep_bytes=KEEP_BYTES, keep_files=KEEP_FILES)
         return _SHARED[key]
 
 
