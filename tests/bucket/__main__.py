@@ -25,11 +25,11 @@ def main() -> int:
     except Refusal as error:
         print(f"python -m tests.bucket: {error}. Accepted: 3 to 222 of a-z, 0-9, '-', '_' and '.'", file=sys.stderr)
         return 2
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     print(server.url, flush=True)  # the first line is for whoever started this process
     if not options.quiet:
         _tell(server.url, directory, sorted(server.api.store.buckets()))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever(poll_interval=0.05)
     return 0
 
