@@ -16,7 +16,8 @@ from trainer.estimator.tracing import TracedModel
 STEPS = 4
 MODEL = step_models.model(step_models.dense, step_models.adam_v1)
 WAYS: dict[str, Callable[[TracedModel], calls.Call]] = {
-    "exchanging": lambda traced: calls.exchanging(exchange(traced), STEPS),
+    "exchanging": lambda traced: calls.exchanging(exchange(traced), STEPS, STEPS),
+    "exchanging, two at a time": lambda traced: calls.exchanging(exchange(traced), STEPS, 2),
     "op by op": lambda traced: calls.op_by_op(traced, STEPS),
     "downpour": lambda traced: calls.downpour(traced, STEPS),
 }
@@ -44,7 +45,7 @@ def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(wa
 
 def test_a_call_of_one_step_needs_no_loop() -> None:
     traced = step_models.traced(MODEL)
-    call = tf.function(calls.exchanging(exchange(traced), 1), autograph=False)
+    call = tf.function(calls.exchanging(exchange(traced), 1, 1), autograph=False)
     iterator = iter(tf.data.Dataset.from_tensors((step_models.stack(1),)))
     graph = call.get_concrete_function(iterator, tf.constant(1)).graph
     functions = graph.as_graph_def().library.function

@@ -69,7 +69,7 @@ def test_losses_and_variables_are_those_of_one_process(
 ) -> None:
     model, stack = step_models.model(forward, optimize), step_models.stack(STEPS)
     traced = step_models.traced(model)
-    losses = run(calls.exchanging(exchange(traced), STEPS), stack, wanted)
+    losses = run(calls.exchanging(exchange(traced), STEPS, STEPS), stack, wanted)
     expected, variables = alone(model, stack[:wanted])
     assert losses == pytest.approx(expected, rel=1e-5)
     assert_same(values(traced), variables)
@@ -79,7 +79,7 @@ def test_losses_and_variables_are_those_of_one_process(
 def test_a_stack_that_is_short_at_the_end_of_the_data_is_used_up_and_then_there_is_no_step() -> None:
     model, stack = step_models.model(step_models.dense, step_models.sgd), step_models.stack(2)
     traced = step_models.traced(model)
-    call = tf.function(calls.exchanging(exchange(traced), STEPS), autograph=False)
+    call = tf.function(calls.exchanging(exchange(traced), STEPS, STEPS), autograph=False)
     iterator = iter(tf.data.Dataset.from_tensors((stack,)))
     made = [int(call(iterator, tf.constant(STEPS))[0]) for _ in range(2)]
     assert made == [2, 0]
@@ -116,7 +116,7 @@ def test_what_xla_refuses_is_said_and_runs_op_by_op_on_the_worker() -> None:
     traced = step_models.traced(model)
     refused = exchange(traced).refused_by_xla(STEPS)
     assert refused is not None and "EagerPyFunc" in refused
-    losses = run(calls.exchanging(exchange(traced, xla=False), STEPS), stack)
+    losses = run(calls.exchanging(exchange(traced, xla=False), STEPS, STEPS), stack)
     assert losses == pytest.approx(alone(model, stack)[0], rel=1e-5)
 
 
@@ -131,6 +131,6 @@ def test_a_loss_of_another_type_is_given_as_float32() -> None:
         return tf.reduce_mean((tf.cast(x, tf.float64) @ weight - 1.0) ** 2)
 
     model, stack = step_models.model(forward, step_models.sgd), step_models.stack(STEPS)
-    losses = run(calls.exchanging(exchange(step_models.traced(model)), STEPS), stack)
+    losses = run(calls.exchanging(exchange(step_models.traced(model)), STEPS, STEPS), stack)
     assert losses.dtype == np.float32
     assert losses == pytest.approx(alone(model, stack)[0], rel=1e-6)

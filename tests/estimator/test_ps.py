@@ -74,7 +74,7 @@ def direct(model: step_models.Model, most: int, caplog: pytest.LogCaptureFixture
     return size, caplog.text
 
 
-def test_steps_that_exchange_once_are_made_in_calls_as_long_as_the_graph_can_bear(
+def test_steps_of_wide_models_are_made_in_calls_about_as_long_as_those_of_small_ones(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def wide(x: tf.Tensor) -> tf.Tensor:
@@ -83,7 +83,7 @@ def test_steps_that_exchange_once_are_made_in_calls_as_long_as_the_graph_can_bea
 
     assert direct(step_models.model(step_models.dense, step_models.sgd), 50, caplog) == (50, "")
     size, said = direct(step_models.model(wide, step_models.adam_v1), 50, caplog)
-    assert 1 < size < 50 and not said
+    assert 25 < size <= 50 and not said
 
 
 def test_what_cannot_be_cut_is_said_and_crosses_op_by_op(caplog: pytest.LogCaptureFixture) -> None:

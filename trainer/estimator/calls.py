@@ -23,18 +23,28 @@ Steps = Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor]
 """Takes stacks and the number of steps; gives the losses, padded."""
 
 
-def exchanging(exchange: Exchange, size: int) -> Call:
+def exchanging(exchange: Exchange, size: int, unrolled: int) -> Call:
     """Steps that exchange with the servers once each.
 
-    A whole stack's steps stand one after the other in the graph, so that every process knows at once what it will be
-    sent and waits for nothing else; shorter ones run in a loop, whose condition crosses the network at every step.
+    Those of a whole stack stand one after the other in the graph, `unrolled` at a time, so that every process knows
+    what it will be sent and waits for nothing else; those of a short one run in a loop, whose condition crosses the
+    network at every step.
+
+    Args:
+      exchange: makes a step.
+      size: steps in a whole stack.
+      unrolled: a divisor of it.
     """
 
     def steps(stacks: tuple[tf.Tensor, ...], count: tf.Tensor) -> tf.Tensor:
         kept = exchange.begin()
 
+        def several(turn: tf.Tensor) -> tf.Tensor:
+            return tf.stack([exchange.step(stacks, turn * unrolled + index, kept) for index in range(unrolled)])
+
         def whole() -> tf.Tensor:
-            return tf.stack([exchange.step(stacks, tf.constant(index), kept) for index in range(size)])
+            turns = size // unrolled
+            return several(tf.constant(0)) if turns == 1 else _loop(several, tf.constant(turns), turns, [unrolled])
 
         def short() -> tf.Tensor:
             return _loop(lambda index: exchange.step(stacks, index, kept), count, size)
@@ -136,15 +146,17 @@ def _padded(tensors: Sequence[tf.Tensor], size: int) -> tuple[tf.Tensor, ...]:
     return tuple(pad(tensor) for tensor in tensors)
 
 
-def _loop(step: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor, size: int) -> tf.Tensor:
-    losses = tf.TensorArray(tf.float32, size, element_shape=[])
+def _loop(step: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor, size: int, shape: Sequence[int] = ()) -> tf.Tensor:
+    """What `count` of at most `size` turns give, of a shape each, flat and padded."""
+    losses = tf.TensorArray(tf.float32, size, element_shape=shape)
 
     def body(index: tf.Tensor, losses: tf.TensorArray) -> Any:
         return index + 1, losses.write(index, step(index))
 
-    return tf.while_loop(
+    turns = tf.while_loop(
         lambda index, _: index < count, body, [tf.constant(0), losses], maximum_iterations=size, parallel_iterations=1
-    )[1].stack()
+    )
+    return tf.reshape(turns[1].stack(), [-1])
 
 
 def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:

@@ -257,11 +257,12 @@ def _direct(trace_model: TraceModel, spec: Any, most: int) -> tuple[TracedModel,
         return traced, most, calls.op_by_op(traced, most)
     seeded = traced.store.seed is not None and randomness.hides_state(traced.graph)
     exchange = Exchange(parts, lambda variable: calls.own(run, variable), xla=not seeded)
-    size = max(1, min(most, _MOST_OPS // exchange.size))
+    unrolled = max(1, min(most, _CALL_STEPS, _MOST_OPS // exchange.size))
+    size = most // unrolled * unrolled
     if refused := None if seeded else exchange.refused_by_xla(size):
         log.info("XLA cannot compile this model function, so workers compute its steps op by op: %s", refused)
         exchange = Exchange(parts, lambda variable: calls.own(run, variable), xla=False)
-    return traced, size, calls.exchanging(exchange, size)
+    return traced, size, calls.exchanging(exchange, size, unrolled)
 
 
 def _done(called: Any) -> bool:
