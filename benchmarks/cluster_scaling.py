@@ -4,7 +4,8 @@
 
 Workers share the cores of this machine, so steps per second say little of a cluster; microseconds of processor time and
 bytes per step say what each process of one would spend. Measured between the checkpoint in the middle of a run and the
-one at its end. Bytes are what the kernel counted on the sockets of the parameter server (`ss`, of iproute2; Linux).
+one at its end. Bytes are what the kernel counted on the sockets of the parameter server, or of the chief of a
+synchronous job (`ss`, of iproute2; Linux); memory is that of the same process.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Load:
       cpu_secs: by task type, all its processes together.
       sent: bytes that the counted processes have sent.
       received: bytes that they have received.
+      held: bytes of memory that they hold.
     """
 
     step: int
@@ -45,12 +47,18 @@ class Load:
     cpu_secs: Mapping[str, float]
     sent: int
     received: int
+    held: int
 
 
 def cpu_secs(pid: int) -> float:
     """Processor time of a process, of all its threads."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def held_bytes(pid: int) -> int:
+    """Memory that a process holds."""
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def traffic(pids: set[int]) -> tuple[int, int]:
@@ -82,7 +90,9 @@ def measured(
             if len(saved) > len(loads):
                 spent = {job: sum(cpu_secs(process.pid) for process in of) for job, of in processes.items()}
                 sent, received = traffic(counted)
-                loads.append(Load(step=saved[-1][0], at=saved[-1][1], cpu_secs=spent, sent=sent, received=received))
+                held = sum(held_bytes(pid) for pid in counted)
+                step, at = saved[-1]
+                loads.append(Load(step=step, at=at, cpu_secs=spent, sent=sent, received=received, held=held))
             time.sleep(_POLL_SECS)
     return loads[1], loads[2]
 
@@ -101,6 +111,7 @@ def row(name: str, jobs: Mapping[str, int], begin: Load, end: Load) -> str:
         f"{spent['chief']:,.0f}" if "ps" in jobs else "—",
         f"{(end.received - begin.received) / steps:,.0f}",
         f"{(end.sent - begin.sent) / steps:,.0f}",
+        f"{end.held / 1e6:,.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -115,8 +126,10 @@ def main() -> None:
     counts = [int(count) for count in args.workers.split(",")]
     kinds = [("`push_every=1`", True, 1, args.steps), ("`push_every=100`", True, 100, 10 * args.steps)]
     kinds += [("sync", False, 1, args.steps)]
-    print("| kind | training processes | steps/s | µs a step: workers | ps | chief | bytes a step: in | out |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| kind | training processes | steps/s | µs a step: workers | ps | chief | bytes a step: in | out | MB held |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as data:
         csv = pathlib.Path(data, "train.csv")
         write_csv(csv, waves(20_000, 1))
