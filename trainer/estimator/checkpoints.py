@@ -259,9 +259,11 @@ def restore(
                 "Train into another model_dir, or change the model back"
             )
     for name, variable in variables.items():
-        if slices.is_whole(variable):
+        pieces = list(slices.to_restore(variable))
+        if len(pieces) == 1 and slices.is_whole(variable):
             variable.assign(reader.value(names[name]))
-        for piece in () if slices.is_whole(variable) else slices.of(variable):
+            continue
+        for piece in pieces:
             piece.set(reader.rows(names[name], variable.dtype, piece))
 
 

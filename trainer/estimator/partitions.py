@@ -79,7 +79,8 @@ class Placement:
     Attributes:
       devices: of the parameter servers.
       partitioner: gives the number of parts along each axis from a shape and a dtype, as those of
-        `tf.distribute.experimental.partitioners`; None parts so that every part has 256 MiB at least.
+        `tf.distribute.experimental.partitioners`; None makes parts of 256 MiB or
+        somewhat less, at most one for each server.
       least_bytes: a smaller variable that is not parted is an ordinary one.
     """
 
@@ -140,6 +141,13 @@ def blocks(rows: Rows, row_bytes: int, most_bytes: int = BLOCK_BYTES) -> Iterato
     for shard, (first, end) in enumerate(itertools.pairwise(rows.bounds)):
         for start in range(first, end, step):
             yield Block(shard, start, min(start + step, end))
+
+
+def set_rows(variable: tf.Variable, start: int, stop: int, values: Any) -> None:
+    """Sets some rows of a variable."""
+    tf.raw_ops.ResourceStridedSliceAssign(
+        ref=variable.handle, begin=[start], end=[stop], strides=[1], value=tf.cast(values, variable.dtype)
+    )
 
 
 class RowVariable:
@@ -215,13 +223,7 @@ class RowVariable:
         """Sets the values of a block where they are."""
         first = self.rows.bounds[block.shard]
         with tf.device(self.rows.devices[block.shard]):
-            tf.raw_ops.ResourceStridedSliceAssign(
-                ref=self.shards[block.shard].handle,
-                begin=[block.start - first],
-                end=[block.stop - first],
-                strides=[1],
-                value=tf.cast(values, self.dtype),
-            )
+            set_rows(self.shards[block.shard], block.start - first, block.stop - first, values)
 
     def gather(self, ids: tf.Tensor) -> tf.Tensor:
         """Rows by their numbers, [n], from where they are: [n, …]."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.partitions import BLOCK_BYTES, RowVariable
+from trainer.estimator.partitions import BLOCK_BYTES, Rows, RowVariable, blocks, set_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +80,25 @@ def of(variable: tf.Variable | RowVariable) -> Iterator[Slice]:
             [block.stop - block.start, *shape[1:]],
             functools.partial(variable.block, block),
             functools.partial(variable.set_block, block),
+        )
+
+
+def to_restore(variable: tf.Variable | RowVariable) -> Iterator[Slice]:
+    """The slices that a variable is restored from: of a large one, a block of rows at a time."""
+    large = variable.shape.rank and variable.shape.num_elements() * variable.dtype.size > BLOCK_BYTES
+    if isinstance(variable, RowVariable) or not large:
+        yield from of(variable)
+        return
+    (whole,) = of(variable)
+    rows = Rows.dealt(variable.shape[0], [variable.device])
+    row_bytes = variable.shape.num_elements() * variable.dtype.size // max(variable.shape[0], 1)
+    for block in blocks(rows, row_bytes):
+        yield dataclasses.replace(
+            whole,
+            offset=[whole.offset[0] + block.start, *whole.offset[1:]],
+            shape=[block.stop - block.start, *whole.shape[1:]],
+            get=functools.partial(operator.getitem, variable, slice(block.start, block.stop)),
+            set=functools.partial(set_rows, variable, block.start, block.stop),
         )
 
 
