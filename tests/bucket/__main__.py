@@ -18,7 +18,11 @@ from tests.bucket.server import Server
 def main() -> int:
     options = _options()
     directory = options.directory or pathlib.Path(tempfile.mkdtemp(prefix="buckets-"))
-    server = Server(directory, options.port, options.faults, options.page_size)
+    try:
+        server = Server(directory, options.port, options.faults, options.page_size)
+    except OSError as error:
+        print(f"python -m tests.bucket: {error}. Choose another --port or --directory", file=sys.stderr)
+        return 2
     try:
         for bucket in set(options.bucket) - set(server.api.store.buckets()):
             server.api.store.create_bucket(bucket)

@@ -41,6 +41,7 @@ def test_it_says_its_address_how_to_point_a_job_at_it_and_ends_well_with_ctrl_c(
         ('--faults={"rules": [{"kind": "fire"}]}', "fault 'fire': it is one of reset"),
         ("--faults=none.json", "No such file or directory: 'none.json'"),
         ("--bucket=Upper", "Invalid bucket name: 'Upper'. Accepted: 3 to 222"),
+        ("--directory=/dev/null/x", "Not a directory: '/dev/null/x'. Choose another --port or --directory"),
     ],
 )
 def test_what_cannot_be_is_refused_with_exit_code_2(tmp_path: Path, argument: str, message: str) -> None:
