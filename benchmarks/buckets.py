@@ -30,8 +30,7 @@ UNITS, INPUTS = 3, 1
 def main() -> int:
     options = _options()
     if options.contestant:
-        save = {"ours": _ours, "tensorflow": _tensorflow}[options.contestant]
-        print(json.dumps(save()))
+        print(json.dumps(_CONTESTANTS[options.contestant][1]()))
         return 0
     with tempfile.TemporaryDirectory(prefix="buckets-") as folder:
         print(_checkpoints(pathlib.Path(folder)))
@@ -42,7 +41,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.buckets", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1024, help="size of the large file")
-    parser.add_argument("--contestant", choices=["ours", "tensorflow"], help="save checkpoints, and print the seconds")
+    parser.add_argument("--contestant", choices=list(_CONTESTANTS), help="save checkpoints, and print the seconds")
     return parser.parse_args()
 
 
@@ -51,18 +50,15 @@ def _options() -> argparse.Namespace:
 
 def _checkpoints(folder: pathlib.Path) -> str:
     rows = ["| contestant | requests a checkpoint | training waits, ms a save (highest) |", "|---|---|---|"]
-    for contestant in ("ours", "tensorflow"):
+    for contestant, (name, _) in _CONTESTANTS.items():
         with BucketServer(folder / contestant) as server, TlsProxy(server.url) as proxy:
             server.set_faults(latency_secs=LATENCY_SECS)
             through = proxy.environ if contestant == "tensorflow" else server.environ
             stalls = _run(contestant, {**through, "TRAINER_SCRATCH": str(folder / "scratch")})
             requests = sum(server.counts().values()) / SAVES
         waited = f"{statistics.median(stalls) * 1000:,.1f} ({max(stalls) * 1000:,.1f})"
-        rows.append(f"| {_NAMES[contestant]} | {requests:.1f} | {waited} |")
+        rows.append(f"| {name} | {requests:.1f} | {waited} |")
     return "\n".join([*rows, ""])
-
-
-_NAMES = {"ours": "ours", "tensorflow": "TensorFlow's own gs://, `tf.train.CheckpointManager`"}
 
 
 def _run(contestant: str, environ: Mapping[str, str]) -> list[float]:
@@ -94,12 +90,12 @@ def _timed(save: Callable[[int], object]) -> list[float]:
     return secs
 
 
-def _ours() -> list[float]:
+def _ours(directory: str) -> list[float]:
     from trainer.estimator import directories
     from trainer.estimator.checkpoints import Saver
 
     variables = _variables()
-    place = directories.at("gs://bucket/job", "chief")
+    place = directories.at(directory, "chief")
     place.take_over(lambda reason: None)
     saver = Saver(place.local, KEEP, 10_000, time.time(), is_there=place.is_there, published=place.published)
     with directories.delivered_at_end():
@@ -115,6 +111,17 @@ def _tensorflow() -> list[float]:
     manager = tf.train.CheckpointManager(checkpoint, "gs://bucket/job", max_to_keep=KEEP)
     return _timed(lambda step: manager.save(checkpoint_number=step))
 
+
+def _on_disk() -> list[float]:
+    with tempfile.TemporaryDirectory() as folder:
+        return _ours(folder)
+
+
+_CONTESTANTS: dict[str, tuple[str, Callable[[], list[float]]]] = {
+    "disk": ("ours, a local directory", _on_disk),
+    "ours": ("ours, gs://", lambda: _ours("gs://bucket/job")),
+    "tensorflow": ("TensorFlow's own gs://, `tf.train.CheckpointManager`", _tensorflow),
+}
 
 # A large file
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from trainer.storage import checksums, paths
 from trainer.storage.entry import Entry
@@ -99,10 +100,18 @@ class Bucket:
         return self._run(attempt, "Reading", path)
 
     def read_range(self, path: str, generation: int, start: int, size: int) -> bytes:
-        """Some bytes of one generation of an object. Its length is checked; buckets state no checksum of a part."""
+        """Some bytes of one generation of an object. Their number is checked; buckets state no checksum of a part."""
+        buffer = io.BytesIO()
+        self.fetch_range(path, generation, start, size, buffer, 0)
+        return buffer.getvalue()
 
-        def attempt() -> bytes:
-            data = self._blob(path, generation).download_as_bytes(
+    def fetch_range(self, path: str, generation: int, start: int, size: int, file: BinaryIO, at: int) -> None:
+        """As `read_range`, into a file from position `at` on."""
+
+        def attempt() -> None:
+            file.seek(at)
+            self._blob(path, generation).download_to_file(
+                file,
                 start=start,
                 end=start + size - 1,
                 checksum=None,
@@ -110,11 +119,11 @@ class Bucket:
                 retry=None,
                 timeout=self._timeout,
             )
-            if len(data) != size:
+            if file.tell() != at + size:
                 raise _TruncatedError
-            return data
 
-        return self._run(attempt, "Reading", path) if size else b""
+        if size:
+            self._run(attempt, "Reading", path)
 
     def write(self, path: str, data: bytes, if_generation: int | None = None) -> Entry:
         """Stores an object whole, in one request.

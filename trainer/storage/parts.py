@@ -95,8 +95,7 @@ def _fetch(bucket: Bucket, entry: Entry, file: str) -> str:
     def receive(part: tuple[int, int]) -> None:
         start, size = part
         with open(file, "r+b") as stream:
-            stream.seek(start)
-            stream.write(bucket.read_range(entry.path, entry.generation, start, size))
+            bucket.fetch_range(entry.path, entry.generation, start, size, stream, start)
 
     for _ in at_once(receive, ranges(entry.size)):
         pass
