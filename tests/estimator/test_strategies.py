@@ -40,7 +40,24 @@ def test_the_cluster_says_how_processes_share_the_work(
 
 def test_one_process_trains_alone() -> None:
     assert isinstance(strategies.choose(RunConfig()), strategies.Alone)
-    assert isinstance(strategies.choose(RunConfig(train_distribute=tf.distribute.get_strategy())), strategies.Alone)
+    for given in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["/device:CPU:0"])):
+        assert isinstance(strategies.choose(RunConfig(train_distribute=given)), strategies.Alone)
+
+
+def test_a_strategy_of_one_process_is_refused_where_several_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    mirrored = tf.distribute.MirroredStrategy(["/device:CPU:0"])
+    with pytest.raises(ValueError) as raised:
+        config(monkeypatch, {"chief": ["a:1"], "worker": ["b:1"]}, "worker", train_distribute=mirrored)
+    assert str(raised.value) == (
+        f"RunConfig was given train_distribute={mirrored!r}, and 2 processes train. "
+        "It is for the devices of one process. Take MultiWorkerMirroredStrategy, or leave it out"
+    )
+    evaluator = config(monkeypatch, {"chief": ["a:1"], "worker": ["b:1"]}, "evaluator", train_distribute=mirrored)
+    assert evaluator.distribution == "local"
+
+
+def test_a_strategy_for_evaluation_may_name_devices_of_one_process() -> None:
+    assert RunConfig(eval_distribute=tf.distribute.OneDeviceStrategy("/device:CPU:0")).distribution == "local"
 
 
 def test_workers_that_meet_after_something_was_computed_are_told_what_to_do() -> None:

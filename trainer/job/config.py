@@ -64,7 +64,7 @@ class DataConfig:
     standardize: bool | None = setting(
         None, "scale columns by mean and deviation of the training part; default: yes for a series"
     )
-    train_batch_size: int = setting(100, "examples in a training step")
+    train_batch_size: int = setting(100, "examples in a training step, for each device of each process that trains")
     eval_batch_size: int = setting(1000, "examples in an evaluation step")
     num_epochs: int | None = setting(None, "passes over the training data; default: as many as --train_steps needs")
     seed: int | None = setting(
