@@ -81,7 +81,8 @@ def _serve(member: Cluster, files: Layout, stop: signals.StopRequest) -> int:
 
 
 def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int:
-    if not isinstance(error, FencedError):  # the directory is another process's now
+    # To the one the directory belongs no more; the other is no failure: what is saved is delivered by the next start.
+    if not isinstance(error, FencedError | storage.UnavailableError):
         _record_failure({"role": role, "step": step, "error": scrubbed(f"{type(error).__name__}: {error}")}, files)
     if isinstance(error, JobError):
         return _refused(error)

@@ -65,7 +65,7 @@ DATA = ["--train_data_paths=gs://bucket/data/train-*.csv", "--eval_data_paths=gs
 
 def ended(task: Task) -> tuple[int, str]:
     """Exit code and output."""
-    output, _ = task.communicate(timeout=TOO_LONG_SECS)
+    output, _ = task.communicate(timeout=2 * TOO_LONG_SECS)
     return task.returncode, output
 
 
@@ -122,8 +122,16 @@ def test_a_job_that_is_stopped_goes_on_from_the_bucket_on_another_machine(
     assert ended(first)[0] == 143
     stopped = committed()
     monkeypatch.setenv("TRAINER_SCRATCH", str(tmp_path / "another-machine"))
+    monkeypatch.setenv("AIP_MODEL_DIR", "gs://bucket/vertex/model/")
+    monkeypatch.setenv("AIP_TENSORBOARD_LOG_DIR", "/gcs/bucket/vertex/logs/")
+    monkeypatch.setenv("CLOUD_ML_HP_METRIC_FILE", "gs://bucket/vertex/output.metrics")
     code, text = ended(begin(stopped + 500, exporter="final"))
     assert code == 0 and record("summary.json")["global_step"] == stopped + 500 == committed(), text
+    assert storage.read("gs://bucket/vertex/model/saved_model.pb") == storage.read(
+        f"{record('summary.json')['export_dir']}/saved_model.pb"
+    )
+    assert storage.entries("gs://bucket/vertex/logs/*tfevents*") and storage.entries("gs://bucket/vertex/logs/eval/*")
+    assert json.loads(storage.read("gs://bucket/vertex/output.metrics"))["global_step"] == str(stopped + 500)
 
 
 def test_a_chief_that_was_stopped_and_replaced_changes_nothing_when_it_wakes(begin: Begin) -> None:

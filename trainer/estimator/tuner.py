@@ -66,7 +66,8 @@ class TunerFile:
 
     def append(self, value: float, global_step: int, checkpoint_path: str) -> bool:
         """Adds one line, unless this evaluation has one. Returns whether it was added; raises StorageError."""
-        path = self.path if storage.is_remote(self.path) else os.path.abspath(self.path)
+        path = storage.resolved(self.path)
+        path = path if storage.is_remote(path) else os.path.abspath(path)
         before = (directories.read(path) or b"").decode("utf-8", errors="replace")
         if (self.trial, str(global_step), checkpoint_path) in self._reported(before):
             return False
