@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.bucket.faults import Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
-from trainer.formats.spool import START_BYTES, Spool, superfluous
+from trainer.formats.spool import START_BYTES, Spool, make_room, superfluous
 from trainer.job.errors import DataError, UsageError
 
 PATIENCE = storage.Patience(silence_secs=0.5, total_secs=60, first_wait_secs=0.02, longest_wait_secs=0.1)
@@ -130,6 +132,20 @@ def test_a_cache_serves_later_processes_and_stays(bucket: BucketServer, make: Ma
     later.close()
     assert content(path) == b"data"
     assert bucket.counts()["download"] == asked
+
+
+def test_a_cache_on_a_disk_that_is_nearly_full_gives_up_what_was_not_used_for_the_longest_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1000, free=50))
+    for age, name in enumerate(["in use", "old", "older", "oldest"]):
+        (tmp_path / name).write_bytes(b"x" * 30)
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    make_room(tmp_path, before=1000)
+    assert {path.name for path in tmp_path.iterdir()} == {"in use", "old"}
+    make_room(tmp_path, before=1000)
+    make_room(tmp_path, before=1000)
+    assert {path.name for path in tmp_path.iterdir()} == {"in use"}
 
 
 @pytest.mark.process

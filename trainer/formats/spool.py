@@ -175,7 +175,7 @@ class Spool:
 
     def _evict(self) -> None:
         if self._cache_dir:
-            _make_room(pathlib.Path(self._directory), self._clock() - _LATELY_SECS)
+            make_room(pathlib.Path(self._directory), self._clock() - _LATELY_SECS)
             return
         with self._lock:
             for path in superfluous(self._used, self._keep_bytes, self._keep_files):
@@ -219,7 +219,7 @@ def superfluous(used: dict[str, int], keep_bytes: int, keep_files: int) -> list[
     return found
 
 
-def _make_room(directory: pathlib.Path, before: float) -> None:
+def make_room(directory: pathlib.Path, before: float) -> None:
     """Deletes files not used since `before`, the oldest first, until a tenth of the disk is free."""
     usage = shutil.disk_usage(directory)
     missing = usage.total * _FREE_SHARE - usage.free
