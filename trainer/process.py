@@ -40,6 +40,7 @@ from trainer.estimator import (
 )
 from trainer.estimator.evaluations import EvaluationListener
 from trainer.estimator.export import ServingInputReceiver
+from trainer.estimator.loop import StopReason
 from trainer.estimator.progress import Progress
 from trainer.job import flags, records, report
 from trainer.job.cluster import Cluster
@@ -120,8 +121,9 @@ class JobProcess:
         """Trains, and reports where that is this process's part."""
         member = self._member
         metrics = self._train(estimator, baselines)
-        if stop.reason is not None:
-            _log.info("Saved after %s; run the same command again to continue.", stop.reason)
+        if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
+            why = stop.reason or "another process of the job was asked to end"
+            _log.info("Saved after %s; run the same command again to continue.", why)
             return SAVED_EXIT_CODE
         if not member.is_chief:
             return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
@@ -19,6 +20,17 @@ def test_a_signal_tells_the_listener(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
         assert told == [number.name]
         assert request.reason == number.name
+
+
+def test_a_library_that_has_taken_the_signal_loses_it_again() -> None:
+    told: list[str] = []
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+    with signals.listening() as request:
+        libc.signal(int(signal.SIGTERM), 1)  # SIG_IGN, behind Python's back
+        request.tell(told.append)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert told == ["SIGTERM"]
 
 
 def test_a_signal_before_there_is_anything_to_save_ends_the_process() -> None:

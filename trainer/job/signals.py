@@ -13,6 +13,7 @@ from types import FrameType
 
 SAVED_EXIT_CODE = 143
 _PR_SET_PDEATHSIG = 1
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
@@ -26,8 +27,15 @@ class StopRequest:
         self._listener: Callable[[str], None] | None = None
 
     def tell(self, listener: Callable[[str], None]) -> None:
-        """From now on a signal calls `listener(reason)`, which shall return soon, and save where it can."""
+        """From now on a signal calls `listener(reason)`, which shall return soon, and save where it can.
+
+        Handlers are set again, since a library may have set its own behind Python's back: TensorFlow takes SIGTERM
+        when synchronous processes meet, and would leave it at that.
+        """
         self._listener = listener
+        if threading.current_thread() is threading.main_thread():
+            for number in _STOPS:
+                signal.signal(number, signal.getsignal(number))
 
     def receive(self, reason: str) -> None:
         """Handles one signal. A second one does not wait for the save."""
@@ -49,7 +57,7 @@ def listening() -> Iterator[StopRequest]:
     def receive(number: int, frame: FrameType | None) -> None:
         request.receive(signal.Signals(number).name)
 
-    previous = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.signal(number, receive) for number in _STOPS}
     try:
         yield request
     finally:
