@@ -106,11 +106,12 @@ def test_a_step_reads_each_variable_once_and_a_call_reads_once_what_no_step_writ
     assert sorted(reads) == ["frozen"] + ["weight"] * STEPS
 
 
-def test_what_xla_refuses_is_said_and_runs_op_by_op_on_the_worker() -> None:
+@pytest.mark.parametrize("behind", [step_models.dense, step_models.recurrent])
+def test_what_xla_refuses_is_said_and_runs_op_by_op_on_the_worker(behind: Callable[[tf.Tensor], tf.Tensor]) -> None:
     def forward(x: tf.Tensor) -> tf.Tensor:
         seen = tf.py_function(lambda tensor: tensor, [x], tf.float32)
         seen.set_shape(x.shape)
-        return step_models.dense(seen)
+        return behind(seen)
 
     model, stack = step_models.model(forward, step_models.sgd), step_models.stack(STEPS)
     traced = step_models.traced(model)
