@@ -31,6 +31,7 @@ from trainer.launch.submit_options import SubmitOptions
 
 USAGE = "python -m trainer.launch submit kubernetes [--flag=value ...] -- [flags of trainer.task]"
 _CLASSES = (SubmitOptions, KubernetesOptions)
+_CTRL_C = 130  # as a shell counts
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,7 +53,13 @@ def main(argv: Sequence[str]) -> int:
     namespace = str(main_one["metadata"].get("namespace", what.namespace))
     for hint in kubectl.hints(**where, namespace=namespace):
         print(hint, file=sys.stderr)
-    return client.follow(**where, namespace=namespace, poll_secs=chosen.poll_secs) if chosen.wait else 0
+    if not chosen.wait:
+        return 0
+    try:
+        return client.follow(**where, namespace=namespace, poll_secs=chosen.poll_secs)
+    except KeyboardInterrupt:
+        print("not followed any more; the job goes on", file=sys.stderr)
+        return _CTRL_C
 
 
 def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Manifest]:

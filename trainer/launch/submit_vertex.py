@@ -40,6 +40,7 @@ from trainer.launch.vertex_options import VertexOptions
 
 USAGE = "python -m trainer.launch submit vertex [--flag=value ...] -- [flags of trainer.task]"
 _CLASSES = (SubmitOptions, VertexOptions, ServiceOptions)
+_CTRL_C = 130  # as a shell counts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -192,4 +193,8 @@ def _send(submission: Submission, chosen: SubmitOptions) -> int:
         print(hint, file=sys.stderr)
     if not chosen.wait:
         return 0
-    return vertex_following.follow(client, job["name"], sys.stdout, wait=lambda: time.sleep(chosen.poll_secs))
+    try:
+        return vertex_following.follow(client, job["name"], sys.stdout, wait=lambda: time.sleep(chosen.poll_secs))
+    except KeyboardInterrupt:
+        print("not followed any more; the job goes on", file=sys.stderr)
+        return _CTRL_C

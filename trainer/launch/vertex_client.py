@@ -195,7 +195,7 @@ class VertexClient:
             None,
             f"{self._at.endpoint} did not answer in {tried} tries ({error})",
             "A connection to it",
-            "See to the network, the proxy and --region, and submit again",
+            "See to the network, the proxy and --region, and try again",
         )
 
     def _once(self, method: str, url: str, *, body: str | None = None, params: Any = None) -> Request:

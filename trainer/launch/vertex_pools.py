@@ -94,7 +94,7 @@ def _package(spec: Mapping[str, Any], path: Path) -> Iterator[Breach]:
             accept="Python 3.11 or newer, which this package needs",
             do="Choose an image with .py311 or newer, or build one: `trainer.launch package --docker`",
         )
-    if not 1 <= len(uris) <= 100:
+    if image and not 1 <= len(uris) <= 100:
         do = "Set --package=gs://bucket/trainer.tar.gz, or --staging for this source"
         yield Breach(path=(*path, "packageUris"), got=f"{len(uris)} packages", accept="1 to 100", do=do)
     for index, uri in enumerate(uris):

@@ -1,0 +1,51 @@
+"""Flags of the task, looked at where a job is described."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainer.launch import task_flags
+
+
+def told(*argv: str, has_evaluator: bool = False, has_base_dir: bool = True) -> list[str]:
+    found = task_flags.breaches(argv, ("args",), has_evaluator=has_evaluator, has_base_dir=has_base_dir)
+    return [str(breach) for breach in found]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["--train_data_paths=gs://b/a-*.csv,/gcs/b/c.csv", "--eval_data_paths=/mnt/data/e.csv"],
+        ["--output_dir=gs://b/run", "--first-layer-size=8", "--lstm_units=8.0"],
+    ],
+)
+def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
+    assert told(*argv) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["--lerning_rate=.1"],
+            "args: Unknown flag --lerning_rate. Accepted: flags of trainer.task. Perhaps --learning_rat",
+        ),
+        (["--help"], "args: --help behind --. Accepted: flags of the task."),
+        (["lstm"], "args: 'lstm' stands alone. Accepted: flags only: --name=value. Perhaps --model=lstm was meant."),
+        (["--separate_evaluator"], "args: --separate_evaluator in a job without an evaluator."),
+        (["--output_dir=runs"], "args: --output_dir=runs lies on one machine only. Accepted: gs://"),
+        (["--save_checkpoints_steps=5", "--save_checkpoints_secs=5"], "args: --save_checkpoints_steps=5 beside"),
+    ],
+)
+def test_what_the_task_would_refuse_is_told(argv: list[str], message: str) -> None:
+    (line,) = told(*argv)
+    assert line.startswith(message)
+
+
+def test_a_job_needs_a_directory_from_somewhere() -> None:
+    assert told(has_base_dir=False) == [
+        "args: no output directory. Accepted: a directory that outlives the machine, as gs://bucket/run. "
+        "Set --output_dir."
+    ]
+    assert told("--output_dir=gs://b/run", "--separate_evaluator", has_base_dir=False, has_evaluator=True) == []
