@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from trainer.estimator.states import STATE_FILE, listed, parse
 from trainer.job.errors import JobError, TrainingError
 from trainer.storage import scratch
 from trainer.storage.carrier import EVENTS
+from trainer.storage.commits import Stamp
 from trainer.storage.mirror import Mirror, MirrorSettings
 
 log = logging.getLogger("trainer")
@@ -196,6 +197,7 @@ class InBucket:
         self._exports: dict[str, set[str]] = {}
         self._used: dict[str, set[str]] = {}
         self._passed_over: set[str] = set()
+        self._newest_whole: tuple[str, Mapping[str, Stamp]] | None = None
 
     @property
     def owner(self) -> str | None:
@@ -224,12 +226,22 @@ class InBucket:
 
     def latest(self) -> str | None:
         for name in reversed(self._listed()):
-            if self._mirror.whole(name) if self._mirror.owns else self._mirror.files(name) is not None:
+            if self._is_whole(name):
                 return storage.join(self.path, name)
             if name not in self._passed_over:
                 self._passed_over.add(name)
                 log.warning("%s is not whole in %s, so the one before it counts.", name, self.path)
         return None
+
+    def _is_whole(self, name: str) -> bool:
+        if self._mirror.owns:
+            return self._mirror.whole(name)
+        found = (name, self._mirror.stamps(name))
+        if found != self._newest_whole:  # whoever asks every second is not to list the folder every second
+            if self._mirror.files(name) is None:
+                return False
+            self._newest_whole = found
+        return True
 
     def _listed(self) -> list[str]:
         """Names of the checkpoints, oldest first: those of this process if it saves here, else what is committed."""

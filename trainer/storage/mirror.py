@@ -181,7 +181,7 @@ class Mirror:
         Args:
           checkpoint: its name, relative to the folder.
         """
-        named = self._stamps(checkpoint)
+        named = self.stamps(checkpoint)
         found = {self._name(entry.path): entry for entry in self._store.entries(self._url(f"{checkpoint}.*"))}
         if named:
             whole = all(name in found and _stamp(found[name]) == stamp for name, stamp in named.items())
@@ -190,9 +190,10 @@ class Mirror:
 
     def is_fetched(self, checkpoint: str) -> bool:
         """Whether a checkpoint is here as it was fetched, and is still what the commit object says."""
-        return checkpoint in self._fetched and self._fetched[checkpoint] == self._stamps(checkpoint)
+        return checkpoint in self._fetched and self._fetched[checkpoint] == self.stamps(checkpoint)
 
-    def _stamps(self, checkpoint: str) -> Mapping[str, Stamp]:
+    def stamps(self, checkpoint: str) -> Mapping[str, Stamp]:
+        """What the commit object says of the files of a checkpoint."""
         return {name: stamp for name, stamp in self.commit().files.items() if name.startswith(f"{checkpoint}.")}
 
     def fetch(self, checkpoint: str, files: Mapping[str, Entry]) -> None:
@@ -209,7 +210,7 @@ class Mirror:
                 self._store.fetch(entry, file)
             self._carrier.fetched(name, entry)
 
-        stamps = self._stamps(checkpoint)
+        stamps = self.stamps(checkpoint)
         at_once(bring, list(files.items()))
         self._fetched[checkpoint] = stamps
 
