@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -104,3 +106,34 @@ def test_what_xla_does_not_compile_is_said(caplog: pytest.LogCaptureFixture) -> 
 
     _, said = direct(step_models.model(asks_python, step_models.sgd), 2, caplog)
     assert "XLA cannot compile this model function, so workers compute its steps op by op: " in said
+
+
+WATCHES = """
+import sys, threading
+from trainer.estimator.ps import _Watch
+_Watch(sys.argv[1:], every_secs=0.05, misses=2, grace_secs=0.0).start()
+print("watching", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.process
+def test_a_watch_ends_the_process_when_a_parameter_server_is_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stays, socket.create_server(("127.0.0.1", 0)) as goes:
+        there, gone = (f"127.0.0.1:{end.getsockname()[1]}" for end in (stays, goes))
+        watched = subprocess.Popen(
+            [sys.executable, "-c", WATCHES, there, gone], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert watched.stdout is not None
+            assert watched.stdout.readline() == "watching\n"
+            assert watched.poll() is None
+            goes.close()
+            said = watched.communicate(timeout=60)[1]
+        finally:
+            watched.kill()
+            watched.wait()
+    assert watched.returncode == PeerLostError.exit_code
+    assert said.splitlines()[-1] == (
+        f"The parameter server at {gone} is gone. Start the job again: it goes on from the last checkpoint."
+    )

@@ -71,3 +71,24 @@ def test_it_outlasts_the_chief_which_has_to_say_good_bye(tmp_path: Path) -> None
     waits = Waits(lambda: done(tmp_path, 20), nothing, chief.close)
     server.serve(cluster(f"127.0.0.1:{chief.getsockname()[1]}"), str(tmp_path), Stop(), waits)
     assert waits.left == 0
+
+
+def test_started_again_after_the_end_it_ends_when_no_chief_has_come_in_ten_minutes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done(tmp_path, 10)
+    waits = Waits(*[nothing] * 1200)
+    with caplog.at_level("INFO", "trainer"):
+        server.serve(cluster(free_address()), str(tmp_path), Stop(), waits)
+    assert "Training had ended before, with max_steps, and no chief has come in 600 s." in caplog.text
+    assert waits.left == 0
+
+
+def test_a_chief_that_comes_begins_the_ten_minutes_anew(tmp_path: Path) -> None:
+    done(tmp_path, 10)
+    with socket.socket() as chief:
+        chief.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{chief.getsockname()[1]}"
+        waits = Waits(*[nothing] * 1190, chief.listen, nothing, chief.close, *[nothing] * 1200)
+        server.serve(cluster(address), str(tmp_path), Stop(), waits)
+    assert waits.left == 0

@@ -38,6 +38,7 @@ from trainer.estimator.cuts import UncuttableError, cut
 from trainer.estimator.exchanges import Exchange
 from trainer.estimator.grafts import step_graph
 from trainer.estimator.partitions import Placement
+from trainer.estimator.server import MEET_SECS
 from trainer.estimator.steps import CallResult, TraceModel
 from trainer.estimator.tracing import TracedModel
 from trainer.job import hosts
@@ -49,7 +50,6 @@ _CALL_STEPS = 50
 _MOST_OPS = 4000
 _LOOK_SECS = 0.01
 _CALLS_AHEAD = 2
-_MEET_SECS = 600.0
 _WORKER_FAILED = re.compile(r"worker \S*/task:(\d+)\S* failed with", re.IGNORECASE)
 _RAISED_TOO = re.compile(r"^Start cancelling closures due to error| encountered the following error when processing ")
 _SILENT_SECS = 10.0
@@ -86,7 +86,7 @@ def _placement(strategy: tf.distribute.Strategy, servers: int) -> Placement:
     return Placement(devices=devices, partitioner=partitioner)
 
 
-def wait_for(addresses: Sequence[str], secs: float = _MEET_SECS, wait: Callable[[float], None] = time.sleep) -> None:
+def wait_for(addresses: Sequence[str], secs: float = MEET_SECS, wait: Callable[[float], None] = time.sleep) -> None:
     """Waits until somebody listens at every address: TensorFlow would wait for ever, and say nothing.
 
     Raises:
