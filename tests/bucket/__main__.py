@@ -32,10 +32,17 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     print(server.url, flush=True)  # the first line is for whoever started this process
-    if not options.quiet:
+    if options.child:
+        threading.Thread(target=_end_with_parent, args=[server], daemon=True).start()
+    else:
         _tell(server.url, directory, sorted(server.api.store.buckets()))
     server.serve_forever(poll_interval=0.05)
     return 0
+
+
+def _end_with_parent(server: Server) -> None:
+    sys.stdin.read()
+    server.shutdown()
 
 
 def _options() -> argparse.Namespace:
@@ -45,7 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bucket", action="append", default=[], help="a bucket to create; may be given again")
     parser.add_argument("--faults", type=_plan, default=Plan(), help="a file with a plan, or the plan itself, in JSON")
     parser.add_argument("--page_size", type=int, default=1000, help="the most entries in a page of a list")
-    parser.add_argument("--quiet", action="store_true", help="print the address only")
+    parser.add_argument("--child", action="store_true", help="print the address only, and end with standard input")
     return parser.parse_args()
 
 

@@ -39,12 +39,13 @@ class BucketServer:
         page_size: int = 1000,
         port: int = 0,
     ) -> None:
-        argv = ["--quiet", f"--directory={directory}", f"--page_size={page_size}", f"--port={port}"]
+        argv = ["--child", f"--directory={directory}", f"--page_size={page_size}", f"--port={port}"]
         argv += [f"--faults={json.dumps(dataclasses.asdict(plan))}", *(f"--bucket={name}" for name in buckets)]
         self.directory = directory
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.bucket", *argv],
             cwd=ROOT,
+            stdin=subprocess.PIPE,  # its end, however this process ends, is the child's
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -59,6 +60,10 @@ class BucketServer:
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def environ(self) -> dict[str, str]:
@@ -88,8 +93,9 @@ class BucketServer:
 
     def close(self) -> None:
         self.stop()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
 
     def __enter__(self) -> BucketServer:
         return self

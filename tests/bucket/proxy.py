@@ -1,7 +1,8 @@
 """`python -m tests.bucket.proxy --target=URL`: lets TensorFlow's own C++ code talk to a bucket server.
 
 TensorFlow's gs:// has no setting for its endpoint, but honours a proxy. This one ends TLS for Google's hosts with a
-certificate of its own and passes the bytes on. It prints the environment for TensorFlow as one line of JSON.
+certificate of its own and passes the bytes on. It prints the environment for TensorFlow as one line of JSON, and
+ends with its standard input.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import pathlib
 import ssl
 import subprocess
@@ -37,6 +39,7 @@ class TlsProxy:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.bucket.proxy", f"--target={target}"],
             cwd=ROOT,
+            stdin=subprocess.PIPE,  # its end, however this process ends, is the child's
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -49,8 +52,9 @@ class TlsProxy:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
 
     def __enter__(self) -> TlsProxy:
         return self
@@ -126,9 +130,15 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
 
 
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bucket.proxy")
     parser.add_argument("--target", required=True, help="address of the bucket server")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(parser.parse_args().target))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +35,20 @@ def test_it_says_its_address_how_to_point_a_job_at_it_and_ends_well_with_ctrl_c(
     assert f"Buckets in {tmp_path}: mine" in told
     assert f"export STORAGE_EMULATOR_HOST={url}\n" in told
     assert "--output_dir=gs://mine/run" in told
+
+
+def test_a_child_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests.bucket.process import BucketServer\n"
+        "server = BucketServer(Path(sys.argv[1])); print(server.pid, flush=True); sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, **pipes) as parent:  # type: ignore
+        assert parent.stdout is not None
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    assert select.select([child], [], [], 30)[0], "the bucket server goes on"
+    os.close(child)
 
 
 @pytest.mark.parametrize(
