@@ -39,7 +39,6 @@ DEV = [
     "pytest>=9.0",  # tests
     "pytest-timeout>=2.4",  # ends a test that hangs
     "ruff>=0.15",  # lint
-    "types-PyYAML>=6.0",  # types of PyYAML, which has none of its own
     "trustme>=1.2",  # lets the gs:// of TensorFlow meet the bucket server of the tests
     "types-PyYAML>=6.0",  # types of PyYAML, for mypy
 ]
