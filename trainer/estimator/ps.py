@@ -193,9 +193,11 @@ class ServerSteps:
         self.how = "workers on parameter servers" + (f", exchanging every {push_every} steps" if push_every > 1 else "")
         self._running: collections.deque[tuple[int, Any]] = collections.deque()
         self._ended = 0
-        self._step = int(self.traced.store.global_step.numpy())
+        self._step: int | None = None  # not asked for before a checkpoint has set it
 
     def global_step(self) -> int:
+        if self._step is None:
+            self._step = int(self.traced.store.global_step.numpy())
         return self._step
 
     def agree(self, room: int, stop: int) -> tuple[int, int]:
@@ -220,7 +222,7 @@ class ServerSteps:
     def _schedule(self) -> None:
         while len(self._running) < _CALLS_AHEAD * self._servers.num_workers and not self._data_ended():
             ahead = sum(count for count, _ in self._running)
-            left = self._call_steps if self._stop_at is None else self._stop_at - self._step - ahead
+            left = self._call_steps if self._stop_at is None else self._stop_at - self.global_step() - ahead
             if left <= 0:
                 return
             count = min(left, self._call_steps)
