@@ -335,3 +335,12 @@ def test_without_its_bucket_a_chief_does_not_begin(opened: Opened, bucket_server
     chief = opened()
     with pytest.raises(storage.RefusedError, match=r"Reading gs://bucket/job/checkpoint failed: no permission"):
         chief.take_over()
+
+
+def test_event_files_that_vanish_do_not_end_the_deliveries(opened: Opened) -> None:
+    process = opened("evaluator")
+    pathlib.Path(process.local("events.out.tfevents.1")).symlink_to("gone")
+    process.send_events(now=True)
+    process.write("evaluator.json", b"{}")
+    process.settle(20)
+    assert storage.read(f"{URL}/evaluator.json") == b"{}"

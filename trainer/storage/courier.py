@@ -107,7 +107,10 @@ class Courier:
                     self._running = first
                     return first
                 self._changed.wait(timeout=early)
-        self._tick()
+        try:
+            self._tick()
+        except Exception:  # the next one may succeed; without the courier nothing would be delivered any more
+            log.debug("Looking for what has become due failed.", exc_info=True)
         return None
 
     def _attempt(self, delivery: Delivery) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fnmatch
 import logging
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from trainer.storage import checksums, commits, disk, outbox, paths, scratch
@@ -310,8 +312,8 @@ class Mirror:
 
     def send_events(self, now: bool = False) -> None:
         """Delivers event files that have grown: every half a minute, rarer when they are large, or `now`."""
-        for file in Path(self.directory).rglob(EVENTS):
-            name, size = self._name_here(str(file)), file.stat().st_size
+        for file, size in _event_files(self.directory):
+            name = self._name_here(file)
             sent, at = self._events_sent.get(name, (0, -_EVENTS_SECS))
             wait = max(_EVENTS_SECS, size / _EVENTS_BYTES_PER_SEC)
             if size > sent and (now or self._clock() - at >= wait):
@@ -370,3 +372,12 @@ def _listed(pending: Sequence[Delivery]) -> str:
     others = len(pending) - len(newest)
     things = [*newest, *([f"{others} other thing{'s' if others > 1 else ''}"] if others else [])]
     return " and ".join(things) or "Nothing"
+
+
+def _event_files(directory: str) -> Iterator[tuple[str, int]]:
+    """Path and size of each event file; what vanishes meanwhile, as unfinished exports do, is left out."""
+    for folder, _, names in os.walk(directory):
+        for name in fnmatch.filter(names, EVENTS):
+            file = os.path.join(folder, name)
+            with contextlib.suppress(FileNotFoundError):
+                yield file, os.path.getsize(file)
