@@ -152,6 +152,7 @@ class Reader:
     checkpoint_path: str
     keys: Mapping[str, str]
     _reader: Any
+    _local_path: str
 
     def __contains__(self, name: str) -> bool:
         return name in self.keys
@@ -169,7 +170,7 @@ class Reader:
     def rows(self, name: str, dtype: tf.DType, piece: slices.Slice) -> tf.Tensor:
         """A slice of a tensor, of which no more is read."""
         with self._readable(name):
-            return slices.read(self.checkpoint_path, self.keys[name], dtype, piece)
+            return slices.read(self._local_path, self.keys[name], dtype, piece)
 
     @contextlib.contextmanager
     def _readable(self, name: str) -> Iterator[None]:
@@ -190,16 +191,19 @@ def read(source: str) -> Reader:
     """
     checkpoint_path = os.fspath(source)
     try:
-        reader = tf.train.load_checkpoint(_resolved(checkpoint_path))
+        local_path = _resolved(checkpoint_path)
+        reader = tf.train.load_checkpoint(local_path)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{checkpoint_path} cannot be read as a checkpoint: {error}. "
             "It takes the path of a checkpoint, as …/model.ckpt-100. Check the path"
         ) from error
+    checkpoint_path = checkpoint_path if storage.is_remote(checkpoint_path) else local_path
     stored = reader.get_variable_to_shape_map()
     if _OBJECT_GRAPH in stored:
-        return Reader(checkpoint_path, _keys_by_full_name(reader), reader)
-    return Reader(checkpoint_path, {key: key for key in stored if not key.startswith(INPUT_PREFIX)}, reader)
+        return Reader(checkpoint_path, _keys_by_full_name(reader), reader, local_path)
+    own = {key: key for key in stored if not key.startswith(INPUT_PREFIX)}
+    return Reader(checkpoint_path, own, reader, local_path)
 
 
 def _resolved(source: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.estimator import checkpoints
+from trainer.estimator import checkpoints, slices
 from trainer.estimator.variables import GLOBAL_STEP, Role, VariableStore
 
 
@@ -102,7 +102,8 @@ def warm_start(store: VariableStore, settings: WarmStartSettings) -> list[str]:
             f"It takes regular expressions over names, and the model has {', '.join(store.roles)}"
         )
     renamed = settings.var_name_to_prev_var_name or {}
-    unused = sorted(set(renamed) - set(names))
+    wholes = {slices.full_name(name, store.by_name[name]) for name in names}
+    unused = sorted(set(renamed) - set(names) - wholes)
     if unused:
         raise ValueError(
             f"var_name_to_prev_var_name has {', '.join(unused)}. "
