@@ -44,7 +44,8 @@ def test_help_goes_to_stdout_and_exits_0(argv: list[str], capsys: pytest.Capture
 def test_nothing_here_loads_tensorflow() -> None:
     code = (
         "import sys; from trainer.launch import local, __main__ as launcher; launcher.main(['cluster', '--help']); "
-        "launcher.main(['doctor', '--nodevices']); sys.exit(bool({'tensorflow', 'keras', 'numpy', 'rich'} & set(sys.modules)))"
+        "launcher.main(['doctor', '--nodevices']); "
+        "sys.exit(bool({'tensorflow', 'keras', 'numpy', 'rich'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -47,6 +47,20 @@ def test_a_dry_run_in_yaml_says_the_same_and_can_be_submitted_from_a_file(
     assert json.loads(capsys.readouterr().out) == as_json
 
 
+def test_a_study_in_a_file_is_checked_with_its_lines(
+    capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
+) -> None:
+    text = (vertex_requests.ROOT / "tests" / "golden" / "vertex" / "sweep.json").read_text()
+    file = tmp_path / "sweep.json"
+    file.write_text(text)
+    assert launcher.main(["submit", "vertex", *WHERE, f"--request={file}", "--dry_run"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(text)
+    file.write_text(text.replace('"learning-rate"', '"lerning-rate"'))
+    assert launcher.main(["submit", "vertex", *WHERE, f"--request={file}", "--dry_run"]) == 2
+    line = text[: text.index('"learning-rate"')].count("\n") + 1
+    assert f"sweep.json:{line}:" in capsys.readouterr().err
+
+
 def test_a_dry_run_loads_neither_tensorflow_nor_a_cloud_client() -> None:
     words = ["submit", "vertex", *ONE, "--executor_image=", "--dry_run", "--", "--train_steps=10"]
     code = (

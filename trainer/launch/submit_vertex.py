@@ -116,7 +116,11 @@ def _built(chosen: VertexOptions, task_argv: Sequence[str], packages: Sequence[s
 
 
 def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
-    """The request of a file, as it stands there. Raises UsageError where flags that it cannot take stand beside it."""
+    """The request of a file, as it stands there.
+
+    Raises:
+      UsageError: flags that it cannot take stand beside it, or its study is wrong (FaultyFileError).
+    """
     beside = [
         flag
         for flag in flags.to_argv(dataclasses.replace(chosen, request=None))
@@ -126,7 +130,10 @@ def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
         accept = "Accepted: --project, --region and --name beside it"
         raise UsageError(f"{' '.join([*beside, *task_argv])} beside --request", accept, "Write it into the file")
     assert chosen.request is not None
-    return job_files.vertex_request(chosen.request, name=chosen.name)
+    request = job_files.vertex_request(chosen.request, name=chosen.name)
+    if vertex.collection(request) == vertex.TUNING_JOBS:
+        search.read(chosen.request, searchable.of_task())
+    return request
 
 
 def _package(chosen: VertexOptions, environ: Mapping[str, str]) -> Archive | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import re
-from typing import Any
 
 from trainer.job.cluster import CHIEF, EVALUATOR, JOB_TYPES, PS, WORKER
 from trainer.job.config import require_not_negative, setting
@@ -174,8 +173,3 @@ def duration(flag: str, text: str) -> str:
         raise UsageError(f"--{flag}={text}", "Accepted: a number and s, m, h or d", "Write it as 8h or 3600s")
     secs = float(match[1]) * _UNIT_SECS[match[2]]
     return f"{secs:.9f}".rstrip("0").rstrip(".") + "s"
-
-
-def with_settings(options: VertexOptions, **changes: Any) -> VertexOptions:
-    """The same options with some changed, checked again."""
-    return dataclasses.replace(options, **changes)
