@@ -41,6 +41,7 @@ _REGIONS = tuple(f"{area}{number}" for area, numbers in _AREAS.items() for numbe
 _ACCOUNT = re.compile(r"[a-zA-Z0-9._-]+@[a-zA-Z0-9.-]+\.[a-z]+")
 _DURATION = re.compile(r"\d+(\.\d{1,9})?s")
 _MAX_SECS = 28 * 86400
+_MOST_LABELS = 63
 
 
 def place(project: str | None, region: str) -> Iterator[Breach]:
@@ -108,8 +109,9 @@ def _resource(request: Mapping[str, Any]) -> Iterator[Breach]:
 
 
 def _labels(labels: Mapping[str, str], path: Path) -> Iterator[Breach]:
-    if len(labels) > 64:
-        yield Breach(path=path, got=f"{len(labels)} labels", accept="up to 64", do="Drop some")
+    if len(labels) > _MOST_LABELS:
+        accept = f"up to {_MOST_LABELS}, beside the one by which a submission is found again"
+        yield Breach(path=path, got=f"{len(labels)} labels", accept=accept, do="Drop some")
     for key, value in labels.items():
         accept = "up to 63 lower-case letters, digits, '_' and '-', the key beginning with a letter"
         if not key[:1].isalpha() or not (_is_label(key) and _is_label(value)):
