@@ -320,6 +320,7 @@ class InBucket:
         folder, _, version = name.rpartition("/")
         self.exports(folder)
         self._exports[folder].discard(version)
+        self._used.setdefault(folder, set()).add(version)
         self._mirror.remove_tree(name, GRAPH_FILE)
 
     def refreshed(self, name: str) -> str:
