@@ -76,8 +76,9 @@ def build(root: pathlib.Path, environ: Mapping[str, str]) -> Archive:
 
 
 def source_root() -> pathlib.Path:
-    """The folder of the source that this very code was imported from."""
-    return pathlib.Path(__file__).resolve().parent.parent.parent
+    """The folder of the source that this very code was imported from; where it is installed, the current folder."""
+    here = pathlib.Path(__file__).resolve().parent.parent.parent
+    return here if (here / "setup.py").is_file() else pathlib.Path.cwd()
 
 
 def _collected(root: pathlib.Path) -> dict[str, bytes]:
