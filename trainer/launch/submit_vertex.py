@@ -131,7 +131,7 @@ def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
         raise UsageError(f"{' '.join([*beside, *task_argv])} beside --request", accept, "Write it into the file")
     assert chosen.request is not None
     request = job_files.vertex_request(chosen.request, name=chosen.name)
-    if vertex.collection(request) == vertex.TUNING_JOBS:
+    if request.get("studySpec"):
         search.read(chosen.request, searchable.of_task())
     return request
 
