@@ -240,8 +240,9 @@ def test_parts_of_an_upload_that_was_cut_off_are_deleted(opened: Opened) -> None
     assert [entry.path for entry in storage.entries(URL)] == [f"{URL}/checkpoint"]
 
 
+@pytest.mark.parametrize("machine", ["here", "there"])
 @pytest.mark.parametrize("damage", ["changed", "deleted"])
-def test_a_damaged_checkpoint_is_not_whole(opened: Opened, damage: str) -> None:
+def test_a_damaged_checkpoint_is_not_whole(opened: Opened, damage: str, machine: str) -> None:
     chief = opened()
     chief.take_over()
     save(chief, 10)
@@ -253,7 +254,7 @@ def test_a_damaged_checkpoint_is_not_whole(opened: Opened, damage: str) -> None:
         storage.write(path, b"x" * len(content(20)))
     else:
         storage.delete(path)
-    reader, next_chief = opened("evaluator-0"), opened(machine="there")
+    reader, next_chief = opened("evaluator-0"), opened(machine=machine)
     assert reader.files("model.ckpt-20") is None and reader.files("model.ckpt-10") is not None
     next_chief.take_over()
     assert not next_chief.whole("model.ckpt-20") and next_chief.whole("model.ckpt-10")
@@ -316,6 +317,15 @@ def test_events_are_delivered_as_they_grow_and_to_a_second_place(opened: Opened)
     other = opened("evaluator-0")
     other.refresh("eval/*tfevents*")
     assert pathlib.Path(other.local("eval/events.out.tfevents.1")).read_bytes() == b"one two"
+
+
+def test_events_of_others_are_no_reason_to_wait_while_the_bucket_is_down(
+    opened: Opened, bucket_server: BucketServer
+) -> None:
+    process = opened()
+    bucket_server.set_faults(down_secs=None)
+    process.refresh("eval/*tfevents*")
+    assert not pathlib.Path(process.local("eval")).exists()
 
 
 def test_a_file_is_read_as_it_is_in_the_bucket_and_while_that_is_down_as_it_was(

@@ -168,7 +168,9 @@ class Mirror:
         found = {self._name(entry.path): entry for entry in listed if PARTS_FOLDER not in entry.path}
         if not commit.owner:
             return found
-        return {name: entry for name, entry in found.items() if commit.files.get(name) == _stamp(entry)}
+        matching = {name for name, entry in found.items() if commit.files.get(name) == _stamp(entry)}
+        damaged = {_checkpoint(name) for name in commit.files if name not in matching}
+        return {name: found[name] for name in matching if _checkpoint(name) not in damaged}
 
     def whole(self, checkpoint: str) -> bool:
         """Whether this process has all files of a checkpoint, here or in the bucket as it took it over."""
@@ -303,12 +305,17 @@ class Mirror:
         return [self._name(entry.path) for entry in self._store.entries(self._url(pattern))]
 
     def refresh(self, pattern: str) -> None:
-        """Fetches the files that match a glob and are longer in the bucket than here, as event files grow."""
-        for entry in self._store.entries(self._url(pattern)):
-            file = self.local(self._name(entry.path))
-            if not os.path.exists(file) or os.path.getsize(file) < entry.size:
-                self._store.fetch(entry, file)
-                self._events_sent[self._name(entry.path)] = entry.size, self._clock()
+        """Fetches the files that match a glob and are longer in the bucket than here, as event files grow.
+
+        While the bucket is away, and where a file grows meanwhile, what is here has to do.
+        """
+        store = Store(patience=_SHORT_PATIENCE)
+        with contextlib.suppress(UnavailableError, NotFoundError):
+            for entry in store.entries(self._url(pattern)):
+                file = self.local(self._name(entry.path))
+                if not os.path.exists(file) or os.path.getsize(file) < entry.size:
+                    store.fetch(entry, file)
+                    self._events_sent[self._name(entry.path)] = entry.size, self._clock()
 
     def send_events(self, now: bool = False) -> None:
         """Delivers event files that have grown: every half a minute, rarer when they are large, or `now`."""
@@ -361,6 +368,11 @@ class Mirror:
 
     def _name_here(self, file: str) -> str:
         return os.path.relpath(file, self.directory).replace(os.sep, "/")
+
+
+def _checkpoint(name: str) -> str:
+    """The checkpoint that a file belongs to."""
+    return name.removesuffix(".index").partition(".data-")[0]
 
 
 def _stamp(entry: Entry) -> Stamp:
