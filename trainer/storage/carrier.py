@@ -125,15 +125,21 @@ class Carrier:
         return True
 
     def _carry_checkpoints(self, delivery: Checkpoints, outdated: Callable[[], bool]) -> bool:
+        fresh = {name: self._known.get(name) for name in delivery.files if self._is_new(name)}
         try:
-            at_once(self._upload, [name for name in delivery.files if self._is_new(name)])
+            at_once(self._upload, list(fresh))
+            if outdated():
+                return False
+            stamps = {name: Stamp(self._known[name].size, self._known[name].crc32c or "") for name in delivery.files}
+            self._write_commit(Commit(owner=self.commit.owner, files=stamps, text=delivery.text))
         except (FileNotFoundError, CorruptError):
             if not outdated():
                 raise
-        if outdated():
             return False
-        stamps = {name: Stamp(self._known[name].size, self._known[name].crc32c or "") for name in delivery.files}
-        self._write_commit(Commit(owner=self.commit.owner, files=stamps, text=delivery.text))
+        except FencedError:  # nothing names what was just uploaded, and nobody else wrote these generations
+            now = {name: self._known[name] for name in fresh if name in self._known}
+            self._store.delete_all([entry for name, entry in now.items() if entry != fresh[name]])
+            raise
         self._let_go(set(delivery.files))
         return True
 
