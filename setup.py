@@ -51,7 +51,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["trainer", "trainer.*"]),
-    package_data={"trainer.launch": ["*.html"]},
+    package_data={"trainer.launch.sweep": ["*.html"]},
     install_requires=TRAINING,
     extras_require={"launch": LAUNCH, "dev": LAUNCH + DEV},
 )

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from trainer.launch import members, trials
-from trainer.launch.nursery import Ended, Nursery, Started
-from trainer.launch.study import Goal, Kind, Parameter, Study
+from trainer.launch.cluster import members
+from trainer.launch.study.study import Goal, Kind, Parameter, Study
+from trainer.launch.sweep import trials
+from trainer.launch.sweep.nursery import Ended, Nursery, Started
 
 pytestmark = pytest.mark.process
 ROOT = pathlib.Path(__file__).parent.parent

@@ -1,6 +1,6 @@
 """ENTRY of sweeps: `python -m trainer.warm MODULE SOCKET` imports what MODULE needs once, and forks a process a trial.
 
-Whoever started it says on the socket what to run (`trainer.launch.nursery` does). A fork is a process like any other:
+Whoever started it says on the socket what to run (`launch.sweep.nursery` does). A fork is a process like any other:
 its own arguments, environment, log, process group and randomness. TensorFlow's runtime starts with its first use, in
 the fork, so that no thread of it is lost. All of them die with this process, and this process with its parent.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from trainer.launch.study import (
+from trainer.launch.study.study import (
     Algorithm,
     ConvexStopping,
     DecayCurveStopping,

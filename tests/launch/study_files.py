@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pathlib
 
-from trainer.launch import search, searchable
 from trainer.launch.documents import Level
+from trainer.launch.study import search, searchable
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 FILES = ROOT / "tests" / "golden" / "studies"

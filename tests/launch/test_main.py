@@ -43,7 +43,8 @@ def test_help_goes_to_stdout_and_exits_0(argv: list[str], capsys: pytest.Capture
 
 def test_nothing_here_loads_tensorflow() -> None:
     code = (
-        "import sys; from trainer.launch import local, __main__ as launcher; launcher.main(['cluster', '--help']); "
+        "import sys; from trainer.launch.cluster import local; from trainer.launch import __main__ as launcher; "
+        "launcher.main(['cluster', '--help']); "
         "launcher.main(['doctor', '--nodevices']); "
         "sys.exit(bool({'tensorflow', 'keras', 'numpy', 'rich'} & set(sys.modules)))"
     )

@@ -10,7 +10,9 @@ import sys
 import pytest
 
 from trainer.launch import __main__ as launcher
-from trainer.launch import search, searchable, validate, vertex_study
+from trainer.launch import validate
+from trainer.launch.study import search, searchable
+from trainer.launch.vertex import study as vertex_study
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 SHIPPED = str(ROOT / "hptuning_config.yaml")

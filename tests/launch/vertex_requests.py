@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pathlib
 
-from trainer.launch import submit_vertex
 from trainer.launch.submit_options import ServiceOptions
-from trainer.launch.submit_vertex import Submission
-from trainer.launch.vertex_options import Provisioning, VertexOptions
+from trainer.launch.vertex import submit as submit_vertex
+from trainer.launch.vertex.options import Provisioning, VertexOptions
+from trainer.launch.vertex.submit import Submission
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 IMAGE = "us-docker.pkg.dev/my-project/train/trainer:1.0"

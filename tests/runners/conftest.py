@@ -15,7 +15,7 @@ import pytest
 
 from tests.bucket.fixtures import bucket_server  # noqa: F401
 from trainer.launch import archive
-from trainer.launch.ports import Reservation
+from trainer.launch.cluster.ports import Reservation
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ from tests.bucket.process import BucketServer
 from tests.runners import places
 from tests.runners.runner import Failure, Runner, newest_step, says
 from trainer import storage
-from trainer.launch import ports, submit_kubernetes
-from trainer.launch.kubernetes_options import KubernetesOptions, Workload
+from trainer.launch.cluster import ports
+from trainer.launch.kubernetes import submit as submit_kubernetes
+from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 
 OUTPUT = f"gs://{BUCKET}/runs/k"
 TASK = [

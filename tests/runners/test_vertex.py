@@ -16,9 +16,9 @@ from tests.launch import vertex_requests
 from tests.runners import places
 from tests.runners.runner import Failure, Runner, newest_step, says
 from trainer import storage
-from trainer.launch import submit_vertex
 from trainer.launch.submit_options import ServiceOptions
-from trainer.launch.vertex import Request
+from trainer.launch.vertex import submit as submit_vertex
+from trainer.launch.vertex.requests import Request
 
 BASE = f"gs://{BUCKET}/runs/a"
 LONG = [

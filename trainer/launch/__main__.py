@@ -13,8 +13,8 @@ Command = Callable[[Sequence[str]], int]
 # Of each command the module (its `main`, or the function behind the colon) and what it does. A module is imported when
 # its command is called.
 COMMANDS = {
-    "cluster": ("local", "a whole distributed job on this machine"),
-    "sweep": ("sweep", "the hyperparameter study of hptuning_config.yaml on this machine"),
+    "cluster": ("cluster.local", "a whole distributed job on this machine"),
+    "sweep": ("sweep.sweep", "the hyperparameter study of hptuning_config.yaml on this machine"),
     "doctor": ("doctor", "what this machine and this environment would do, and what is wrong with them"),
     "package": ("package", "the source distribution that cloud runners install, and a Dockerfile"),
     "submit": ("submit", "a job or a study on Vertex AI or Kubernetes; --dry_run shows and checks the request"),

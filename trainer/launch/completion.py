@@ -15,12 +15,12 @@ from trainer.job import flags
 from trainer.job.errors import UsageError
 from trainer.launch import task_flags
 from trainer.launch.jobs import JobOptions
-from trainer.launch.kubernetes_options import KubernetesOptions
+from trainer.launch.kubernetes.options import KubernetesOptions
 from trainer.launch.options import ClusterOptions, DoctorOptions
 from trainer.launch.package import PackageOptions
 from trainer.launch.submit_options import ServiceOptions, SubmitOptions
-from trainer.launch.sweep_options import SweepOptions
-from trainer.launch.vertex_options import VertexOptions
+from trainer.launch.sweep.options import SweepOptions
+from trainer.launch.vertex.options import VertexOptions
 
 USAGE = "python -m trainer.launch completion bash|zsh"
 SHELLS = ("bash", "zsh")

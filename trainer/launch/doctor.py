@@ -18,7 +18,8 @@ from trainer.job import cluster, hosts, layout
 from trainer.job.cluster import EVALUATOR, Cluster
 from trainer.job.errors import UsageError
 from trainer.job.hosts import Answer, Reached
-from trainer.launch import doctor_cloud, doctor_devices, machine, options, ports
+from trainer.launch import doctor_cloud, doctor_devices, machine, options
+from trainer.launch.cluster import ports
 from trainer.launch.findings import Finding, Level, gigabytes, note, ok, shown, wrong
 
 _NEEDED_MODULES = ("tensorflow", "keras", "absl", "numpy", "tensorboard", "rich", "hypertune", "google.cloud.storage")

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from trainer.job import flags
 from trainer.launch.documents import Array, Entry, Fault, Level, Node, Place, Scalar, Table, Void, shortened
-from trainer.launch.study import StudyError
+from trainer.launch.study.study import StudyError
 
 _Choice = TypeVar("_Choice")
 

@@ -10,9 +10,14 @@ from collections.abc import Sequence
 from trainer.job import flags
 from trainer.job.config import setting
 from trainer.job.errors import UsageError
-from trainer.launch import breaches, kubectl, options, submit_vertex, vertex_client, vertex_jobs, vertex_rules
+from trainer.launch import breaches, options
+from trainer.launch.kubernetes import kubectl
 from trainer.launch.submit_options import ServiceOptions
-from trainer.launch.vertex_client import VertexClient
+from trainer.launch.vertex import client as vertex_client
+from trainer.launch.vertex import jobs as vertex_jobs
+from trainer.launch.vertex import rules as vertex_rules
+from trainer.launch.vertex import submit as submit_vertex
+from trainer.launch.vertex.client import VertexClient
 
 _TARGETS = ("vertex", "kubernetes")
 _FULL_NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/(customJobs|hyperparameterTuningJobs)/\d+")

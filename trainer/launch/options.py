@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from trainer.job import cluster, flags
 from trainer.job.config import DataConfig, RunSettings, require_not_negative, setting
 from trainer.job.errors import UsageError
-from trainer.launch import faults
+from trainer.launch.cluster import faults
 
 CLUSTER_USAGE = "python -m trainer.launch cluster [--flag=value ...] -- [flags of trainer.task]"
 DOCTOR_USAGE = "python -m trainer.launch doctor [--flag=value ...]"

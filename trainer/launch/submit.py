@@ -9,9 +9,9 @@ from trainer.job import flags
 from trainer.job.errors import UsageError
 
 TARGETS = {
-    "vertex": ("submit_vertex", "Vertex AI: CustomJob, or with --config HyperparameterTuningJob"),
+    "vertex": ("vertex.submit", "Vertex AI: CustomJob, or with --config HyperparameterTuningJob"),
     "kubernetes": (
-        "submit_kubernetes",
+        "kubernetes.submit",
         "Kubernetes: TFJob, Indexed Job, JobSet or TrainJob, with --config a Katib study",
     ),
 }

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 from trainer.job import flags
 from trainer.job.errors import UsageError
-from trainer.launch import documents, job_files, search, searchable
+from trainer.launch import documents, job_files
 from trainer.launch.documents import Fault, Level, Node, Table
-from trainer.launch.study import Study
+from trainer.launch.study import search, searchable
+from trainer.launch.study.study import Study
 
 _BESIDE_THE_STUDY = ("displayName", "labels", "encryptionSpec", "trialJobSpec")
 _HELP = """Usage: python -m trainer.launch validate FILE ...

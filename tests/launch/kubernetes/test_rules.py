@@ -1,0 +1,157 @@
+"""Wrong manifests: refused offline, each with its field and the fix. Kubeflow's schema lets most of them through."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import pytest
+
+from tests.launch.kubernetes.test_manifests import ARGV, FULL, ONE, OPTIONS
+from trainer.launch.breaches import RequestError
+from trainer.launch.kubernetes import rules as kubernetes_rules
+from trainer.launch.kubernetes import submit as submit_kubernetes
+
+CHIEF = "spec.tfReplicaSpecs.Chief"
+CONTAINER = f"{CHIEF}.template.spec.containers.0"
+POD = "spec.template.spec"
+
+
+def changed(name: str, path: str, value: Any) -> dict[str, Any]:
+    """A copy of a sound manifest with another value at a path; ... removes it."""
+    manifest = copy.deepcopy(submit_kubernetes.prepare(OPTIONS[name], ARGV)[-1])
+    at: Any = manifest
+    *steps, last = [int(step) if step.isdecimal() else step for step in path.split(".")]
+    for step in steps:
+        at = at[step]
+    if value is ...:
+        del at[last]
+    else:
+        at[last] = value
+    return manifest
+
+
+WRONG = [
+    # the operator's webhook
+    ("tfjob", "metadata.name", "1-forecast", "metadata.name: '1-forecast'", "Set --name=forecast"),
+    ("tfjob", "metadata.name", "Forecast_Job", "metadata.name: 'Forecast_Job'", "Set --name=forecast-job"),
+    ("tfjob", f"{CONTAINER}.name", "trainer", "a container called 'trainer'", "Write name: tensorflow"),
+    ("tfjob", f"{CONTAINER}.image", ..., "containers[0].image: no image", "Set --image"),
+    ("tfjob", f"{CHIEF}.template.spec.containers", [], "containers: no container", "Write containers"),
+    ("tfjob", "spec.tfReplicaSpecs.Master", {"replicas": 1}, "Chief and Master together", "Drop Master"),
+    ("tfjob", "spec.tfReplicaSpecs", {}, "tfReplicaSpecs: no replicas", "Write spec.tfReplicaSpecs"),
+    # what its schema lets through
+    ("tfjob", f"{CHIEF}.replicas", 2, "Chief.replicas: 2 of Chief. Accepted: one", "make the others Workers"),
+    ("tfjob", CHIEF, ..., "tfReplicaSpecs: no Chief", "Add a Chief with replicas: 1"),
+    ("tfjob", "spec.tfReplicaSpecs.Evaluator.replicas", 3, "3 of Evaluator. Accepted: one", "Set replicas: 1"),
+    ("tfjob", "spec.tfReplicaSpecs.Worker.replicas", -2, "Worker.replicas: -2 replicas", "drop the whole replica type"),
+    ("tfjob", "spec.tfReplicaSpecs.Worker", ..., "parameter servers without workers", "Add a Worker"),
+    ("tfjob", "spec.tfReplicaSpecs.Wroker", {"replicas": 1}, "no replica type 'Wroker'", "Perhaps Worker was meant"),
+    ("tfjob", f"{CHIEF}.restartPolicy", "OnFail", "restartPolicy: 'OnFail'", "Perhaps OnFailure was meant"),
+    ("tfjob", f"{CHIEF}.restartPolicy", "Never", "no restart of a preempted pod", "Write restartPolicy: ExitCode"),
+    (
+        "tfjob",
+        f"{CHIEF}.template.spec.restartPolicy",
+        "Always",
+        "the operator sets it",
+        "Move it to spec.tfReplicaSpecs",
+    ),
+    ("tfjob", "spec.runPolicy.cleanPodPolicy", "Nothing", "cleanPodPolicy: 'Nothing'", "Write None"),
+    ("tfjob", "spec.runPolicy.backoffLimit", -1, "backoffLimit: -1", "Correct it"),
+    ("tfjob", "apiVersion", "kubeflow.org/v2beta1", "apiVersion: 'kubeflow.org/v2beta1'", "kubeflow.org/v1"),
+    # pods
+    ("tfjob", f"{CONTAINER}.image", "https://Registry/x", "image: 'https://Registry/x'", "Correct --image"),
+    ("tfjob", f"{CONTAINER}.resources.limits.memory", "8GB", "memory: 8GB. Accepted: a quantity", "Correct --memory"),
+    ("tfjob", f"{CONTAINER}.env.0.name", "TF_CONFIG", "TF_CONFIG, the same for every pod", "Drop it"),
+    ("tfjob", f"{CONTAINER}.env.0.name", "1 NAME", "env[0].name: '1 NAME'", "Correct --env"),
+    (
+        "tfjob",
+        f"{CONTAINER}.env.0",
+        {"name": "DB_PASSWORD", "value": "x"},
+        "DB_PASSWORD with its value in the manifest",
+        "--secret_env=DB_PASSWORD=SECRET/KEY",
+    ),
+    (
+        "tfjob",
+        f"{CONTAINER}.args.0",
+        "--output_dir=/home/me",
+        "--output_dir=/home/me lies on one machine",
+        "in a bucket",
+    ),
+    (
+        "tfjob",
+        f"{CONTAINER}.args.1",
+        "--train_step=5",
+        "Unknown flag --train_step",
+        "Perhaps --train_steps=5 was meant",
+    ),
+    ("tfjob", f"{CONTAINER}.volumeMounts.0.mountPath", "mnt", "mountPath: 'mnt'", "Write it as /mnt/data"),
+    ("tfjob", f"{CHIEF}.template.spec.volumes", [], "volumeMounts[0].name: 'claim-data'", "Add the volume"),
+    ("tfjob", f"{CHIEF}.template.spec.tolerations.0.effect", "NoScheduling", "'NoScheduling'", "NoSchedule was meant"),
+    ("tfjob", "metadata.labels", {"team": "A team!"}, "labels.team: team=A team!", "Correct --label"),
+    ("tfjob", "metadata.namespace", "My Space", "metadata.namespace: 'My Space'", "kubectl get namespaces"),
+    # Indexed Jobs, JobSets, TrainJobs, studies
+    ("job", "spec.completionMode", "NonIndexed", "completionMode: 'NonIndexed'", "Write completionMode: Indexed"),
+    ("job", "spec.parallelism", 2, "2 at a time of 5 processes, who wait for each other", "Write parallelism: 5"),
+    ("job", "spec.completions", 6, "the 6 processes of completions", "or completions: 5"),
+    ("job", f"{POD}.restartPolicy", "Always", "restartPolicy: 'Always'", "Write restartPolicy: Never"),
+    ("job", f"{POD}.restartPolicy", "OnFailure", "OnFailure beside podFailurePolicy", "the Job starts pods again"),
+    ("job", f"{POD}.containers.0.name", "main", "containerName: 'tensorflow'. Accepted: main", "containerName: main"),
+    ("job", "metadata.name", "f" * 63, "the last pod's host name, of 65 letters", "Set a shorter --name"),
+    ("jobset", "spec.replicatedJobs", [], "replicatedJobs: no jobs", "Write replicatedJobs"),
+    ("trainjob", "spec.runtimeRef", {}, "runtimeRef.name: no runtime", "Write runtimeRef"),
+    ("trainjob", "spec.trainer.numNodes", 0, "numNodes: 0", "Set it to the number of processes"),
+    ("study_job", "spec.trialTemplate.trialSpec", ..., "trialTemplate.trialSpec: no trial", "Write trialSpec"),
+    (
+        "study_tfjob",
+        "spec.trialTemplate.trialSpec.spec.tfReplicaSpecs.Chief.replicas",
+        2,
+        "trialSpec.spec.tfReplicaSpecs.Chief.replicas: 2 of Chief",
+        "Set replicas: 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "told", "fix"), WRONG, ids=[f"{row[0]} {row[1]}={row[2]}"[:70] for row in WRONG]
+)
+def test_a_wrong_manifest_is_refused_with_its_field_and_the_fix(
+    name: str, path: str, value: Any, told: str, fix: str
+) -> None:
+    found = [str(breach) for breach in kubernetes_rules.document(changed(name, path, value))]
+    assert any(told in line and fix in line.rpartition("Accepted: ")[2] for line in found), "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "argv", "told"),
+    [
+        ({"image": None}, ARGV, "image: no image"),
+        ({"output_dir": None}, ARGV, "no output directory"),
+        ({"output_dir": "output"}, ARGV, "--output_dir=output lies on one machine only"),
+        ({"cpu": "four"}, ARGV, "cpu: four. Accepted: a quantity"),
+        ({"name": "My Job"}, ARGV, "metadata.name: 'My Job'"),
+        ({"env": ("API_TOKEN=abc",)}, ARGV, "API_TOKEN with its value in the manifest"),
+        ({}, ["--separate_evaluator"], "--separate_evaluator in a job without an evaluator"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_sent(changes: dict[str, Any], argv: list[str], told: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        submit_kubernetes.prepare(dataclasses.replace(ONE, **changes), argv)
+    assert told in str(refused.value)
+
+
+def test_a_service_account_or_an_unknown_kind_has_only_its_name_looked_at() -> None:
+    assert kubernetes_rules.document({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}) == []
+    (breach,) = kubernetes_rules.document({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "A"}})
+    assert breach.field == "metadata.name"
+
+
+@pytest.mark.parametrize("value", [None, 3, "text", [], {"spec": 3}, {"containers": "none"}])
+def test_rubbish_in_any_place_is_told_and_never_a_crash(value: Any) -> None:
+    for name in ("tfjob", "job", "jobset", "trainjob", "study_job"):
+        sound = submit_kubernetes.prepare(OPTIONS[name], ARGV)[-1]
+        assert kubernetes_rules.document({**sound, "spec": value})
+        for key in sound["spec"]:
+            kubernetes_rules.document({**sound, "spec": {**sound["spec"], key: value}})
+    assert FULL.num_pods == 5

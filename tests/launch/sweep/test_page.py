@@ -1,0 +1,136 @@
+"""sweep.html and sweep.csv: all of the study, and nothing that a text in it could do."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pathlib
+import re
+
+import pytest
+
+from trainer.launch.study.study import Goal, Kind, Parameter, Scale, Study
+from trainer.launch.sweep import page as sweep_page
+from trainer.launch.sweep import results as sweep_results
+from trainer.launch.sweep.evaluations import Evaluation
+from trainer.launch.sweep.journal import TrialRecord
+from trainer.launch.sweep.optimiser import Outcome
+
+EVIL = "</script><img src=x onerror=alert(1)>&"
+STUDY = Study(
+    goal=Goal.MINIMIZE,
+    metric="rmse",
+    parameters=(
+        Parameter(name="model", kind=Kind.CATEGORICAL, values=(EVIL, "b")),
+        Parameter(name="rate", kind=Kind.DOUBLE, minimum=0.001, maximum=0.3, scale=Scale.LOG),
+        Parameter(name="units", kind=Kind.INTEGER, minimum=2, maximum=5, parent="model", parent_values=("b",)),
+    ),
+    max_trials=3,
+)
+TRIALS = [
+    TrialRecord(
+        number=1,
+        assignment={"model": EVIL, "rate": 0.02},
+        outcome=Outcome.DONE,
+        value=0.5,
+        evaluations=(Evaluation(step=5, value=float("nan"), secs=1.0), Evaluation(step=10, value=0.5, secs=2.0)),
+        started_at=0.0,
+        secs=2.0,
+    ),
+    TrialRecord(
+        number=2,
+        assignment={"model": "b", "rate": 0.3, "units": 2},
+        outcome=Outcome.FAILED,
+        reason=EVIL,
+        log_tail=(EVIL,),
+        started_at=0.0,
+        secs=1.0,
+    ),
+    TrialRecord(number=3, assignment={"model": "b", "rate": 0.001, "units": 5}, started_at=0.0),
+]
+
+
+def drawn() -> str:
+    return sweep_page.page(STUDY, TRIALS, best=TRIALS[0], importance={"rate": 0.75, "model": 0.25}, command=f"x {EVIL}")
+
+
+def content(page: str) -> dict[str, object]:
+    (text,) = re.findall(r'<script type="application/json" id="study">(.*)</script>', page)
+    found: dict[str, object] = json.loads(text)
+    return found
+
+
+def test_texts_stay_data() -> None:
+    page = drawn()
+    assert EVIL not in page and "<img" not in page
+    assert page.count("</script>") == 2
+    found = content(page)
+    assert found["command"] == f"x {EVIL}"
+    assert found["trials"][1]["reason"] == EVIL  # type: ignore[index]
+
+
+def test_the_page_needs_no_network() -> None:
+    page = drawn().replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?:|//[a-z]|@import|url\(|src=|<link", page.partition('id="study"')[0])
+    assert "default-src 'none'" in page
+
+
+def test_every_trial_is_in_it_with_its_place_on_each_axis() -> None:
+    found = content(drawn())
+    one, two, three = found["trials"]  # type: ignore[misc]
+    assert one["curve"] == [[5, None], [10, 0.5]] and one["state"] == "done"
+    assert one["places"]["model"] == 0.25 and "units" not in one["places"]
+    assert two["value"] is None and two["log"] == [EVIL]
+    assert three["state"] == "under way" and three["secs"] is None
+    assert found["best"] == 1 and found["importance"] == {"rate": 0.75, "model": 0.25}
+
+
+def test_axes_are_marked_with_few_digits() -> None:
+    axes = {axis["name"]: axis["marks"] for axis in content(drawn())["parameters"]}  # type: ignore[attr-defined]
+    assert [text for _, text in axes["rate"]] == ["0.001", "0.004", "0.02", "0.07", "0.3"]
+    assert [text for _, text in axes["units"]] == ["2", "3", "4", "5"]
+    assert axes["model"] == [[0.25, EVIL], [0.75, "b"]]
+    assert all(0 <= place <= 1 for marks in axes.values() for place, _ in marks)
+
+
+def test_the_table_has_a_row_for_each_trial() -> None:
+    rows = list(csv.DictReader(io.StringIO(sweep_results.table(STUDY, TRIALS))))
+    assert [row["trial"] for row in rows] == ["1", "2", "3"]
+    assert rows[0] | {"reason": ""} == {
+        "trial": "1",
+        "state": "done",
+        "rmse": "0.5",
+        "model": EVIL,
+        "rate": "0.02",
+        "units": "",
+        "step": "10",
+        "evaluations": "2",
+        "seconds": "2.000",
+        "reason": "",
+    }
+    assert (rows[1]["rmse"], rows[1]["reason"], rows[2]["state"]) == ("", EVIL, "under way")
+
+
+def test_the_command_trains_the_best_trial_into_a_folder_of_its_own(tmp_path: pathlib.Path) -> None:
+    found = sweep_results.train_command(STUDY, TRIALS[1], ["--train_steps=5"], tmp_path, "trainer.task")
+    assert found.endswith(
+        f" -m trainer.task --output_dir={tmp_path}/best --train_steps=5 --model=b --rate=0.3 --units=2"
+    )
+
+
+def test_the_end_names_the_best_trial_and_its_export(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "summary.json").write_text('{"export_dir": "here/export"}')
+    text = sweep_results.closing(STUDY, TRIALS, tmp_path, "python -m trainer.task")
+    assert "1 done, 1 failed, 1 under way" in text
+    assert "trial 1: rmse 0.5" in text and "here/export" in text
+    assert str(tmp_path / "sweep.html") in text and str(tmp_path / "sweep.csv") in text
+    assert "  python -m trainer.task\n" in text
+
+
+@pytest.mark.parametrize("trials", [[], TRIALS[1:]])
+def test_a_study_without_a_result_has_a_page_too(trials: list[TrialRecord], tmp_path: pathlib.Path) -> None:
+    page = sweep_page.page(STUDY, trials, best=None, importance={}, command=None)
+    assert content(page)["best"] is None
+    assert "best" not in sweep_results.closing(STUDY, trials, tmp_path, None)

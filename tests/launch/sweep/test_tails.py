@@ -1,0 +1,33 @@
+"""The end of a log."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from trainer.launch.sweep.tails import last_lines
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", []),
+        ("\n \n", []),
+        ("a\nb\n\n", ["a", "b"]),
+        ("a\nb\nc", ["b", "c"]),
+        ("step 1\rstep 2\n", ["step 2"]),
+        ("x" * 400, ["x" * 300 + "..."]),
+        ("y\n" * 100_000, ["y", "y"]),
+    ],
+)
+def test_the_last_lines_that_say_something(tmp_path: pathlib.Path, text: str, lines: list[str]) -> None:
+    path = tmp_path / "log"
+    path.write_text(text, newline="")
+    assert last_lines(path, 2) == lines
+
+
+def test_bytes_that_are_no_text_are_shown_as_far_as_they_can_be(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "log").write_bytes(b"\xff\xfeend\n")
+    assert last_lines(tmp_path / "log", 2) == ["\ufffd\ufffdend"]
+    assert last_lines(tmp_path / "none", 2) == []

@@ -1,0 +1,1 @@
+"""A whole distributed job as processes on this machine."""

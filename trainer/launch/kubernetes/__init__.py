@@ -1,0 +1,1 @@
+"""Jobs and studies on Kubernetes."""

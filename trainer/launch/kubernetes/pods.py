@@ -1,0 +1,124 @@
+"""The pods of a job on Kubernetes: container, resources, secrets by reference, volumes, spot nodes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trainer.launch.kubernetes.options import KubernetesOptions, Spot
+from trainer.launch.vertex.options import pairs
+
+Manifest = dict[str, Any]
+# Kubeflow's operator wants this name; the others take any.
+CONTAINER = "tensorflow"
+_SPOT_LABELS = {
+    Spot.GKE: ("cloud.google.com/gke-spot", "true"),
+    Spot.AKS: ("kubernetes.azure.com/scalesetpriority", "spot"),
+    Spot.EKS: ("eks.amazonaws.com/capacityType", "SPOT"),
+    Spot.KARPENTER: ("karpenter.sh/capacity-type", "spot"),
+}
+_TAINTED = (Spot.GKE, Spot.AKS)  # the others leave taints to whoever runs the cluster
+
+
+def template(
+    options: KubernetesOptions,
+    argv: Sequence[str],
+    env: Sequence[Manifest] = (),
+    *,
+    container: str = CONTAINER,
+    gpu: int = 0,
+    subdomain: str | None = None,
+) -> Manifest:
+    """A PodTemplateSpec.
+
+    Args:
+      options: as the person gave them.
+      argv: flags of the task.
+      env: variables that say which process of the job this is.
+      container: its name.
+      gpu: how many GPUs it gets.
+      subdomain: of the headless service under which pods find each other.
+    """
+    mounts, volumes = _volumes(options)
+    runs: Manifest = {"name": container, "image": options.image, "args": list(argv)}
+    runs |= present(
+        env=[*env, *_environment(options)],
+        ports=[{"name": "training", "containerPort": options.port}],
+        resources=_resources(options, gpu),
+        volumeMounts=mounts,
+    )
+    runs["terminationMessagePolicy"] = "FallbackToLogsOnError"
+    spec = present(
+        serviceAccountName=options.service_account,
+        imagePullSecrets=[{"name": name} for name in options.pull_secret],
+        subdomain=subdomain,
+        nodeSelector=_node_selector(options),
+        tolerations=_tolerations(options),
+        volumes=volumes,
+    )
+    spec = {"terminationGracePeriodSeconds": options.grace_secs, **spec, "containers": [runs]}
+    return {"metadata": {"labels": labels(options)}, "spec": spec}
+
+
+def labels(options: KubernetesOptions) -> dict[str, str]:
+    """Labels of the job and of its pods."""
+    own = {"app.kubernetes.io/name": "trainer", "app.kubernetes.io/instance": options.name}
+    return own | pairs("label", options.label)
+
+
+def present(**fields: Any) -> Manifest:
+    """The fields that say something."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def _environment(options: KubernetesOptions) -> list[Manifest]:
+    plain = [{"name": name, "value": value} for name, value in pairs("env", options.env).items()]
+    secret = []
+    for name, reference in pairs("secret_env", options.secret_env).items():
+        holder, _, key = reference.partition("/")
+        secret.append({"name": name, "valueFrom": {"secretKeyRef": {"name": holder, "key": key}}})
+    return plain + secret
+
+
+def _resources(options: KubernetesOptions, gpu: int) -> Manifest:
+    """Equal requests and limits, so that nobody is evicted for what he was promised."""
+    amounts = present(cpu=options.cpu, memory=options.memory)
+    if gpu:
+        amounts[options.gpu_resource] = str(gpu)
+    return {"requests": dict(amounts), "limits": dict(amounts)} if amounts else {}
+
+
+def _volumes(options: KubernetesOptions) -> tuple[list[Manifest], list[Manifest]]:
+    """Mounts of the container, and volumes of the pod."""
+    mounts: list[Manifest] = []
+    volumes: list[Manifest] = []
+    for claim, path in pairs("volume", options.volume).items():
+        mounts.append({"name": f"claim-{claim}", "mountPath": path})
+        volumes.append({"name": f"claim-{claim}", "persistentVolumeClaim": {"claimName": claim}})
+    for secret, path in pairs("secret_file", options.secret_file).items():
+        mounts.append({"name": f"secret-{secret}", "mountPath": path, "readOnly": True})
+        volumes.append({"name": f"secret-{secret}", "secret": {"secretName": secret}})
+    return mounts, volumes
+
+
+def _node_selector(options: KubernetesOptions) -> dict[str, str]:
+    chosen = pairs("node_selector", options.node_selector)
+    if options.spot:
+        key, value = _SPOT_LABELS[options.spot]
+        chosen[key] = value
+    return chosen
+
+
+def _tolerations(options: KubernetesOptions) -> list[Manifest]:
+    found: list[Manifest] = []
+    if options.spot in _TAINTED:
+        key, value = _SPOT_LABELS[options.spot]
+        found.append({"key": key, "operator": "Equal", "value": value, "effect": "NoSchedule"})
+    if options.gpu:
+        found.append({"key": options.gpu_resource, "operator": "Exists", "effect": "NoSchedule"})
+    for text in options.toleration:
+        taint, _, effect = text.rpartition(":")
+        key, equals, value = taint.partition("=")
+        compared = {"operator": "Equal", "value": value} if equals else {"operator": "Exists"}
+        found.append({"key": key, **compared, "effect": effect})
+    return found

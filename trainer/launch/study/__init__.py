@@ -1,0 +1,1 @@
+"""What a hyperparameter study is, and the files that describe one."""

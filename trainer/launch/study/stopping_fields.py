@@ -1,0 +1,109 @@
+"""When trials and studies end early, as files of studies say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.launch.documents import Place
+from trainer.launch.fields import Fields, Keys
+from trainer.launch.study.searchable import normal
+from trainer.launch.study.study import (
+    ConvexStopping,
+    DecayCurveStopping,
+    MedianStopping,
+    Stopping,
+    StudyError,
+    StudyStopping,
+)
+
+RULES = ("decayCurveStoppingSpec", "medianAutomatedStoppingSpec", "convexAutomatedStoppingSpec")
+LIMITS = "studyStoppingConfig"
+
+_SIMPLE_RULE = Keys(read=("useElapsedDuration",))
+_CONVEX_RULE = Keys(
+    read=(
+        *("maxStepCount", "minStepCount", "minMeasurementCount", "learningRateParameterName"),
+        *("useElapsedDuration", "updateAllStoppedTrials"),
+    )
+)
+_CONVEX_COUNTS = {
+    "max_step_count": "maxStepCount",
+    "min_step_count": "minStepCount",
+    "min_measurement_count": "minMeasurementCount",
+}
+_LIMITS = Keys(
+    read=(
+        *("shouldStopAsap", "minimumRuntimeConstraint", "maximumRuntimeConstraint", "minNumTrials", "maxNumTrials"),
+        *("maxNumTrialsNoProgress", "maxDurationNoProgress"),
+    )
+)
+_LIMIT_COUNTS = {
+    "min_num_trials": "minNumTrials",
+    "max_num_trials": "maxNumTrials",
+    "max_num_trials_no_progress": "maxNumTrialsNoProgress",
+}
+_TIME_CONSTRAINT = Keys(read=("maxDuration", "endTime"))
+
+
+def rule(fields: Fields) -> tuple[Stopping | None, Place]:
+    """The rule that ends hopeless trials, None where there is none or it is wrong; and where it stands."""
+    present = fields.present(RULES)
+    for other in present[1:]:
+        got = f"{other} beside {present[0]}"
+        fields.fault(fields.place(other), got, "one stopping rule", "Remove one of them")
+    if not present:
+        return None, fields.place("")
+    place = fields.place(present[0])
+    keys = _CONVEX_RULE if present[0] == "convexAutomatedStoppingSpec" else _SIMPLE_RULE
+    inner = fields.table(present[0], keys, "a table, as {} or {useElapsedDuration: true}")
+    if inner is None:
+        return None, place
+    by_time = inner.switch("useElapsedDuration") or False
+    match present[0]:
+        case "decayCurveStoppingSpec":
+            return DecayCurveStopping(use_elapsed_duration=by_time), place
+        case "medianAutomatedStoppingSpec":
+            return MedianStopping(use_elapsed_duration=by_time), place
+    return _convex(inner, by_time=by_time), inner.place("learningRateParameterName")
+
+
+def limits(fields: Fields) -> StudyStopping | None:
+    """When the study ends before its last trial; None where that is not said, or wrong."""
+    inner = fields.table(LIMITS, _LIMITS, "a table of limits")
+    if inner is None:
+        return None
+    found: dict[str, Any] = {field: inner.whole(name) for field, name in _LIMIT_COUNTS.items()}
+    places = {field: inner.place(name) for field, name in _LIMIT_COUNTS.items()}
+    found["should_stop_asap"] = inner.switch("shouldStopAsap") or False
+    found["max_secs_no_progress"] = inner.secs("maxDurationNoProgress")
+    places["max_secs_no_progress"] = inner.place("maxDurationNoProgress")
+    for word in ("min", "max"):
+        time = inner.table(f"{word}imumRuntimeConstraint", _TIME_CONSTRAINT, 'a table, as {maxDuration: "3600s"}')
+        if time is not None:
+            found |= {f"{word}_runtime_secs": time.secs("maxDuration"), f"{word}_end_time": time.moment("endTime")}
+            places[f"{word}_runtime_secs"] = time.place("maxDuration")
+            places[f"{word}_end_time"] = time.place("endTime")
+    return _limits(inner, found, places)
+
+
+def _limits(fields: Fields, found: Mapping[str, Any], places: Mapping[str, Place]) -> StudyStopping | None:
+    try:
+        return StudyStopping(**found)
+    except StudyError as error:
+        fields.complain(error, places)
+        return None
+
+
+def _convex(fields: Fields, *, by_time: bool) -> Stopping | None:
+    rate = fields.text("learningRateParameterName", "a parameter of the study")
+    try:
+        return ConvexStopping(
+            **{field: fields.whole(name, is_int64=True) for field, name in _CONVEX_COUNTS.items()},
+            learning_rate_parameter=normal(rate) if rate else None,
+            use_elapsed_duration=by_time,
+            update_all_stopped_trials=fields.switch("updateAllStoppedTrials"),
+        )
+    except StudyError as error:
+        fields.complain(error, {field: fields.place(name) for field, name in _CONVEX_COUNTS.items()})
+        return None

@@ -1,0 +1,1 @@
+"""A hyperparameter study on this machine."""

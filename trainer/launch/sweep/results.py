@@ -1,0 +1,106 @@
+"""What a sweep leaves when it ends: sweep.csv, sweep.html, and what is said of the best trial."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pathlib
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from trainer.job import report
+from trainer.launch.study.study import Study
+from trainer.launch.sweep import page as sweep_page
+from trainer.launch.sweep.console import settings
+from trainer.launch.sweep.journal import FILE, Journal, TrialRecord
+from trainer.launch.sweep.optimiser import Outcome
+from trainer.launch.sweep.progress import Progress, best
+
+CSV, PAGE = "sweep.csv", "sweep.html"
+_BEST = "best"
+
+
+def write(study: Study, task_argv: Sequence[str], journal: Journal, directory: pathlib.Path, *, module: str) -> str:
+    """Writes the table and the page, and returns what a person is told at the end."""
+    trials = journal.trials()
+    found = best(study, trials)
+    command = None if found is None else train_command(study, found, task_argv, directory, module)
+    _publish(directory / CSV, table(study, trials))
+    page = sweep_page.page(study, trials, best=found, importance=journal.importance(), command=command)
+    _publish(directory / PAGE, page)
+    return closing(study, trials, directory, command)
+
+
+def train_command(
+    study: Study, trial: TrialRecord, task_argv: Sequence[str], directory: pathlib.Path, module: str
+) -> str:
+    """What trains the trial again, into a folder of its own."""
+    argv = [f"--output_dir={directory / _BEST}", *task_argv, *study.flags(trial.assignment)]
+    return shlex.join([pathlib.Path(sys.executable).name, "-m", module, *argv])
+
+
+def table(study: Study, trials: Sequence[TrialRecord]) -> str:
+    """A row for each trial, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [parameter.name for parameter in study.parameters]
+    writer.writerow(["trial", "state", study.metric, *names, "step", "evaluations", "seconds", "reason"])
+    for trial in trials:
+        last = trial.evaluations[-1].step if trial.evaluations else ""
+        writer.writerow(
+            [
+                trial.number,
+                trial.outcome.value if trial.outcome else "under way",
+                "" if trial.value is None else trial.value,
+                *(trial.assignment.get(name, "") for name in names),
+                last,
+                len(trial.evaluations),
+                "" if trial.secs is None else f"{trial.secs:.3f}",
+                trial.reason,
+            ]
+        )
+    return text.getvalue()
+
+
+def closing(study: Study, trials: Sequence[TrialRecord], directory: pathlib.Path, command: str | None) -> str:
+    """How it went, the best trial, the command that trains it, where things are."""
+    found = best(study, trials)
+    progress = Progress(study=study, trials=trials, now=0.0)
+    counts = ", ".join(
+        f"{progress.count(outcome)} {outcome.value if outcome else 'under way'}"
+        for outcome in (*Outcome, None)
+        if progress.count(outcome)
+    )
+    lines = ["", f"  {'trials':<12}{counts or 'none'}"]
+    if found is not None:
+        folder = directory / str(found.number)
+        lines += [
+            f"  {'best':<12}trial {found.number}: {study.metric} {report.figure(found.value)}",
+            f"  {'':<12}{settings(study, found)}",
+            f"  {'export':<12}{_export_of(folder) or '-'}",
+            f"  {'its folder':<12}{folder}",
+        ]
+    lines += [f"  {'report':<12}{directory / PAGE}", f"  {'table':<12}{directory / CSV}"]
+    lines += ["", "Next"] + ([f"  {command}"] if command else [])
+    lines += [f"  tensorboard --logdir {shlex.quote(str(directory))}"]
+    lines += [f"  optuna-dashboard {shlex.quote(str(directory / FILE))}    (pip install optuna-dashboard)"]
+    return "\n".join(lines)
+
+
+def _export_of(folder: pathlib.Path) -> str | None:
+    """As the trial's summary.json names it; None where it has none."""
+    try:
+        summary: Any = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return summary["export_dir"] or None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _publish(path: pathlib.Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)

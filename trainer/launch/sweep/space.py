@@ -1,0 +1,106 @@
+"""The space of a study as a unit cube, a coordinate a parameter: what the optimisers choose from and learn in.
+
+Equal distances in the cube are equal by the parameter's scale: differences (linear), ratios (log), ratios of distances
+from above the maximum (reverse log). Whole and listed numbers have equal shares of their coordinate.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+from trainer.launch.study.study import Assignment, Kind, Parameter, Scale, Study, Value
+
+MIDDLE = 0.5
+
+
+def decode(study: Study, point: Sequence[float]) -> Assignment:
+    """The values at a point of the cube; of parameters that a trial with the others does not have there are none."""
+    found: dict[str, Value] = {}
+    for parameter, coordinate in zip(study.parameters, point, strict=True):
+        if study.active(parameter, found):
+            found[parameter.name] = value_at(parameter, coordinate)
+    return found
+
+
+def encode(study: Study, assignment: Assignment) -> list[float]:
+    """The point of the cube with these values; what is absent lies in the middle."""
+    return [
+        coordinate_of(parameter, assignment[parameter.name]) if parameter.name in assignment else MIDDLE
+        for parameter in study.parameters
+    ]
+
+
+def value_at(parameter: Parameter, coordinate: float) -> Value:
+    """The value of a parameter at `coordinate`, 0 to 1."""
+    if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
+        return parameter.values[min(int(coordinate * len(parameter.values)), len(parameter.values) - 1)]
+    low, high = _bounds(parameter)
+    minimum, maximum = limits(parameter)
+    value = min(max(_scaled(parameter.scale, low, high, coordinate), minimum), maximum)
+    return min(max(round(value), int(minimum)), int(maximum)) if parameter.kind is Kind.INTEGER else float(value)
+
+
+def coordinate_of(parameter: Parameter, value: Value) -> float:
+    """The inverse: the middle of the value's share where it has one."""
+    if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
+        return (parameter.values.index(value) + MIDDLE) / len(parameter.values)
+    low, high = _bounds(parameter)
+    if low == high or isinstance(value, str):
+        return MIDDLE
+    match parameter.scale:
+        case Scale.LOG:
+            found = math.log(value / low) / math.log(high / low)
+        case Scale.REVERSE_LOG:
+            found = 1 - math.log((low + high - value) / low) / math.log(high / low)
+        case _:
+            found = (value - low) / (high - low)
+    return min(max(found, 0.0), 1.0)
+
+
+def grid(study: Study) -> Iterator[Assignment]:
+    """Every combination, the last parameter changing fastest; whole numbers from the minimum up."""
+    yield from _combinations(study, 0, {})
+
+
+def _combinations(study: Study, at: int, before: dict[str, Value]) -> Iterator[Assignment]:
+    if at == len(study.parameters):
+        yield dict(before)
+        return
+    parameter = study.parameters[at]
+    if not study.active(parameter, before):
+        yield from _combinations(study, at + 1, before)
+        return
+    for value in _listed(parameter):
+        yield from _combinations(study, at + 1, {**before, parameter.name: value})
+
+
+def _listed(parameter: Parameter) -> Iterator[Value]:
+    if parameter.kind is Kind.INTEGER:
+        minimum, maximum = limits(parameter)
+        yield from itertools.takewhile(lambda value: value <= maximum, itertools.count(int(minimum)))
+    else:
+        yield from parameter.values
+
+
+def limits(parameter: Parameter) -> tuple[float, float]:
+    """The least and the greatest value of a DOUBLE or INTEGER."""
+    assert parameter.minimum is not None and parameter.maximum is not None  # `Parameter` has checked it
+    return parameter.minimum, parameter.maximum
+
+
+def _bounds(parameter: Parameter) -> tuple[float, float]:
+    """The ends of the coordinate: half a share beyond the limits of whole numbers, so that these get theirs."""
+    minimum, maximum = limits(parameter)
+    return (minimum - MIDDLE, maximum + MIDDLE) if parameter.kind is Kind.INTEGER else (minimum, maximum)
+
+
+def _scaled(scale: Scale, low: float, high: float, coordinate: float) -> float:
+    match scale:
+        case Scale.LOG:
+            return low * (high / low) ** coordinate
+        case Scale.REVERSE_LOG:
+            return low + high - low * (high / low) ** (1 - coordinate)
+        case _:
+            return low + (high - low) * coordinate

@@ -1,0 +1,93 @@
+"""A hyperparameter study on this machine: trials as processes, a few at a time, and a journal to continue from."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pathlib
+import secrets
+import sys
+from collections.abc import Sequence
+
+from trainer.job.errors import UsageError
+from trainer.job.signals import listening
+from trainer.launch import machine, task_flags
+from trainer.launch.cluster import members
+from trainer.launch.documents import FaultyFileError, Level
+from trainer.launch.study import search, searchable
+from trainer.launch.study.study import Study
+from trainer.launch.sweep import options as sweep_options
+from trainer.launch.sweep.options import SweepOptions
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs or continues the study that `argv` describes; 0 done, 1 too many trials failed, 143 state saved.
+
+    Raises:
+      flags.HelpRequested, UsageError: before anything is started.
+    """
+    chosen, task_argv = sweep_options.parse(argv)
+    study = read_study(chosen)
+    if importlib.util.find_spec("optuna") is None:
+        raise UsageError("Optuna is not installed", "It keeps the journal of a sweep", 'pip install ".[launch]"')
+    return _run(chosen, task_argv, study)
+
+
+def _run(chosen: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
+    from trainer.launch.sweep import results as sweep_results  # these need Optuna and rich
+    from trainer.launch.sweep.console import Lines, LiveTable, View
+    from trainer.launch.sweep.journal import Journal
+    from trainer.launch.sweep.loop import Sweep
+    from trainer.launch.sweep.nursery import Nursery
+    from trainer.launch.sweep.optimiser import SeededOptimiser
+
+    directory = made(chosen.directory)
+    threads = max(machine.cores() // study.max_parallel_trials, 1)
+    environ = members.environment(os.environ, threads=threads)
+    with contextlib.ExitStack() as stack:
+        journal = stack.enter_context(Journal(directory, study, task_argv, chosen.seed, lambda: secrets.randbits(31)))
+        stop = stack.enter_context(listening())
+        view: View = LiveTable(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
+        stack.callback(view.close)
+
+        def nurse() -> Nursery:
+            log = directory / "warm.log"
+            return Nursery(chosen.module, environ, log, fresh=not chosen.warm, keep=[journal.lock])
+
+        known = {trial.number: trial.assignment for trial in journal.trials()}
+        optimiser = SeededOptimiser(study, journal.seed, known)
+        sweep = Sweep(chosen, study, task_argv, journal, optimiser, nurse, view, environ)
+        try:
+            code = sweep.run(stop)
+        finally:
+            sweep.close()
+            view.close()
+        closing = sweep_results.write(study, task_argv, journal, directory, module=chosen.module)
+        if not view.closed:
+            print(closing, flush=True)
+    return code
+
+
+def read_study(chosen: SweepOptions) -> Study:
+    """The study of the file; what is only noteworthy goes to stderr. Raises UsageError with every fault of the file."""
+    of_task = searchable.of_task() if chosen.module == task_flags.TASK_MODULE else None
+    examined = search.examine(chosen.config, of_task)
+    if examined.study is None:
+        raise FaultyFileError(fault for fault in examined.faults if fault.level is Level.FAULT)
+    for note in examined.faults:
+        print(note, file=sys.stderr)
+    return examined.study
+
+
+def made(path: str) -> pathlib.Path:
+    """The directory, which is there now. Raises UsageError where it cannot be."""
+    directory = pathlib.Path(path).expanduser()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        got = f"--output_dir={path}: {error.strerror or error}"
+        raise UsageError(got, "Accepted: a directory, or a path for a new one", "Change it") from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise UsageError(f"--output_dir={path} is not writable", None, "Change its permissions, or the directory")
+    return directory

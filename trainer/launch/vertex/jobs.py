@@ -1,0 +1,93 @@
+"""What a job on Vertex AI says of itself: states, errors and trials as words, exit codes, and where its logs are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.launch.vertex.requests import TUNING_JOBS
+
+_EXIT_CODES = {
+    "JOB_STATE_SUCCEEDED": 0,
+    "JOB_STATE_PARTIALLY_SUCCEEDED": 0,
+    "JOB_STATE_FAILED": 1,
+    "JOB_STATE_CANCELLED": 1,
+    "JOB_STATE_EXPIRED": 1,
+}
+_OF_REPLICAS = {
+    "0": "done",
+    "1": "a training error; failure.json in the output directory says which",
+    "2": "wrong configuration, data or usage; its last log lines say which",
+    "137": "killed, most often for want of memory: choose a larger --machine",
+    "139": "a crash inside a library",
+    "143": "asked to end, with its state saved: submit again to continue",
+}
+
+
+def state(job: Mapping[str, Any]) -> str:
+    """The state in one lower-case word or two."""
+    return str(job.get("state", "JOB_STATE_UNSPECIFIED")).removeprefix("JOB_STATE_").lower().replace("_", " ")
+
+
+def exit_code(job: Mapping[str, Any]) -> int | None:
+    """0 or 1 of a job that has ended; None while it goes on."""
+    return _EXIT_CODES.get(str(job.get("state")))
+
+
+def described(job: Mapping[str, Any]) -> str:
+    """State, trials and error in one line."""
+    parts = [state(job)]
+    trials = Counter(str(trial.get("state", "")).lower() for trial in job.get("trials") or ())
+    if trials:
+        counted = ", ".join(f"{count} {name}" for name, count in sorted(trials.items()))
+        parts.append(f"trials: {counted} of {job.get('maxTrialCount')}")
+    if job.get("error"):
+        parts.append(trouble(job["error"]))
+    return "; ".join(parts)
+
+
+def trouble(error: Mapping[str, Any]) -> str:
+    """The service's words, and what an exit code of ours means."""
+    said = " ".join(str(error.get("message") or "no message").split())
+    match = re.search(r"replica (\S+) exited with a non-zero status of (\d+)", said)
+    if not match:
+        return said
+    meaning = _OF_REPLICAS.get(match[2], "not one of this package's codes")
+    return f"replica {match[1]} exited with {match[2]} ({meaning})"
+
+
+def best_trial(job: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The succeeded trial with the best final measurement of the first metric; None without one."""
+    metrics = (job.get("studySpec") or {}).get("metrics") or [{}]
+    sign = -1.0 if metrics[0].get("goal") == "MAXIMIZE" else 1.0
+    scored = []
+    for trial in job.get("trials") or ():
+        values = [
+            entry.get("value")
+            for entry in (trial.get("finalMeasurement") or {}).get("metrics") or ()
+            if entry.get("metricId") == metrics[0].get("metricId")
+        ]
+        if trial.get("state") == "SUCCEEDED" and values and isinstance(values[0], int | float):
+            scored.append((sign * values[0], str(trial.get("id")), trial))
+    return min(scored, key=lambda entry: entry[:2])[2] if scored else None
+
+
+def hints(name: str, *, region: str, project: str) -> list[str]:
+    """Commands and pages for a job of this full name."""
+    collection, _, number = name.rpartition("/")
+    tuning = collection.endswith(TUNING_JOBS)
+    group = "hp-tuning-jobs" if tuning else "custom-jobs"
+    console = "https://console.cloud.google.com"
+    page = f"{console}/vertex-ai/training/{'hyperparameter-tuning-jobs' if tuning else 'custom-jobs'}"
+    query = f"resource.labels.job_id%3D%22{number}%22"
+    lines = [
+        f"look:   {page}?project={project}",
+        f"logs:   {console}/logs/query;query={query}?project={project}",
+        f"status: python -m trainer.launch status vertex {name}",
+        f"cancel: python -m trainer.launch cancel vertex {name}",
+    ]
+    if not tuning:
+        lines.insert(2, f"stream: gcloud ai {group} stream-logs {number} --region={region} --project={project}")
+    return lines

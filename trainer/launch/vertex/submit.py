@@ -1,0 +1,197 @@
+"""`python -m trainer.launch submit vertex`: options become a request, which is checked, shown or sent, and followed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import secrets
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from trainer.job import flags
+from trainer.job.errors import UsageError
+from trainer.launch import archive, breaches, costs, job_files, options, package, submit_options, texts
+from trainer.launch.archive import Archive
+from trainer.launch.breaches import Breach
+from trainer.launch.study import search, searchable
+from trainer.launch.submit_options import ServiceOptions, SubmitOptions
+from trainer.launch.vertex import client as vertex_client
+from trainer.launch.vertex import following as vertex_following
+from trainer.launch.vertex import jobs as vertex_jobs
+from trainer.launch.vertex import requests as vertex
+from trainer.launch.vertex import rules as vertex_rules
+from trainer.launch.vertex import session as google_session
+from trainer.launch.vertex import study as vertex_study
+from trainer.launch.vertex.client import Place, VertexClient
+from trainer.launch.vertex.options import VertexOptions
+from trainer.launch.vertex.requests import Request
+
+USAGE = "python -m trainer.launch submit vertex [--flag=value ...] -- [flags of trainer.task]"
+_CLASSES = (SubmitOptions, VertexOptions, ServiceOptions)
+_CTRL_C = 130  # as a shell counts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A checked request, and what it needs to be sent.
+
+    Attributes:
+      request: the body.
+      at: where it goes.
+      package: what has to be uploaded before; None where nothing has.
+      folder: in a bucket, for the package.
+    """
+
+    request: Request
+    at: Place
+    package: Archive | None = None
+    folder: str = ""
+
+    @property
+    def collection(self) -> str:
+        return vertex.collection(self.request)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Shows or sends the job; the exit code is that of the request, or with --wait of the job."""
+    own, task_argv = options.halves(argv)
+    settings = submit_options.parse(own, USAGE, *_CLASSES)
+    chosen = settings[SubmitOptions]
+    submission = prepare(settings[VertexOptions], settings[ServiceOptions], task_argv, os.environ)
+    for note in _notes(submission, chosen):
+        print(note, file=sys.stderr)
+    if chosen.dry_run:
+        print(texts.text([submission.request], chosen.format or texts.Format.JSON), end="")
+        return 0
+    return _send(submission, chosen)
+
+
+def prepare(
+    chosen: VertexOptions, service: ServiceOptions, task_argv: Sequence[str], environ: Mapping[str, str]
+) -> Submission:
+    """Builds the request and checks it, without asking anybody.
+
+    Raises:
+      RequestError: with everything that is wrong with it.
+    """
+    project = chosen.project or environ.get("GOOGLE_CLOUD_PROJECT") or ""
+    at = vertex_client.place(project, chosen.region, service.endpoint)
+    if chosen.request is not None:
+        request = _from_file(chosen, task_argv)
+        breaches.refuse([*vertex_rules.place(project, chosen.region), *rules(request)])
+        return Submission(request=request, at=at)
+    built = _package(chosen, environ)
+    folder = chosen.staging or f"{(chosen.output_dir or 'gs://BUCKET').rstrip('/')}/packages"
+    packages = [built.path_below(folder)] if built else list(chosen.package)
+    request = _built(chosen, task_argv, packages)
+    wrong = [*vertex_rules.place(project, chosen.region), *rules(request), *_slow_wheel(chosen, built, request)]
+    breaches.refuse(wrong)
+    return Submission(request=request, at=at, package=built, folder=folder)
+
+
+def rules(request: Request) -> list[Breach]:
+    """Everything wrong with a request, of either kind."""
+    if vertex.collection(request) == vertex.CUSTOM_JOBS:
+        return list(vertex_rules.custom_job(request))
+    return list(vertex_rules.tuning_job(request))
+
+
+def _built(chosen: VertexOptions, task_argv: Sequence[str], packages: Sequence[str]) -> Request:
+    if chosen.config is None:
+        return vertex.custom_job(chosen, task_argv, packages)
+    study = search.read(chosen.config, searchable.of_task())
+    return vertex.tuning_job(chosen, task_argv, packages, vertex_study.tuning(study))
+
+
+def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
+    """The request of a file, as it stands there.
+
+    Raises:
+      UsageError: flags that it cannot take stand beside it, or its study is wrong (FaultyFileError).
+    """
+    beside = [
+        flag
+        for flag in flags.to_argv(dataclasses.replace(chosen, request=None))
+        if not flag.startswith(("--project=", "--region=", "--name="))
+    ]
+    if beside or task_argv:
+        accept = "Accepted: --project, --region and --name beside it"
+        raise UsageError(f"{' '.join([*beside, *task_argv])} beside --request", accept, "Write it into the file")
+    assert chosen.request is not None
+    request = job_files.vertex_request(chosen.request, name=chosen.name)
+    if request.get("studySpec"):
+        search.read(chosen.request, searchable.of_task())
+    return request
+
+
+def _package(chosen: VertexOptions, environ: Mapping[str, str]) -> Archive | None:
+    """This source, packed, where it is what runs."""
+    if chosen.image is not None or chosen.package or chosen.executor_image is None:
+        return None
+    return archive.build(archive.source_root(), environ)
+
+
+def _slow_wheel(chosen: VertexOptions, built: Archive | None, request: Request) -> list[Breach]:
+    """The package as it is brings TensorFlow's CPU wheel, over whatever the executor image has."""
+    if built is None or not any(pool.accelerator for pool in chosen.pools.values() if pool.replicas):
+        return []
+    spec = "jobSpec" if "jobSpec" in request else "trialJobSpec"
+    return [
+        Breach(
+            path=(spec, "workerPoolSpecs", 0, "pythonPackageSpec"),
+            got="accelerators for a package that installs TensorFlow's CPU wheel",
+            accept="an image with CUDA",
+            do="python -m trainer.launch package --docker --gpu, build and push it, and set --image",
+        )
+    ]
+
+
+def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
+    """What a person wants to know beside the request, for stderr."""
+    request = submission.request
+    spec = request.get("jobSpec") or request.get("trialJobSpec") or {}
+    verb = "would POST to" if chosen.dry_run else "POST"
+    notes = [f"{verb} {submission.at.url(submission.collection)}"]
+    if submission.package:
+        path = submission.package.path_below(submission.folder)
+        notes.append(f"package: {path} ({len(submission.package.files)} files, uploaded unless it is there)")
+    prices = costs.require(chosen.prices)
+    if prices:
+        longest = costs.seconds((spec.get("scheduling") or {}).get("timeout"))
+        at_once = int(request.get("parallelTrialCount", 1))
+        notes.append(costs.line(prices, costs.of_vertex(spec), at_once=at_once, longest_secs=longest))
+    if chosen.dry_run:
+        notes.append(f"checked, nothing sent; with a label {vertex_client.SUBMISSION_LABEL} it is created once")
+    return notes
+
+
+def open_client(at: Place) -> VertexClient:
+    """A client with this machine's credentials."""
+    return VertexClient(
+        google_session.open_session(at.endpoint),
+        at,
+        wait=time.sleep,
+        chance=random.random,
+        broken=google_session.broken_connections(),
+        denied=google_session.lost_credentials(),
+    )
+
+
+def _send(submission: Submission, chosen: SubmitOptions) -> int:
+    client = open_client(submission.at)
+    if submission.package:
+        path, is_new = package.publish(submission.package, submission.folder)
+        print(f"package: {'uploaded' if is_new else 'is there'}: {path}", file=sys.stderr)
+    job = client.create(submission.collection, submission.request, secrets.token_hex(8))
+    print(job["name"])
+    for hint in vertex_jobs.hints(job["name"], region=submission.at.region, project=submission.at.project):
+        print(hint, file=sys.stderr)
+    if not chosen.wait:
+        return 0
+    try:
+        return vertex_following.follow(client, job["name"], sys.stdout, wait=lambda: time.sleep(chosen.poll_secs))
+    except KeyboardInterrupt:
+        print("not followed any more; the job goes on", file=sys.stderr)
+        return _CTRL_C
