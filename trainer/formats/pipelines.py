@@ -63,7 +63,7 @@ def _training_in_memory(part: Windows, data: DataConfig, pipelines: int, own: in
             ({"values": values}, tf.reshape(labels, [-1, size, *labels.shape[1:]]))
         )
 
-    return tf.data.Dataset.range(-(-batches // block)).flat_map(batches_of).prefetch(block)
+    return tf.data.Dataset.range(-(-batches // block)).flat_map(_as_it_is(batches_of)).prefetch(block)
 
 
 def _batches(part: Windows, data: DataConfig, pipelines: int, own: int) -> int:
@@ -90,11 +90,19 @@ def _evaluation_in_memory(part: Windows, batch_size: int) -> tf.data.Dataset:
     def last(_: Any) -> Any:
         return gather(tf.range(part.count - rest, part.count, dtype=tf.int64))
 
-    remainder = tf.data.Dataset.range(1).map(last)
+    remainder = tf.data.Dataset.range(1).map(_as_it_is(last))
     if not full:
         return remainder
-    batches = tf.data.Dataset.range(full).map(batch)
+    batches = tf.data.Dataset.range(full).map(_as_it_is(batch))
     return (batches.concatenate(remainder) if rest else batches).prefetch(2)
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors that AutoGraph need not read: that takes longer than tracing it."""
+    import tensorflow as tf
+
+    converted: Callable[..., Any] = tf.autograph.experimental.do_not_convert(function)
+    return converted
 
 
 def _gatherer(part: Windows) -> Any:
@@ -138,7 +146,7 @@ def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int)
         return examples.shuffle(SHUFFLE_BUFFER, seed=draw, reshuffle_each_iteration=False)
 
     epochs = tf.data.Dataset.range(tf.int64.max if data.num_epochs is None else data.num_epochs)
-    batches = epochs.flat_map(epoch).batch(data.train_batch_size, drop_remainder=True)
+    batches = epochs.flat_map(_as_it_is(epoch)).batch(data.train_batch_size, drop_remainder=True)
     return batches.map(part.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(16)
 
 
