@@ -8,7 +8,11 @@ import re
 
 from trainer import inputs
 from trainer.job.config import DataConfig, RunSettings
+from trainer.launch.kubernetes.options import KubernetesOptions
 from trainer.launch.options import ClusterOptions
+from trainer.launch.submit_options import SubmitOptions
+from trainer.launch.sweep.options import SweepOptions
+from trainer.launch.vertex.options import VertexOptions
 from trainer.model import Params
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -40,7 +44,8 @@ def test_the_model_function_trains_as_it_is_written(tmp_path: pathlib.Path) -> N
 
 
 def test_every_flag_that_is_named_exists() -> None:
-    kinds = (RunSettings, DataConfig, Params, ClusterOptions)
+    submissions = (SubmitOptions, VertexOptions, KubernetesOptions)
+    kinds = (RunSettings, DataConfig, Params, ClusterOptions, SweepOptions, *submissions)
     known = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     named = {name.replace("-", "_") for name in re.findall(r"`--([a-z][\w-]+)", README)}
     assert named - known == {"job_dir", "flagfile"}
