@@ -175,7 +175,7 @@ def test_training_goes_the_way_of_keras_fit(build: Any, key: str, tmp_path: Path
 
 
 def test_adam_in_keras_goes_the_same_way_too_and_is_continued(tmp_path: Path) -> None:
-    model = functional(optimizer=keras.optimizers.Adam(0.05))
+    model = functional(optimizer=keras.optimizers.Adam(0.05, name="adam"))
     for steps in (1, 2):
         # Another Estimator object of the same directory, as after a restart.
         model_to_estimator(model, model_dir=tmp_path).train(data(), steps=steps)
