@@ -33,6 +33,13 @@ LAUNCH = [
 ]
 DEV = [
     "google-cloud-aiplatform>=2.7",  # the official types and client of Vertex AI, beside which requests are tested
+    # Needed by the line above. Without bounds of their own pip tries hundreds of combinations of old versions.
+    "google-api-core>=2.44",
+    "google-cloud-bigquery>=3.47",
+    "google-cloud-resource-manager>=1.19",
+    "google-genai>=2.34",
+    "grpcio-status>=1.85",
+    "proto-plus>=1.29",
     "hypothesis>=6.150",  # properties of flags
     "kubernetes>=37.0",  # the official models of its API, beside which manifests are tested
     "mypy>=2.0",  # types
