@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -116,11 +116,8 @@ class StackedBatches:
         self._untouched = self._state()
 
     def _stacked(self, dataset: tf.data.Dataset) -> Any:
-        flat = dataset.map(lambda *element: tuple(tf.nest.flatten(element)), name="flat")
-        if self._varies:
-            flat = flat.map(lambda *parts: (*parts, _sizes(parts))).padded_batch(self._steps)
-        else:
-            flat = flat.batch(self._steps)
+        flat = dataset.map(_flat, name="flat")
+        flat = flat.map(_with_sizes).padded_batch(self._steps) if self._varies else flat.batch(self._steps)
         return iter(flat.prefetch(2))
 
     def peek(self) -> Stack | None:
@@ -208,8 +205,15 @@ class StackedBatches:
         return self._padded(parts, sizes)
 
 
-def _sizes(parts: Sequence[tf.Tensor]) -> tf.Tensor:
-    return tf.stack([tf.shape(part, tf.int64)[0] if part.shape.rank else tf.constant(0, tf.int64) for part in parts])
+@tf.autograph.experimental.do_not_convert  # reading it would take longer than tracing it
+def _flat(*element: Any) -> tuple[tf.Tensor, ...]:
+    return tuple(tf.nest.flatten(element))
+
+
+@tf.autograph.experimental.do_not_convert
+def _with_sizes(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    sizes = [tf.shape(part, tf.int64)[0] if part.shape.rank else tf.constant(0, tf.int64) for part in parts]
+    return *parts, tf.stack(sizes)
 
 
 def _position(iterator: Any, consumed: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,7 @@ def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int)
 
     epochs = tf.data.Dataset.range(tf.int64.max if data.num_epochs is None else data.num_epochs)
     batches = epochs.flat_map(_as_it_is(epoch)).batch(data.train_batch_size, drop_remainder=True)
-    return batches.map(part.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(16)
+    return batches.map(part.decode, num_parallel_calls=os.cpu_count(), deterministic=True).prefetch(16)
 
 
 def _examples(part: Stream, paths: tuple[str, ...], compressed: tuple[bool, ...], order: Any = None) -> tf.data.Dataset:
@@ -173,6 +174,7 @@ def _options(dataset: tf.data.Dataset, *, symbolic: bool, sharded: bool = False)
 
     options = tf.data.Options()
     options.deterministic = True
+    options.autotune.enabled = False  # halves the speed of streams, and its thread may keep an iterator from ending
     options.experimental_symbolic_checkpoint = symbolic
     # What TensorFlow takes for state here has none: a fixed seed, and the check that values are finite.
     options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
