@@ -9,7 +9,8 @@ al., 2021), over rows alone. Only where an operation takes the variable whole ar
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import graphlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -92,11 +93,11 @@ class Copier:
       source: the graph that a trace has made.
       target: where the copies go.
       held: the variables that are held by rows, by the id of their handle's placeholder in the source.
-      home: the device of their stand-ins; what stands there goes anywhere.
+      home: the device of their stand-ins; what stands there goes anywhere. None when there are none.
     """
 
     def __init__(
-        self, source: func_graph.FuncGraph, target: func_graph.FuncGraph, held: Mapping[int, Held], home: str
+        self, source: func_graph.FuncGraph, target: func_graph.FuncGraph, held: Mapping[int, Held], home: str | None
     ) -> None:
         self._source, self._target, self._held, self._home = source, target, held, home
         self._tensors: dict[int, Any] = {}
@@ -128,9 +129,18 @@ class Copier:
         """Copies the operations that are not fed."""
         self._needed = needed
         with self._target.as_default():
-            for op in sorted(needed - set(self._ops), key=self._order.__getitem__):
+            for op in self._in_order(needed - set(self._ops)):
                 if not (op.outputs and id(op.outputs[0]) in self._held):
                     self._copy(op)
+
+    def _in_order(self, ops: set[tf.Operation]) -> Iterable[tf.Operation]:
+        """Each behind what it needs: a gradient adds to the inputs of loops that were made before them."""
+        sorter: graphlib.TopologicalSorter[tf.Operation] = graphlib.TopologicalSorter()
+        for op in self._order:
+            if op in ops:
+                before = [*(tensor.op for tensor in op.inputs), *op.control_inputs]
+                sorter.add(op, *(other for other in before if other in ops))
+        return sorter.static_order()
 
     def tensor(self, tensor: tf.Tensor) -> tf.Tensor:
         """The copy of a tensor, whole."""
@@ -170,10 +180,10 @@ class Copier:
             if not key.startswith(("_class", "_tpu_replicate", "_output_shapes"))
         }
         place = device if device is not None else "" if op.device == self._home else op.device
-        with tf.device(place or None):
-            made = self._target.create_op(
-                op.type, list(inputs), [tensor.dtype for tensor in op.outputs], attrs=attributes, name=op.name
-            )
+        made = self._target._create_op_internal(  # create_op examines its arguments for as long as this takes
+            op.type, list(inputs), [tensor.dtype for tensor in op.outputs], None, op.name, attributes, op.op_def, False
+        )
+        made._set_device(place)
         self._made(op, made)
         if device is None:
             for before, after in zip(op.outputs, made.outputs, strict=True):

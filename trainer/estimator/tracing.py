@@ -17,7 +17,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 from tensorflow.python.eager import wrap_function
-from tensorflow.python.eager.lift_to_graph import lift_to_graph
 from tensorflow.python.framework import auto_control_deps_utils, func_graph
 from tensorflow.python.ops import control_flow_ops, summary_ops_v2
 from tensorflow.python.trackable import resource as trackable_resource
@@ -170,7 +169,7 @@ def _cut(
     for function in traced.graph._functions.values():
         graph._add_function(function)
     held = _held(traced, captures, feeds, touched)
-    copied = (_by_rows if held else _lifted)(traced, graph, _Cut(tensors, operations, feeds, captures, needed), held)
+    copied = _copied(traced, graph, _Cut(tensors, operations, feeds, captures, needed), held)
     graph.inputs.extend(copied.feeds)
     graph.outputs.extend(copied.tensors)
     graph.control_outputs.extend(copied.operations)
@@ -196,20 +195,9 @@ class _Cut:
     moved: frozenset[str] = frozenset()
 
 
-def _lifted(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, _: Mapping[int, Held]) -> _Cut:
-    """The part, copied as it is."""
-    sources = cut.feeds + [inner for _, inner in cut.captures]
-    copies = lift_to_graph(cut.operations + cut.tensors, graph, sources=sources, base_graph=traced.graph)
-    for tensor in cut.tensors:
-        copies[tensor].set_shape(tensor.shape)
-    captures = [(outer, copies[inner]) for outer, inner in cut.captures]
-    tensors, feeds = [copies[tensor] for tensor in cut.tensors], [copies[feed] for feed in cut.feeds]
-    return _Cut(tensors, [copies[op] for op in cut.operations], feeds, captures)
-
-
-def _by_rows(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, held: Mapping[int, Held]) -> _Cut:
+def _copied(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, held: Mapping[int, Held]) -> _Cut:
     """The part, with what it does to variables that are held by rows done where the rows are."""
-    home = next(iter(traced.store.by_rows().values())).stand_in.device
+    home = next(iter(traced.store.by_rows().values())).stand_in.device if held else None
     copier = Copier(traced.graph, graph, held, home)
     feeds = [copier.feed(feed) for feed in cut.feeds]
     captures = [(outer, copier.feed(inner)) for outer, inner in cut.captures if id(inner) not in held]
