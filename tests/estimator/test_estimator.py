@@ -24,6 +24,7 @@ from trainer.estimator import (
     RunValues,
     TrainingHook,
     export,
+    tiers,
 )
 from trainer.estimator.reporting import read_scalars
 
@@ -450,8 +451,16 @@ def values(estimator: Estimator) -> dict[str, list[Any]]:
     return {name: estimator.get_variable_value(name).ravel().tolist() for name in names}
 
 
+@pytest.fixture(params=[None, 0, 4], ids=["as a graph", "compiled", "compiled from step 4"])
+def tier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param is not None:
+        monkeypatch.setattr(tiers, "first_compiled_step", lambda graph: request.param)
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_a_stopped_and_continued_run_equals_the_unbroken_one_bit_for_bit(case: str, tmp_path: Path) -> None:
+def test_a_stopped_and_continued_run_equals_the_unbroken_one_bit_for_bit(
+    case: str, tmp_path: Path, tier: None
+) -> None:
     function, input_fn = CASES[case]
     config = RunConfig(tf_random_seed=5)
     unbroken = Estimator(function, tmp_path / "unbroken", config).train(input_fn, steps=8)
@@ -460,7 +469,7 @@ def test_a_stopped_and_continued_run_equals_the_unbroken_one_bit_for_bit(case: s
     assert values(broken) == values(unbroken)
 
 
-def test_steps_per_loop_may_change_on_the_way(tmp_path: Path) -> None:
+def test_steps_per_loop_may_change_on_the_way(tmp_path: Path, tier: None) -> None:
     settings = {"tf_random_seed": 5}
     unbroken = Estimator(light, tmp_path / "unbroken", RunConfig(**settings)).train(shuffled, steps=6)
     for steps, per_loop in ((1, 4), (2, 1), (3, 2)):

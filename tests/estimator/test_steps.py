@@ -10,13 +10,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys
-from trainer.estimator.steps import Compiled, IteratedSteps, StackedSteps, Steps, make
+from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys, tiers
+from trainer.estimator.steps import Compiled, IteratedSteps, StackedSteps, Steps, _Loop, make
 from trainer.estimator.tracing import TracedModel, trace
 from trainer.estimator.variables import VariableStore
 
 V1 = tf.compat.v1
 ROWS = np.arange(10, dtype=np.float32)[:, None] / 10
+
+
+@pytest.fixture(autouse=True)
+def compiled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 0)
+
+
+def compile_from(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    monkeypatch.setattr(tiers, "first_compiled_step", lambda graph: step)
 
 
 def model(x: tf.Tensor) -> EstimatorSpec:
@@ -30,13 +39,14 @@ def steps(
     model_fn: Callable[[Any], EstimatorSpec] = model,
     limit: int | None = None,
     seed: int | None = None,
+    stop_at: int | None = None,
 ) -> Steps:
     store = VariableStore(seed)
 
     def trace_model(spec: Any, xla: bool) -> TracedModel:
         return trace(lambda x: (model_fn(x), None), [spec], ModeKeys.TRAIN, store, xla=xla)
 
-    return make(dataset, trace_model, limit, None, None)
+    return make(dataset, trace_model, limit, None, None, stop_at=stop_at)
 
 
 def made(inner: Steps, num_steps: int = 100) -> list[int]:
@@ -194,3 +204,73 @@ def test_what_xla_could_not_compile_is_not_tried_again(caplog: pytest.LogCapture
         for _ in range(2):
             made(make(batches(5), trace_model, None, None, None, compiled))
     assert caplog.text.count("XLA cannot compile") == 1
+
+
+# A graph first, XLA afterwards
+
+
+def calls(monkeypatch: pytest.MonkeyPatch, inner: Steps, num_steps: int = 100) -> list[tuple[bool, int]]:
+    """Whether XLA compiled what was called, and the steps made, call by call up to the end of the data."""
+    compiled: list[bool] = []
+    call = _Loop.__call__
+
+    def spied(self: _Loop, *arguments: Any) -> Any:
+        compiled.append(self.xla)
+        return call(self, *arguments)
+
+    monkeypatch.setattr(_Loop, "__call__", spied)
+    lengths = made(inner, num_steps)
+    return list(zip(compiled, lengths, strict=True))
+
+
+def test_xla_takes_over_at_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 3)
+    inner = steps(batches(1))
+    assert calls(monkeypatch, inner) == [(False, 3), (True, 7)]
+    compile_from(monkeypatch, 0)
+    assert weight(inner) == pytest.approx(weight_after_all(steps(batches(1))), abs=1e-6)
+
+
+def weight_after_all(inner: Steps) -> float:
+    made(inner)
+    return weight(inner)
+
+
+def test_the_lengths_of_calls_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 3)
+    short, long = steps(batches(1), limit=10), steps(batches(1), limit=10)
+    assert calls(monkeypatch, short, 2) == [(False, 2), (False, 1), (True, 2), (True, 2), (True, 2), (True, 1)]
+    assert weight(short) == weight_after_all(long)
+
+
+@pytest.mark.parametrize(("stop_at", "compiles"), [(3, False), (4, True), (None, True)])
+def test_nothing_is_compiled_for_a_training_that_ends_before(
+    stop_at: int | None, compiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_from(monkeypatch, 3)
+    inner = steps(batches(1), stop_at=stop_at)
+    assert isinstance(inner, StackedSteps)
+    inner.run(2)
+    assert (inner._program.compiling is not None) is compiles
+
+
+def test_compiling_on_the_way_touches_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 3)
+    inner = steps(batches(1))
+    assert isinstance(inner, StackedSteps)
+    inner.run(1)
+    before = weight(inner)
+    assert inner._program.compiling is not None
+    inner._program.compiling.result()
+    assert (weight(inner), inner.global_step()) == (before, 1)
+
+
+def test_what_xla_cannot_compile_goes_on_as_a_graph(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    compile_from(monkeypatch, 3)
+    inner = steps(batches(1), lambda x: model(through_python(x)))
+    with caplog.at_level(logging.INFO, "trainer"):
+        assert made(inner) == [3, 7]
+    assert caplog.text.count("XLA cannot compile this model function, so its steps run as a graph") == 1
+    assert weight(inner) == pytest.approx(weight_after_all(steps(batches(1))), abs=1e-6)

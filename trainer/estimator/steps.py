@@ -1,25 +1,27 @@
 """The inner loop: many training steps in one device call, with no Python among them.
 
 Where the data can be stacked, a call is one program over a stack of batches `[steps, batch, …]`, compiled by XLA
-where XLA can compile the model, else run as a graph. Where they cannot (unknown dimensions, sparse or ragged
-tensors), the loop pulls batches from the pipeline's iterator inside the graph. A call begins and ends at any step
-without another compilation.
+where XLA can compile the model and the training is long enough for that (`tiers`), else run as a graph. Where they
+cannot (unknown dimensions, sparse or ragged tensors), the loop pulls batches from the pipeline's iterator inside the
+graph. A call begins and ends at any step without another compilation.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator import fingerprint, randomness
+from trainer.estimator import fingerprint, randomness, tiers
 from trainer.estimator.batches import IteratedBatches, Stack, StackedBatches, stack_steps, stackable
 from trainer.estimator.fingerprint import Fingerprint
-from trainer.estimator.tracing import TracedModel, training_operations
+from trainer.estimator.tracing import Part, TracedModel, training_operations
 
 log = logging.getLogger("trainer")
 
@@ -45,7 +47,8 @@ class CallResult:
 class Steps(Protocol):
     """Makes training steps. The one seam between the loop outside and whatever makes steps."""
 
-    how: str
+    @property
+    def how(self) -> str: ...
 
     @property
     def traced(self) -> TracedModel: ...
@@ -72,9 +75,21 @@ def fetches_of(traced: TracedModel) -> dict[str, tf.Tensor]:
     return fetches
 
 
-def step_function(traced: TracedModel) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
-    """One step on one batch: the loss before the update, and the fetches. The global step counts exactly one."""
-    part = traced.part([traced.spec.loss, fetches_of(traced)], training_operations(traced))
+def step_part(traced: TracedModel) -> Part:
+    """What a step computes."""
+    return traced.part([traced.spec.loss, fetches_of(traced)], training_operations(traced))
+
+
+def step_function(
+    traced: TracedModel, part: Part | None = None
+) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+    """One step on one batch: the loss before the update, and the fetches. The global step counts exactly one.
+
+    Args:
+      traced: the model.
+      part: its `step_part`, if there is one already.
+    """
+    part = part or step_part(traced)
     global_step = traced.store.global_step
 
     def step(*batch: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -92,17 +107,25 @@ class Program:
 
     Attributes:
       fingerprint: of the trace.
-      xla: whether XLA compiles it.
-      run: makes steps over a stack.
-      proven: whether a call went well, so that an error is not one of compilation.
+      as_graph: makes steps over a stack.
+      compiled: does so compiled by XLA; None where XLA is not to compile it.
+      first_compiled: the global step from which it does.
+      compiling: ends when XLA has compiled it beside the training; None before that was begun.
+      proven: whether a compiled call went well, so that an error is not one of compilation.
       run_short: makes one step on a batch of any size; None before there was one.
     """
 
     fingerprint: Fingerprint
-    xla: bool
-    run: Callable[..., Any]
+    as_graph: _Loop
+    compiled: _Loop | None
+    first_compiled: int
+    compiling: Future[Any] | None = None
     proven: bool = False
     run_short: Callable[..., Any] | None = None
+
+    @property
+    def xla(self) -> bool:
+        return self.compiled is not None
 
 
 @dataclasses.dataclass
@@ -120,6 +143,7 @@ def make(
     position: str | None,
     compiled: Compiled | None = None,
     device: str | None = None,
+    stop_at: int | None = None,
 ) -> Steps:
     """The kind of loop that suits the data.
 
@@ -131,13 +155,14 @@ def make(
       position: the checkpoint whose position in the data to go on from; None to start at the first batch.
       compiled: what an earlier training compiled, used again where it fits; takes what this one compiles.
       device: where the steps run; None for TensorFlow's choice.
+      stop_at: the global step to end at; None where it is not known.
     """
     spec = dataset.element_spec
     if stackable(spec):
         stacked = StackedBatches(dataset, stack_steps(spec, limit, save_steps))
         if position:
             stacked.restore(position)
-        return StackedSteps(stacked, spec, trace_model, compiled, device)
+        return StackedSteps(stacked, spec, trace_model, compiled, device, stop_at)
     iterated = IteratedBatches(dataset)
     if position:
         iterated.restore(position)
@@ -183,18 +208,19 @@ class StackedSteps(OwnSteps):
         trace_model: TraceModel,
         compiled: Compiled | None = None,
         device: str | None = None,
+        stop_at: int | None = None,
     ) -> None:
         self.batches, self._spec, self._trace_model, self._device = batches, element_spec, trace_model, device
-        self._compiled = compiled or Compiled()
+        self._compiled, self._stop_at = compiled or Compiled(), stop_at
         batches.peek()
         self._widths = batches.widths
         self._others = 0
         strings = any(spec.dtype == tf.string for spec in tf.nest.flatten(element_spec))
-        self._use(self._reused() or self._built(xla=not strings))
+        self._program = self._reused() or self._built(xla=not strings)
 
-    def _use(self, program: Program) -> None:
-        self._program = program
-        self.how = "one XLA program for many steps" if program.xla else "a graph loop over many steps"
+    @property
+    def how(self) -> str:
+        return "one XLA program for many steps" if self._program.xla else "a graph loop over many steps"
 
     def _reused(self) -> Program | None:
         """The program of an earlier training, if the model function makes the same graph now."""
@@ -210,10 +236,12 @@ class StackedSteps(OwnSteps):
         if xla and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
             log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
             return self._built(xla=False)
-        loop = stack_loop(step_function(self.traced), fetches_of(self.traced))
-        run = _for_each_shape(tf.function(loop, jit_compile=True if xla else None, autograph=False))
-        self._compiled.program = Program(self._fingerprint(), xla, run)
-        return self._compiled.program
+        part = step_part(self.traced)
+        loop = stack_loop(step_function(self.traced, part), fetches_of(self.traced))
+        compiled, first_compiled = (_Loop(loop, xla=True), tiers.first_compiled_step(part.graph)) if xla else (None, 0)
+        program = Program(self._fingerprint(), _Loop(loop), compiled, first_compiled)
+        self._compiled.program = program
+        return program
 
     def _fingerprint(self) -> Fingerprint:
         fetches = {repr(self._spec): self.traced.spec.loss, **fetches_of(self.traced)}
@@ -232,8 +260,10 @@ class StackedSteps(OwnSteps):
         whole = stack.whole_batches() if stack.widths == self._widths else 0
         if not whole:
             return self._run_short(stack)
-        stop = stack.start + min(num_steps, whole)
-        losses, results = self._call(stack.tensors, tf.constant(stack.start), tf.constant(stop))
+        as_graph = self._steps_as_graph(stack)
+        stop = stack.start + min(num_steps, whole, as_graph or whole)
+        call = self._program.as_graph if as_graph else self._call_compiled
+        losses, results = call(stack.tensors, tf.constant(stack.start), tf.constant(stop))
         losses = losses.numpy()[stack.start : stop]
         self.batches.take(len(losses))
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
@@ -243,18 +273,32 @@ class StackedSteps(OwnSteps):
         self._others = 0 if widths == self._widths else self._others + 1
         if self._others > 1:
             self._widths = self.batches.widths = widths
-            self._use(self._built(self._program.xla))
+            self._program = self._built(self._program.xla)
 
-    def _call(self, tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
+    def _steps_as_graph(self, stack: Stack) -> int:
+        """How many steps are still to be made before XLA takes over; 0 when it has. Has it compile meanwhile."""
         program = self._program
-        if not program.xla or program.proven:
-            return program.run(tensors, start, stop)
+        if program.compiled is None:
+            return sys.maxsize
+        left = 0 if program.proven else max(program.first_compiled - self.global_step(), 0)
+        goes_on = self._stop_at is None or self._stop_at > program.first_compiled
+        if left and goes_on and program.compiling is None:
+            program.compiling = program.compiled.compile_ahead(stack.tensors)
+        return left
+
+    def _call_compiled(self, *arguments: Any) -> Any:
+        program = self._program
+        assert program.compiled is not None
+        if program.proven:
+            return program.compiled(*arguments)
         try:
-            called = program.run(tensors, start, stop)
+            if program.compiling is not None:
+                program.compiling.result()
+            called = program.compiled(*arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError) as error:
             log.info("XLA cannot compile this model function, so its steps run as a graph: %s", _first_line(error))
-            self._use(self._built(xla=False))
-            return self._program.run(tensors, start, stop)
+            self._program = self._built(xla=False)
+            return self._program.as_graph(*arguments)
         program.proven = True
         return called
 
@@ -311,17 +355,48 @@ def stack_loop(step: Callable[..., Any], fetches: Mapping[str, tf.Tensor]) -> Ca
     return run
 
 
-def _for_each_shape(function: Any) -> Callable[..., Any]:
-    """Calls the program for the shapes of the stack, without TensorFlow's warning that there are several of them."""
-    programs: dict[Any, Callable[..., Any]] = {}
+class _Loop:
+    """A `stack_loop`, as a graph or compiled, for stacks of any shapes.
 
-    def call(tensors: list[tf.Tensor], *bounds: tf.Tensor) -> Any:
+    Args:
+      run: the loop.
+      xla: whether XLA compiles it.
+    """
+
+    def __init__(self, run: Callable[..., Any], xla: bool = False) -> None:
+        self.xla = xla
+        self._function = tf.function(run, jit_compile=xla or None, autograph=False)
+        self._programs: dict[Any, Any] = {}
+
+    def __call__(self, tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
+        return self._program(tensors, start, stop)(tensors, start, stop)
+
+    def _program(self, tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
+        """A trace for the shapes of the stack: left to itself, TensorFlow would warn that there are several."""
         key = tuple(tuple(tensor.shape) for tensor in tensors)
-        if key not in programs:
-            programs[key] = function.get_concrete_function(tensors, *bounds)
-        return programs[key](tensors, *bounds)
+        if key not in self._programs:
+            self._programs[key] = self._function.get_concrete_function(tensors, start, stop)
+        return self._programs[key]
 
-    return call
+    def compile_ahead(self, tensors: list[tf.Tensor]) -> Future[Any]:
+        """Has XLA compile it in a thread, by a call that makes no step, on variables that nobody else uses.
+
+        A call locks its variables for as long as it is being compiled.
+        """
+        nowhere = tf.constant(0)
+        program = self._program(tensors, nowhere, nowhere)
+        stand_ins = {id(variable.handle): _like(variable) for variable in program.variables}
+        captures = [stand_ins[id(one)].handle if id(one) in stand_ins else one for one in program.captured_inputs]
+        thread = ThreadPoolExecutor(1, thread_name_prefix="compiling")
+        compiling = thread.submit(program._call_flat, [*tensors, nowhere, nowhere], captures)
+        compiling.add_done_callback(lambda _: stand_ins.clear())
+        thread.shutdown(wait=False)
+        return compiling
+
+
+def _like(variable: tf.Variable) -> tf.Variable:
+    with tf.device(variable.device):
+        return tf.Variable(tf.zeros(variable.shape, variable.dtype))
 
 
 class IteratedSteps(OwnSteps):

@@ -100,7 +100,7 @@ class Alone(Strategy):
         dataset = dataset_fn(tf.distribute.InputContext())
         limit, save_steps = config.steps_per_loop, config.save_checkpoints_steps
         traced = self._tracing(trace)
-        return steps.make(dataset, traced, limit, save_steps, position, self._compiled, self._device)
+        return steps.make(dataset, traced, limit, save_steps, position, self._compiled, self._device, stop_at)
 
 
 class Synchronous(Strategy):
