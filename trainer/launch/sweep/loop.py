@@ -331,7 +331,6 @@ class Sweep:
                 if line not in result.reason:
                     self._event(f"    {line}")
 
-
     def _hint(self, result: Result) -> None:
         """Says once why no trial can be stopped early, where each reports at its end only."""
         silent = result.outcome is Outcome.DONE and len(result.evaluations) == 1
