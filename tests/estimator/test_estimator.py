@@ -498,6 +498,35 @@ def test_a_second_call_begins_its_input_afresh(tmp_path: Path) -> None:
 # Evaluation
 
 
+class Counting(keras.initializers.Initializer):
+    """Ones; counts how often it was asked for them."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, shape: Any, dtype: Any = None) -> tf.Tensor:
+        self.calls += 1
+        return tf.ones(shape, dtype)
+
+
+def test_values_that_a_checkpoint_gives_are_not_computed_first(tmp_path: Path) -> None:
+    counting = Counting()
+
+    def counted(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        forecasts = keras.layers.Dense(1, kernel_initializer=counting)(features["x"])
+        if mode == ModeKeys.PREDICT:
+            return EstimatorSpec(mode, predictions=forecasts)
+        loss = tf.reduce_mean(tf.square(forecasts - labels))
+        return EstimatorSpec(mode, loss=loss, train_op=minimized(loss))
+
+    estimator = Estimator(counted, tmp_path).train(batches(), steps=3)
+    assert counting.calls == 1
+    loss = estimator.evaluate(batches(epochs=1))["loss"]
+    forecasts = np.stack(list(estimator.predict(batches(epochs=1))))
+    assert counting.calls == 1
+    assert loss == pytest.approx(np.mean(np.square(forecasts - Y[:8])), abs=1e-6)
+
+
 def test_evaluation_gives_metrics_the_mean_loss_over_batches_and_the_step(trained: Estimator) -> None:
     def uneven() -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices(({"x": X}, Y)).batch(4)

@@ -284,7 +284,7 @@ class Estimator:
         """The traced evaluation for batches of a kind, made once unless its variables are to be fresh ones."""
         key = repr(element_spec)
         if afresh or key not in self._evaluations:
-            store = self._new_store()
+            store = self._new_store(restored=not afresh)
             self._evaluations[key] = inference.Evaluation(self._trace(ModeKeys.EVAL, element_spec, store))
         return self._evaluations[key]
 
@@ -320,10 +320,10 @@ class Estimator:
         """
         checked = check_hooks(hooks)
         dataset = self._dataset(input_fn, ModeKeys.PREDICT)
-        store = self._new_store()
+        source = checkpoint_path or self.latest_checkpoint()
+        store = self._new_store(restored=source is not None)
         traced = self._trace(ModeKeys.PREDICT, dataset.element_spec, store)
         asked = inference.prediction(traced, predict_keys)
-        source = checkpoint_path or self.latest_checkpoint()
         self._set_variables(store, source, set(asked.part.variables) & set(store.saved()))
         for batch in asked.batches(dataset, checked):
             if yield_single_examples:
@@ -410,7 +410,7 @@ class Estimator:
             saved_model.merge_modes(parts, directory)
 
     def _write_mode(self, mode: str, receiver_fn: Callable[[], Any], source: str | None, directory: str) -> None:
-        store = self._new_store()
+        store = self._new_store(restored=source is not None)
 
         def body() -> tuple[EstimatorSpec, Any]:
             receiver = receiver_fn()
@@ -424,8 +424,8 @@ class Estimator:
 
     # Calling the person's functions
 
-    def _new_store(self) -> VariableStore:
-        return VariableStore(self._config.tf_random_seed, self._initial_values)
+    def _new_store(self, restored: bool) -> VariableStore:
+        return VariableStore(self._config.tf_random_seed, self._initial_values, restored=restored)
 
     def _trace(self, mode: str, element_spec: Any, store: VariableStore, xla: bool = False) -> TracedModel:
         def body(element: Any) -> tuple[EstimatorSpec, Any]:

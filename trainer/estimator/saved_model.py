@@ -108,7 +108,8 @@ def write(traced: TracedModel, made: Mapping[str, Signature], directory: str) ->
         functions[name] = _function(part, signature)
     module.model_variables = [traced.store.by_name[name] for name in sorted(used)]
     module.resources = traced.resources
-    tf.saved_model.save(module, directory, signatures=functions)
+    save = tf.autograph.experimental.do_not_convert(tf.saved_model.save)  # it wraps the signatures: nothing to convert
+    save(module, directory, signatures=functions)
     _name_methods(Path(directory), made)
 
 

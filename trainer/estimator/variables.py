@@ -60,6 +60,7 @@ class VariableStore:
       initial_values: values to start from, by name, in place of those that the model function gives.
       scope: entered around the making of each variable; says where it lives.
       placement: which variables are held by rows, and where; None holds every one in one piece.
+      restored: whether a checkpoint will give the values, so that those to start from need not be computed.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class VariableStore:
         initial_values: Mapping[str, Any] | None = None,
         scope: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
         placement: Placement | None = None,
+        restored: bool = False,
     ) -> None:
         self.seed, self._given, self._scope = seed, initial_values or {}, scope
-        self._placement = placement
+        self._placement, self.restored = placement, restored
         self._unsettled: dict[str, _Unsettled] = {}
         self._turn = 0
         self._said: set[tuple[str, str]] = set()
@@ -296,17 +298,28 @@ class _Trace:
             if kwargs.get(key) is not None:
                 settings[key] = kwargs[key]
         role = self._role(trainable, collections)
+        start = kwargs.get("initial_value")
+        if self._store.restored and role is not Role.METRIC:
+            start = self._blank(start, settings)
         self._creating = True
         try:
-            variable = self._store.get_or_create(
-                name, role, kwargs.get("initial_value"), settings | {"trainable": trainable}, self._primary
-            )
+            variable = self._store.get_or_create(name, role, start, settings | {"trainable": trainable}, self._primary)
         finally:
             self._creating = False
         if trainable:
             collections = [*collections, tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES]
         self._graph.add_to_collections(set(collections), variable)
         return variable
+
+    def _blank(self, initial_value: Any, settings: Mapping[str, Any]) -> Any:
+        """Zeros in the place of an initial value whose shape is known; else that value."""
+        shape, dtype = settings.get("shape"), settings.get("dtype")
+        if tf.is_tensor(initial_value):
+            shape, dtype = initial_value.shape, initial_value.dtype
+        elif callable(initial_value) and self.keras_variable is not None:
+            shape, dtype = self.keras_variable.shape, self.keras_variable.dtype
+        shape = tf.TensorShape(shape)
+        return functools.partial(tf.zeros, shape, dtype) if dtype and shape.is_fully_defined() else initial_value
 
     def _trainable(self, kwargs: dict[str, Any]) -> bool:
         if kwargs.get("synchronization") == tf.VariableSynchronization.ON_READ:
