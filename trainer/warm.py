@@ -25,7 +25,7 @@ from typing import Any
 from trainer.job import logs, signals
 
 TASK_MODULE = "trainer.task"
-_POLL_SECS = 0.05
+_POLL_SECS = 0.01
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

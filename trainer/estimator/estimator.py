@@ -419,8 +419,9 @@ class Estimator:
 
         traced = trace(body, [], mode, store)
         made = _export_signatures(traced)
-        self._set_variables(store, source, _used(traced, made))
-        saved_model.write(traced, made, directory)
+        parts = saved_model.parts_of(traced, made)
+        self._set_variables(store, source, saved_model.used_by(parts) & set(store.saved()))
+        saved_model.write(traced, made, parts, directory)
 
     # Calling the person's functions
 
@@ -519,14 +520,6 @@ def _export_signatures(traced: TracedModel) -> dict[str, saved_model.Signature]:
 
 def _as_dict(predictions: Any) -> Mapping[str, Any]:
     return predictions if isinstance(predictions, Mapping) else PredictOutput(predictions).tensors
-
-
-def _used(traced: TracedModel, made: Mapping[str, saved_model.Signature]) -> set[str]:
-    """The saved variables that the signatures use, and the global step."""
-    used = {"global_step"}
-    for signature in made.values():
-        used |= traced.part(dict(signature.outputs), feeds=list(signature.inputs.values())).variables
-    return used & set(traced.store.saved())
 
 
 def _check_model_fn(model_fn: ModelFn, params: Any) -> None:

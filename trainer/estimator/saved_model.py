@@ -28,7 +28,7 @@ from trainer.estimator.export import (
     PredictOutput,
     ServingInputReceiver,
 )
-from trainer.estimator.tracing import TracedModel
+from trainer.estimator.tracing import Part, TracedModel
 from trainer.estimator.variables import GLOBAL_STEP
 
 log = logging.getLogger("trainer")
@@ -97,15 +97,24 @@ def with_default(
         made[DEFAULT_SIGNATURE] = Signature(receiver.receiver_tensors, PredictOutput(predictions).tensors)
 
 
-def write(traced: TracedModel, made: Mapping[str, Signature], directory: str) -> None:
+def parts_of(traced: TracedModel, made: Mapping[str, Signature]) -> dict[str, Part]:
+    """What each signature computes, by its name."""
+    return {
+        name: traced.part(dict(signature.outputs), feeds=list(signature.inputs.values()))
+        for name, signature in made.items()
+    }
+
+
+def used_by(parts: Mapping[str, Part]) -> set[str]:
+    """The names of the variables that a SavedModel of these parts holds."""
+    return {GLOBAL_STEP}.union(*(part.variables for part in parts.values()))
+
+
+def write(traced: TracedModel, made: Mapping[str, Signature], parts: Mapping[str, Part], directory: str) -> None:
     """Writes a SavedModel of the signatures into a directory, with the variables that they use."""
     module = tf.Module()
-    functions = {}
-    used = {GLOBAL_STEP}
-    for name, signature in made.items():
-        part = traced.part(dict(signature.outputs), feeds=list(signature.inputs.values()))
-        used |= part.variables
-        functions[name] = _function(part, signature)
+    functions = {name: _function(parts[name], signature) for name, signature in made.items()}
+    used = used_by(parts)
     module.model_variables = [traced.store.by_name[name] for name in sorted(used)]
     module.resources = traced.resources
     save = tf.autograph.experimental.do_not_convert(tf.saved_model.save)  # it wraps the signatures: nothing to convert
