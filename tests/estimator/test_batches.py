@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -193,3 +195,26 @@ def test_a_generator_that_cannot_be_stacked_is_counted_through(tmp_path: Path) -
     second = IteratedBatches(sparse())
     second.restore(save(position, tmp_path / "position"))
     assert [tf.sparse.to_dense(batch).numpy().tolist() for batch in second.iterator][0] == [2, 3]
+
+
+def test_whoever_ends_a_pipeline_does_not_wait_until_it_has_ended() -> None:
+    may_end, ended = threading.Event(), threading.Event()
+
+    class Slow:
+        def __del__(self) -> None:
+            may_end.wait(60)
+            ended.set()
+
+    batches_lib.end(Slow())
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(60)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(StackedBatches, "_iterator"), (IteratedBatches, "iterator")])
+def test_a_closed_pipeline_is_dropped(kind: type, name: str) -> None:
+    dropped = threading.Event()
+    batches = kind(rows().batch(2), 2) if kind is StackedBatches else kind(rows().batch(2))
+    weakref.finalize(getattr(batches, name), dropped.set)
+    batches.close()
+    assert dropped.wait(60)

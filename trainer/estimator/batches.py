@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -120,6 +121,10 @@ class StackedBatches:
         flat = flat.map(_with_sizes).padded_batch(self._steps) if self._varies else flat.batch(self._steps)
         return iter(flat.prefetch(2))
 
+    def close(self) -> None:
+        """Ends the pipeline."""
+        end(self.__dict__.pop("_iterator"))
+
     def peek(self) -> Stack | None:
         """The current stack, with at least one batch left; None at the end of the data."""
         if self._stack is None or not self._stack.left():
@@ -216,6 +221,13 @@ def _with_sizes(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
     return *parts, tf.stack(sizes)
 
 
+def end(iterator: Any) -> None:
+    """Drops an iterator, in a thread: on a busy machine tf.data's autotuning may keep it for up to a minute."""
+    held = [iterator]
+    del iterator
+    threading.Thread(target=held.clear, name="end of an iterator").start()
+
+
 def _position(iterator: Any, consumed: int) -> dict[str, Any]:
     kept: dict[str, Any] = {_CONSUMED: tf.constant(consumed, tf.int64)}
     with contextlib.suppress(tf.errors.OpError):  # a pipeline that cannot tell its state is skipped through instead
@@ -240,6 +252,10 @@ class IteratedBatches:
         self._source = dataset
         self.iterator = iter(dataset.prefetch(tf.data.AUTOTUNE))
         self.consumed = 0
+
+    def close(self) -> None:
+        """Ends the pipeline."""
+        end(self.__dict__.pop("iterator"))
 
     def position(self) -> dict[str, Any]:
         """What a checkpoint keeps, by name."""

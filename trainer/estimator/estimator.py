@@ -187,6 +187,7 @@ class Estimator:
                 self.stop_reason = loop.run()
             finally:
                 self._stop.clear()
+                loop.steps.close()
                 if loop.events:
                     loop.events.close()
         if loop.made == 0:

@@ -203,6 +203,9 @@ class ServerSteps:
     def agree(self, room: int, stop: int) -> tuple[int, int]:
         return room, stop
 
+    def close(self) -> None:
+        """Nothing: the pipelines are the workers'."""
+
     def position(self) -> dict[str, Any]:
         """Nothing: which worker has seen what is not known when workers do not wait for each other."""
         return {}

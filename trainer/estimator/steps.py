@@ -65,6 +65,9 @@ class Steps(Protocol):
     def run(self, num_steps: int) -> CallResult:
         """Makes up to `num_steps` steps, fewer at the end of a stack, none at the end of the data."""
 
+    def close(self) -> None:
+        """Makes no more steps: lets the data go."""
+
 
 def fetches_of(traced: TracedModel) -> dict[str, tf.Tensor]:
     """What the last step of a call gives beside the loss: the hooks' tensors and the summaries, by key."""
@@ -194,6 +197,9 @@ class OwnSteps:
 
     def agree(self, room: int, stop: int) -> tuple[int, int]:
         return room, stop
+
+    def close(self) -> None:
+        self.batches.close()
 
 
 class StackedSteps(OwnSteps):
