@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 import socket
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.estimator import step_models
+from trainer.estimator import ps
 from trainer.estimator.collectives import PeerLostError
-from trainer.estimator.ps import LostWorkers, _direct, wait_for
+from trainer.estimator.ps import LostWorkers, ServerSteps, _direct, wait_for
 
 COORDINATOR_SAYS = (
     "Worker /job:worker/replica:0/task:1 failed with UnavailableError():failed to connect\nAdditional ..."
@@ -137,3 +143,31 @@ def test_a_watch_ends_the_process_when_a_parameter_server_is_gone() -> None:
     assert said.splitlines()[-1] == (
         f"The parameter server at {gone} is gone. Start the job again: it goes on from the last checkpoint."
     )
+
+
+class Called:
+    """A call of two steps on a worker."""
+
+    def __init__(self) -> None:
+        self._status_available_event = threading.Event()
+
+    def fetch(self) -> tuple[int, np.ndarray]:
+        return 2, np.ones([2], np.float32)
+
+
+@pytest.mark.parametrize(("answers", "losses"), [(True, 4), (False, 2)], ids=["late", "never"])
+def test_the_last_losses_count_even_if_they_come_after_their_steps(
+    answers: bool, losses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ps, "_LAST_SECS", 30.0 if answers else 0.1)
+    first, last = Called(), Called()
+    first._status_available_event.set()
+    steps = object.__new__(ServerSteps)
+    steps._servers = cast(Any, SimpleNamespace(num_workers=1, coordinator=SimpleNamespace(done=lambda: False)))
+    steps.traced = cast(Any, SimpleNamespace(store=SimpleNamespace(global_step=tf.Variable(4))))
+    steps._stop_at, steps._step, steps._call_steps, steps._ended = 4, 4, 2, 0
+    steps._running = collections.deque([(2, first), (2, last)])
+    timer = threading.Timer(0.2, last._status_available_event.set if answers else lambda: None)
+    timer.start()
+    assert len(steps.run(100).losses) == losses
+    timer.join()

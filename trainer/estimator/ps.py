@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import collections
 import logging
+import math
 import os
 import re
 import sys
@@ -48,7 +49,7 @@ log = logging.getLogger("trainer")
 
 _CALL_STEPS = 50
 _MOST_OPS = 4000
-_LOOK_SECS = 0.01
+_LOOK_SECS, _LAST_SECS = 0.01, 5.0
 _CALLS_AHEAD = 2
 _WORKER_FAILED = re.compile(r"worker \S*/task:(\d+)\S* failed with", re.IGNORECASE)
 _RAISED_TOO = re.compile(r"^Start cancelling closures due to error| encountered the following error when processing ")
@@ -216,6 +217,8 @@ class ServerSteps:
             self._schedule()
             losses = self._collect()
             self._step = int(self.traced.store.global_step.numpy())
+            if self._stop_at is not None and self._step >= self._stop_at:
+                losses += self._collect_last()
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise PeerLostError(
                 "A parameter server is gone", do="Start the job again: it goes on from the last checkpoint"
@@ -235,9 +238,16 @@ class ServerSteps:
     def _data_ended(self) -> bool:
         return self._ended >= _CALLS_AHEAD * self._servers.num_workers
 
-    def _collect(self) -> list[np.ndarray]:
+    def _collect_last(self) -> list[np.ndarray]:
+        """Losses of calls that have made their steps and not said so yet; a worker that is gone is not waited for."""
+        losses, until = [], time.monotonic() + _LAST_SECS
+        while self._running and time.monotonic() < until:
+            losses += self._collect(until)
+        return losses
+
+    def _collect(self, until: float = math.inf) -> list[np.ndarray]:
         """Losses of the calls that are done, waiting for one at least."""
-        while self._running and not any(_done(called) for _, called in self._running):
+        while self._running and not any(_done(called) for _, called in self._running) and time.monotonic() < until:
             self._running[0][1]._status_available_event.wait(_LOOK_SECS)
             self._servers.coordinator.done()  # raises what a call raised
         done = [entry for entry in self._running if _done(entry[1])]
