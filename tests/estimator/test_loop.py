@@ -24,7 +24,7 @@ from trainer.estimator import (
 from trainer.estimator.checkpoints import Saver
 from trainer.estimator.loop import Cadence, NanLossError, Pacer, Stop, StopReason, TrainingLoop, steps_to
 from trainer.estimator.reporting import Events, read_scalars
-from trainer.estimator.steps import make
+from trainer.estimator.steps import CallResult, make
 from trainer.estimator.tracing import TracedModel, trace
 from trainer.estimator.variables import VariableStore
 from trainer.job.errors import TrainingError
@@ -285,3 +285,17 @@ def test_a_nan_without_saves_says_that_there_is_no_checkpoint(tmp_path: Path) ->
     trained = estimator(tmp_path, save_checkpoints_steps=None, save_checkpoints_secs=None)
     with pytest.raises(RuntimeError, match="The loss is NaN at step 1; no checkpoint was saved"):
         trained.train(lambda: tf.data.Dataset.from_tensors([np.nan]), steps=1)
+
+
+def test_steps_count_whose_losses_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saves = Saves()
+    training = loop(tmp_path, Clock(), [saves], save_steps=100)
+    run = training.steps.run
+
+    def losing(num_steps: int) -> CallResult:
+        run(num_steps)
+        return CallResult(np.zeros([0], np.float32), {}, False)
+
+    monkeypatch.setattr(training.steps, "run", losing)
+    assert training.run() is StopReason.MAX_STEPS
+    assert saves.steps == [0, 7]

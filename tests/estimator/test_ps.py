@@ -146,13 +146,27 @@ def test_a_watch_ends_the_process_when_a_parameter_server_is_gone() -> None:
 
 
 class Called:
-    """A call of two steps on a worker."""
+    """A call of two steps on a worker, which may be gone with the losses."""
 
-    def __init__(self) -> None:
-        self._status_available_event = threading.Event()
+    def __init__(self, error: Exception | None = None) -> None:
+        self._status_available_event, self._error = threading.Event(), error
 
     def fetch(self) -> tuple[int, np.ndarray]:
+        if self._error:
+            raise self._error
         return 2, np.ones([2], np.float32)
+
+
+def server_steps(*running: Called) -> ServerSteps:
+    """All steps are made, and all calls of them but the last have said so."""
+    for called in running[:-1]:
+        called._status_available_event.set()
+    steps = object.__new__(ServerSteps)
+    steps._servers = cast(Any, SimpleNamespace(num_workers=1, coordinator=SimpleNamespace(done=lambda: False)))
+    steps.traced = cast(Any, SimpleNamespace(store=SimpleNamespace(global_step=tf.Variable(4))))
+    steps._stop_at, steps._step, steps._call_steps, steps._ended = 4, 4, 2, 0
+    steps._running = collections.deque((2, called) for called in running)
+    return steps
 
 
 @pytest.mark.parametrize(("answers", "losses"), [(True, 4), (False, 2)], ids=["late", "never"])
@@ -160,14 +174,27 @@ def test_the_last_losses_count_even_if_they_come_after_their_steps(
     answers: bool, losses: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ps, "_LAST_SECS", 30.0 if answers else 0.1)
-    first, last = Called(), Called()
-    first._status_available_event.set()
-    steps = object.__new__(ServerSteps)
-    steps._servers = cast(Any, SimpleNamespace(num_workers=1, coordinator=SimpleNamespace(done=lambda: False)))
-    steps.traced = cast(Any, SimpleNamespace(store=SimpleNamespace(global_step=tf.Variable(4))))
-    steps._stop_at, steps._step, steps._call_steps, steps._ended = 4, 4, 2, 0
-    steps._running = collections.deque([(2, first), (2, last)])
+    last = Called()
     timer = threading.Timer(0.2, last._status_available_event.set if answers else lambda: None)
     timer.start()
-    assert len(steps.run(100).losses) == losses
+    assert len(server_steps(Called(), last).run(100).losses) == losses
     timer.join()
+
+
+GONE = tf.errors.UnavailableError(None, None, "failed to connect to all addresses")
+RESTARTED = tf.errors.InvalidArgumentError(None, None, "Unable to find the relevant tensor remote_handle: Op ID: 7")
+
+
+@pytest.mark.parametrize("error", [GONE, RESTARTED], ids=["gone", "restarted"])
+def test_a_worker_that_is_gone_with_its_losses_ends_nothing(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ps, "_LAST_SECS", 0.1)
+    result = server_steps(Called(error), Called()).run(100)
+    assert (len(result.losses), result.data_ended) == (0, False)
+
+
+def test_errors_of_servers_and_of_models_are_raised() -> None:
+    from_server = tf.errors.UnavailableError(None, None, f"{ps._FROM_SERVER}/replica:0/task:0: gone")
+    with pytest.raises(PeerLostError, match="A parameter server is gone"):
+        server_steps(Called(from_server), Called()).run(100)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not a number"):
+        server_steps(Called(tf.errors.InvalidArgumentError(None, None, "not a number")), Called()).run(100)

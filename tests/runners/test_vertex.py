@@ -56,7 +56,7 @@ def test_a_cluster_survives_its_failures_and_leaves_its_model_in_the_bucket(
             Failure(name="workerpool0-0", when=lambda runner: newest_step(f"{BASE}/checkpoints") > 0),
         ]
         assert runner.run(*failures, secs=240) == 0, runner.log()
-        assert runner.codes("workerpool0-0") == [137, 0]
+        assert runner.codes("workerpool0-0") == [137, 0], runner.log()
     done = json.loads(storage.read(f"{BASE}/checkpoints/training_done.json"))
     assert done["reason"] == "max_steps" and done["global_step"] >= 10000
     assert storage.exists(f"{BASE}/model/saved_model.pb")

@@ -180,7 +180,9 @@ class TrainingLoop:
             result = self.steps.run(room)
             if len(result.losses):
                 self._after_call(context, result, self.clock() - before)
-            elif result.data_ended:
+                continue
+            self._step = self.steps.global_step()  # steps may count whose losses are lost
+            if result.data_ended and (self.stop_at is None or self._step < self.stop_at):
                 return context
 
     def _wish(self, context: RunContext) -> int:

@@ -53,6 +53,8 @@ _LOOK_SECS, _LAST_SECS = 0.01, 5.0
 _CALLS_AHEAD = 2
 _WORKER_FAILED = re.compile(r"worker \S*/task:(\d+)\S* failed with", re.IGNORECASE)
 _RAISED_TOO = re.compile(r"^Start cancelling closures due to error| encountered the following error when processing ")
+_FROM_SERVER = "GRPC error information from remote target /job:ps"
+_FORGOTTEN = "Unable to find the relevant tensor remote_handle"  # by a worker that has been started again
 _SILENT_SECS = 10.0
 DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
@@ -215,6 +217,7 @@ class ServerSteps:
         """Keeps the workers busy, and returns the losses of the calls that have ended."""
         try:
             self._schedule()
+            ended = not self._running
             losses = self._collect()
             self._step = int(self.traced.store.global_step.numpy())
             if self._stop_at is not None and self._step >= self._stop_at:
@@ -223,7 +226,7 @@ class ServerSteps:
             raise PeerLostError(
                 "A parameter server is gone", do="Start the job again: it goes on from the last checkpoint"
             ) from error
-        return CallResult(np.concatenate(losses) if losses else np.zeros([0], np.float32), {}, not self._running)
+        return CallResult(np.concatenate(losses) if losses else np.zeros([0], np.float32), {}, ended)
 
     def _schedule(self) -> None:
         while len(self._running) < _CALLS_AHEAD * self._servers.num_workers and not self._data_ended():
@@ -254,7 +257,10 @@ class ServerSteps:
         self._running = collections.deque(entry for entry in self._running if not _done(entry[1]))
         losses = []
         for count, called in done:
-            made, values = called.fetch()
+            fetched = _fetched(called)
+            if fetched is None:
+                continue
+            made, values = fetched
             self._ended = self._ended + 1 if made < count else 0
             losses.append(values[:made])
         return losses
@@ -282,6 +288,17 @@ def _direct(trace_model: TraceModel, spec: Any, most: int) -> tuple[TracedModel,
 
 def _done(called: Any) -> bool:
     return bool(called._status_available_event.is_set())
+
+
+def _fetched(called: Any) -> Any:
+    """What a call that is done has returned; None if its worker is gone with it, the steps being on the servers."""
+    try:
+        return called.fetch()
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InvalidArgumentError) as error:
+        forgotten = not isinstance(error, tf.errors.InvalidArgumentError) or _FORGOTTEN in str(error)
+        if forgotten and _FROM_SERVER not in str(error):
+            return None
+        raise
 
 
 def _static_spec(dataset: tf.data.Dataset) -> Any:
