@@ -208,6 +208,7 @@ class JobProcess:
 
     def _report(self, estimator: Estimator, baselines: Mapping[str, float], metrics: Mapping[str, Any]) -> None:
         rate = self._progress.speed.steps_per_sec
+        step_examples = estimator.batches_per_step * self._data.train_batch_size
         summary = report.Summary(
             global_step=int(metrics["global_step"]),
             reason=_reason(self._files),
@@ -215,7 +216,7 @@ class JobProcess:
             test_metrics=self._test_metrics(estimator),
             baselines=baselines,
             steps_per_sec=rate,
-            examples_per_sec=None if rate is None else rate * self._data.train_batch_size,
+            examples_per_sec=None if rate is None else rate * step_examples,
             seconds=time.monotonic() - self._started,
             checkpoint=estimator.latest_checkpoint(),
             export_dir=_newest_export(self._files, self._run, elsewhere=estimator.config.has_evaluator),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import ROOT, TOO_LONG_SECS, Job, Start
+from trainer.job.config import DataConfig
 
 pytestmark = pytest.mark.process
 
@@ -69,20 +70,23 @@ def local_rmse(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("model", "flags"),
+    ("model", "flags", "batches_per_step"),
     [
-        ("lstm", ["--worker=2", "--ps=1", "--evaluator=1"]),
-        ("lstm", ["--worker=1"]),
-        ("lstm", ["--worker=2"]),
-        ("keras_dnn", ["--worker=2", "--ps=1", "--evaluator=1"]),
-        ("keras_dnn", ["--worker=1"]),
+        ("lstm", ["--worker=2", "--ps=1", "--evaluator=1"], 1),
+        ("lstm", ["--worker=1"], 2),
+        ("lstm", ["--worker=2"], 3),
+        ("keras_dnn", ["--worker=2", "--ps=1", "--evaluator=1"], 1),
+        ("keras_dnn", ["--worker=1"], 2),
     ],
 )
 def test_the_quality_of_every_strategy_is_that_of_one_process(
-    start: Start, tmp_path: Path, local_rmse: dict[str, float], model: str, flags: list[str]
+    start: Start, tmp_path: Path, local_rmse: dict[str, float], model: str, flags: list[str], batches_per_step: int
 ) -> None:
     job = run(start, tmp_path, *flags, task=task_of(model))
     assert assert_complete(tmp_path / "run", job) == pytest.approx(local_rmse[model], rel=0.05)
+    summary = record(tmp_path / "run", "summary.json")
+    batch = DataConfig.train_batch_size
+    assert summary["examples_per_sec"] == pytest.approx(summary["steps_per_sec"] * batch * batches_per_step)
     if "--evaluator=1" in flags:
         assert not any("Evaluated step" in line for line in job.lines("chief:0"))
         assert record(tmp_path / "run", "evaluator.json")["final"]

@@ -106,6 +106,11 @@ class Estimator:
         """Where anything asks this Estimator to end what it does."""
         return self._stop
 
+    @property
+    def batches_per_step(self) -> int:
+        """Batches of the input function in a step of the last training: devices that train in step take one each."""
+        return 1 if self._strategy is None else self._strategy.batches_per_step
+
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
         return self._directory.latest()

@@ -27,6 +27,8 @@ class Strategy(abc.ABC):
     """Where variables live and who makes steps."""
 
     scope: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    batches_per_step = 1
+    """How many batches of the input function a step of the whole job is on."""
     _store: VariableStore | None = None
 
     def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
@@ -37,7 +39,7 @@ class Strategy(abc.ABC):
           initial_values: by name.
           afresh: whether they start at their initial values; else a checkpoint sets every one of them.
         """
-        self._store = VariableStore(seed, initial_values, self.scope)
+        self._store = VariableStore(seed, initial_values, self.scope, restored=not afresh)
         return self._store
 
     def _tracing(self, trace: TraceInto) -> TraceModel:
@@ -113,6 +115,7 @@ class Synchronous(Strategy):
     def __init__(self, group: Group) -> None:
         self._group = group
         self._stores: list[VariableStore] = []
+        self.batches_per_step = group.size * len(group.members)
 
     def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
         members = self._group.members
