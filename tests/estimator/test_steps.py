@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys, tiers
+from trainer.estimator import steps as steps_module
 from trainer.estimator.steps import Compiled, IteratedSteps, StackedSteps, Steps, _Loop, make
 from trainer.estimator.tracing import TracedModel, trace
 from trainer.estimator.variables import VariableStore
@@ -252,6 +253,16 @@ def test_nothing_is_compiled_for_a_training_that_ends_before(
     assert isinstance(inner, StackedSteps)
     inner.run(2)
     assert (inner._program.compiling is not None) is compiles
+
+
+def test_large_variables_are_not_copied_for_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 3)
+    monkeypatch.setattr(steps_module, "_MOST_BYTES_TWICE", 8)  # a weight and the global step have 12
+    inner = steps(batches(1))
+    assert isinstance(inner, StackedSteps)
+    inner.run(2)
+    assert inner._program.compiling is None
+    assert calls(monkeypatch, inner) == [(False, 1), (True, 7)]
 
 
 def test_compiling_on_the_way_touches_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ graph. A call begins and ends at any step without another compilation.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +26,9 @@ from trainer.estimator.fingerprint import Fingerprint
 from trainer.estimator.tracing import Part, TracedModel, training_operations
 
 log = logging.getLogger("trainer")
+
+_MOST_BYTES_TWICE = 1 << 28
+"""Variables that take more are not copied for compiling beside the training: that waits until it is needed."""
 
 TraceModel = Callable[[Any, bool], TracedModel]
 """Traces the model function for an element spec; the flag asks for loops that XLA can compile."""
@@ -288,9 +293,15 @@ class StackedSteps(OwnSteps):
             return sys.maxsize
         left = 0 if program.proven else max(program.first_compiled - self.global_step(), 0)
         goes_on = self._stop_at is None or self._stop_at > program.first_compiled
-        if left and goes_on and program.compiling is None:
+        if left and goes_on and program.compiling is None and self._num_bytes <= _MOST_BYTES_TWICE:
             program.compiling = program.compiled.compile_ahead(stack.tensors)
         return left
+
+    @functools.cached_property
+    def _num_bytes(self) -> float:
+        """Of all variables; of one whose shape is not known, infinitely many."""
+        variables = self.traced.store.by_name.values()
+        return sum(v.shape.num_elements() * v.dtype.size if v.shape.is_fully_defined() else math.inf for v in variables)
 
     def _call_compiled(self, *arguments: Any) -> Any:
         program = self._program
