@@ -495,6 +495,21 @@ def test_a_second_call_begins_its_input_afresh(tmp_path: Path) -> None:
     assert weight(estimator.train(batches(), steps=1)) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("shape", [None, [None]])
+def test_a_variable_may_change_its_shape(shape: Any, tmp_path: Path) -> None:
+    def seen(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        kept = tf.Variable([1.0, 2.0], shape=tf.TensorShape(shape), trainable=False, name="kept")
+        spec = model_fn(features, labels, mode)
+        if mode == ModeKeys.TRAIN:
+            return spec._replace(train_op=tf.group(spec.train_op, kept.assign([3.0, 4.0, 5.0])))
+        return spec._replace(eval_metric_ops={"sum": V1.metrics.mean(tf.reduce_sum(kept))})
+
+    estimator = Estimator(seen, tmp_path).train(batches(), steps=2)
+    assert estimator.evaluate(batches(epochs=1))["sum"] == 12.0
+    assert estimator.get_variable_value("kept").tolist() == [3.0, 4.0, 5.0]
+    assert Estimator(seen, tmp_path).train(batches(), steps=1).get_variable_value("global_step") == 3
+
+
 # Evaluation
 
 

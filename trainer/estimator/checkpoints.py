@@ -256,10 +256,12 @@ def restore(
     names = {name: renamed.get(name) or _source(name, variable, renamed) for name, variable in variables.items()}
     _check_all_there(reader, names.values())
     for name, variable in variables.items():
-        if slices.shape_of(variable) != reader.shape(names[name]):
+        fixed = variable.shape.is_fully_defined()
+        accepted = slices.shape_of(variable) if fixed else variable.shape
+        if not tf.TensorShape(accepted).is_compatible_with(reader.shape(names[name])):
             raise ValueError(
                 f"{reader.checkpoint_path} has {names[name]} of shape {reader.shape(names[name])}; "
-                f"the model function makes {name} {slices.shape_of(variable)}. "
+                f"the model function makes {name} {accepted}. "
                 "Train into another model_dir, or change the model back"
             )
     for name, variable in variables.items():

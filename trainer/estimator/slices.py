@@ -63,12 +63,17 @@ def full_name(name: str, variable: Any) -> str:
 def shape_of(variable: tf.Variable | RowVariable) -> list[int]:
     """The shape that a variable has in a checkpoint: for a part, that of the whole."""
     info = _info(variable)
-    return list(variable.shape) if info is None else list(info.full_shape)
+    return _shape(variable) if info is None else list(info.full_shape)
+
+
+def _shape(variable: tf.Variable | RowVariable) -> list[int]:
+    """The shape that the values have now, where it may change."""
+    return list(variable.shape if variable.shape.is_fully_defined() else variable.read_value().shape)
 
 
 def of(variable: tf.Variable | RowVariable) -> Iterator[Slice]:
     """The slices that a variable is saved in and restored from."""
-    info, shape = _info(variable), list(variable.shape)
+    info, shape = _info(variable), _shape(variable)
     offset = [0] * len(shape) if info is None else list(info.var_offset)
     if not isinstance(variable, RowVariable):
         yield Slice(shape_of(variable), offset, shape, variable.read_value, variable.assign)
@@ -85,7 +90,8 @@ def of(variable: tf.Variable | RowVariable) -> Iterator[Slice]:
 
 def to_restore(variable: tf.Variable | RowVariable) -> Iterator[Slice]:
     """The slices that a variable is restored from: of a large one, a block of rows at a time."""
-    large = variable.shape.rank and variable.shape.num_elements() * variable.dtype.size > BLOCK_BYTES
+    sized = variable.shape.is_fully_defined() and variable.shape.rank
+    large = sized and variable.shape.num_elements() * variable.dtype.size > BLOCK_BYTES
     if isinstance(variable, RowVariable) or not large:
         yield from of(variable)
         return
