@@ -119,7 +119,7 @@ class StackedBatches:
     def _stacked(self, dataset: tf.data.Dataset) -> Any:
         flat = dataset.map(_flat, name="flat")
         flat = flat.map(_with_sizes).padded_batch(self._steps) if self._varies else flat.batch(self._steps)
-        return iter(flat.prefetch(2))
+        return iter(flat.prefetch(1))
 
     def close(self) -> None:
         """Ends the pipeline."""

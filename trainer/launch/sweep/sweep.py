@@ -35,12 +35,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(chosen: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
-    from trainer.launch.sweep import results as sweep_results  # these need Optuna and rich
-    from trainer.launch.sweep.console import Lines, LiveTable, View
-    from trainer.launch.sweep.journal import Journal
-    from trainer.launch.sweep.loop import Sweep
+    from trainer.launch.sweep.journal import Journal  # this and those below need Optuna and rich
     from trainer.launch.sweep.nursery import Nursery
-    from trainer.launch.sweep.optimiser import SeededOptimiser
 
     directory = made(chosen.directory)
     threads = max(machine.cores() // study.max_parallel_trials, 1)
@@ -48,16 +44,29 @@ def _run(chosen: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(directory, study, task_argv, chosen.seed, lambda: secrets.randbits(31)))
         stop = stack.enter_context(listening())
-        view: View = LiveTable(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
-        stack.callback(view.close)
 
         def nurse() -> Nursery:
             log = directory / "warm.log"
             return Nursery(chosen.module, environ, log, fresh=not chosen.warm, keep=[journal.lock])
 
-        known = {trial.number: trial.assignment for trial in journal.trials()}
+        records = journal.trials()
+        ended = len(records) >= study.max_trials and all(record.outcome is not None for record in records)
+        early = [] if ended else [stack.enter_context(nurse())]  # it imports while this process does
+
+        from trainer.launch.sweep import results as sweep_results
+        from trainer.launch.sweep.console import Lines, LiveTable, View
+        from trainer.launch.sweep.loop import Sweep
+        from trainer.launch.sweep.optimiser import SeededOptimiser
+
+        view: View = LiveTable(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
+        stack.callback(view.close)
+        known = {trial.number: trial.assignment for trial in records}
         optimiser = SeededOptimiser(study, journal.seed, known)
-        sweep = Sweep(chosen, study, task_argv, journal, optimiser, nurse, view, environ)
+
+        def next_nursery() -> Nursery:
+            return early.pop() if early else nurse()
+
+        sweep = Sweep(chosen, study, task_argv, journal, optimiser, next_nursery, view, environ)
         try:
             code = sweep.run(stop)
         finally:
