@@ -1,7 +1,7 @@
 """A table of 2 GB in halves on two parameter servers: what goes over the network in a step, and who holds how much.
 
 `python -m benchmarks.partitioned_embedding` runs a chief, a worker and two parameter servers on this machine, with the
-job of `tests/cluster/embedding_job.py`. It takes some minutes, and some 16 GB at the end, when the chief evaluates with
+job of `tests/cluster/embedding_job.py`. It takes some minutes, and some 12 GB at the end, when the chief evaluates with
 the whole table beside servers that hold it too. Its table is in README.md.
 """
 
