@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import re
 import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+from tests.launched import ROOT, Launched
+
 TOO_LONG_SECS = 150
 
 
-class Job:
-    """`python -m trainer.launch cluster`, with its output as far as it was read."""
+class Job(Launched):
+    """`python -m trainer.launch cluster`."""
 
     def __init__(self, argv: list[str], environ: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.launch", "cluster", *argv],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"} | environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self._output = self._process.stdout
-        self.text = ""
-        self._watchdog = threading.Timer(TOO_LONG_SECS, self._process.kill)
-        self._watchdog.start()
-
-    def until(self, pattern: str) -> re.Match[str]:
-        """Reads on until a line matches."""
-        for line in self._output:
-            self.text += line
-            if match := re.search(pattern, line):
-                return match
-        raise AssertionError(f"no line matches {pattern!r} in:\n{self.text}")
+        own = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+        super().__init__(["cluster", *argv], cwd=ROOT, environ=own | environ, secs=TOO_LONG_SECS)
 
     def kill(self, name: str) -> None:
         """kill -9 of the process that has a place in the job now."""
@@ -50,8 +28,7 @@ class Job:
 
     def end(self) -> int:
         """Reads to the end, and returns the exit code; every process that was started has to be gone."""
-        self.text += self._output.read()
-        code = self._process.wait()
+        code = super().end()
         for pid in re.findall(r"\(process (\d+)", self.text):
             with pytest.raises(ProcessLookupError):
                 os.kill(int(pid), 0)
@@ -64,12 +41,6 @@ class Job:
     def lines(self, name: str) -> list[str]:
         """What one process said."""
         return re.findall(rf"^{name} *\| (.*)$", self.text, re.MULTILINE)
-
-    def close(self) -> None:
-        self._watchdog.cancel()
-        self._process.kill()
-        self._process.wait()
-        self._output.close()
 
 
 Start = Callable[..., Job]

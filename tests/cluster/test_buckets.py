@@ -17,7 +17,8 @@ import pytest
 
 from tests.bucket.fixtures import bucket_server  # noqa: F401
 from tests.bucket.process import BucketServer
-from tests.cluster.conftest import ROOT, TOO_LONG_SECS, Start
+from tests.cluster.conftest import TOO_LONG_SECS, Start
+from tests.launched import ROOT
 from trainer import storage
 from trainer.formats import sines
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import ROOT, TOO_LONG_SECS, Job, Start
+from tests.cluster.conftest import TOO_LONG_SECS, Job, Start
+from tests.launched import ROOT
 from trainer.job.config import DataConfig
 
 pytestmark = pytest.mark.process

@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,9 +18,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.launch.conftest import await_end
+from tests.launched import ROOT, Launched
 
 pytestmark = pytest.mark.process
-ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 TOO_LONG_SECS = 90
 
 
@@ -32,33 +31,14 @@ def yaml(**keys: object) -> str:
     return "\n".join(["trainingInput:", "  hyperparameters:", *lines, *([] if "params" in keys else space), ""])
 
 
-class Sweep:
-    """`python -m trainer.launch sweep` with trials that cost nothing, as a real process."""
+class Sweep(Launched):
+    """`python -m trainer.launch sweep` with trials that cost nothing."""
 
     def __init__(self, directory: pathlib.Path, name: str, flags: list[str], task: list[str]) -> None:
         self.directory = directory / name
-        command = [sys.executable, "-m", "trainer.launch", "sweep", "--module=fake_trial", "--config=study.yaml"]
-        self._process = subprocess.Popen(
-            [*command, f"--output_dir={name}", *flags, "--", *task],
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "launch")])},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self._output = self._process.stdout
-        self.text = ""
-        self._watchdog = threading.Timer(TOO_LONG_SECS, self._process.kill)
-        self._watchdog.start()
-
-    def until(self, pattern: str) -> None:
-        """Reads on until a line matches."""
-        for line in self._output:
-            self.text += line
-            if re.search(pattern, line):
-                return
-        raise AssertionError(f"no line matches {pattern!r} in:\n{self.text}")
+        argv = ["sweep", "--module=fake_trial", "--config=study.yaml", f"--output_dir={name}", *flags, "--", *task]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "launch")])}
+        super().__init__(argv, cwd=directory, environ=environ, secs=TOO_LONG_SECS)
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -68,17 +48,6 @@ class Sweep:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(secs)
         self._process.kill()
-
-    def end(self) -> int:
-        """Reads to the end, and returns the exit code."""
-        self.text += self._output.read()
-        return self._process.wait()
-
-    def close(self) -> None:
-        self._watchdog.cancel()
-        self._process.kill()
-        self._process.wait()
-        self._output.close()
 
     @property
     def rows(self) -> dict[str, dict[str, str]]:

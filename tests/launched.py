@@ -1,0 +1,57 @@
+"""A launcher as a real process, whose lines a test reads; it is ended after a time."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+class Launched:
+    """`python -m trainer.launch`, with its output as far as it was read.
+
+    Args:
+      argv: its arguments.
+      cwd: where it runs.
+      environ: its whole environment.
+      secs: after which it is killed.
+    """
+
+    def __init__(self, argv: Sequence[str], *, cwd: pathlib.Path, environ: Mapping[str, str], secs: float) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "trainer.launch", *argv],
+            cwd=cwd,
+            env=dict(environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self._output = self._process.stdout
+        self.text = ""
+        self._watchdog = threading.Timer(secs, self._process.kill)
+        self._watchdog.start()
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Reads on until a line matches."""
+        for line in self._output:
+            self.text += line
+            if match := re.search(pattern, line):
+                return match
+        raise AssertionError(f"no line matches {pattern!r} in:\n{self.text}")
+
+    def end(self) -> int:
+        """Reads to the end, and returns the exit code."""
+        self.text += self._output.read()
+        return self._process.wait()
+
+    def close(self) -> None:
+        self._watchdog.cancel()
+        self._process.kill()
+        self._process.wait()
+        self._output.close()
