@@ -91,8 +91,8 @@ def _timed(save: Callable[[int], object]) -> list[float]:
 
 
 def _ours(directory: str) -> list[float]:
-    from trainer.estimator import directories
-    from trainer.estimator.checkpoints import Saver
+    from trainer.estimator.saving import directories
+    from trainer.estimator.saving.checkpoints import Saver
 
     variables = _variables()
     place = directories.at(directory, "chief")

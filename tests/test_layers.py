@@ -28,6 +28,19 @@ ALLOWED = {
     "warm": {"process", "networks", "job"},  # what the task will import when it is known which trial it is
 }
 OF_THE_PERSON = {"inputs", "model"}
+# The rooms of trainer/estimator in their order: each may import those before it. A module at the top is its own room.
+ESTIMATOR_ORDER = [
+    "contract",
+    "graph",
+    "saving",
+    "steps",
+    "distribution",
+    "estimator",
+    "evaluation",
+    "keras",
+    "metrics",
+    "training",
+]
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}
 
 
@@ -77,6 +90,17 @@ def layer(module: str) -> str:
 def test_a_module_imports_only_layers_below_it(module: str) -> None:
     met = {layer(name) for name in own(imports(MODULES[module], everywhere=True))} - {"trainer", layer(module)}
     assert met <= ALLOWED[layer(module)], f"{module} imports {met - ALLOWED[layer(module)]}"
+
+
+def room(module: str) -> str:
+    return module.split(".")[2]
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.startswith("trainer.estimator.")))
+def test_a_module_of_the_estimator_imports_only_rooms_before_its_own(module: str) -> None:
+    met = {room(name) for name in own(imports(MODULES[module], everywhere=True)) if "estimator." in name}
+    later = ESTIMATOR_ORDER[ESTIMATOR_ORDER.index(room(module)) + 1 :]
+    assert not met & set(later), f"{module} imports {met & set(later)}"
 
 
 def test_no_imports_go_in_a_circle() -> None:

@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 
 from trainer import model
-from trainer.estimator import ModeKeys, RunConfig, export
+from trainer.estimator import ModeKeys, RunConfig
+from trainer.estimator.contract import export
 from trainer.job import flags
 from trainer.job.errors import UsageError
 from trainer.job.schema import Schema

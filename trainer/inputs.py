@@ -18,7 +18,7 @@ from trainer.job.schema import Schema
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from trainer.estimator.export import ServingInputReceiver
+    from trainer.estimator.contract.export import ServingInputReceiver
 
 
 def describe(data: DataConfig, generated_dir: str | None = None, *, memory_limit: int = MEMORY_LIMIT) -> Schema:
@@ -58,7 +58,7 @@ def test_input_fn(data: DataConfig, *, memory_limit: int = MEMORY_LIMIT) -> tf.d
 
 def serving_input_receiver_fn(data: DataConfig, *, memory_limit: int = MEMORY_LIMIT) -> ServingInputReceiver:
     """The dense `values`, or upstream of them CSV rows (serialized examples for TFRecord data)."""
-    from trainer.estimator.export import ServingInputReceiver
+    from trainer.estimator.contract.export import ServingInputReceiver
 
     source = reading.read(data, memory_limit)
     features, alternatives = serving.receiver(source.schema, source.format)

@@ -87,7 +87,8 @@ def model_fn(features: dict[str, tf.Tensor], labels: tf.Tensor | None, mode: str
     Returns:
       A spec whose predictions are {"forecast": float32 [batch, horizon, targets]}, in the units of the files.
     """
-    from trainer.estimator import EstimatorSpec, ModeKeys, export
+    from trainer.estimator import EstimatorSpec, ModeKeys
+    from trainer.estimator.contract import export
     from trainer.networks import scaling
 
     schema = _schema(params)

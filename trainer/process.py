@@ -32,16 +32,14 @@ from trainer.estimator import (
     LatestExporter,
     RunConfig,
     TrainSpec,
-    collectives,
-    directories,
-    saved_model,
     train_and_evaluate,
-    tuner,
 )
-from trainer.estimator.evaluations import EvaluationListener
-from trainer.estimator.export import ServingInputReceiver
-from trainer.estimator.loop import StopReason
-from trainer.estimator.progress import Progress
+from trainer.estimator.contract.export import ServingInputReceiver
+from trainer.estimator.distribution import collectives
+from trainer.estimator.evaluation.evaluations import EvaluationListener
+from trainer.estimator.saving import directories, saved_model, tuner
+from trainer.estimator.steps.loop import StopReason
+from trainer.estimator.steps.progress import Progress
 from trainer.job import flags, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, ExporterKind, RunSettings

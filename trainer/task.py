@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer import storage
-from trainer.formats import spool
+from trainer.formats import download_cache
 from trainer.job import cluster, flags, layout, logs, records, signals
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings, Strategy
@@ -19,7 +19,7 @@ from trainer.job.errors import JobError, UsageError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
 from trainer.model import Params
-from trainer.storage.carrier import FencedError
+from trainer.storage.uploader import FencedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +58,7 @@ def _supervised(settings: flags.Settings, member: Cluster, files: Layout) -> int
     except Exception as error:
         return _failed(error, member.task_type, job.global_step if job else None, files)
     finally:
-        spool.close_all()
+        download_cache.close_all()
 
 
 def _only_serves(member: Cluster, run: RunSettings) -> bool:
@@ -69,8 +69,8 @@ def _only_serves(member: Cluster, run: RunSettings) -> bool:
 
 def _serve(member: Cluster, files: Layout, stop: signals.StopRequest) -> int:
     with logs.without_import_chatter():
-        from trainer.estimator import server
-        from trainer.estimator.loop import Stop
+        from trainer.estimator.distribution import server
+        from trainer.estimator.steps.loop import Stop
         from trainer.formats import fetching
 
     fetching.register()  # the pipelines that the chief makes run here
@@ -93,7 +93,7 @@ def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int
 def _record_failure(record: Mapping[str, Any], files: Layout) -> None:
     """Writes `failure.json`, if that can be done at once: the failure itself is what counts."""
     with contextlib.suppress(JobError):
-        hasty = storage.Store(patience=storage.Patience(total_secs=5.0, connect_secs=5.0, silence_secs=5.0))
+        hasty = storage.Store(patience=storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0))
         hasty.write(files.failure, records.text(record).encode())
 
 

@@ -27,7 +27,7 @@ from trainer.estimator import (
     TrainingHook,
     model_to_estimator,
 )
-from trainer.estimator.reporting import read_scalars
+from trainer.estimator.saving.events import read_scalars
 
 ROWS, STEPS = 128, 60
 DEVICES = [f"/device:CPU:{index}" for index in range(4)]

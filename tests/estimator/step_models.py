@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, ModeKeys
-from trainer.estimator.tracing import TracedModel, trace
-from trainer.estimator.variables import VariableStore
+from trainer.estimator.graph.tracing import TracedModel, trace
+from trainer.estimator.graph.variables import VariableStore
 
 V1 = tf.compat.v1
 BATCH = [6, 5]

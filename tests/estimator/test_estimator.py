@@ -23,10 +23,10 @@ from trainer.estimator import (
     RunContext,
     RunValues,
     TrainingHook,
-    export,
-    tiers,
 )
-from trainer.estimator.reporting import read_scalars
+from trainer.estimator.contract import export
+from trainer.estimator.saving.events import read_scalars
+from trainer.estimator.steps import compile_policy
 
 V1 = tf.compat.v1
 X = np.arange(1, 11, dtype=np.float32)[:, None] / 10
@@ -454,13 +454,11 @@ def values(estimator: Estimator) -> dict[str, list[Any]]:
 @pytest.fixture(params=[None, 0, 4], ids=["as a graph", "compiled", "compiled from step 4"])
 def tier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param is not None:
-        monkeypatch.setattr(tiers, "first_compiled_step", lambda graph: request.param)
+        monkeypatch.setattr(compile_policy, "first_compiled_step", lambda graph: request.param)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_stopped_and_continued_run_equals_the_unbroken_one_bit_for_bit(
-    case: str, tmp_path: Path, tier: None
-) -> None:
+def test_a_stopped_and_continued_run_equals_the_unbroken_one_bit_for_bit(case: str, tmp_path: Path, tier: None) -> None:
     function, input_fn = CASES[case]
     config = RunConfig(tf_random_seed=5)
     unbroken = Estimator(function, tmp_path / "unbroken", config).train(input_fn, steps=8)

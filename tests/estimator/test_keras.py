@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator import Estimator, RunConfig, export, model_to_estimator
+from trainer.estimator import Estimator, RunConfig, model_to_estimator
+from trainer.estimator.contract import export
 
 X = np.random.RandomState(0).uniform(-1, 1, (12, 2)).astype(np.float32)
 Y = (X @ [[1.0], [-2.0]]).astype(np.float32)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests import etth1
 from trainer.estimator import Estimator, EstimatorSpec, RunConfig
-from trainer.estimator.reporting import read_scalars
+from trainer.estimator.saving.events import read_scalars
 
 
 def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str) -> EstimatorSpec:

@@ -28,7 +28,7 @@ from trainer.estimator import (
     TrainSpec,
     train_and_evaluate,
 )
-from trainer.estimator.reporting import read_scalars
+from trainer.estimator.saving.events import read_scalars
 
 CHIEF_BESIDE_AN_EVALUATOR = {
     "cluster": {"chief": ["a:1"], "evaluator": ["b:1"]},

@@ -8,7 +8,7 @@ import pytest
 
 from tests.bucket.fixtures import bucket_server, module_bucket_server
 from tests.bucket.process import BucketServer
-from trainer.formats import spool
+from trainer.formats import download_cache
 
 __all__ = ["bucket_server", "module_bucket_server"]
 
@@ -18,4 +18,4 @@ def bucket(module_bucket_server: BucketServer) -> Iterator[BucketServer]:
     """A bucket `gs://bucket` without faults, which holds what other tests of the module left there."""
     yield module_bucket_server
     module_bucket_server.set_faults()
-    spool.close_all()
+    download_cache.close_all()

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tests.bucket.process import ROOT, BucketServer
 from trainer import storage
-from trainer.formats import fetching, pipelines, reading, spool
+from trainer.formats import download_cache, fetching, pipelines, reading
 from trainer.formats.reading import locate_fault
 from trainer.formats.remote import RemoteFile
 from trainer.job.config import DataConfig
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.process
 WORKER = """
 import sys
 import tensorflow as tf
-from trainer.formats import fetching, spool
+from trainer.formats import download_cache, fetching
 fetching.register()
 server = tf.distribute.Server({"worker": ["127.0.0.1:0"]}, job_name="worker", task_index=0, start=True)
 print(server.target, flush=True)
 sys.stdin.read()
-spool.close_all()
+download_cache.close_all()
 """
 
 
@@ -94,13 +94,13 @@ def test_data_larger_than_the_room_for_copies_are_read_whole_again_and_again(
 ) -> None:
     for number in range(12, 60):
         storage.write(f"{folder}/part-{number}", lines(range(10 * number, 10 * number + 10)))
-    monkeypatch.setattr(spool, "KEEP_BYTES", 0)
+    monkeypatch.setattr(download_cache, "KEEP_BYTES", 0)
     before = bucket.counts().get("download", 0)
     pipeline = training(dataclasses.replace(config(folder), num_epochs=3))
     assert sorted(firsts(pipeline)) == sorted([*range(600)] * 3)
     assert bucket.counts()["download"] - before > 60
     directory = Path(reading.read(config(folder), 1).train.paths[0].local()).parent  # type: ignore
-    assert len(list(directory.iterdir())) <= spool.KEEP_FILES
+    assert len(list(directory.iterdir())) <= download_cache.KEEP_FILES
 
 
 def test_a_position_is_saved_and_restored_where_no_copy_is_left(folder: str, tmp_path: Path) -> None:
@@ -119,12 +119,12 @@ def test_a_pipeline_made_here_fetches_there_where_it_runs(bucket: BucketServer, 
     code = f"""
 import tensorflow as tf
 from tests.formats.test_fetching import config, firsts, training
-from trainer.formats import spool
+from trainer.formats import download_cache
 tf.config.experimental_connect_to_cluster(tf.train.ClusterSpec({{"worker": [{worker!r}]}}))
 with tf.device("/job:worker/task:0/cpu:0"):
     values = firsts(training(config({folder!r})))
 assert sorted(values) == sorted([*range(120)] * 2), values
-spool.close_all()
+download_cache.close_all()
 """
     before = len(bucket.log())
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=200)
@@ -160,10 +160,10 @@ def test_an_error_of_another_process_comes_through_tensorflow_s_words(
     def fail(_: object, entry: storage.Entry) -> str:
         raise error
 
-    monkeypatch.setattr(spool.Spool, "local", fail)
+    monkeypatch.setattr(download_cache.Spool, "local", fail)
     entry = storage.Entry(path="gs://bucket/a", size=1, generation=1, crc32c="", updated=0.0)
     with pytest.raises(ValueError, match=re.escape(str(error))) as raised:
-        fetching.local_path(fetching.address(RemoteFile(entry, spool.shared(None))).encode())
+        fetching.local_path(fetching.address(RemoteFile(entry, download_cache.shared(None))).encode())
     for said in (str(raised.value), json.dumps(f"Graph execution error: {raised.value}\nTraceback")):
         told = fetching.failure(said)
         assert told is not None

@@ -9,9 +9,9 @@ from tests.bucket.faults import Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
 from trainer.formats import files, remote
+from trainer.formats.download_cache import START_BYTES
 from trainer.formats.records import first_records, frame
 from trainer.formats.remote import RemoteFile
-from trainer.formats.spool import START_BYTES
 from trainer.job.errors import DataError
 
 pytestmark = pytest.mark.process

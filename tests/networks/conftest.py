@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, ModeKeys
-from trainer.estimator.tracing import trace
-from trainer.estimator.variables import Role, VariableStore
+from trainer.estimator.graph.tracing import trace
+from trainer.estimator.graph.variables import Role, VariableStore
 from trainer.job.schema import Schema
 
 

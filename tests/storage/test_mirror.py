@@ -13,14 +13,14 @@ from tests.bucket.faults import Kind, Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
 from trainer.storage import commits, mirror
-from trainer.storage.carrier import FencedError
 from trainer.storage.mirror import Mirror, MirrorSettings
+from trainer.storage.uploader import FencedError
 
 pytestmark = pytest.mark.process
 
 URL = "gs://bucket/job"
 PARTS = ("data-00000-of-00001", "index")
-HASTY = storage.Patience(silence_secs=0.5, total_secs=1, first_wait_secs=0.02, longest_wait_secs=0.2)
+HASTY = storage.RetryPolicy(silence_secs=0.5, total_secs=1, first_wait_secs=0.02, longest_wait_secs=0.2)
 
 Opened = Callable[..., Mirror]
 

@@ -1,16 +1,22 @@
 """HOW it trains: the programming model of tf.estimator on current TensorFlow and Keras 3."""
 
-from trainer.estimator import early_stopping as experimental
-from trainer.estimator import export
+from trainer.estimator.contract import export
+from trainer.estimator.contract.hooks import (
+    CheckpointSaverListener,
+    LoggingTensorHook,
+    RunContext,
+    RunValues,
+    TrainingHook,
+)
+from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
-from trainer.estimator.hooks import CheckpointSaverListener, LoggingTensorHook, RunContext, RunValues, TrainingHook
+from trainer.estimator.evaluation import early_stopping as experimental
+from trainer.estimator.evaluation.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
 from trainer.estimator.keras import model_to_estimator
 from trainer.estimator.metrics import add_metrics
-from trainer.estimator.run_config import RunConfig
-from trainer.estimator.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.saving.warm_start import WarmStartSettings
 from trainer.estimator.training import EvalSpec, TrainSpec, train_and_evaluate
-from trainer.estimator.warm_start import WarmStartSettings
 
 __all__ = [
     "BestExporter",

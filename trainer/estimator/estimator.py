@@ -15,16 +15,18 @@ import tensorflow as tf
 from tensorflow.python.data.ops.dataset_ops import DatasetV1
 
 from trainer import storage
-from trainer.estimator import checkpoints, directories, inference, saved_model, strategies, warm_start
-from trainer.estimator.export import PredictOutput, ServingInputReceiver, SupervisedInputReceiver
-from trainer.estimator.handover import being_read
-from trainer.estimator.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
-from trainer.estimator.loop import Cadence, Stop, StopReason, TrainingLoop
-from trainer.estimator.reporting import Events
-from trainer.estimator.run_config import RunConfig
-from trainer.estimator.spec import EstimatorSpec, ModeKeys
-from trainer.estimator.tracing import ModelFn, TracedModel, accepted, argument_names, trace
-from trainer.estimator.variables import VariableStore, replaced, seeded
+from trainer.estimator.contract.export import PredictOutput, ServingInputReceiver, SupervisedInputReceiver
+from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
+from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.distribution import strategies
+from trainer.estimator.graph.tracing import ModelFn, TracedModel, accepted, argument_names, trace
+from trainer.estimator.graph.variables import VariableStore, replaced, seeded
+from trainer.estimator.saving import checkpoints, directories, saved_model, warm_start
+from trainer.estimator.saving.coordination_files import being_read
+from trainer.estimator.saving.events import Events
+from trainer.estimator.steps import inference
+from trainer.estimator.steps.loop import Cadence, Stop, StopReason, TrainingLoop
 
 log = logging.getLogger("trainer")
 

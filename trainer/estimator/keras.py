@@ -11,11 +11,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.estimator.contract.export import PredictOutput
+from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.export import PredictOutput
-from trainer.estimator.run_config import RunConfig
-from trainer.estimator.spec import EstimatorSpec, ModeKeys
-from trainer.estimator.variables import keras_names_from_zero
+from trainer.estimator.graph.variables import keras_names_from_zero
 
 
 def model_to_estimator(

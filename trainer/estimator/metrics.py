@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.run_config import RunConfig
-from trainer.estimator.spec import EstimatorSpec, ModeKeys
-from trainer.estimator.tracing import accepted, argument_names
+from trainer.estimator.graph.tracing import accepted, argument_names
 
 _ARGUMENTS = {"features", "labels", "predictions", "config"}
 

@@ -9,16 +9,18 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from trainer.estimator import directories, evaluator, server
-from trainer.estimator.checkpoints import step_of
-from trainer.estimator.collectives import PeerLostError
+from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
+from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.distribution import server
+from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.evaluations import EvaluationListener, Evaluations, InputFn
-from trainer.estimator.exporters import Exporter
-from trainer.estimator.handover import TRAINING_DONE, read_record, write_record
-from trainer.estimator.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
-from trainer.estimator.loop import StopReason
-from trainer.estimator.run_config import RunConfig
+from trainer.estimator.evaluation import evaluator
+from trainer.estimator.evaluation.evaluations import EvaluationListener, Evaluations, InputFn
+from trainer.estimator.evaluation.exporters import Exporter
+from trainer.estimator.saving import directories
+from trainer.estimator.saving.checkpoints import step_of
+from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record, write_record
+from trainer.estimator.steps.loop import StopReason
 from trainer.job.errors import JobError
 
 FAILED = "failed"

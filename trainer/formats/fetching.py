@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trainer import storage
-from trainer.formats import spool
+from trainer.formats import download_cache
 from trainer.formats.remote import RemoteFile
 from trainer.job.errors import DataError, JobError
 
@@ -48,7 +48,7 @@ def local_path(text: bytes) -> bytes:
         return text
     known = json.loads(text[len(_OBJECT) :])
     try:
-        return spool.shared(known["cache_dir"]).local(storage.Entry(**known["entry"])).encode()
+        return download_cache.shared(known["cache_dir"]).local(storage.Entry(**known["entry"])).encode()
     except JobError as error:
         told = json.dumps({"got": error.got, "accept": error.accept, "do": error.do, "exit_code": error.exit_code})
         raise ValueError(f"{error} [{_TOLD}{urllib.parse.quote(told)}]") from None

@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from trainer import storage
 from trainer.formats import remote
+from trainer.formats.download_cache import START_BYTES
 from trainer.formats.remote import RemoteFile
-from trainer.formats.spool import START_BYTES
 from trainer.job.errors import DataError
 
 BLOCK_BYTES = 1 << 24

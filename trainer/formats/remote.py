@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 
 from trainer import storage
-from trainer.formats.spool import Spool, shared
+from trainer.formats.download_cache import Spool, shared
 from trainer.job.errors import DataError
 from trainer.storage.paths import is_pattern
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from trainer import storage
 from trainer.launch import machine
 from trainer.launch.findings import Finding, gigabytes, note, ok, wrong
-from trainer.storage import Patience, StorageError, Store, scratch
+from trainer.storage import RetryPolicy, StorageError, Store, scratch
 
 _LEAST_SCRATCH = 1 << 30
 # A person waits in front of it; what does not answer so soon is worth a line by itself.
-_PATIENCE = Patience(connect_secs=5.0, silence_secs=5.0, total_secs=10.0)
+_PATIENCE = RetryPolicy(connect_secs=5.0, silence_secs=5.0, total_secs=10.0)
 _KINDS = ("authorized_user", "service_account", "external_account", "impersonated_service_account")
 _LOG_IN = "gcloud auth application-default login"
 

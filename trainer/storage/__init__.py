@@ -1,7 +1,7 @@
 """The one seam to disks and buckets: `storage.read(path)` and its like, for local paths and `gs://bucket/name`.
 
 The Google Cloud client is loaded when the first `gs://` path is met. Requests are tried again for five minutes; where
-that is not what is wanted, make a `Store` with another `Patience`.
+that is not what is wanted, make a `Store` with another `RetryPolicy`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trainer.storage.errors import (
     UnavailableError,
 )
 from trainer.storage.paths import escaped, is_remote, join, resolved
-from trainer.storage.patience import Patience
+from trainer.storage.retry_policy import RetryPolicy
 from trainer.storage.store import Store
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "CorruptError",
     "Entry",
     "NotFoundError",
-    "Patience",
+    "RetryPolicy",
     "PathError",
     "RefusedError",
     "StorageError",

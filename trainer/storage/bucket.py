@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from trainer.storage import checksums, paths
 from trainer.storage.entry import Entry
 from trainer.storage.errors import ConflictError, CorruptError, NotFoundError, RefusedError, StorageError
-from trainer.storage.patience import Patience, Persistence
+from trainer.storage.retry_policy import Persistence, RetryPolicy
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
@@ -42,7 +42,7 @@ class Bucket:
       wait: waits so many seconds between two tries.
     """
 
-    def __init__(self, patience: Patience, wait: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, patience: RetryPolicy, wait: Callable[[float], object] = time.sleep) -> None:
         self._persistence = Persistence(patience=patience, trouble=trouble, wait=wait)
         self._timeout = (patience.connect_secs, patience.silence_secs)
         self._compose_timeout = (patience.connect_secs, _COMPOSE_PATIENCE * patience.silence_secs)

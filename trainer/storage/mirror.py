@@ -13,23 +13,23 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from trainer.storage import checksums, commits, disk, outbox, paths, scratch
-from trainer.storage.carrier import EVENTS, Carrier
+from trainer.storage import checksums, commits, disk, paths, scratch, upload_queue
 from trainer.storage.commits import Commit, Stamp
-from trainer.storage.courier import Courier
 from trainer.storage.deliveries import Checkpoints, Delivery, File, Removal, Tree
 from trainer.storage.entry import ABSENT, Entry
 from trainer.storage.errors import ConflictError, NotFoundError, UnavailableError
-from trainer.storage.outbox import Outbox
 from trainer.storage.parts import PARTS_FOLDER, at_once
-from trainer.storage.patience import Patience
+from trainer.storage.retry_policy import RetryPolicy
 from trainer.storage.store import Store
+from trainer.storage.upload_queue import UploadQueue
+from trainer.storage.upload_thread import UploadThread
+from trainer.storage.uploader import EVENTS, Uploader
 
 log = logging.getLogger("trainer")
 
 _EVENTS_SECS, _EVENTS_BYTES_PER_SEC = 30.0, 1e6
 _FRESH_SECS = 1.0
-_SHORT_PATIENCE = Patience(connect_secs=5.0, silence_secs=15.0, total_secs=20.0)
+_SHORT_PATIENCE = RetryPolicy(connect_secs=5.0, silence_secs=15.0, total_secs=20.0)
 _TAKE_OVERS = 8
 
 
@@ -49,7 +49,7 @@ class MirrorSettings:
     role: str
     commit_name: str
     prefix: str
-    patience: Patience = dataclasses.field(default_factory=Patience)
+    patience: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
 
 
 class Mirror:
@@ -68,15 +68,15 @@ class Mirror:
         self._store = Store(patience=settings.patience)
         self._scratch = scratch.claim(settings.scratch_root, url, settings.role)
         self.directory = self._scratch.directory
-        self._carrier = Carrier(Store(patience=_SHORT_PATIENCE), self.directory, url, settings.commit_name)
+        self._carrier = Uploader(Store(patience=_SHORT_PATIENCE), self.directory, url, settings.commit_name)
         self._written: set[str] = set()
         self._fetched: dict[str, Mapping[str, Stamp]] = {}
         self._cache: dict[str, tuple[bytes, int, float]] = {}
         self._events_sent: dict[str, tuple[int, float]] = {}
-        owner, left = outbox.left_behind(self.directory)
-        self._outbox = Outbox(self.directory, owner if left else "", left)
+        owner, left = upload_queue.left_behind(self.directory)
+        self._outbox = UploadQueue(self.directory, owner if left else "", left)
         self._written |= {item.name for item in left if isinstance(item, File)}
-        self._courier = Courier(self._carrier, self._outbox, self.send_events, clock)
+        self._courier = UploadThread(self._carrier, self._outbox, self.send_events, clock)
         if owner and left:
             self.take_over()  # which decides what becomes of it
         else:
@@ -146,7 +146,7 @@ class Mirror:
         for entry in disk.tree(self.directory):
             name = self._name_here(entry.path)
             awaited = any(f"{name}/".startswith(f"{kept}/") for kept in names)
-            ours = name in self._written or name in self._events_sent or name == outbox.FILE
+            ours = name in self._written or name in self._events_sent or name == upload_queue.FILE
             if not ours and not awaited and name not in self._carrier.known:
                 os.unlink(entry.path)
 

@@ -14,7 +14,7 @@ from trainer.storage import disk, parts, paths
 from trainer.storage.bucket import Bucket
 from trainer.storage.entry import Entry
 from trainer.storage.errors import NotFoundError
-from trainer.storage.patience import Patience
+from trainer.storage.retry_policy import RetryPolicy
 
 _BLOCK = 8 << 20
 
@@ -28,7 +28,7 @@ class Store:
       wait: waits so many seconds between two tries.
     """
 
-    patience: Patience = dataclasses.field(default_factory=Patience)
+    patience: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
     wait: Callable[[float], object] = time.sleep
 
     @property

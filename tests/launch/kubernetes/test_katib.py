@@ -257,7 +257,7 @@ def test_values_and_trials_arrive_in_the_container() -> None:
 
 
 def test_the_collector_reads_the_lines_that_the_task_writes(tmp_path: pathlib.Path) -> None:
-    from trainer.estimator.tuner import TunerFile  # brings TensorFlow, which nothing else here needs
+    from trainer.estimator.saving.tuner import TunerFile  # brings TensorFlow, which nothing else here needs
 
     environ = katib.environment(study(UNITS, metric="mae"))
     path = tmp_path / pathlib.PurePath(environ["CLOUD_ML_HP_METRIC_FILE"]).name

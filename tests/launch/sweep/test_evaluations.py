@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from trainer.estimator.tuner import TunerFile
+from trainer.estimator.saving.tuner import TunerFile
 from trainer.launch.study.study import Goal, Measurement
 from trainer.launch.sweep import evaluations
 from trainer.launch.sweep.evaluations import Evaluation

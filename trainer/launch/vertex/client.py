@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from trainer.job.errors import JobError
 from trainer.launch.vertex.requests import CUSTOM_JOBS, TUNING_JOBS, Request
-from trainer.storage import Patience
+from trainer.storage import RetryPolicy
 
 SUBMISSION_LABEL = "trainer_submission"
 _TIMEOUT_SECS = (10.0, 60.0)
@@ -111,7 +111,7 @@ class VertexClient:
     ) -> None:
         self._session, self._at, self._wait, self._chance = session, at, wait, chance
         self._broken, self._denied = broken, denied
-        self._patience = Patience(first_wait_secs=1.0, longest_wait_secs=32.0)
+        self._patience = RetryPolicy(first_wait_secs=1.0, longest_wait_secs=32.0)
 
     def create(self, collection: str, request: Request, token: str) -> Request:
         """Submits the job once, however often that has to be tried, and returns it as the service sees it.

@@ -1,0 +1,53 @@
+"""The ways of a worker to make many steps in one call; here the servers are the process itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.estimator import step_models
+from tests.estimator.distribution.ps.test_pull_push import alone, assert_same, exchange, run, values
+from trainer.estimator.distribution.ps import worker_functions
+from trainer.estimator.graph.tracing import TracedModel
+
+STEPS = 4
+MODEL = step_models.model(step_models.dense, step_models.adam_v1)
+WAYS: dict[str, Callable[[TracedModel], worker_functions.Call]] = {
+    "exchanging": lambda traced: worker_functions.exchanging(exchange(traced), STEPS, STEPS),
+    "exchanging, two at a time": lambda traced: worker_functions.exchanging(exchange(traced), STEPS, 2),
+    "op by op": lambda traced: worker_functions.op_by_op(traced, STEPS),
+    "downpour": lambda traced: worker_functions.downpour(traced, STEPS),
+}
+
+
+@pytest.mark.parametrize("wanted", [STEPS, 1, 0])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_makes_as_many_steps_as_are_wanted(way: str, wanted: int) -> None:
+    stack, traced = step_models.stack(STEPS), step_models.traced(MODEL, xla=way != "op by op")
+    before = values(traced)
+    losses = run(WAYS[way](traced), stack, wanted)
+    expected, variables = alone(MODEL, stack[:wanted]) if wanted else (np.zeros([0], np.float32), before)
+    assert losses == pytest.approx(expected, rel=1e-5)
+    assert_same(values(traced), variables)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(way: str) -> None:
+    traced = step_models.traced(MODEL, xla=way != "op by op")
+    call = tf.function(WAYS[way](traced), autograph=False)
+    iterator = iter(tf.data.Dataset.from_tensors((step_models.stack(2),)))
+    assert [int(call(iterator, tf.constant(STEPS))[0]) for _ in range(2)] == [2, 0]
+    assert_same(values(traced), alone(MODEL, step_models.stack(2))[1])
+
+
+def test_a_call_of_one_step_needs_no_loop() -> None:
+    traced = step_models.traced(MODEL)
+    call = tf.function(worker_functions.exchanging(exchange(traced), 1, 1), autograph=False)
+    iterator = iter(tf.data.Dataset.from_tensors((step_models.stack(1),)))
+    graph = call.get_concrete_function(iterator, tf.constant(1)).graph
+    functions = graph.as_graph_def().library.function
+    assert not any(node.op in ("While", "StatelessWhile") for function in functions for node in function.node_def)
+    assert call(iterator, tf.constant(1))[1].numpy() == pytest.approx(alone(MODEL, step_models.stack(1))[0], rel=1e-5)

@@ -1,0 +1,309 @@
+"""Checkpoints: names, the state file, what is deleted, what is read, and what a kill leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.estimator.one_weight import batches, make, weight_after
+from trainer.estimator import Estimator
+from trainer.estimator.saving import checkpoints
+from trainer.estimator.saving.checkpoints import Saver
+from trainer.job.errors import TrainingError
+
+HOUR = 3600.0
+
+
+def saver(directory: Path, keep_max: int | None = 5, keep_every_hours: float = 10000, **settings: Any) -> Saver:
+    return Saver(str(directory), keep_max, keep_every_hours, started_at=0.0, **settings)
+
+
+def save(to: Saver, step: int, now: float = 1.0, weight: float = 0.5) -> str:
+    values = {"weight": tf.constant(weight), "global_step": tf.constant(step, tf.int64)}
+    return to.save(step, values, now)
+
+
+def steps_in(directory: Path) -> list[int]:
+    return sorted(int(file.stem.rsplit("-", 1)[1]) for file in directory.glob("model.ckpt-*.index"))
+
+
+def latest_step(directory: Path) -> int | None:
+    found = checkpoints.latest(str(directory))
+    return None if found is None else checkpoints.step_of(found)
+
+
+# The files and the state file
+
+
+def test_a_checkpoint_is_named_by_its_step_and_keyed_by_names(tmp_path: Path) -> None:
+    made = save(saver(tmp_path), 7)
+    assert made == str(tmp_path / "model.ckpt-7")
+    assert sorted(os.listdir(tmp_path)) == ["checkpoint", "model.ckpt-7.data-00000-of-00001", "model.ckpt-7.index"]
+    assert dict(tf.train.list_variables(made)) == {"weight": [], "global_step": []}
+
+
+def test_the_state_file_holds_relative_paths_that_tensorflow_reads(tmp_path: Path) -> None:
+    for step in (0, 10):
+        save(saver(tmp_path), step)
+    assert (tmp_path / "checkpoint").read_text().splitlines()[:3] == [
+        'model_checkpoint_path: "model.ckpt-10"',
+        'all_model_checkpoint_paths: "model.ckpt-0"',
+        'all_model_checkpoint_paths: "model.ckpt-10"',
+    ]
+    assert tf.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "model.ckpt-10")
+
+
+def test_a_moved_directory_goes_on_where_it_was(tmp_path: Path) -> None:
+    estimator = make(tmp_path / "before")
+    estimator.train(batches(), steps=5)
+    shutil.move(tmp_path / "before", tmp_path / "after")
+    moved = make(tmp_path / "after")
+    assert moved.latest_checkpoint() == str(tmp_path / "after" / "model.ckpt-5")
+    moved.train(batches(), max_steps=8)
+    assert moved.get_variable_value("weight") == pytest.approx(weight_after(8), rel=1e-6)
+
+
+def test_a_step_saved_again_is_listed_once_and_last(tmp_path: Path) -> None:
+    for step, weight in ((10, 0.1), (20, 0.2), (10, 0.3)):
+        made = save(saver(tmp_path), step, weight=weight)
+    assert latest_step(tmp_path) == 10
+    assert (tmp_path / "checkpoint").read_text().count("model.ckpt-10") == 2
+    assert checkpoints.read(made).value("weight") == np.float32(0.3)
+
+
+def test_a_directory_without_checkpoints_has_no_latest(tmp_path: Path) -> None:
+    assert checkpoints.latest(str(tmp_path)) is None
+    assert checkpoints.latest(str(tmp_path / "absent")) is None
+
+
+def test_a_checkpoint_that_is_gone_is_passed_over_for_the_newest_one_that_is_there(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        save(saver(tmp_path), step)
+    for file in tmp_path.glob("model.ckpt-3.*"):
+        file.unlink()
+    assert latest_step(tmp_path) == 2
+
+
+def test_a_state_file_that_was_turned_back_by_hand_is_followed(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        save(saver(tmp_path), step)
+    state = tmp_path / "checkpoint"
+    state.write_text(state.read_text().replace("model.ckpt-3", "model.ckpt-1", 1))
+    assert latest_step(tmp_path) == 1
+    save(saver(tmp_path, keep_max=2), 2)
+    assert (latest_step(tmp_path), steps_in(tmp_path)) == (2, [1, 2])
+
+
+def test_a_garbled_state_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").write_text("model_checkpoint_path 7")
+    with pytest.raises(TrainingError) as raised:
+        checkpoints.latest(str(tmp_path))
+    assert str(raised.value).startswith(f"{tmp_path / 'checkpoint'} is no checkpoint state file: ")
+    assert str(raised.value).endswith("Delete that file, or name a checkpoint by its path.")
+
+
+def test_a_name_of_another_kind_has_no_step() -> None:
+    with pytest.raises(ValueError, match="ckpt-7 is no checkpoint of an Estimator. They are called model.ckpt-<step>"):
+        checkpoints.step_of("weights/ckpt-7")
+
+
+# What stays
+
+
+@pytest.mark.parametrize(("keep_max", "left"), [(1, [4]), (2, [3, 4]), (0, [0, 1, 2, 3, 4]), (None, [0, 1, 2, 3, 4])])
+def test_the_newest_checkpoints_stay(tmp_path: Path, keep_max: int | None, left: list[int]) -> None:
+    for step in range(5):
+        save(saver(tmp_path, keep_max), step)
+    assert steps_in(tmp_path) == left
+    assert len(list(tmp_path.glob("*.data-*"))) == len(left)
+    assert [f"model.ckpt-{step}" in (tmp_path / "checkpoint").read_text() for step in left] == [True] * len(left)
+
+
+def test_one_checkpoint_of_every_hour_stays_across_restarts(tmp_path: Path) -> None:
+    for step in range(8):
+        save(saver(tmp_path, keep_max=1, keep_every_hours=1), step, now=step * 0.4 * HOUR)
+    assert steps_in(tmp_path) == [3, 6, 7]
+    assert "model.ckpt-3" not in (tmp_path / "checkpoint").read_text()
+
+
+def test_a_checkpoint_that_is_read_stays_until_nobody_reads_it(tmp_path: Path) -> None:
+    read = save(saver(tmp_path, keep_max=1), 1)
+    for step in (2, 3):
+        save(saver(tmp_path, keep_max=1, in_use=lambda: {read}), step)
+    assert (steps_in(tmp_path), latest_step(tmp_path)) == ([1, 3], 3)
+    save(saver(tmp_path, keep_max=1), 4)
+    assert steps_in(tmp_path) == [4]
+
+
+def test_the_references_meta_files_go_with_their_checkpoints_and_nothing_else_goes(tmp_path: Path) -> None:
+    others = ["model.ckpt-1.meta", "model.ckpt-10.meta", "model.ckpt-1.txt", "events.out.tfevents.1"]
+    for name in others:
+        (tmp_path / name).touch()
+    for step in (1, 2):
+        save(saver(tmp_path, keep_max=1), step)
+    assert sorted(name for name in others if (tmp_path / name).exists()) == sorted(others[1:])
+
+
+def test_the_checkpoint_that_a_run_goes_on_from_is_not_written_again(tmp_path: Path) -> None:
+    made = save(saver(tmp_path), 7, weight=0.5)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert save(saver(tmp_path, continued=made), 7, weight=0.25) == made
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_a_continued_run_leaves_its_first_checkpoint_untouched(tmp_path: Path) -> None:
+    make(tmp_path).train(batches(), steps=3)
+    file = tmp_path / "model.ckpt-3.index"
+    written = file.stat().st_ino, file.stat().st_mtime_ns
+    make(tmp_path).train(batches(), steps=3)
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == written
+    assert steps_in(tmp_path) == [0, 3, 6]
+
+
+# What a kill leaves
+
+
+def test_a_kill_before_the_state_file_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    make(tmp_path, save_checkpoints_steps=2).train(batches(), max_steps=4)
+    state = (tmp_path / "checkpoint").read_text()
+    make(tmp_path, save_checkpoints_steps=2).train(batches(), max_steps=6)
+    (tmp_path / "checkpoint").write_text(state)  # as it was when model.ckpt-6 was already there
+    again = make(tmp_path, save_checkpoints_steps=2)
+    assert again.latest_checkpoint() == str(tmp_path / "model.ckpt-4")
+    again.train(batches(), max_steps=6)
+    assert again.get_variable_value("weight") == pytest.approx(weight_after(6), rel=1e-6)
+
+
+@pytest.mark.parametrize("ending", ["", ".tempstate1"])
+def test_a_kill_in_the_middle_of_a_save_leaves_the_checkpoint_before(tmp_path: Path, ending: str) -> None:
+    save(saver(tmp_path), 7)
+    (tmp_path / f"model.ckpt-9.data-00000-of-00001{ending}").write_bytes(b"half")
+    assert latest_step(tmp_path) == 7
+    save(saver(tmp_path), 9, weight=0.25)
+    assert checkpoints.read(str(tmp_path)).value("weight") == np.float32(0.25)
+
+
+def test_a_kill_in_the_middle_of_a_deletion_leaves_no_part_of_a_checkpoint(tmp_path: Path) -> None:
+    for step in (1, 2):
+        save(saver(tmp_path), step)
+    (tmp_path / "model.ckpt-1.index").unlink()  # the first thing that a deletion does
+    save(saver(tmp_path), 3)
+    assert latest_step(tmp_path) == 3
+    assert "model.ckpt-1" not in (tmp_path / "checkpoint").read_text()
+
+
+def test_half_a_state_file_is_never_published(tmp_path: Path) -> None:
+    checkpoints.write_whole(tmp_path / "checkpoint", b"one")
+    checkpoints.write_whole(tmp_path / "checkpoint", b"another")
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
+    assert (tmp_path / "checkpoint").read_bytes() == b"another"
+
+
+# Reading
+
+
+def test_a_checkpoint_is_read_by_path_by_directory_and_as_a_path_object(tmp_path: Path) -> None:
+    made = save(saver(tmp_path), 7)
+    for source in (made, str(tmp_path), tmp_path):
+        reader = checkpoints.read(source)
+        assert (reader.names(), reader.shape("weight"), "weight" in reader) == (["global_step", "weight"], [], True)
+        assert reader.value("weight") == np.float32(0.5)
+    assert checkpoints.saved_step(made) == 7
+
+
+def test_a_checkpoint_keyed_by_objects_is_read_by_the_variables_names(tmp_path: Path) -> None:
+    variable = tf.Variable(0.25, name="weight")
+    made = tf.train.Checkpoint(anything=variable).save(str(tmp_path / "ckpt"))
+    assert checkpoints.read(made).value("weight") == np.float32(0.25)
+
+
+def test_a_saved_model_is_read_by_the_variables_names(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.anything = tf.Variable(0.25, name="weight")
+    tf.saved_model.save(module, str(tmp_path))
+    assert checkpoints.read(str(tmp_path)).value("weight") == np.float32(0.25)
+
+
+def test_the_position_of_the_input_is_not_among_the_variables(tmp_path: Path) -> None:
+    make(tmp_path).train(batches(), steps=1)
+    stored = [name for name, _ in tf.train.list_variables(str(tmp_path / "model.ckpt-1"))]
+    assert any(name.startswith(checkpoints.INPUT_PREFIX) for name in stored)
+    assert checkpoints.read(str(tmp_path)).names() == ["global_step", "weight"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("absent/model.ckpt-7", "cannot be read as a checkpoint: .* It takes the path of a checkpoint"),
+        (".", "holds no checkpoint. It takes a checkpoint's path, a directory with checkpoints, or a SavedModel"),
+    ],
+)
+def test_a_source_without_a_checkpoint_says_what_is_accepted(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        checkpoints.read(str(tmp_path / source))
+
+
+def test_a_checkpoint_with_spoilt_data_is_named(tmp_path: Path) -> None:
+    made = save(saver(tmp_path), 7)
+    data = tmp_path / "model.ckpt-7.data-00000-of-00001"
+    data.write_bytes(bytes(len(data.read_bytes())))
+    with pytest.raises(TrainingError) as raised:
+        checkpoints.read(made).value("weight")
+    assert str(raised.value).startswith(f"{made} cannot be read at weight: ")
+    assert str(raised.value).endswith("Delete that checkpoint, or name another one.")
+
+
+def test_a_checkpoint_without_a_step_is_refused(tmp_path: Path) -> None:
+    made = tf.train.Checkpoint(weight=tf.Variable(1.0, name="weight")).save(str(tmp_path / "ckpt"))
+    with pytest.raises(ValueError, match="lacks global_step; it has .*weight"):
+        checkpoints.saved_step(made)
+
+
+# Restoring
+
+
+def test_variables_get_the_values_of_their_names_or_of_others(tmp_path: Path) -> None:
+    reader = checkpoints.read(save(saver(tmp_path), 7))
+    one, other = tf.Variable(0.0), tf.Variable(0.0)
+    checkpoints.restore({"weight": one}, reader)
+    checkpoints.restore({"first": one, "second": other}, reader, {"first": "weight", "second": "weight"})
+    assert (one.numpy(), other.numpy()) == (0.5, 0.5)
+
+
+def test_nothing_is_set_when_a_variable_is_missing(tmp_path: Path) -> None:
+    reader = checkpoints.read(save(saver(tmp_path), 7))
+    variable = tf.Variable(0.0)
+    with pytest.raises(ValueError) as raised:
+        checkpoints.restore({"weight": variable, "bias": variable, "slot": variable}, reader)
+    assert variable.numpy() == 0.0
+    assert "model.ckpt-7 lacks bias, slot; it has global_step, weight." in str(raised.value)
+    assert "use warm_start_from to take over what fits" in str(raised.value)
+
+
+def test_nothing_is_set_when_a_shape_differs(tmp_path: Path) -> None:
+    reader = checkpoints.read(save(saver(tmp_path), 7))
+    variable = tf.Variable(0.0)
+    with pytest.raises(ValueError, match=r"has weight of shape \[\]; the model function makes wide \[2\]."):
+        checkpoints.restore({"weight": variable, "wide": tf.zeros([2])}, reader, {"wide": "weight"})
+    assert variable.numpy() == 0.0
+
+
+# Saving off
+
+
+def test_saving_off_leaves_no_checkpoint_at_all(tmp_path: Path) -> None:
+    estimator: Estimator = make(tmp_path, save_checkpoints_steps=None, save_checkpoints_secs=None)
+    estimator.train(batches(), steps=3)
+    assert estimator.latest_checkpoint() is None
+    assert [name for name in os.listdir(tmp_path) if not name.startswith("events.")] == []
+
+
+def test_saves_fall_on_step_zero_on_the_steps_asked_for_and_on_the_last(tmp_path: Path) -> None:
+    make(tmp_path, keep_checkpoint_max=None).train(batches(), steps=22)
+    assert steps_in(tmp_path) == [0, 10, 20, 22]

@@ -1,0 +1,52 @@
+"""What the processes of a job tell each other through its directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.estimator.one_weight import batches, make
+from trainer.estimator.saving import coordination_files
+from trainer.estimator.saving.coordination_files import EVALUATOR, LEASE_SECS
+
+
+def write(directory: Path, record: dict[str, Any]) -> None:
+    (directory / EVALUATOR).write_text(json.dumps(record))
+
+
+def test_a_record_that_nobody_wrote_is_empty(tmp_path: Path) -> None:
+    assert coordination_files.read_record(str(tmp_path), EVALUATOR) == {}
+    assert coordination_files.read_record(str(tmp_path / "nowhere"), EVALUATOR) == {}
+
+
+@pytest.mark.parametrize(
+    ("record", "age", "held"),
+    [
+        ({"reading": "model.ckpt-10", "at": 1000.0}, 0.0, True),
+        ({"reading": "model.ckpt-10", "at": 1000.0}, LEASE_SECS, True),
+        ({"reading": "model.ckpt-10", "at": 1000.0}, LEASE_SECS + 1, False),
+        ({"reading": None, "at": 1000.0}, 0.0, False),
+        ({}, 0.0, False),
+    ],
+)
+def test_a_checkpoint_is_held_while_its_reader_is_taken_to_be_alive(
+    tmp_path: Path, record: dict[str, Any], age: float, held: bool
+) -> None:
+    write(tmp_path, record)
+    assert coordination_files.being_read(str(tmp_path), now=1000.0 + age) == (
+        (str(tmp_path / "model.ckpt-10"),) if held else ()
+    )
+
+
+def test_a_checkpoint_that_an_evaluator_reads_is_not_collected(tmp_path: Path) -> None:
+    estimator = make(tmp_path, keep_checkpoint_max=1)
+    estimator.train(batches(), max_steps=10)
+    write(tmp_path, {"reading": "model.ckpt-10", "at": 1e12})
+    estimator.train(batches(), max_steps=40)
+    assert {file.name for file in tmp_path.glob("*.index")} == {"model.ckpt-10.index", "model.ckpt-40.index"}
+    write(tmp_path, {"reading": None, "at": 1e12})
+    estimator.train(batches(), max_steps=50)
+    assert {file.name for file in tmp_path.glob("*.index")} == {"model.ckpt-50.index"}

@@ -1,0 +1,220 @@
+"""Stacks of batches, and a position in the data that a checkpoint keeps."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.estimator.steps import batches as batches_lib
+from trainer.estimator.steps.batches import IteratedBatches, StackedBatches, stack_steps, stackable
+
+
+def rows(count: int = 10) -> tf.data.Dataset:
+    return tf.data.Dataset.range(count).map(lambda n: ({"x": tf.cast(n, tf.float32)[None]}, n))
+
+
+def generated() -> tf.data.Dataset:
+    def generate() -> Iterator[int]:
+        yield from range(10)
+
+    return tf.data.Dataset.from_generator(generate, output_signature=tf.TensorSpec([], tf.int64))
+
+
+PIPELINES: dict[str, Callable[[], tf.data.Dataset]] = {
+    "static batches": lambda: rows().repeat(3).batch(2, drop_remainder=True),
+    "partial batches over epochs": lambda: rows().batch(4).repeat(3),
+    "a partial last batch": lambda: rows().batch(4),
+    "shuffled anew each epoch": lambda: rows().shuffle(10, seed=1, reshuffle_each_iteration=True).repeat(3).batch(3),
+    "a generator, whose state cannot be saved": lambda: generated().batch(3).repeat(2),
+}
+
+
+def save(position: dict[str, Any], path: Path) -> str:
+    names = list(position)
+    tf.raw_ops.SaveV2(
+        prefix=str(path),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[position[name] for name in names],
+    )
+    return str(path)
+
+
+def taken(stacked: StackedBatches, count: int | None = None) -> list[Any]:
+    """The next batches, one by one; all that are left for None."""
+    found: list[Any] = []
+    while len(found) != count:
+        stack = stacked.peek()
+        if stack is None:
+            break
+        found.append([part.numpy().tolist() for part in stack.batch()])
+        stacked.take(1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (tf.TensorSpec([None, 3]), True),
+        (({"a": tf.TensorSpec([None], tf.string)}, tf.TensorSpec([4, 1])), True),
+        (tf.TensorSpec([]), True),
+        (tf.TensorSpec([None, None]), False),
+        (tf.TensorSpec(None), False),
+        (tf.RaggedTensorSpec([None, None]), False),
+        (tf.SparseTensorSpec([None, 3]), False),
+    ],
+)
+def test_dense_batches_with_one_unknown_dimension_can_be_stacked(spec: Any, expected: bool) -> None:
+    assert stackable(spec) is expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "limit", "save_steps", "expected"),
+    [
+        ([2, 3], None, None, 500),
+        ([2, 3], 7, None, 7),
+        ([2, 3], 7, 10, 5),
+        ([2, 3], None, 1200, 400),
+        ([2, 3], 5, 3, 3),
+        ([1 << 20], None, None, 1),
+        ([1 << 22], None, 10, 1),
+        ([None, 1 << 10], None, None, 4),
+    ],
+)
+def test_stacks_fit_into_memory_into_the_limit_and_between_saves(
+    shape: list[int | None], limit: int | None, save_steps: int | None, expected: int
+) -> None:
+    assert stack_steps(tf.TensorSpec(shape), limit, save_steps) == expected
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 50])
+@pytest.mark.parametrize("name", PIPELINES)
+def test_stacks_hold_the_batches_of_the_dataset_in_order(name: str, steps: int) -> None:
+    expected = [[part.numpy().tolist() for part in tf.nest.flatten(batch)] for batch in PIPELINES[name]()]
+    assert taken(StackedBatches(PIPELINES[name](), steps)) == expected
+
+
+@pytest.mark.parametrize("stop", [0, 1, 4, 5])
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_restored_position_goes_on_with_the_very_next_batch(name: str, stop: int, tmp_path: Path) -> None:
+    unbroken = taken(StackedBatches(PIPELINES[name](), 2))
+    first = StackedBatches(PIPELINES[name](), 2)
+    taken(first, stop)
+    first.peek()
+    path = save(first.position(), tmp_path / "position")
+    second = StackedBatches(PIPELINES[name](), 2)
+    assert second.restore(path)
+    assert taken(second) == unbroken[stop:]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10])
+def test_a_position_holds_for_stacks_of_another_length(steps: int, tmp_path: Path) -> None:
+    unbroken = taken(StackedBatches(rows().batch(4).repeat(3), 2))
+    first = StackedBatches(rows().batch(4).repeat(3), 4)
+    taken(first, 2)
+    path = save(first.position(), tmp_path / "position")
+    second = StackedBatches(rows().batch(4).repeat(3), steps)
+    second.restore(path)
+    assert taken(second) == unbroken[2:]
+
+
+def test_a_position_of_another_pipeline_is_found_by_counting_batches(tmp_path: Path) -> None:
+    first = StackedBatches(rows(100).batch(2), 2)
+    taken(first, 3)
+    path = save(first.position(), tmp_path / "position")
+    changed = rows(100).map(lambda x, y: (x, y + 100))
+    second = StackedBatches(changed.shuffle(1).batch(2), 2)
+    second.restore(path)
+    assert taken(second, 2) == [[[[6.0], [7.0]], [106, 107]], [[[8.0], [9.0]], [108, 109]]]
+
+
+def test_a_checkpoint_without_a_position_starts_the_data(tmp_path: Path) -> None:
+    path = save({"w": tf.constant(1.0)}, tmp_path / "foreign")
+    stacked = StackedBatches(rows().batch(2), 2)
+    assert not stacked.restore(path)
+    assert taken(stacked, 1) == [[[[0.0], [1.0]], [0, 1]]]
+
+
+def test_components_keep_lengths_of_their_own() -> None:
+    dataset = tf.data.Dataset.range(1, 5).map(lambda n: {"values": tf.ones([n]), "rows": tf.ones([5 - n]), "n": n})
+    found = taken(StackedBatches(dataset, 3))
+    lengths = [(n, len(falling), len(rising)) for n, falling, rising in found]
+    assert lengths == [(1, 4, 1), (2, 3, 2), (3, 2, 3), (4, 1, 4)]
+
+
+def test_the_width_of_whole_batches_outlives_a_restart(tmp_path: Path) -> None:
+    first = StackedBatches(rows().batch(4).repeat(2), 1)
+    taken(first, 2)
+    path = save(first.position(), tmp_path / "position")
+    second = StackedBatches(rows().batch(4).repeat(2), 1)
+    second.restore(path)
+    stack = second.peek()
+    assert stack is not None
+    assert (stack.widths, second.widths) == ([2, 2], [4, 4])
+
+
+def test_whole_batches_end_where_a_smaller_one_comes() -> None:
+    stack = StackedBatches(rows().batch(4).repeat(2), 6).peek()
+    assert stack is not None
+    assert stack.whole_batches() == 2
+    assert np.array(stack.sizes).tolist() == [[4, 4], [4, 4], [2, 2], [4, 4], [4, 4], [2, 2]]
+    assert stack.tensors[0].shape == [6, 4, 1]
+
+
+def test_batches_that_cannot_be_stacked_go_on_where_they_stopped(tmp_path: Path) -> None:
+    def ragged() -> tf.data.Dataset:
+        return rows().map(lambda x, n: tf.range(n)).ragged_batch(2)
+
+    first = IteratedBatches(ragged())
+    for _ in range(2):
+        next(first.iterator)
+        first.consumed += 1
+    path = save(first.position(), tmp_path / "position")
+    second = IteratedBatches(ragged())
+    assert second.restore(path)
+    assert [batch.to_list() for batch in second.iterator] == [batch.to_list() for batch in ragged()][2:]
+    assert second.consumed == 2
+
+
+def test_a_generator_that_cannot_be_stacked_is_counted_through(tmp_path: Path) -> None:
+    def sparse() -> tf.data.Dataset:
+        return generated().batch(2).map(tf.sparse.from_dense)
+
+    first = IteratedBatches(sparse())
+    next(first.iterator)
+    first.consumed += 1
+    position = first.position()
+    assert list(position) == [f"{batches_lib.INPUT_PREFIX}batches"]
+    second = IteratedBatches(sparse())
+    second.restore(save(position, tmp_path / "position"))
+    assert [tf.sparse.to_dense(batch).numpy().tolist() for batch in second.iterator][0] == [2, 3]
+
+
+def test_whoever_ends_a_pipeline_does_not_wait_until_it_has_ended() -> None:
+    may_end, ended = threading.Event(), threading.Event()
+
+    class Slow:
+        def __del__(self) -> None:
+            may_end.wait(60)
+            ended.set()
+
+    batches_lib.end(Slow())
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(60)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(StackedBatches, "_iterator"), (IteratedBatches, "iterator")])
+def test_a_closed_pipeline_is_dropped(kind: type, name: str) -> None:
+    dropped = threading.Event()
+    batches = kind(rows().batch(2), 2) if kind is StackedBatches else kind(rows().batch(2))
+    weakref.finalize(getattr(batches, name), dropped.set)
+    batches.close()
+    assert dropped.wait(60)

@@ -1,0 +1,288 @@
+"""The inner loop: many steps in one device call, over whatever the data are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys
+from trainer.estimator.graph.tracing import TracedModel, trace
+from trainer.estimator.graph.variables import VariableStore
+from trainer.estimator.steps import compile_policy
+from trainer.estimator.steps import steps as steps_module
+from trainer.estimator.steps.steps import Compiled, IteratedSteps, StackedSteps, Steps, _Loop, make
+
+V1 = tf.compat.v1
+ROWS = np.arange(10, dtype=np.float32)[:, None] / 10
+
+
+@pytest.fixture(autouse=True)
+def compiled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 0)
+
+
+def compile_from(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    monkeypatch.setattr(compile_policy, "first_compiled_step", lambda graph: step)
+
+
+def model(x: tf.Tensor) -> EstimatorSpec:
+    weight = tf.Variable([[0.0]], name="w")
+    loss = tf.reduce_mean(tf.square(x @ weight - 1.0))
+    return EstimatorSpec(ModeKeys.TRAIN, loss=loss, train_op=V1.train.GradientDescentOptimizer(0.5).minimize(loss))
+
+
+def steps(
+    dataset: tf.data.Dataset,
+    model_fn: Callable[[Any], EstimatorSpec] = model,
+    limit: int | None = None,
+    seed: int | None = None,
+    stop_at: int | None = None,
+) -> Steps:
+    store = VariableStore(seed)
+
+    def trace_model(spec: Any, xla: bool) -> TracedModel:
+        return trace(lambda x: (model_fn(x), None), [spec], ModeKeys.TRAIN, store, xla=xla)
+
+    return make(dataset, trace_model, limit, None, None, stop_at=stop_at)
+
+
+def made(inner: Steps, num_steps: int = 100) -> list[int]:
+    """Steps in each call up to the end of the data."""
+    found = []
+    while not (result := inner.run(num_steps)).data_ended:
+        found.append(len(result.losses))
+    return found
+
+
+def weight(inner: Steps) -> float:
+    return inner.traced.store.by_name["w"].numpy().item()
+
+
+def batches(size: int = 2) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(ROWS).batch(size)
+
+
+def through_python(x: tf.Tensor) -> tf.Tensor:
+    value = tf.py_function(lambda tensor: tensor, [x], tf.float32)
+    value.set_shape(x.shape)
+    return value
+
+
+def test_dense_batches_run_as_one_xla_program() -> None:
+    inner = steps(batches())
+    assert (type(inner), inner.how) == (StackedSteps, "one XLA program for many steps")
+    assert inner.run(100).losses.shape == (5,)
+    assert inner.run(100).data_ended
+
+
+def test_strings_run_as_a_graph_loop() -> None:
+    def of_strings(x: tf.Tensor) -> EstimatorSpec:
+        return model(tf.strings.to_number(x))
+
+    inner = steps(batches().map(tf.strings.as_string), of_strings)
+    assert inner.how == "a graph loop over many steps"
+    assert made(inner) == [5]
+
+
+def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    inner = steps(batches(), lambda x: model(through_python(x)))
+    with caplog.at_level(logging.INFO, "trainer"):
+        assert made(inner) == [5]
+    assert inner.how == "a graph loop over many steps"
+    assert "XLA cannot compile this model function, so its steps run as a graph" in caplog.text
+
+
+def test_ragged_batches_are_pulled_by_the_loop() -> None:
+    ragged = tf.data.Dataset.range(1, 6).map(lambda n: tf.ones([n])).ragged_batch(2)
+    inner = steps(ragged, lambda x: model(tf.reduce_sum(x, 1)[:, None]))
+    assert isinstance(inner, IteratedSteps)
+    result = inner.run(2)
+    assert (result.losses.shape, result.data_ended) == ((2,), False)
+    result = inner.run(2)
+    assert (result.losses.shape, result.data_ended) == ((1,), True)
+
+
+def test_sparse_batches_are_pulled_by_the_loop() -> None:
+    inner = steps(batches(5).map(tf.sparse.from_dense), lambda x: model(tf.sparse.to_dense(x)))
+    assert isinstance(inner, IteratedSteps)
+    assert inner.run(10).losses.shape == (2,)
+
+
+def test_every_kind_of_loop_makes_the_same_steps() -> None:
+    kinds = [
+        steps(batches()),
+        steps(batches(), limit=1),
+        steps(batches().map(tf.strings.as_string), lambda x: model(tf.strings.to_number(x))),
+        steps(batches().map(tf.sparse.from_dense), lambda x: model(tf.sparse.to_dense(x))),
+    ]
+    for inner in kinds:
+        while len(inner.run(3).losses) and not inner.run(3).data_ended:
+            pass
+    assert [weight(inner) for inner in kinds] == pytest.approx([weight(kinds[0])] * 4, abs=1e-6)
+
+
+def test_a_loss_is_the_one_before_the_update_of_its_step() -> None:
+    losses = steps(tf.data.Dataset.from_tensors([[1.0]]).repeat(3)).run(3).losses
+    assert losses.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_step_counts_one_whether_or_not_the_train_op_advances_the_global_step() -> None:
+    def advancing(x: tf.Tensor) -> EstimatorSpec:
+        both = [V1.train.get_or_create_global_step().assign_add(1) for _ in range(2)]
+        return model(x)._replace(train_op=tf.group(*both))
+
+    for model_fn in (model, advancing):
+        inner = steps(batches(), model_fn)
+        inner.run(3)
+        assert inner.traced.store.global_step.numpy() == 3
+
+
+def test_a_call_makes_no_more_steps_than_asked_for_and_the_limit_is_the_most() -> None:
+    inner = steps(batches(1), limit=4)
+    assert [len(inner.run(count).losses) for count in (3, 3, 3, 9)] == [3, 1, 3, 1]
+
+
+def test_a_smaller_batch_is_a_step_of_its_own() -> None:
+    assert made(steps(batches(4).repeat(2))) == [2, 1, 2, 1]
+
+
+def test_batches_that_stay_smaller_get_a_program_of_their_own() -> None:
+    inner = steps(batches(5).take(1).concatenate(batches(2).repeat(2)), limit=4)
+    assert made(inner) == [1] * 8 + [3]
+
+
+def test_data_without_a_batch_end_at_once() -> None:
+    assert steps(batches().take(0)).run(5).data_ended
+
+
+def test_the_tensors_of_a_hook_are_those_of_the_last_step() -> None:
+    def hooked(x: tf.Tensor) -> EstimatorSpec:
+        return model(x)._replace(training_hooks=[LoggingTensorHook({"first": x[0, 0]}, 2)])
+
+    results = steps(batches(), hooked).run(3).results
+    assert {key: value.item() for key, value in results.items()} == {"hook/0/first": pytest.approx(0.4)}
+
+
+def test_a_seeded_random_op_in_a_loop_is_kept_from_xla() -> None:
+    def noisy(x: tf.Tensor) -> EstimatorSpec:
+        return model(x + tf.map_fn(lambda row: tf.random.normal([1]), x))
+
+    assert steps(batches(), noisy, seed=1).how == "a graph loop over many steps"
+    assert steps(batches(), noisy).how == "one XLA program for many steps"
+
+
+def test_what_was_compiled_serves_the_next_training_of_the_same_model() -> None:
+    store, compiled, scale = VariableStore(), Compiled(), [1.0]
+
+    def run() -> Any:
+        def trace_model(spec: Any, xla: bool) -> TracedModel:
+            return trace(lambda x: (model(scale[0] * x), None), [spec], ModeKeys.TRAIN, store, xla=xla)
+
+        inner = make(batches(4), trace_model, None, None, None, compiled)
+        assert made(inner) == [2, 1]
+        return compiled.program
+
+    first = run()
+    assert run() is first
+    assert store.global_step.numpy() == 6
+    scale[0] = 2.0
+    second = run()
+    assert second is not first
+    assert run() is second
+
+
+def test_what_xla_could_not_compile_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    store, compiled = VariableStore(), Compiled()
+
+    def trace_model(spec: Any, xla: bool) -> TracedModel:
+        return trace(lambda x: (model(tf.strings.to_number(tf.as_string(x))), None), [spec], "train", store, xla=xla)
+
+    with caplog.at_level(logging.INFO, "trainer"):
+        for _ in range(2):
+            made(make(batches(5), trace_model, None, None, None, compiled))
+    assert caplog.text.count("XLA cannot compile") == 1
+
+
+# A graph first, XLA afterwards
+
+
+def calls(monkeypatch: pytest.MonkeyPatch, inner: Steps, num_steps: int = 100) -> list[tuple[bool, int]]:
+    """Whether XLA compiled what was called, and the steps made, call by call up to the end of the data."""
+    compiled: list[bool] = []
+    call = _Loop.__call__
+
+    def spied(self: _Loop, *arguments: Any) -> Any:
+        compiled.append(self.xla)
+        return call(self, *arguments)
+
+    monkeypatch.setattr(_Loop, "__call__", spied)
+    lengths = made(inner, num_steps)
+    return list(zip(compiled, lengths, strict=True))
+
+
+def test_xla_takes_over_at_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 3)
+    inner = steps(batches(1))
+    assert calls(monkeypatch, inner) == [(False, 3), (True, 7)]
+    compile_from(monkeypatch, 0)
+    assert weight(inner) == pytest.approx(weight_after_all(steps(batches(1))), abs=1e-6)
+
+
+def weight_after_all(inner: Steps) -> float:
+    made(inner)
+    return weight(inner)
+
+
+def test_the_lengths_of_calls_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 3)
+    short, long = steps(batches(1), limit=10), steps(batches(1), limit=10)
+    assert calls(monkeypatch, short, 2) == [(False, 2), (False, 1), (True, 2), (True, 2), (True, 2), (True, 1)]
+    assert weight(short) == weight_after_all(long)
+
+
+@pytest.mark.parametrize(("stop_at", "compiles"), [(3, False), (4, True), (None, True)])
+def test_nothing_is_compiled_for_a_training_that_ends_before(
+    stop_at: int | None, compiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_from(monkeypatch, 3)
+    inner = steps(batches(1), stop_at=stop_at)
+    assert isinstance(inner, StackedSteps)
+    inner.run(2)
+    assert (inner._program.compiling is not None) is compiles
+
+
+def test_large_variables_are_not_copied_for_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 3)
+    monkeypatch.setattr(steps_module, "_MOST_BYTES_TWICE", 8)  # a weight and the global step have 12
+    inner = steps(batches(1))
+    assert isinstance(inner, StackedSteps)
+    inner.run(2)
+    assert inner._program.compiling is None
+    assert calls(monkeypatch, inner) == [(False, 1), (True, 7)]
+
+
+def test_compiling_on_the_way_touches_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_from(monkeypatch, 3)
+    inner = steps(batches(1))
+    assert isinstance(inner, StackedSteps)
+    inner.run(1)
+    before = weight(inner)
+    assert inner._program.compiling is not None
+    inner._program.compiling.result()
+    assert (weight(inner), inner.global_step()) == (before, 1)
+
+
+def test_what_xla_cannot_compile_goes_on_as_a_graph(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    compile_from(monkeypatch, 3)
+    inner = steps(batches(1), lambda x: model(through_python(x)))
+    with caplog.at_level(logging.INFO, "trainer"):
+        assert made(inner) == [3, 7]
+    assert caplog.text.count("XLA cannot compile this model function, so its steps run as a graph") == 1
+    assert weight(inner) == pytest.approx(weight_after_all(steps(batches(1))), abs=1e-6)

@@ -1,0 +1,58 @@
+"""Tests of trainer.storage.upload_queue."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from trainer.storage import upload_queue
+from trainer.storage.deliveries import Checkpoints, File, Removal, Tree
+from trainer.storage.upload_queue import UploadQueue
+
+
+def test_the_next_process_knows_what_was_not_delivered(tmp_path: pathlib.Path) -> None:
+    box = UploadQueue(str(tmp_path), "me")
+    sent = [
+        File("a"),
+        Tree("export/1", "saved_model.pb"),
+        Removal("b"),
+        Checkpoints("text", ("x", "y"), "model.ckpt-1"),
+    ]
+    for delivery in sent:
+        box.add(delivery, None)
+    assert upload_queue.left_behind(str(tmp_path)) == ("me", sent)
+    box.remove(sent[0])
+    assert upload_queue.left_behind(str(tmp_path)) == ("me", sent[1:])
+    box.clear()
+    assert upload_queue.left_behind(str(tmp_path)) == ("me", [])
+
+
+def test_what_is_sent_again_goes_once_and_last(tmp_path: pathlib.Path) -> None:
+    box = UploadQueue(str(tmp_path))
+    first, again = Checkpoints("1", (), "model.ckpt-1"), Checkpoints("2", (), "model.ckpt-2")
+    for delivery in (first, File("training_done.json"), again):
+        box.add(delivery, None)
+    assert box.pending == [File("training_done.json"), again]
+
+
+def test_a_removal_takes_the_place_of_a_file_that_was_not_sent(tmp_path: pathlib.Path) -> None:
+    box = UploadQueue(str(tmp_path))
+    box.add(File("a"), None)
+    box.add(Removal("a"), None)
+    assert box.pending == [Removal("a")]
+
+
+def test_what_is_under_way_is_not_dropped(tmp_path: pathlib.Path) -> None:
+    box, running = UploadQueue(str(tmp_path)), File("a")
+    box.add(running, None)
+    box.add(File("a"), running)
+    assert len(box.pending) == 2
+    box.remove(running)
+    assert len(box.pending) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"owner": "me"}', '{"owner": "me", "pending": "[{}]"}', "[]"])
+def test_a_spoilt_record_counts_as_none(tmp_path: pathlib.Path, content: str) -> None:
+    (tmp_path / upload_queue.FILE).write_text(content)
+    assert upload_queue.left_behind(str(tmp_path)) == ("", [])

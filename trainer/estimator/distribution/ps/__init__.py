@@ -1,0 +1,1 @@
+"""Asynchronous training on parameter servers, an optional wing behind `Steps`."""

@@ -1,0 +1,429 @@
+"""A model function traced in one mode, and the part of its graph that the mode runs.
+
+The function runs once, in a graph, where it makes ops and finds its variables in the store. What a mode needs is then
+cut out: the fetches, and the side effects that belong to the mode. Whatever else the function built (a `train_op` in
+EVAL, a metric in TRAIN) stays still.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.python.eager import wrap_function
+from tensorflow.python.framework import auto_control_deps_utils, func_graph
+from tensorflow.python.ops import control_flow_ops, summary_ops_v2
+from tensorflow.python.trackable import resource as trackable_resource
+
+from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph import lookup_tables, randomness
+from trainer.estimator.graph.row_sharding import Rows
+from trainer.estimator.graph.sharded_graph import Copier, ShardedRef
+from trainer.estimator.graph.variables import Role, VariableStore
+
+ModelFn = Callable[..., EstimatorSpec]
+
+
+def argument_names(function: Callable[..., Any]) -> set[str]:
+    """The names of the arguments that a function takes, with those that a `functools.partial` leaves open.
+
+    What it takes as `*args` or `**kwargs` has no name.
+    """
+    if isinstance(function, functools.partial):
+        fixed = set(function.keywords) | set(list(inspect.signature(function.func).parameters)[: len(function.args)])
+        return argument_names(function.func) - fixed
+    unnamed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {name for name, one in inspect.signature(function).parameters.items() if one.kind not in unnamed}
+
+
+def accepted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the arguments that the function takes by name."""
+    names = argument_names(function)
+    return {name: value for name, value in arguments.items() if name in names}
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """A summary that the model function made: what to fetch and how TensorBoard shows it."""
+
+    tag: str
+    tensor: tf.Tensor
+    metadata: bytes
+
+
+@dataclasses.dataclass
+class TracedModel:
+    """A model function's graph in one mode.
+
+    Attributes:
+      mode: a value of ModeKeys.
+      spec: what the function returned; its tensors belong to `graph`.
+      graph: all that the function built.
+      feeds: the placeholders of features and labels, flat.
+      store: where the variables are.
+      resources: lookup tables and other resources that the function made.
+      context: whatever else the traced body made (a serving input receiver).
+    """
+
+    mode: str
+    spec: EstimatorSpec
+    graph: func_graph.FuncGraph
+    feeds: list[tf.Tensor]
+    store: VariableStore
+    resources: list[Any]
+    context: Any = None
+
+    def part(
+        self,
+        fetches: Any,
+        operations: Iterable[tf.Operation] = (),
+        feeds: Sequence[tf.Tensor] | None = None,
+        touched: Mapping[str, tf.Tensor] | None = None,
+    ) -> Part:
+        """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
+
+        Args:
+          fetches: nested tensors.
+          operations: what to run beside them.
+          feeds: tensors whose values are the arguments; None for the features and labels.
+          touched: for variables by name whose handles are fed and that have some rows only: a placeholder of the
+            numbers of those rows, int64 and sorted, which is fed too.
+
+        Raises:
+          ValueError: a fetch depends on a placeholder that is not fed, or uses a variable whole that is held by rows.
+        """
+        feeds = list(self.feeds if feeds is None else feeds)
+        return _cut(self, fetches, list(dict.fromkeys(operations)), feeds, touched or {})
+
+    def handles(self) -> dict[str, tf.Tensor]:
+        """The placeholders of the variables' handles in the graph, by the variables' names."""
+        names = self.store.names_by_handle()
+        return {names[id(outer)]: inner for outer, inner in self.graph.captures if id(outer) in names}
+
+    @functools.cached_property
+    def summaries(self) -> list[Summary]:
+        return [_summary(op) for op in self.graph.get_operations() if op.type == "WriteSummary"]
+
+    @functools.cached_property
+    def writes(self) -> dict[tf.Operation, set[str]]:
+        """The ops that write to variables, with the variables' names."""
+        names = self.store.names_by_handle()
+        by_capture = {id(inner): names[id(outer)] for outer, inner in self.graph.captures if id(outer) in names}
+        found = {}
+        for op in self.graph.get_operations():
+            _, written = auto_control_deps_utils.get_read_write_resource_inputs(op)
+            known = {by_capture[id(handle)] for handle in written if id(handle) in by_capture}
+            if known:
+                found[op] = known
+        return found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """A function cut out of a traced model.
+
+    Attributes:
+      variables: names of the variables that it reads or writes.
+      moved: names of those that are held by rows and that it takes whole nevertheless.
+    """
+
+    variables: frozenset[str]
+    moved: frozenset[str]
+    _function: Any
+    _fetches: Any
+    _kept: Any  # lookup tables live as long as the object that made them
+
+    @property
+    def graph(self) -> func_graph.FuncGraph:
+        """Its inputs are the feeds and the captures, its outputs the fetches, its control outputs the operations."""
+        return self._function.graph
+
+    def __call__(self, *arguments: tf.Tensor) -> Any:
+        flat = self._function(*arguments)
+        return tf.nest.pack_sequence_as(self._fetches, flat, expand_composites=True)
+
+
+def _cut(
+    traced: TracedModel,
+    fetches: Any,
+    operations: list[tf.Operation],
+    feeds: list[tf.Tensor],
+    touched: Mapping[str, tf.Tensor],
+) -> Part:
+    tensors = tf.nest.flatten(fetches, expand_composites=True)
+    fed = {tensor.op for tensor in feeds}
+    needed = ancestors([*(tensor.op for tensor in tensors), *operations], fed)
+    captures = [(outer, inner) for outer, inner in traced.graph.captures if inner.op in needed - fed]
+    unfed = needed - fed - {inner.op for _, inner in captures}
+    for op in unfed:
+        if op.type in ("Placeholder", "PlaceholderWithDefault"):
+            raise ValueError(f"{', '.join(t.name for t in tensors)} needs {op.name}, which is not fed")
+    with traced.graph.as_default():
+        graph = func_graph.FuncGraph(f"{traced.mode}_part")
+    for function in traced.graph._functions.values():
+        graph._add_function(function)
+    held = _held(traced, captures, feeds, touched)
+    copied = _copied(traced, graph, _Cut(tensors, operations, feeds, captures, needed), held)
+    graph.inputs.extend(copied.feeds)
+    graph.outputs.extend(copied.tensors)
+    graph.control_outputs.extend(copied.operations)
+    for outer, inner in copied.captures:
+        graph.add_capture(outer, inner)
+    graph.structured_outputs = copied.tensors
+    cut = wrap_function.WrappedFunction(graph, wrap_function.VariableHolder())
+    cut._num_positional_args, cut._arg_keywords = len(feeds), [feed.op.name for feed in feeds]
+    names = traced.store.names_by_handle()
+    variables = frozenset(names[id(outer)] for outer, _ in captures if id(outer) in names)
+    return Part(variables, copied.moved, cut, fetches, traced.resources)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cut:
+    """What belongs to a part, in the traced graph or in its own; captures are pairs of outer and inner tensors."""
+
+    tensors: list[tf.Tensor]
+    operations: list[tf.Operation]
+    feeds: list[tf.Tensor]
+    captures: list[tuple[tf.Tensor, tf.Tensor]]
+    needed: set[tf.Operation] = dataclasses.field(default_factory=set)
+    moved: frozenset[str] = frozenset()
+
+
+def _copied(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, held: Mapping[int, ShardedRef]) -> _Cut:
+    """The part, with what it does to variables that are held by rows done where the rows are."""
+    home = next(iter(traced.store.by_rows().values())).stand_in.device if held else None
+    copier = Copier(traced.graph, graph, held, home)
+    feeds = [copier.feed(feed) for feed in cut.feeds]
+    captures = [(outer, copier.feed(inner)) for outer, inner in cut.captures if id(inner) not in held]
+    copier.copy(cut.needed)
+    tensors = [copier.tensor(tensor) for tensor in cut.tensors]
+    operations = [copied for op in cut.operations for copied in copier.operations(op)]
+    moved = frozenset(name for name, _ in copier.moved)
+    traced.store.say_moved(copier.moved)
+    return _Cut(tensors, operations, feeds, [*captures, *copier.captures], moved=moved)
+
+
+def _held(
+    traced: TracedModel,
+    captures: list[tuple[tf.Tensor, tf.Tensor]],
+    feeds: list[tf.Tensor],
+    touched: Mapping[str, tf.Tensor],
+) -> dict[int, ShardedRef]:
+    """The variables of a part that are held by rows, by the id of their handle in the traced graph."""
+    by_handle = {id(variable.handle): variable for variable in traced.store.by_rows().values()}
+    held = {}
+    for outer, inner in captures:
+        variable = by_handle.get(id(outer))
+        if variable is not None:
+            handles = [shard.handle for shard in variable.shards]
+            held[id(inner)] = ShardedRef(variable.name, variable.shape, variable.dtype, handles, variable.rows)
+    for name, numbers in touched.items():
+        variable, handle = traced.store.by_rows()[name], traced.handles()[name]
+        rows = Rows(bounds=(0, variable.rows.count), devices=("",))
+        held[id(handle)] = ShardedRef(name, variable.shape, variable.dtype, [handle], rows, numbers)
+    return held
+
+
+def ancestors(targets: Iterable[tf.Operation], stops: set[tf.Operation], control: bool = True) -> set[tf.Operation]:
+    """The operations that the targets depend on, themselves included, not looking behind the stops.
+
+    Args:
+      targets: where to begin.
+      stops: where to end.
+      control: whether to follow control edges too.
+    """
+    found: set[tf.Operation] = set()
+    waiting = list(targets)
+    while waiting:
+        op = waiting.pop()
+        if op not in found:
+            found.add(op)
+            if op not in stops:
+                waiting.extend(tensor.op for tensor in op.inputs)
+                waiting.extend(op.control_inputs if control else ())
+    return found
+
+
+def _summary(op: tf.Operation) -> Summary:
+    _, _, tensor, tag, metadata = op.inputs
+    return Summary(tf.get_static_value(tag).item().decode(), tensor, tf.get_static_value(metadata).item())
+
+
+def trace(
+    body: Callable[..., tuple[EstimatorSpec, Any]],
+    signature: Sequence[Any],
+    mode: str,
+    store: VariableStore,
+    *,
+    xla: bool = False,
+) -> TracedModel:
+    """Runs a model function's body in a graph of its own.
+
+    Args:
+      body: called with placeholders for the signature; returns the spec and anything else that the caller wants kept.
+      signature: nested `tf.TypeSpec`s of the body's arguments.
+      mode: a value of ModeKeys.
+      store: gives the variables.
+      xla: build loops so that XLA can compile them and their gradients.
+    """
+    made: dict[str, Any] = {}
+    tracker = trackable_resource.ResourceTracker()
+
+    def python_function(*arguments: Any) -> None:
+        graph = tf.compat.v1.get_default_graph()
+        graph._add_control_dependencies = mode == ModeKeys.TRAIN  # loops and branches keep program order inside
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(store.sharing(graph))
+            stack.enter_context(_summaries_recorded(store))
+            stack.enter_context(lookup_tables.made_outside())
+            stack.enter_context(trackable_resource.resource_tracker_scope(tracker))
+            if mode == ModeKeys.TRAIN:
+                stack.enter_context(randomness.by_step(graph, store.global_step))
+            if xla:
+                stack.enter_context(_xla_context())
+            made["spec"], made["context"] = body(*arguments)
+
+    graph = func_graph.func_graph_from_py_func(
+        f"model_fn_{mode}",
+        python_function,
+        None,
+        None,
+        signature=list(signature),
+        add_control_dependencies=False,
+        collections={},
+    )
+    store.settle(graph)
+    captured = {id(inner) for _, inner in graph.captures}
+    feeds = [tensor for tensor in graph.inputs if id(tensor) not in captured]
+    traced = TracedModel(mode, made["spec"], graph, feeds, store, tracker.resources, made["context"])
+    if mode == ModeKeys.TRAIN:
+        _keep_program_order(graph)
+    return traced
+
+
+@contextlib.contextmanager
+def _xla_context() -> Iterator[None]:
+    """Loops traced inside get the sizes that XLA needs for their gradients, as in `tf.function(jit_compile=True)`."""
+    context = control_flow_ops.XLAControlFlowContext()
+    context.Enter()
+    try:
+        yield
+    finally:
+        context.Exit()
+
+
+class _RecordingWriter:
+    """A summary writer that only marks, in the graph, what would be written."""
+
+    def __init__(self, resource: tf.Tensor) -> None:
+        self._resource = resource
+
+
+@contextlib.contextmanager
+def _summaries_recorded(store: VariableStore) -> Iterator[None]:
+    """`tf.summary` and `tf.compat.v1.summary` leave ops in the graph, whose inputs are fetched and written outside."""
+    state = summary_ops_v2._summary_state
+    kept = state.writer, state.step, state.is_recording
+    state.writer = _RecordingWriter(tf.compat.v1.placeholder(tf.resource, [], name="summary_writer"))
+    state.step, state.is_recording = store.global_step, True
+    try:
+        yield
+    finally:
+        state.writer, state.step, state.is_recording = kept
+
+
+def _keep_program_order(graph: tf.Graph) -> None:
+    """Lets ops on one variable run in the order in which the function made them, as in a `tf.function`."""
+    last_write: dict[int, tf.Operation] = {}
+    reads_since: dict[int, list[tf.Operation]] = {}
+    for op in graph.get_operations():
+        read, written = auto_control_deps_utils.get_read_write_resource_inputs(op)
+        before: set[tf.Operation] = set()
+        for handle in map(id, read):
+            before.update([last_write[handle]] if handle in last_write else [])
+            reads_since.setdefault(handle, []).append(op)
+        for handle in map(id, written):
+            before.update([last_write[handle]] if handle in last_write else [])
+            before.update(reads_since.pop(handle, []))
+            last_write[handle] = op
+        before.discard(op)
+        if before:
+            op._add_control_inputs(list(before))
+
+
+def training_operations(traced: TracedModel) -> list[tf.Operation]:
+    """What a step of training runs beside the loss: the train_op, the state of Keras layers and the UPDATE_OPS.
+
+    A variable in the place of the train_op (the `iterations` of a Keras optimizer) hangs on no write: then everything
+    that the function wrote runs, but metrics.
+    """
+    train_op = traced.spec.train_op
+    by_variable = isinstance(train_op, (keras.Variable, tf.Variable))
+    wanted = {Role.STATE} | ({Role.WEIGHT, Role.OPTIMIZER, Role.STEP} if by_variable else set())
+    roles = traced.store.roles
+    kept = [op for op, names in traced.writes.items() if any(roles[name] in wanted for name in names)]
+    kept += [op for op in traced.graph.get_operations() if op.type in ("PrintV2", "Assert")]
+    kept += [_operation(update) for update in traced.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)]
+    return kept if by_variable else [*kept, _operation(train_op)]
+
+
+def _operation(fetch: Any) -> tf.Operation:
+    return fetch if isinstance(fetch, tf.Operation) else fetch.op
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """What evaluation does with `eval_metric_ops`: operations to run a batch, and functions that give the results."""
+
+    updates: list[tf.Operation]
+    results: Mapping[str, Callable[[], Any]]
+
+
+def metrics_of(traced: TracedModel) -> Metrics:
+    """The metrics of an EVAL graph.
+
+    Raises:
+      ValueError: a Keras metric that nothing updates, or a pair whose value is that of one batch.
+    """
+    updates: list[tf.Operation] = []
+    results: dict[str, Callable[[], Any]] = {}
+    keras_names: set[str] = set()
+    names = traced.store.names_by_handle()
+    for name, metric in traced.spec.eval_metric_ops.items():
+        if isinstance(metric, keras.metrics.Metric):
+            own = {names[id(variable.value.handle)] for variable in metric.variables}
+            _check_updated(traced, name, own)
+            keras_names |= own
+            results[name] = metric.result
+        else:
+            value, update = metric
+            updates.append(_operation(update))
+            results[name] = _without_feeds(traced, value, name)
+    updates += [op for op, written in traced.writes.items() if written & keras_names]
+    return Metrics(updates, results)
+
+
+def _check_updated(traced: TracedModel, name: str, variables: set[str]) -> None:
+    if variables and not any(written & variables for written in traced.writes.values()):
+        raise ValueError(
+            f"eval_metric_ops[{name!r}] is a Keras metric that the model function does not update. "
+            "A metric sums up what it was told. Call its update_state(…) in the model function"
+        )
+
+
+def _without_feeds(traced: TracedModel, value: Any, name: str) -> Callable[[], Any]:
+    """The value of a metric, computed from its variables alone."""
+    try:
+        return traced.part(value, feeds=())
+    except ValueError as error:
+        raise ValueError(
+            f"eval_metric_ops[{name!r}] has a value that depends on the features or labels of a batch. "
+            "The value of a pair (value, update op) is computed from variables that the update op writes. "
+            "Use tf.compat.v1.metrics.mean, or a Keras metric"
+        ) from error

@@ -1,0 +1,49 @@
+"""The state file of a directory of checkpoints: TensorFlow's text format, with relative paths."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from google.protobuf import text_format
+from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
+
+from trainer.estimator.saving.retention import Checkpoint
+from trainer.job.errors import TrainingError
+
+STATE_FILE = "checkpoint"
+
+
+def parse(content: bytes, where: str) -> CheckpointState:
+    """The state in a file.
+
+    Raises:
+      TrainingError: it is none; `where` names the file.
+    """
+    try:
+        return text_format.Parse(content.decode("utf-8"), CheckpointState())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise TrainingError(
+            f"{where} is no checkpoint state file: {error}", do="Delete that file, or name a checkpoint by its path"
+        ) from error
+
+
+def listed(state: CheckpointState) -> list[Checkpoint]:
+    """The checkpoints of a state file, oldest first, the one called the latest last; time 0 where it names no time."""
+    paths, times = state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps
+    saved_at: dict[str, float] = dict(zip(paths, itertools.chain(times, itertools.repeat(0.0)), strict=False))
+    newest = state.model_checkpoint_path
+    if newest:
+        saved_at[newest] = saved_at.pop(newest, 0.0)
+    return [Checkpoint(path, time) for path, time in saved_at.items()]
+
+
+def render(checkpoints: Sequence[Checkpoint], kept_until: float) -> bytes:
+    """A state file of checkpoints, oldest first."""
+    state = CheckpointState(
+        model_checkpoint_path=checkpoints[-1].path,
+        all_model_checkpoint_paths=[checkpoint.path for checkpoint in checkpoints],
+        all_model_checkpoint_timestamps=[checkpoint.saved_at for checkpoint in checkpoints],
+        last_preserved_timestamp=kept_until,
+    )
+    return text_format.MessageToString(state).encode()

@@ -1,0 +1,113 @@
+"""Starting a model from another one's values."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.estimator.graph.variables import GLOBAL_STEP, Role, VariableStore
+from trainer.estimator.saving import checkpoints, slices
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmStartSettings:
+    """What to take over from where.
+
+    Attributes:
+      ckpt_to_initialize_from: a checkpoint's path, a directory with checkpoints, or a SavedModel.
+      vars_to_warm_start: a regular expression over names, for trainable variables only (the default takes all of them);
+        or a list of expressions, over all variables; or None for none. Expressions match from a name's beginning.
+      var_name_to_vocab_info: reserved for embeddings whose vocabulary changed; None or empty.
+      var_name_to_prev_var_name: names in the source that differ from the model's.
+
+    Raises:
+      ValueError: no source, a wrong expression, or vocabularies.
+    """
+
+    ckpt_to_initialize_from: str | os.PathLike[str]
+    vars_to_warm_start: str | list[str] | None = ".*"
+    var_name_to_vocab_info: Mapping[str, Any] | None = None
+    var_name_to_prev_var_name: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.ckpt_to_initialize_from:
+            raise ValueError("WarmStartSettings was given no ckpt_to_initialize_from. It takes a path")
+        if self.var_name_to_vocab_info:
+            raise ValueError(
+                f"WarmStartSettings was given var_name_to_vocab_info for {', '.join(self.var_name_to_vocab_info)}. "
+                "Variables are taken over as they are. Leave it out, and those variables out of vars_to_warm_start"
+            )
+        for pattern in self.patterns:
+            _check_pattern(pattern)
+
+    @property
+    def patterns(self) -> list[str]:
+        wanted = self.vars_to_warm_start
+        return [wanted] if isinstance(wanted, str) else list(wanted or ())
+
+
+def _check_pattern(pattern: Any) -> None:
+    try:
+        re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"WarmStartSettings was given vars_to_warm_start with {pattern!r}: {error}. "
+            "It takes regular expressions over names"
+        ) from error
+
+
+def settings_of(source: Any) -> WarmStartSettings | None:
+    """Settings from what `warm_start_from` accepts: settings, a path, or None.
+
+    Raises:
+      ValueError: something else.
+    """
+    if source is None or isinstance(source, WarmStartSettings):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return WarmStartSettings(source)
+    raise ValueError(f"warm_start_from is {source!r}. It takes a path, or WarmStartSettings")
+
+
+def chosen(settings: WarmStartSettings, roles: Mapping[str, Role]) -> list[str]:
+    """The names of the variables to warm-start, never that of the global step.
+
+    Args:
+      settings: say which.
+      roles: of the model's variables by name.
+    """
+    only_trainable = isinstance(settings.vars_to_warm_start, str)
+    among = {Role.WEIGHT} if only_trainable else set(Role) - {Role.METRIC, Role.STEP}
+    return [
+        name
+        for name, role in roles.items()
+        if role in among and name != GLOBAL_STEP and any(re.match(pattern, name) for pattern in settings.patterns)
+    ]
+
+
+def warm_start(store: VariableStore, settings: WarmStartSettings) -> list[str]:
+    """Sets the chosen variables to the source's values; returns their names.
+
+    Raises:
+      ValueError: the source lacks one of them, or has another shape, or a name or an expression is of no variable.
+    """
+    reader = checkpoints.read(os.fspath(settings.ckpt_to_initialize_from))
+    names = chosen(settings, store.roles)
+    if not names and settings.patterns:
+        raise ValueError(
+            f"vars_to_warm_start={settings.vars_to_warm_start!r} matches no variable of the model. "
+            f"It takes regular expressions over names, and the model has {', '.join(store.roles)}"
+        )
+    renamed = settings.var_name_to_prev_var_name or {}
+    wholes = {slices.full_name(name, store.by_name[name]) for name in names}
+    unused = sorted(set(renamed) - set(names) - wholes)
+    if unused:
+        raise ValueError(
+            f"var_name_to_prev_var_name has {', '.join(unused)}. "
+            f"It takes names of the variables that are warm-started: {', '.join(names)}"
+        )
+    checkpoints.restore({name: store.by_name[name] for name in names}, reader, renamed)
+    return names

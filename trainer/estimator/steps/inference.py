@@ -1,0 +1,180 @@
+"""Evaluation and prediction: a traced model over batches, once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
+from trainer.estimator.graph.tracing import Part, TracedModel, metrics_of
+from trainer.job.errors import DataError
+
+_CALL_STEPS = 100
+
+
+class EmptyDataError(DataError, ValueError):
+    """An input function gave no batch at all."""
+
+
+class Evaluation:
+    """Runs an EVAL graph over batches and reads its metrics.
+
+    Raises:
+      ValueError: a metric is called `loss` or `global_step`.
+    """
+
+    def __init__(self, traced: TracedModel) -> None:
+        taken = {"loss", "global_step"} & set(traced.spec.eval_metric_ops)
+        if taken:
+            raise ValueError(
+                f"eval_metric_ops has a metric called {' and '.join(sorted(taken))}. "
+                "Those names are the Estimator's own. Rename it"
+            )
+        self.traced = traced
+        self._metrics = metrics_of(traced)
+        self._part = traced.part(traced.spec.loss, self._metrics.updates)
+        self._results = tf.function(self._values, autograph=False).get_concrete_function()
+        self._run: Any = None
+        values = [part.variables for part in self._metrics.results.values() if isinstance(part, Part)]
+        self.variables = set(self._part.variables.union(*values)) & set(traced.store.saved())
+
+    def _values(self) -> dict[str, Any]:
+        return {name: result() for name, result in self._metrics.results.items()}
+
+    def _loop(self, iterator: Any, count: tf.Tensor) -> Any:
+        def one(optional: Any) -> tf.Tensor:
+            batch = tf.nest.flatten(optional.get_value(), expand_composites=True)
+            return tf.cast(self._part(*batch), tf.float64)
+
+        def body(index: tf.Tensor, _: tf.Tensor, total: tf.Tensor) -> Any:
+            optional = iterator.get_next_as_optional()
+            more = optional.has_value()
+            loss = tf.cond(more, lambda: one(optional), lambda: tf.constant(0.0, tf.float64))
+            return index + tf.cast(more, tf.int64), more, total + loss
+
+        start = [tf.constant(0, tf.int64), True, tf.constant(0.0, tf.float64)]
+        return tf.while_loop(lambda i, more, _: more & (i < count), body, start, parallel_iterations=1)
+
+    def run(self, dataset: tf.data.Dataset, steps: int | None, hooks: Sequence[TrainingHook]) -> dict[str, Any]:
+        """Metrics over the batches, with `loss`, the mean of their losses, and `global_step`.
+
+        Args:
+          dataset: yields batches.
+          steps: how many batches at most; None for all.
+          hooks: around the device calls.
+
+        Raises:
+          EmptyDataError: there was no batch.
+        """
+        self.traced.store.reset_metrics()
+        iterator = iter(dataset)
+        if self._run is None:
+            loop = tf.function(self._loop, autograph=False)
+            self._run = loop.get_concrete_function(iterator, tf.TensorSpec([], tf.int64))
+        count, total = self._batches(iterator, steps, [*hooks, *self.traced.spec.evaluation_hooks])
+        if not count:
+            raise EmptyDataError(
+                "The input function of the evaluation gave no batch", do="Check its paths and its batch size"
+            )
+        results = {name: value.numpy() for name, value in self._results().items()}
+        results["loss"] = np.float32(total / count)
+        ordered = {name: results[name] for name in sorted(results)}
+        return {**ordered, "global_step": np.int64(self.traced.store.global_step.numpy())}
+
+    def _batches(self, iterator: Any, steps: int | None, hooks: Sequence[TrainingHook]) -> tuple[int, float]:
+        for hook in hooks:
+            hook.begin()
+        call_steps = 1 if any(hook.every_n_steps for hook in hooks) else _CALL_STEPS
+        context, count, total = RunContext(0), 0, 0.0
+        more = True
+        while more and count != steps and not context.stop_reason:
+            context = RunContext(count)
+            for hook in hooks:
+                hook.before_run(context)
+            wanted = call_steps if steps is None else min(call_steps, steps - count)
+            made, more_, loss = self._run(iterator, tf.constant(wanted, tf.int64))
+            more, count, total = bool(more_), count + int(made), total + float(loss)
+            for hook in hooks:
+                hook.after_run(context, RunValues(count, np.array([loss], np.float32), {}, 0.0))
+        for hook in hooks:
+            hook.end(context)
+        return count, total
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """Runs a PREDICT graph over batches.
+
+    Attributes:
+      keys: the predictions wanted; None when the predictions are one tensor.
+      part: gives them for a batch.
+      hooks: of the model function.
+    """
+
+    keys: Sequence[str] | None
+    part: Part
+    hooks: Sequence[TrainingHook]
+
+    def batches(self, dataset: tf.data.Dataset, hooks: Sequence[TrainingHook]) -> Iterator[Any]:
+        """Predictions of each batch: arrays [batch, …], by key."""
+        every = [*hooks, *self.hooks]
+        context = RunContext(0)
+        for hook in every:
+            hook.begin()
+        for index, features in enumerate(dataset):
+            context = RunContext(index)
+            for hook in every:
+                hook.before_run(context)
+            predicted = self.part(*tf.nest.flatten(features, expand_composites=True))
+            yield tf.nest.map_structure(lambda tensor: tensor.numpy(), predicted)
+            for hook in every:
+                hook.after_run(context, RunValues(index + 1, np.zeros([0], np.float32), {}, 0.0))
+            if context.stop_reason:
+                break
+        for hook in every:
+            hook.end(context)
+
+
+def prediction(traced: TracedModel, predict_keys: Sequence[str] | str | None) -> Prediction:
+    """The wanted predictions of a PREDICT graph.
+
+    Raises:
+      ValueError: none of the keys is there, or keys for predictions that are one tensor.
+    """
+    predictions = traced.spec.predictions
+    if not isinstance(predictions, Mapping):
+        if predict_keys:
+            raise ValueError(
+                f"predict_keys is {predict_keys!r}, but the predictions are one tensor. Leave predict_keys out"
+            )
+        return Prediction(None, traced.part(predictions), traced.spec.prediction_hooks)
+    wanted = [predict_keys] if isinstance(predict_keys, str) else predict_keys
+    chosen = {key: tensor for key, tensor in predictions.items() if not wanted or key in wanted}
+    if not chosen:
+        raise ValueError(
+            f"predict_keys is {predict_keys!r}; the model predicts {', '.join(predictions)}. Name one of those"
+        )
+    return Prediction(list(chosen), traced.part(chosen), traced.spec.prediction_hooks)
+
+
+def single_examples(batch: Any) -> Iterator[Any]:
+    """The examples of a batch of predictions, one by one.
+
+    Raises:
+      ValueError: the predictions have different batch lengths.
+    """
+    if not isinstance(batch, Mapping):
+        yield from batch
+        return
+    lengths = {key: len(value) if np.ndim(value) else None for key, value in batch.items()}
+    if len(set(lengths.values())) != 1 or None in lengths.values():
+        raise ValueError(
+            f"The predictions have batch lengths {lengths}. Single examples need the same length everywhere. "
+            "Pass yield_single_examples=False to get whole batches"
+        )
+    for index in range(next(iter(lengths.values())) or 0):
+        yield {key: value[index] for key, value in batch.items()}
