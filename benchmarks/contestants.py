@@ -84,13 +84,13 @@ def trainer_inputs(job: Job) -> float:
     from trainer.job.config import DataConfig
 
     data = DataConfig(train_data_paths=(job.csv,), eval_data_paths=(job.csv,), train_batch_size=job.batch_size)
-    inputs.describe(data)
+    source = inputs.describe(data)
 
     def model_fn(features: dict[str, tf.Tensor], labels: tf.Tensor, mode: str, params: dict[str, Any]) -> Any:
         rows = {sines.FEATURE: features["values"][..., 0]}
         return course_lstm(rows, labels[..., 0], mode, params)
 
-    return estimator(job, lambda: inputs.train_input_fn(data), model_fn)
+    return estimator(job, lambda: inputs.train_input_fn(source, data), model_fn)
 
 
 def keras_fit(job: Job) -> float:

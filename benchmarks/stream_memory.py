@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from trainer import inputs  # noqa: E402
 from trainer.formats import sines  # noqa: E402
+from trainer.formats.source import Source
 from trainer.job.config import DataConfig  # noqa: E402
 
 SEQUENCE_LENGTH = 50
@@ -50,10 +51,10 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
-def stream(data: DataConfig, row_bytes: float, seconds: float) -> Iterator[tuple[float, float, float]]:
+def stream(source: Source, data: DataConfig, row_bytes: float, seconds: float) -> Iterator[tuple[float, float, float]]:
     """(gigabytes read, resident MiB, rows a second) at the start and after each further gigabyte, for one epoch."""
     begin, rows, told = time.perf_counter(), 0, 0
-    for features, _ in inputs.train_input_fn(data, memory_limit=STREAM_ABOVE):
+    for features, _ in inputs.train_input_fn(source, data):
         rows += len(features["values"])
         if rows * row_bytes >= told * 1e9:
             yield rows * row_bytes / 1e9, resident_mib(), rows / (time.perf_counter() - begin)
@@ -79,8 +80,8 @@ def main() -> None:
             num_epochs=1,
         )
         print(f"{size / 1e9:.2f} GB, {rows:,} rows")
-        inputs.describe(data, memory_limit=STREAM_ABOVE)
-        for gigabytes, mebibytes, speed in stream(data, size / rows, arguments.seconds):
+        source = inputs.describe(data, memory_limit=STREAM_ABOVE)
+        for gigabytes, mebibytes, speed in stream(source, data, size / rows, arguments.seconds):
             print(f"{gigabytes:6.2f} GB read  {mebibytes:8.0f} MiB resident  {speed:10,.0f} rows/s", flush=True)
         print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 

@@ -15,22 +15,25 @@ needs_shared_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared d
 
 def test_without_data_the_course_s_waves_are_written_and_trained_on(tmp_path: Path) -> None:
     data = DataConfig(train_batch_size=20)
-    schema = inputs.describe(data, str(tmp_path / "data"))
+    source = inputs.describe(data, str(tmp_path / "data"))
+    schema = source.schema
     assert (schema.steps, schema.horizon, schema.standardized) == (9, 1, False)
     written = np.loadtxt(tmp_path / "data" / "valid.csv", delimiter=",", dtype=np.float32)
-    ((features, labels),) = inputs.eval_input_fn(data).as_numpy_iterator()
+    ((features, labels),) = inputs.eval_input_fn(source, data).as_numpy_iterator()
     np.testing.assert_array_equal(np.concatenate([features["values"], labels], axis=1)[:, :, 0], written)
-    assert inputs.train_input_fn(data).element_spec[0]["values"].shape == (20, 9, 1)
-    assert inputs.test_input_fn(data) is None
-    assert inputs.baselines(data)["rmse_least_squares"] < 1e-8
+    assert inputs.train_input_fn(source, data).element_spec[0]["values"].shape == (20, 9, 1)
+    assert inputs.test_input_fn(source, data) is None
+    assert inputs.baselines(source)["rmse_least_squares"] < 1e-8
 
 
 def test_the_same_files_named_by_flags_are_the_same_data(tmp_path: Path) -> None:
     generated = DataConfig()
-    inputs.describe(generated, str(tmp_path))
+    sines = inputs.describe(generated, str(tmp_path))
     named = DataConfig(train_data_paths=(f"{tmp_path}/train.csv",), eval_data_paths=(f"{tmp_path}/valid.csv",))
-    assert inputs.describe(named) == inputs.describe(generated)
-    first, second = (next(inputs.train_input_fn(data).as_numpy_iterator()) for data in (generated, named))
+    files = inputs.describe(named)
+    assert files.schema == sines.schema
+    first = next(inputs.train_input_fn(sines, generated).as_numpy_iterator())
+    second = next(inputs.train_input_fn(files, named).as_numpy_iterator())
     np.testing.assert_array_equal(first[0]["values"], second[0]["values"])
 
 
@@ -38,8 +41,7 @@ def test_a_series_split_in_three_has_a_test_part(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("date,a\n" + "".join(f"2020-01-01,{n}\n" for n in range(100)))
     data = DataConfig(train_data_paths=(str(path),), lookback=5, eval_batch_size=7)
-    inputs.describe(data)
-    test = inputs.test_input_fn(data)
+    test = inputs.test_input_fn(inputs.describe(data), data)
     assert test is not None
     assert [int(label) for _, labels in test.as_numpy_iterator() for label in labels[:, 0, 0]] == list(range(80, 100))
 
@@ -48,8 +50,7 @@ def test_a_fault_in_a_stream_is_located(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("1.0000000000,2.0000000000\n" * 50_000 + "1,x\n")
     data = DataConfig(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=2)
-    inputs.describe(data, memory_limit=1)
-    fault = inputs.locate_fault(data, "", memory_limit=1)
+    fault = inputs.locate_fault(inputs.describe(data, memory_limit=1), "")
     assert isinstance(fault, DataError)
     assert "a.csv:50001, column 2: 'x' where a number belongs" in str(fault)
 
@@ -58,7 +59,7 @@ def test_a_served_model_is_asked_by_values_or_by_rows() -> None:
     import tensorflow as tf
 
     with tf.Graph().as_default():
-        receiver = inputs.serving_input_receiver_fn(DataConfig())
+        receiver = inputs.serving_input_receiver_fn(inputs.describe(DataConfig()))
     assert receiver.features["values"].shape.as_list() == [None, 9, 1]
     assert list(receiver.receiver_tensors) == ["values"]
     assert receiver.receiver_tensors_alternatives is not None
@@ -82,8 +83,9 @@ def test_real_series_are_read_by_flags_alone(
 ) -> None:
     paths = tuple(str(SHARED / path) for path in settings["train_data_paths"])
     data = DataConfig(**{**settings, "train_data_paths": paths})  # type: ignore[arg-type]
-    assert inputs.describe(data).standardized
-    test = inputs.test_input_fn(data)
+    source = inputs.describe(data)
+    assert source.schema.standardized
+    test = inputs.test_input_fn(source, data)
     assert test is not None
     labels = [labels for _, labels in test.as_numpy_iterator()]
     assert sum(map(len, labels)) == windows

@@ -23,7 +23,7 @@ ALLOWED = {
     "launch": {"launch", "job", "storage", "model"},  # of the model its Params: which flags there are
     "inputs": {"formats", "estimator", "job"},
     "model": {"networks", "estimator", "job"},
-    "process": {"inputs", "model", "estimator", "storage", "job"},
+    "process": {"inputs", "model", "estimator", "formats", "storage", "job"},
     "task": {"formats", "process", "inputs", "model", "estimator", "storage", "job"},
     "warm": {"process", "networks", "job"},  # what the task will import when it is known which trial it is
 }

@@ -27,6 +27,7 @@ def test_the_model_function_trains_as_it_is_written(tmp_path: pathlib.Path) -> N
     names = {"tf": tf, "EstimatorSpec": EstimatorSpec, "ModeKeys": ModeKeys}
     exec(code, names)
     data = DataConfig(seed=1)
+    source = inputs.describe(data)
     estimator = Estimator(
         names["model_fn"],
         model_dir=str(tmp_path),
@@ -35,11 +36,11 @@ def test_the_model_function_trains_as_it_is_written(tmp_path: pathlib.Path) -> N
     )
     losses = []
     for _ in range(2):
-        estimator.train(lambda: inputs.train_input_fn(data), steps=200)
-        losses.append(estimator.evaluate(lambda: inputs.eval_input_fn(data))["loss"])
+        estimator.train(lambda: inputs.train_input_fn(source, data), steps=200)
+        losses.append(estimator.evaluate(lambda: inputs.eval_input_fn(source, data))["loss"])
     assert losses[1] < losses[0]
     assert estimator.get_variable_value("weights").shape == (9, 1)
-    forecast = next(estimator.predict(lambda: inputs.eval_input_fn(data)))["forecast"]
+    forecast = next(estimator.predict(lambda: inputs.eval_input_fn(source, data)))["forecast"]
     assert forecast.shape == (1,)
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from trainer.formats import baselines as simple_forecasts
 from trainer.formats import pipelines, reading, serving, sines
 from trainer.formats.reading import MEMORY_LIMIT
+from trainer.formats.source import Source
 from trainer.job.config import DataConfig
 from trainer.job.errors import JobError
-from trainer.job.schema import Schema
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from trainer.estimator.contract.export import ServingInputReceiver
 
 
-def describe(data: DataConfig, generated_dir: str | None = None, *, memory_limit: int = MEMORY_LIMIT) -> Schema:
-    """Reads and checks the data, without TensorFlow; what was read is kept for the functions below.
+def describe(data: DataConfig, generated_dir: str | None = None, *, memory_limit: int = MEMORY_LIMIT) -> Source:
+    """Reads and checks the data, without TensorFlow; the functions below are given what it returns.
 
     Args:
+      data: which files, and how they are to be read.
       generated_dir: where the course's sine waves are written as CSV when `data` names no files; None writes nothing.
       memory_limit: bytes of text up to which a part of the data is held in memory, and streamed above.
 
@@ -32,44 +33,42 @@ def describe(data: DataConfig, generated_dir: str | None = None, *, memory_limit
       UsageError: settings that contradict each other.
       DataError: the first fault in the data, with file and line.
     """
-    schema = reading.read(data, memory_limit).schema
+    source = reading.read(data, memory_limit)
     if generated_dir and not data.train_data_paths:
         sines.generate(generated_dir, data.sequence_length)
-    return schema
+    return source
 
 
 def train_input_fn(
-    data: DataConfig, input_context: tf.distribute.InputContext | None = None, *, memory_limit: int = MEMORY_LIMIT
+    source: Source, data: DataConfig, input_context: tf.distribute.InputContext | None = None
 ) -> tf.data.Dataset:
     """Shuffled full batches of `train_batch_size`, for ever or for `num_epochs`; the same ones after a restart."""
-    return pipelines.training(reading.read(data, memory_limit).train, data, input_context)
+    return pipelines.training(source.train, data, input_context)
 
 
-def eval_input_fn(data: DataConfig, *, memory_limit: int = MEMORY_LIMIT) -> tf.data.Dataset:
+def eval_input_fn(source: Source, data: DataConfig) -> tf.data.Dataset:
     """The evaluation part once, in order; the validation part of a series that is split."""
-    return pipelines.evaluation(reading.read(data, memory_limit).evaluation, data.eval_batch_size)
+    return pipelines.evaluation(source.evaluation, data.eval_batch_size)
 
 
-def test_input_fn(data: DataConfig, *, memory_limit: int = MEMORY_LIMIT) -> tf.data.Dataset | None:
+def test_input_fn(source: Source, data: DataConfig) -> tf.data.Dataset | None:
     """The test part once, in order; None when the data have none (only a series split in three has one)."""
-    test = reading.read(data, memory_limit).test
-    return None if test is None else pipelines.evaluation(test, data.eval_batch_size)
+    return None if source.test is None else pipelines.evaluation(source.test, data.eval_batch_size)
 
 
-def serving_input_receiver_fn(data: DataConfig, *, memory_limit: int = MEMORY_LIMIT) -> ServingInputReceiver:
+def serving_input_receiver_fn(source: Source) -> ServingInputReceiver:
     """The dense `values`, or upstream of them CSV rows (serialized examples for TFRecord data)."""
     from trainer.estimator.contract.export import ServingInputReceiver
 
-    source = reading.read(data, memory_limit)
     features, alternatives = serving.receiver(source.schema, source.format)
     return ServingInputReceiver(features, features, alternatives)
 
 
-def baselines(data: DataConfig, *, memory_limit: int = MEMORY_LIMIT) -> dict[str, float]:
+def baselines(source: Source) -> dict[str, float]:
     """Root mean squared errors of simple forecasts on the evaluation part: same as last, mean, least squares."""
-    return simple_forecasts.score(reading.read(data, memory_limit))
+    return simple_forecasts.score(source)
 
 
-def locate_fault(data: DataConfig, said: str, *, memory_limit: int = MEMORY_LIMIT) -> JobError | None:
-    """The fault in streamed data behind an InvalidArgumentError that `said` something in training; None without one."""
-    return reading.locate_fault(data, said, memory_limit)
+def locate_fault(source: Source, message: str) -> JobError | None:
+    """The fault in streamed data behind an InvalidArgumentError of training with this message; None without one."""
+    return reading.locate_fault(source, message)

@@ -40,12 +40,12 @@ from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import directories, saved_model, tuner
 from trainer.estimator.steps.loop import StopReason
 from trainer.estimator.steps.progress import Progress
+from trainer.formats.source import Source
 from trainer.job import flags, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, ExporterKind, RunSettings
 from trainer.job.errors import TrainingError
 from trainer.job.layout import Layout
-from trainer.job.schema import Schema
 from trainer.job.signals import SAVED_EXIT_CODE, StopRequest
 from trainer.model import Params
 
@@ -62,16 +62,16 @@ class JobProcess:
       settings: holds RunSettings, DataConfig and Params.
       member: the process's place in its cluster.
       files: where everything goes; its root exists.
-      schema: of the data.
+      source: the data, read and checked.
       environ: of the process.
     """
 
     def __init__(
-        self, settings: flags.Settings, member: Cluster, files: Layout, schema: Schema, environ: Mapping[str, str]
+        self, settings: flags.Settings, member: Cluster, files: Layout, source: Source, environ: Mapping[str, str]
     ) -> None:
         self._run, self._data, self._params = settings[RunSettings], settings[DataConfig], settings[Params]
         self._member = member
-        self._files, self._schema, self._started = files, schema, time.monotonic()
+        self._files, self._source, self._started = files, source, time.monotonic()
         self._tuner = tuner.from_environment(environ, tag=self._run.hyperparameter_metric_tag, trial=member.trial)
         self._progress = Progress(self._run.max_steps(self._data.num_epochs))
 
@@ -88,8 +88,8 @@ class JobProcess:
         """
         member = self._member
         scores = member.is_chief or member.is_evaluator
-        baselines = _beside(lambda: inputs.baselines(self._data) if scores else {})
-        params = dataclasses.replace(self._params, schema=self._schema)
+        baselines = _beside(lambda: inputs.baselines(self._source) if scores else {})
+        params = dataclasses.replace(self._params, schema=self._source.schema)
         estimator = model.make_estimator(params, self._files.root, self._run_config())
 
         def asked(reason: str) -> None:
@@ -138,7 +138,7 @@ class JobProcess:
             _log.info("%s", report.evaluation_line(metrics, baselines.result()))
 
         train_spec = TrainSpec(
-            lambda input_context: inputs.train_input_fn(self._data, input_context),
+            lambda input_context: inputs.train_input_fn(self._source, self._data, input_context),
             max_steps=self._run.max_steps(self._data.num_epochs),
             hooks=[self._progress] if self._member.is_chief else [],
         )
@@ -148,7 +148,7 @@ class JobProcess:
             with self._progress.shown() if self._member.is_chief else contextlib.nullcontext():
                 metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         except tf.errors.InvalidArgumentError as error:
-            fault = inputs.locate_fault(self._data, str(error))
+            fault = inputs.locate_fault(self._source, str(error))
             raise (error if fault is None else fault) from error
         return metrics
 
@@ -157,7 +157,7 @@ class JobProcess:
         checkpoint = estimator.latest_checkpoint()
         if checkpoint is None:
             raise TrainingError("Training made no step", "Data that hold a whole batch", "Lower --train_batch_size")
-        metrics = estimator.evaluate(lambda: inputs.eval_input_fn(self._data), steps=self._run.eval_steps)
+        metrics = estimator.evaluate(lambda: inputs.eval_input_fn(self._source, self._data), steps=self._run.eval_steps)
         if estimator.config.has_evaluator:  # it reports and exports, even if it is late
             return metrics
         self._tuner(metrics, checkpoint)
@@ -185,7 +185,7 @@ class JobProcess:
 
     def _eval_spec(self) -> EvalSpec:
         return EvalSpec(
-            lambda: inputs.eval_input_fn(self._data),
+            lambda: inputs.eval_input_fn(self._source, self._data),
             steps=self._run.eval_steps,
             exporters=[self._exporter(kind) for kind in self._run.exporter],
             start_delay_secs=self._run.eval_delay_secs,
@@ -194,7 +194,7 @@ class JobProcess:
 
     def _exporter(self, kind: ExporterKind) -> Exporter:
         def receiver_fn() -> ServingInputReceiver:
-            return inputs.serving_input_receiver_fn(self._data)
+            return inputs.serving_input_receiver_fn(self._source)
 
         match kind:
             case ExporterKind.LATEST:
@@ -224,14 +224,14 @@ class JobProcess:
         )
         directories.write(self._files.summary, records.text(summary.record()).encode())
         directories.remove(self._files.failure)
-        shape = (1, self._schema.steps, len(self._schema.columns))
+        shape = (1, self._source.schema.steps, len(self._source.schema.columns))
         print(report.table(summary, self._files.root, serving_shape=shape, again=self._again(summary.global_step)))
 
     def _test_metrics(self, estimator: Estimator) -> dict[str, Any] | None:
         """Metrics of the last checkpoint on the test part; None without one."""
-        if inputs.test_input_fn(self._data) is None:
+        if self._source.test is None:
             return None
-        return estimator.evaluate(lambda: inputs.test_input_fn(self._data), name="test")
+        return estimator.evaluate(lambda: inputs.test_input_fn(self._source, self._data), name="test")
 
     def _again(self, step: int) -> str:
         """The command that trains as long again."""

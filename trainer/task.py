@@ -49,11 +49,11 @@ def _supervised(settings: flags.Settings, member: Cluster, files: Layout) -> int
                 return _serve(member, files, stop)
             from trainer import inputs
 
-            schema = inputs.describe(settings[DataConfig], files.generated_data)  # before TensorFlow takes its seconds
+            source = inputs.describe(settings[DataConfig], files.generated_data)  # before TensorFlow takes its seconds
             with logs.without_import_chatter():
                 from trainer.process import JobProcess
 
-            job = JobProcess(settings, member, files, schema, os.environ)
+            job = JobProcess(settings, member, files, source, os.environ)
             return job.run(stop)
     except Exception as error:
         return _failed(error, member.task_type, job.global_step if job else None, files)

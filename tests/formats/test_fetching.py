@@ -134,13 +134,14 @@ download_cache.close_all()
 
 def test_a_file_that_changes_while_it_is_read_is_named(folder: str) -> None:
     data = config(folder)
-    pipeline = training(data)
-    for copy in Path(reading.read(data, 1).train.paths[0].local()).parent.iterdir():  # type: ignore
+    source = reading.read(data, 1)
+    pipeline = pipelines.training(source.train, data)
+    for copy in Path(source.train.paths[0].local()).parent.iterdir():  # type: ignore
         copy.unlink()
     storage.write(f"{folder}/part-7", b"0,0,0\n")
     with pytest.raises(tf.errors.InvalidArgumentError, match="part-7 was written again or deleted") as raised:
         firsts(pipeline)
-    fault = locate_fault(data, str(raised.value), 1)
+    fault = locate_fault(source, str(raised.value))
     assert isinstance(fault, DataError)
     assert str(fault).startswith(f"{folder}/part-7 was written again or deleted since this job listed it (generation")
     assert str(fault).endswith("write new data under new names.")

@@ -70,11 +70,6 @@ def test_data_that_do_not_fit_the_settings_end_with_exit_code_2(
     assert caught.value.exit_code == 2
 
 
-def test_equal_settings_are_read_once(tmp_path: Path) -> None:
-    path = written(tmp_path / "data", ROWS)
-    assert reading.read(config(path)) is reading.read(config(path))
-
-
 def test_without_paths_the_course_s_waves_are_the_data() -> None:
     source = reading.read(DataConfig(sequence_length=12, horizon=2))
     assert (source.schema.steps, source.schema.horizon) == (10, 2)
@@ -88,9 +83,9 @@ def test_the_place_of_a_fault_in_a_stream_is_found(tmp_path: Path) -> None:
     far = "1.0000000000,2.0000000000,3.0000000000\n" * 40_000
     bad = written(tmp_path / "bad.csv", far + "1,nan,3\n")
     data = config(good, train_data_paths=(good, bad))
-    assert "bad.csv:40001, column 2: 'nan'" in str(reading.locate_fault(data, "", memory_limit=1))
-    assert reading.locate_fault(config(good), "", memory_limit=1) is None
-    assert reading.locate_fault(config(good), "") is None
+    assert "bad.csv:40001, column 2: 'nan'" in str(reading.locate_fault(reading.read(data, memory_limit=1), ""))
+    assert reading.locate_fault(reading.read(config(good), memory_limit=1), "") is None
+    assert reading.locate_fault(reading.read(config(good)), "") is None
 
 
 def test_reading_does_not_import_tensorflow(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
-"""From settings to data: finds the files, sees which format they are in, and reads them once a process."""
+"""From settings to data: finds the files, sees which format they are in, and reads them."""
 
 from __future__ import annotations
-
-import functools
 
 from trainer.formats import examples, fetching, files, sequences, series, sines
 from trainer.formats.dialect import Head, Kind, read_head
@@ -17,9 +15,12 @@ MEMORY_LIMIT = 1 << 30
 """Bytes of text or records, uncompressed, up to which a part of the data is held in memory."""
 
 
-@functools.lru_cache(maxsize=2)
 def read(data: DataConfig, memory_limit: int = MEMORY_LIMIT) -> Source:
-    """The data of a job, read and checked; asked again with equal settings, the same object.
+    """The data of a job, read and checked.
+
+    Args:
+      data: which files, and how they are to be read.
+      memory_limit: bytes, uncompressed, up to which a part of the data is held in memory.
 
     Raises:
       UsageError: settings that contradict each other or the data.
@@ -30,13 +31,14 @@ def read(data: DataConfig, memory_limit: int = MEMORY_LIMIT) -> Source:
     return source
 
 
-def locate_fault(data: DataConfig, said: str, memory_limit: int = MEMORY_LIMIT) -> JobError | None:
+def locate_fault(source: Source, message: str) -> JobError | None:
     """What is behind a `tf.errors.InvalidArgumentError` of the input pipeline, which knows neither file nor line.
 
     Every streamed file is read to its end to name the first fault; what is in memory was checked when it was read.
 
     Args:
-      said: the text of that error.
+      source: what the pipeline reads.
+      message: the text of that error.
 
     Returns:
       A DataError, or why a file of a bucket could not be fetched; None when the data are not to blame.
@@ -44,10 +46,9 @@ def locate_fault(data: DataConfig, said: str, memory_limit: int = MEMORY_LIMIT) 
     Raises:
       JobError: a bucket that cannot be read now.
     """
-    if failure := fetching.failure(said):
+    if failure := fetching.failure(message):
         return failure
     try:
-        source = read(data, memory_limit)
         for part in (source.train, source.evaluation):
             if isinstance(part, Stream):
                 for _ in part.blocks(4096):
