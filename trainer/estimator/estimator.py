@@ -222,7 +222,7 @@ class Estimator:
         position = latest if self._resumes_position else None
         steps = strategy.steps(dataset_fn, trace_into, config, position, stop_at)
         self._set_variables(store, latest, set(store.saved()))
-        strategy.share(store)
+        strategy.broadcast(store)
         if not config.is_chief:
             return TrainingLoop(steps, stop_at, _NO_CADENCE, None, None, hooks, (), self._stop)
         saver, events = self._saver(continued=position), Events(self._directory.local)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator.distribution.device_batches import Rounds, rows_of
+from trainer.estimator.distribution.device_batches import DeviceBatches, rows_of
 from trainer.estimator.steps.batches import Stack, StackedBatches
 from trainer.job.errors import TrainingError
 
@@ -47,48 +47,48 @@ def batches(*sizes: int) -> StackedBatches:
     return StackedBatches(rows(), 6)
 
 
-def taken(rounds: Rounds) -> list[list[int]]:
+def taken(device_batches: DeviceBatches) -> list[list[int]]:
     """The rows of all steps, one step at a time."""
     found = []
-    while (ahead := rounds.peek()) is not None:
+    while (ahead := device_batches.peek()) is not None:
         found.append(ahead[1][0].tolist())
-        rounds.take(ahead[1][:1])
+        device_batches.take(ahead[1][:1])
     return found
 
 
 def test_rounds_go_on_over_smaller_batches_and_stacks() -> None:
-    assert taken(Rounds(batches(4, 2, 4, 4, 4, 4, 4, 2, 4), 2)) == [[0, 2], [3, 4], [0, 2]]
+    assert taken(DeviceBatches(batches(4, 2, 4, 4, 4, 4, 4, 2, 4), 2)) == [[0, 2], [3, 4], [0, 2]]
 
 
 def test_what_makes_no_round_is_left_out_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "trainer"):
-        assert taken(Rounds(batches(4, 4, 4), 2)) == [[0, 1]]
+        assert taken(DeviceBatches(batches(4, 4, 4), 2)) == [[0, 1]]
     assert caplog.messages == [
-        "Devices train in step on batches of one size: 1 smaller ones, or too few for a round, are left out."
+        "Devices train in step on batches of one size: 1 smaller ones, or too few for a step, are left out."
     ]
 
 
 def test_data_without_a_batch_have_no_round() -> None:
-    rounds = Rounds(batches(), 2)
-    assert (rounds.peek(), rounds.widths) == (None, None)
+    device_batches = DeviceBatches(batches(), 2)
+    assert (device_batches.peek(), device_batches.batch_sizes) == (None, None)
 
 
 def test_another_size_that_the_data_keep_to_is_followed() -> None:
-    rounds = Rounds(batches(4, 4, 4, 4, 4, 4, 2, 2, 2, 2), 2)
-    assert len(taken(rounds)) == 5
-    assert rounds.widths == [2]
+    device_batches = DeviceBatches(batches(4, 4, 4, 4, 4, 4, 2, 2, 2, 2), 2)
+    assert len(taken(device_batches)) == 5
+    assert device_batches.batch_sizes == [2]
 
 
 def test_a_smaller_last_batch_alone_in_its_stack_is_not_followed() -> None:
-    rounds = Rounds(batches(4, 4, 4, 4, 4, 4, 2), 1)
-    assert len(taken(rounds)) == 6
-    assert rounds.widths == [4]
+    device_batches = DeviceBatches(batches(4, 4, 4, 4, 4, 4, 2), 1)
+    assert len(taken(device_batches)) == 6
+    assert device_batches.batch_sizes == [4]
 
 
 def test_batches_that_never_fill_a_round_are_an_error() -> None:
     for_ever = tf.data.Dataset.from_tensor_slices(tf.constant([4, 2])).map(lambda size: tf.ones([size, 1])).repeat()
     with pytest.raises(TrainingError) as raised:
-        Rounds(StackedBatches(for_ever, 2), 2)
+        DeviceBatches(StackedBatches(for_ever, 2), 2)
     assert str(raised.value) == (
         "200 batches in a row make no step for 2 devices. "
         "Devices in step each take a batch of 4 examples, as the first ones had. "

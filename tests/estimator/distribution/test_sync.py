@@ -90,7 +90,7 @@ def test_batches_that_do_not_fill_a_round_are_left_out(found: dict[str, Any]) ->
     assert (found["smaller batches"]["step"], found["smaller batches"]["reason"]) == (30, "max_steps")
     odd = found["an odd number of batches"]
     assert (odd["step"], odd["reason"]) == (2, "data_end")
-    assert "2 smaller ones, or too few for a round, are left out." in found["log"]
+    assert "2 smaller ones, or too few for a step, are left out." in found["log"]
 
 
 def test_summaries_are_those_of_the_first_device(found: dict[str, Any]) -> None:

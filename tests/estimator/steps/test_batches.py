@@ -157,7 +157,7 @@ def test_the_width_of_whole_batches_outlives_a_restart(tmp_path: Path) -> None:
     second.restore(path)
     stack = second.peek()
     assert stack is not None
-    assert (stack.widths, second.widths) == ([2, 2], [4, 4])
+    assert (stack.batch_sizes, second.batch_sizes) == ([2, 2], [4, 4])
 
 
 def test_whole_batches_end_where_a_smaller_one_comes() -> None:

@@ -72,13 +72,13 @@ def own_devices(process: str = "") -> list[str]:
     return []
 
 
-class Member:
-    """A device that sums with the other members of its group, inside graphs.
+class Participant:
+    """A device that sums with the other participants of its group, inside graphs.
 
     Args:
       device: where it computes, and where its part of a sum is.
-      size: how many members there are.
-      key: the group's own, the same for all members.
+      size: how many participants there are.
+      key: the group's own, the same for all participants.
     """
 
     def __init__(self, device: str, size: int, key: int) -> None:
@@ -87,9 +87,9 @@ class Member:
         self._last: tf.Operation | None = None
 
     def sum(self, vector: tf.Tensor) -> tf.Tensor:
-        """The sum over all members of a vector that has the same length in each.
+        """The sum over all participants of a vector that has the same length in each.
 
-        Called in a graph, in the same order by every member; the sums of a graph are made in that order.
+        Called in a graph, in the same order by every participant; the sums of a graph are made in that order.
         """
         before = [self._last] if self._last is not None and self._last.graph is vector.graph else []
         with tf.control_dependencies(before):
@@ -99,7 +99,7 @@ class Member:
 
 
 def reduced(vector: tf.Tensor, device: str, size: int, key: int, instance: int) -> tf.Tensor:
-    """The sum of what the members of a group give under one instance key; NCCL makes it on GPUs."""
+    """The sum of what the participants of a group give under one instance key; NCCL makes it on GPUs."""
     hint = "NCCL" if "GPU" in device.upper() else "RING"
     with tf.device(device):
         return collective_ops.all_reduce_v2(
@@ -114,20 +114,20 @@ class Group(Protocol):
       size: how many processes they belong to.
       index: the number of this process.
       is_chief: whether it is the one that saves.
-      members: its own devices.
+      participants: its own devices.
       host: its device that holds batches.
     """
 
     size: int
     index: int
     is_chief: bool
-    members: Sequence[Member]
+    participants: Sequence[Participant]
     host: str
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
         """What every process gave: float64 [processes, values]; called between device calls by all of them."""
 
-    def from_chief(self, variables: Sequence[tf.Variable]) -> None:
+    def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Sets numeric variables to the chief's values."""
 
 
@@ -142,12 +142,12 @@ class Devices:
 
     def __init__(self, names: Sequence[str]) -> None:
         key = next(_DEVICE_GROUPS)
-        self.members: Sequence[Member] = [Member(name, len(names), key) for name in names]
+        self.participants: Sequence[Participant] = [Participant(name, len(names), key) for name in names]
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
         return np.array([values], np.float64)
 
-    def from_chief(self, variables: Sequence[tf.Variable]) -> None:
+    def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """There is no other process that has other values."""
 
 
@@ -169,7 +169,7 @@ class Processes:
         names = own_devices(process)
         self._check_as_many(len(names))
         key = next(_JOB_GROUPS)
-        self.members: Sequence[Member] = [Member(name, self.size * len(names), key) for name in names]
+        self.participants: Sequence[Participant] = [Participant(name, self.size * len(names), key) for name in names]
 
     def _check_as_many(self, devices: int) -> None:
         """Every process counts as many examples a step, so each has as many devices."""
@@ -203,15 +203,15 @@ class Processes:
         mine[self.index] = values
         return self._sum_now(tf.constant(mine.ravel(), tf.float64)).numpy().reshape(mine.shape)
 
-    def from_chief(self, variables: Sequence[tf.Variable]) -> None:
+    def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Sets numeric variables to the chief's values."""
         by_dtype: dict[tf.DType, list[tf.Variable]] = {}
         for variable in variables:
             by_dtype.setdefault(variable.dtype, []).append(variable)
         for dtype, group in sorted(by_dtype.items(), key=lambda item: item[0].name):
-            self._set_from_chief(dtype, group)
+            self._broadcast_dtype(dtype, group)
 
-    def _set_from_chief(self, dtype: tf.DType, variables: list[tf.Variable]) -> None:
+    def _broadcast_dtype(self, dtype: tf.DType, variables: list[tf.Variable]) -> None:
         flat = tf.concat([tf.reshape(variable.read_value(), [-1]) for variable in variables], 0)
         sent = flat if dtype in _SUMMED else tf.cast(flat, tf.float64 if dtype.is_floating else tf.int64)
         agreed = tf.cast(self._sum_now(sent if self.is_chief else tf.zeros_like(sent)), dtype)

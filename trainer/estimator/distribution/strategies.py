@@ -72,8 +72,8 @@ class Strategy(abc.ABC):
         """The global step that training begins at, as the chief sees it, given what this process sees."""
         return step
 
-    def share(self, store: VariableStore) -> None:  # noqa: B027  (there is nothing to give where there is one copy)
-        """Gives every process the chief's values of the variables."""
+    def broadcast(self, store: VariableStore) -> None:  # noqa: B027  (there is nothing to give where there is one copy)
+        """Sets the variables to the chief's values in every process, and on every device to those of its first."""
 
 
 class Alone(Strategy):
@@ -117,14 +117,14 @@ class Synchronous(Strategy):
     def __init__(self, group: Group) -> None:
         self._group = group
         self._stores: list[VariableStore] = []
-        self.batches_per_step = group.size * len(group.members)
+        self.batches_per_step = group.size * len(group.participants)
 
     def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
-        members = self._group.members
-        first = self._group.index * len(members)
+        participants = self._group.participants
+        first = self._group.index * len(participants)
         self._stores = [
             VariableStore(sync.seed_of(seed, first + number), initial_values, functools.partial(tf.device, one.device))
-            for number, one in enumerate(members)
+            for number, one in enumerate(participants)
         ]
         return self._stores[0]
 
@@ -136,7 +136,7 @@ class Synchronous(Strategy):
         position: str | None,
         stop_at: int | None,
     ) -> Steps:
-        group, devices = self._group, len(self._group.members)
+        group, devices = self._group, len(self._group.participants)
         dataset = dataset_fn(tf.distribute.InputContext(group.size, group.index, group.size * devices))
         if not stackable(dataset.element_spec):
             raise ValueError(
@@ -155,9 +155,9 @@ class Synchronous(Strategy):
         with sync.peers_needed():
             return int(self._group.gather([step])[0, 0])
 
-    def share(self, store: VariableStore) -> None:
+    def broadcast(self, store: VariableStore) -> None:
         with sync.peers_needed():
-            self._group.from_chief([variable for _, variable in sorted(store.saved().items())])
+            self._group.broadcast([variable for _, variable in sorted(store.saved().items())])
         for copy in self._stores[1:]:
             for name, variable in copy.saved().items():
                 variable.assign(store.by_name[name].read_value())

@@ -20,8 +20,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from trainer.estimator.distribution.collectives import Group, Member, PeerLostError
-from trainer.estimator.distribution.device_batches import Rounds
+from trainer.estimator.distribution.collectives import Group, Participant, PeerLostError
+from trainer.estimator.distribution.device_batches import DeviceBatches
 from trainer.estimator.graph.variables import Role
 from trainer.estimator.steps.batches import Stack, StackedBatches
 from trainer.estimator.steps.steps import (
@@ -36,11 +36,11 @@ from trainer.estimator.steps.steps import (
 
 
 @contextlib.contextmanager
-def averaged_gradients(member: Member, examples: int) -> Iterator[None]:
+def averaged_gradients(participant: Participant, examples: int) -> Iterator[None]:
     """Inside, optimizers average gradients over the group before they apply them.
 
     Args:
-      member: the device of the group that the optimizer's graph is for.
+      participant: the device of the group that the optimizer's graph is for.
       examples: in a batch of this device.
     """
     optimizer, keras_optimizer = tf.compat.v1.train.Optimizer, keras.optimizers.Optimizer
@@ -48,12 +48,12 @@ def averaged_gradients(member: Member, examples: int) -> Iterator[None]:
 
     def averaged_v1(self: Any, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
         pairs = [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
-        averaged = _averaged(member, [gradient for gradient, _ in pairs], examples)
+        averaged = _averaged(participant, [gradient for gradient, _ in pairs], examples)
         return apply_v1(self, [(g, v) for g, (_, v) in zip(averaged, pairs, strict=True)], *args, **kwargs)
 
     def averaged_keras(self: Any, grads: Any, *args: Any, **kwargs: Any) -> Any:
         known = [gradient for gradient in grads if gradient is not None]
-        averaged = iter(_averaged(member, known, examples))
+        averaged = iter(_averaged(participant, known, examples))
         return apply_keras(self, [None if g is None else next(averaged) for g in grads], *args, **kwargs)
 
     optimizer.apply_gradients, keras_optimizer.apply = averaged_v1, averaged_keras
@@ -63,12 +63,12 @@ def averaged_gradients(member: Member, examples: int) -> Iterator[None]:
         optimizer.apply_gradients, keras_optimizer.apply = apply_v1, apply_keras
 
 
-def _averaged(member: Member, gradients: Sequence[Any], examples: int) -> list[tf.Tensor]:
+def _averaged(participant: Participant, gradients: Sequence[Any], examples: int) -> list[tf.Tensor]:
     """Means over the group, weighted by examples: one collective for all of them."""
     dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
     weight = tf.constant(examples, tf.float32)
     parts = [tf.reshape(tf.cast(gradient, tf.float32), [-1]) * weight for gradient in dense]
-    total = member.sum(tf.concat([*parts, weight[None]], 0))
+    total = participant.sum(tf.concat([*parts, weight[None]], 0))
     sizes = [gradient.shape.num_elements() for gradient in dense]
     means = tf.split(total[:-1] / total[-1], sizes)
     return [
@@ -98,41 +98,41 @@ class SyncSteps(OwnSteps):
 
     def __init__(self, group: Group, batches: StackedBatches, element_spec: Any, traces: Sequence[TraceModel]) -> None:
         self._group, self.batches, self._spec, self._traces = group, batches, element_spec, traces
-        self._rounds = Rounds(batches, len(group.members))
+        self._device_batches = DeviceBatches(batches, len(group.participants))
         self._threads = concurrent.futures.ThreadPoolExecutor(len(traces), thread_name_prefix="device")
         self.how = f"a graph loop {_where(len(traces), group.size)}"
         self._build()
 
     def _build(self) -> None:
         """Makes the programs for the size that batches have now."""
-        self._widths, group = self._rounds.widths, self._group
-        self._examples = (self._widths or [1])[0] or 1
-        spec = static_spec(self._spec, self._widths)
+        self._batch_sizes, group = self._device_batches.batch_sizes, self._group
+        self._examples = (self._batch_sizes or [1])[0] or 1
+        spec = static_spec(self._spec, self._batch_sizes)
         self._copies = [
-            _Copy(member, trace, spec, self._examples, group.host)
-            for member, trace in zip(group.members, self._traces, strict=True)
+            _Copy(participant, trace, spec, self._examples, group.host)
+            for participant, trace in zip(group.participants, self._traces, strict=True)
         ]
         self.traced = self._copies[0].traced
 
-    def agree(self, room: int, stop: int) -> tuple[int, int]:
-        """The steps that every process can make in the next call, and the weightiest wish to end."""
-        ahead = self._rounds.peek()
+    def synchronize(self, steps_until_due: int, stop_code: int) -> tuple[int, int]:
+        """The steps that every process can make in the next call, and the highest stop code of them all."""
+        ahead = self._device_batches.peek()
         with peers_needed():
-            said = self._group.gather([min(room, 0 if ahead is None else len(ahead[1])), stop])
+            said = self._group.gather([min(steps_until_due, 0 if ahead is None else len(ahead[1])), stop_code])
         return int(said[:, 0].min()), int(said[:, 1].max())
 
     def run(self, num_steps: int) -> CallResult:
-        ahead = self._rounds.peek() if num_steps else None
+        ahead = self._device_batches.peek() if num_steps else None
         if ahead is None:
             return CallResult(np.zeros([0], np.float32), {}, True)
-        if self._widths != self._rounds.widths:
+        if self._batch_sizes != self._device_batches.batch_sizes:
             self._build()
         stack, rows = ahead[0], ahead[1][:num_steps]
         with peers_needed():
             losses, results = self._call(stack, rows)
             weight = float(self._examples * len(self._copies))
             weighted = self._group.gather([weight, *(losses * weight)])
-        self._rounds.take(rows)
+        self._device_batches.take(rows)
         losses = (weighted[:, 1:].sum(0) / weighted[:, 0].sum()).astype(np.float32)
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
 
@@ -161,16 +161,16 @@ class _Copy:
     """A device's copy of the model, and the program of its steps.
 
     Args:
-      member: the device.
+      participant: the device.
       trace_model: traces the model function with the variables of this device.
       spec: of a batch, with its size.
       examples: in a batch.
       host: the device that holds the stacks of batches.
     """
 
-    def __init__(self, member: Member, trace_model: TraceModel, spec: Any, examples: int, host: str) -> None:
-        self._member, self._host = member, host
-        with averaged_gradients(member, examples):
+    def __init__(self, participant: Participant, trace_model: TraceModel, spec: Any, examples: int, host: str) -> None:
+        self._participant, self._host = participant, host
+        with averaged_gradients(participant, examples):
             self.traced = trace_model(spec, False)
         self._loop = stack_loop(step_function(self.traced), fetches_of(self.traced))
         stack = [tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec)]
@@ -180,7 +180,7 @@ class _Copy:
 
     def run(self, tensors: list[tf.Tensor], rows: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Makes a step on each of the rows of a stack; gives their losses and the fetches of the last."""
-        with tf.device(self._member.device):
+        with tf.device(self._participant.device):
             return self._program(tensors, rows)
 
     def _steps(self, tensors: list[tf.Tensor], rows: tf.Tensor) -> Any:
@@ -197,7 +197,7 @@ class _Copy:
         """
         store = self.traced.store
         moving = [v for _, v in sorted(store.named(Role.STATE).items()) if v.dtype.is_floating]
-        for variable, mean in zip(moving, _averaged(self._member, moving, 1), strict=True) if moving else ():
+        for variable, mean in zip(moving, _averaged(self._participant, moving, 1), strict=True) if moving else ():
             variable.assign(mean)
 
 

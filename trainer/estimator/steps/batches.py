@@ -21,7 +21,7 @@ from trainer.estimator.saving.checkpoints import INPUT_PREFIX
 STACK_BYTES = 4 << 20
 STACK_STEPS = 500
 
-_STATE, _CONSUMED, _LEFT, _SIZES, _WIDTHS = (
+_STATE, _CONSUMED, _LEFT, _SIZES, _BATCH_SIZES = (
     INPUT_PREFIX + name for name in ("iterator", "batches", "left/", "sizes", "widths")
 )
 
@@ -73,7 +73,7 @@ class Stack:
         return self.stop - self.start
 
     @property
-    def widths(self) -> list[int]:
+    def batch_sizes(self) -> list[int]:
         """The first dimension of each component of a whole batch; 0 for a scalar."""
         return [part.shape[1] if part.shape.rank > 1 else 0 for part in self.tensors]
 
@@ -81,7 +81,7 @@ class Stack:
         """How many batches from `start` on are as large as the stack is wide."""
         if self.sizes is None:
             return self.left()
-        short = np.flatnonzero((self.sizes[self.start : self.stop] != self.widths).any(axis=1))
+        short = np.flatnonzero((self.sizes[self.start : self.stop] != self.batch_sizes).any(axis=1))
         return int(short[0]) if short.size else self.left()
 
     def batch(self) -> list[tf.Tensor]:
@@ -103,12 +103,12 @@ class StackedBatches:
       steps: batches in a stack.
 
     Attributes:
-      widths: as of a `Stack`, of the first one since the data began, be it in an earlier run; None before there was
-        one.
+      batch_sizes: as of a `Stack`, of the first one since the data began, be it in an earlier run; None before there
+        was one.
     """
 
     def __init__(self, dataset: tf.data.Dataset, steps: int) -> None:
-        self.widths: list[int] | None = None
+        self.batch_sizes: list[int] | None = None
         self._spec, self._steps = dataset.element_spec, steps
         self._varies = _varies(self._spec)
         self._source, self._consumed = dataset, 0
@@ -129,8 +129,8 @@ class StackedBatches:
         """The current stack, with at least one batch left; None at the end of the data."""
         if self._stack is None or not self._stack.left():
             self._stack = self._next()
-            if self.widths is None and self._stack is not None:
-                self.widths = self._stack.widths
+            if self.batch_sizes is None and self._stack is not None:
+                self.batch_sizes = self._stack.batch_sizes
         return self._stack
 
     def take(self, count: int) -> None:
@@ -170,7 +170,7 @@ class StackedBatches:
 
     def _state(self) -> dict[str, Any]:
         kept = _position(self._iterator, self._consumed)
-        return kept if self.widths is None else {**kept, _WIDTHS: tf.constant(self.widths, tf.int64)}
+        return kept if self.batch_sizes is None else {**kept, _BATCH_SIZES: tf.constant(self.batch_sizes, tf.int64)}
 
     def restore(self, checkpoint_path: str) -> bool:
         """Goes to the position of a checkpoint; False, and at the start, when it holds none."""
@@ -178,8 +178,8 @@ class StackedBatches:
         if _CONSUMED not in stored:
             return False
         consumed = int(_restored(checkpoint_path, _CONSUMED, tf.int64))
-        if stored.get(_WIDTHS) == [len(tf.nest.flatten(self._spec))]:
-            self.widths = _restored(checkpoint_path, _WIDTHS, tf.int64).numpy().tolist()
+        if stored.get(_BATCH_SIZES) == [len(tf.nest.flatten(self._spec))]:
+            self.batch_sizes = _restored(checkpoint_path, _BATCH_SIZES, tf.int64).numpy().tolist()
         try:
             self._restore_exactly(checkpoint_path, stored)
         except (tf.errors.OpError, ValueError):  # another pipeline: count batches instead

@@ -169,15 +169,15 @@ class TrainingLoop:
     def _train(self) -> RunContext:
         context = RunContext(self._step)
         while True:
-            room, code = self.steps.agree(self._room(), self._wish(context))
-            if code:
-                self._reason = _REASONS[code]
+            num_steps, stop_code = self.steps.synchronize(self._steps_until_due(), self._stop_code(context))
+            if stop_code:
+                self._reason = _REASONS[stop_code]
                 return context
             context = RunContext(self._step)
             for hook in self._hooks:
                 hook.before_run(context)
             before = self.clock()
-            result = self.steps.run(room)
+            result = self.steps.run(num_steps)
             if len(result.losses):
                 self._after_call(context, result, self.clock() - before)
                 continue
@@ -185,15 +185,15 @@ class TrainingLoop:
             if result.data_ended and (self.stop_at is None or self._step < self.stop_at):
                 return context
 
-    def _wish(self, context: RunContext) -> int:
-        """The code of this process's reason to end, 0 for none."""
+    def _stop_code(self, context: RunContext) -> int:
+        """The place of this process's reason to end in StopReason; 0 for none (data that end are seen by `run`)."""
         if self.stop:
             return _REASONS.index(StopReason.INTERRUPTED)
         if self.stop_at is not None and self._step >= self.stop_at:
             return _REASONS.index(StopReason.MAX_STEPS)
         return _REASONS.index(StopReason.EARLY_STOP) if context.stop_reason else 0
 
-    def _room(self) -> int:
+    def _steps_until_due(self) -> int:
         """Steps until something between calls is due."""
         first = self._start + 1
         due = [

@@ -65,8 +65,16 @@ class Steps(Protocol):
     def global_step(self) -> int:
         """Steps made so far, by whoever makes them."""
 
-    def agree(self, room: int, stop: int) -> tuple[int, int]:
-        """The steps that the next call may make and the code of a wish to end, as all that step together see it."""
+    def synchronize(self, steps_until_due: int, stop_code: int) -> tuple[int, int]:
+        """Agrees with the other processes that train in step, before each call.
+
+        Args:
+          steps_until_due: how many steps this process may make before something between calls is due, 1 at least.
+          stop_code: its reason to end, a place in `loop.StopReason`; 0 for none.
+
+        Returns:
+          The steps that every process may make, and the highest stop code; what was given where there is one process.
+        """
 
     def run(self, num_steps: int) -> CallResult:
         """Makes up to `num_steps` steps, fewer at the end of a stack, none at the end of the data."""
@@ -178,13 +186,13 @@ def make(
     return IteratedSteps(iterated, spec, trace_model, limit, device)
 
 
-def static_spec(element_spec: Any, widths: Sequence[int] | None) -> Any:
+def static_spec(element_spec: Any, batch_sizes: Sequence[int] | None) -> Any:
     """The element spec with the first dimensions that the data have; as it is where they are not known."""
-    if widths is None:
+    if batch_sizes is None:
         return element_spec
     static = [
-        tf.TensorSpec([width, *spec.shape[1:]] if spec.shape.rank else [], spec.dtype)
-        for width, spec in zip(widths, tf.nest.flatten(element_spec), strict=True)
+        tf.TensorSpec([size, *spec.shape[1:]] if spec.shape.rank else [], spec.dtype)
+        for size, spec in zip(batch_sizes, tf.nest.flatten(element_spec), strict=True)
     ]
     return tf.nest.pack_sequence_as(element_spec, static)
 
@@ -201,8 +209,8 @@ class OwnSteps:
     def global_step(self) -> int:
         return int(self.traced.store.global_step.numpy())
 
-    def agree(self, room: int, stop: int) -> tuple[int, int]:
-        return room, stop
+    def synchronize(self, steps_until_due: int, stop_code: int) -> tuple[int, int]:
+        return steps_until_due, stop_code
 
     def close(self) -> None:
         self.batches.close()
@@ -225,7 +233,7 @@ class StackedSteps(OwnSteps):
         self.batches, self._spec, self._trace_model, self._device = batches, element_spec, trace_model, device
         self._compiled, self._stop_at = compiled or Compiled(), stop_at
         batches.peek()
-        self._widths = batches.widths
+        self._batch_sizes = batches.batch_sizes
         self._others = 0
         strings = any(spec.dtype == tf.string for spec in tf.nest.flatten(element_spec))
         self._program = self._reused() or self._built(xla=not strings)
@@ -239,12 +247,12 @@ class StackedSteps(OwnSteps):
         earlier = self._compiled.program
         if earlier is None:
             return None
-        self.traced = self._trace_model(static_spec(self._spec, self._widths), earlier.xla)
+        self.traced = self._trace_model(static_spec(self._spec, self._batch_sizes), earlier.xla)
         return earlier if self._fingerprint() == earlier.fingerprint else None
 
     def _built(self, xla: bool) -> Program:
         """A program of the model function as it is now."""
-        self.traced = self._trace_model(static_spec(self._spec, self._widths), xla)
+        self.traced = self._trace_model(static_spec(self._spec, self._batch_sizes), xla)
         if xla and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
             log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
             return self._built(xla=False)
@@ -270,8 +278,8 @@ class StackedSteps(OwnSteps):
         if stack is None:
             return CallResult(np.zeros([0], np.float32), {}, True)
         if stack.start == 0:
-            self._follow(stack.widths)
-        whole = stack.whole_batches() if stack.widths == self._widths else 0
+            self._follow(stack.batch_sizes)
+        whole = stack.whole_batches() if stack.batch_sizes == self._batch_sizes else 0
         if not whole:
             return self._run_short(stack)
         as_graph = self._steps_as_graph(stack)
@@ -282,11 +290,11 @@ class StackedSteps(OwnSteps):
         self.batches.take(len(losses))
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
 
-    def _follow(self, widths: list[int]) -> None:
+    def _follow(self, batch_sizes: list[int]) -> None:
         """Builds for another batch size when the data keep to it: a continued run may have been given one."""
-        self._others = 0 if widths == self._widths else self._others + 1
+        self._others = 0 if batch_sizes == self._batch_sizes else self._others + 1
         if self._others > 1:
-            self._widths = self.batches.widths = widths
+            self._batch_sizes = self.batches.batch_sizes = batch_sizes
             self._program = self._built(self._program.xla)
 
     def _steps_as_graph(self, stack: Stack) -> int:

@@ -204,8 +204,8 @@ class ServerSteps:
             self._step = int(self.traced.store.global_step.numpy())
         return self._step
 
-    def agree(self, room: int, stop: int) -> tuple[int, int]:
-        return room, stop
+    def synchronize(self, steps_until_due: int, stop_code: int) -> tuple[int, int]:
+        return steps_until_due, stop_code
 
     def close(self) -> None:
         """Nothing: the pipelines are the workers'."""
