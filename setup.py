@@ -45,6 +45,7 @@ DEV = [
     "mypy>=2.0",  # types
     "pytest>=9.0",  # tests
     "pytest-timeout>=2.4",  # ends a test that hangs
+    "pytest-xdist>=3.8",  # a worker on each core; earlier releases begin with small files and end with long ones
     "ruff>=0.15",  # lint
     "trustme>=1.2",  # lets the gs:// of TensorFlow meet the bucket server of the tests
     "types-PyYAML>=6.0",  # types of PyYAML, for mypy
