@@ -21,6 +21,7 @@ from trainer.estimator.saving import directories
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record, write_record
 from trainer.estimator.steps.loop import StopReason
+from trainer.job.distribution import Distribution
 from trainer.job.errors import JobError
 
 FAILED = "failed"
@@ -172,7 +173,7 @@ def _in_role(
             _follow(estimator, evaluations, train_spec, eval_spec)
         case "ps":
             server.serve(config.cluster, estimator.model_dir, estimator.stop)
-        case "worker" if config.distribution == "ps":
+        case "worker" if config.distribution is Distribution.PS:
             server.serve(config.cluster, estimator.model_dir, estimator.stop)
         case "worker" if not config.is_chief:
             estimator.stop_reason = None

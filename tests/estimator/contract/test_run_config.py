@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from trainer.estimator import RunConfig
+from trainer.job.cluster import Cluster
 
 
 def test_the_defaults_are_the_references() -> None:
@@ -37,6 +38,14 @@ def test_the_cluster_is_that_of_tf_config(monkeypatch: pytest.MonkeyPatch) -> No
     assert (config.task_type, config.task_id, config.is_chief) == ("worker", 1, False)
     assert (config.num_ps_replicas, config.num_worker_replicas, config.global_id_in_cluster) == (1, 3, 2)
     assert config.cluster_spec == cluster
+
+
+def test_a_cluster_that_was_read_before_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", "this is not looked at")
+    cluster = Cluster(jobs={"chief": {0: "a:1"}, "worker": {0: "b:1"}}, task_type="worker")
+    config = RunConfig(cluster=cluster)
+    assert config.cluster is cluster
+    assert (config.task_type, config.distribution) == ("worker", "sync")
 
 
 def test_a_wrong_tf_config_is_refused_when_the_config_is_built(monkeypatch: pytest.MonkeyPatch) -> None:

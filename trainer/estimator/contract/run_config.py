@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from trainer.job.cluster import Cluster, from_environment
+from trainer.job.distribution import ASKED, AUTO, Distribution, decide
 
 _SAVE_SECS = 600
 _CADENCES = ("save_checkpoints_steps", "save_checkpoints_secs")
@@ -17,8 +18,6 @@ _UNSET: Any = object()
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
     """Settings of a run, checked when built; `replace` makes a changed copy.
-
-    The cluster is read from the environment (`TF_CONFIG` and its relatives) when the object is built.
 
     Attributes:
       model_dir: where checkpoints and events go; None lets the Estimator say.
@@ -37,8 +36,10 @@ class RunConfig:
       steps_per_loop: the most steps in one device call; None chooses.
       strategy: `auto` (parameter servers if the cluster has any, else synchronous workers if it has any, else local),
         `local`, `ps` or `sync`.
-      push_every: steps between a worker's exchanges with the parameter servers.
+      push_every: steps between two pushes of a worker to the parameter servers.
       separate_evaluator: whether another process of the job evaluates, where the cluster does not list it.
+      cluster: all the processes of the job and this one's place among them. Left out, it is read from the environment
+        (`TF_CONFIG` and its relatives) when the object is built.
 
     Raises:
       ValueError: a setting out of range, or two that exclude each other, or a wrong cluster.
@@ -56,10 +57,10 @@ class RunConfig:
     eval_distribute: Any = None
     _: dataclasses.KW_ONLY
     steps_per_loop: int | None = None
-    strategy: str = "auto"
+    strategy: str = AUTO
     push_every: int = 1
     separate_evaluator: bool = False
-    _cluster: Cluster = dataclasses.field(
+    cluster: Cluster = dataclasses.field(
         default_factory=lambda: from_environment(os.environ), repr=False, compare=False
     )
 
@@ -76,13 +77,13 @@ class RunConfig:
         _check_at_least(self.steps_per_loop, 1, "steps_per_loop")
         _check_positive(self.keep_checkpoint_every_n_hours, "keep_checkpoint_every_n_hours")
         _check_at_least(self.push_every, 1, "push_every")
-        _check_strategy(self.strategy, self._cluster)
-        if _kind(self.eval_distribute, "eval_distribute") not in (None, "local"):
+        _check_strategy(self.strategy, self.cluster)
+        if _kind(self.eval_distribute, "eval_distribute") not in (None, Distribution.LOCAL):
             raise ValueError(
                 f"RunConfig was given eval_distribute={self.eval_distribute!r}. Evaluation takes one device. "
                 "Leave it out"
             )
-        _check_given(self.train_distribute, self._cluster)
+        _check_given(self.train_distribute, self.cluster)
 
     def replace(self, **changes: Any) -> RunConfig:
         """A copy with some settings changed, in the same cluster. A new cadence of saving takes the place of the other.
@@ -90,7 +91,7 @@ class RunConfig:
         Raises:
           ValueError: an unknown setting, or both cadences of saving.
         """
-        known = [field.name for field in dataclasses.fields(self) if not field.name.startswith("_")]
+        known = [field.name for field in dataclasses.fields(self)]
         unknown = sorted(set(changes) - set(known))
         if unknown:
             raise ValueError(f"RunConfig.replace was given {', '.join(unknown)}. It takes {', '.join(known)}")
@@ -105,56 +106,44 @@ class RunConfig:
         return bool(self.save_checkpoints_steps or self.save_checkpoints_secs)
 
     @property
-    def cluster(self) -> Cluster:
-        """All the processes of the job and this one's place among them."""
-        return self._cluster
-
-    @property
-    def distribution(self) -> str:
-        """`local`, `ps` or `sync`: how the processes of the job share the work."""
-        given = _kind(self.train_distribute, "train_distribute")
-        if given is not None:
-            return "local" if given == "sync" and self._cluster.is_local else given
-        if self.strategy != "auto":
-            return self.strategy
-        if self._cluster.is_local or self._cluster.is_evaluator:
-            return "local"
-        return "ps" if self._cluster.num_ps_replicas or self._cluster.task_type == "ps" else "sync"
+    def distribution(self) -> Distribution:
+        """How the processes of the job share the work."""
+        return decide(self.cluster, self.strategy, _kind(self.train_distribute, "train_distribute"))
 
     @property
     def cluster_spec(self) -> dict[str, Any]:
         """Addresses by task type; empty when local, and for an evaluator."""
-        return dict(self._cluster.cluster_spec)
+        return dict(self.cluster.cluster_spec)
 
     @property
     def task_type(self) -> str:
-        return self._cluster.task_type
+        return self.cluster.task_type
 
     @property
     def task_id(self) -> int:
-        return self._cluster.task_id
+        return self.cluster.task_id
 
     @property
     def is_chief(self) -> bool:
-        return self._cluster.is_chief
+        return self.cluster.is_chief
 
     @property
     def num_ps_replicas(self) -> int:
-        return self._cluster.num_ps_replicas
+        return self.cluster.num_ps_replicas
 
     @property
     def num_worker_replicas(self) -> int:
         """Workers and chief together."""
-        return self._cluster.num_worker_replicas
+        return self.cluster.num_worker_replicas
 
     @property
     def global_id_in_cluster(self) -> int | None:
-        return self._cluster.global_id_in_cluster
+        return self.cluster.global_id_in_cluster
 
     @property
     def has_evaluator(self) -> bool:
         """Whether another process of the job is known to evaluate."""
-        return self._cluster.has_evaluator or (self.separate_evaluator and not self._cluster.master)
+        return self.cluster.has_evaluator or (self.separate_evaluator and not self.cluster.master)
 
 
 def _path(model_dir: str | os.PathLike[str]) -> str:
@@ -193,14 +182,14 @@ def _check_positive(value: Any, name: str) -> None:
 
 
 def _check_strategy(strategy: str, cluster: Cluster) -> None:
-    if strategy not in ("auto", "local", "ps", "sync"):
+    if strategy not in ASKED:
         raise ValueError(f"RunConfig was given strategy={strategy!r}. It takes auto, local, ps or sync")
-    if strategy == "ps" and not (cluster.is_evaluator or cluster.num_ps_replicas):
+    if strategy == Distribution.PS and not (cluster.is_evaluator or cluster.num_ps_replicas):
         raise ValueError(
             "RunConfig was given strategy='ps' in a cluster without parameter servers. "
             "It takes a cluster with ps and workers. Add them to TF_CONFIG, or leave the strategy out"
         )
-    if strategy == "sync" and not cluster.is_evaluator and cluster.num_worker_replicas < 2:
+    if strategy == Distribution.SYNC and not cluster.is_evaluator and cluster.num_worker_replicas < 2:
         raise ValueError(
             "RunConfig was given strategy='sync' for one process. It takes a cluster with a chief and workers. "
             "Add them to TF_CONFIG, or leave the strategy out"
@@ -210,20 +199,20 @@ def _check_strategy(strategy: str, cluster: Cluster) -> None:
 def _check_given(strategy: Any, cluster: Cluster) -> None:
     """A strategy of a person's is for as many processes as the cluster has."""
     kind = _kind(strategy, "train_distribute")
-    if kind == "local" and cluster.num_worker_replicas > 1:
+    if kind is Distribution.LOCAL and cluster.num_worker_replicas > 1:
         raise ValueError(
             f"RunConfig was given train_distribute={strategy!r}, and {cluster.num_worker_replicas} processes train. "
             "It is for the devices of one process. Take MultiWorkerMirroredStrategy, or leave it out"
         )
-    if kind == "ps" and not (cluster.is_evaluator or cluster.num_ps_replicas):
+    if kind is Distribution.PS and not (cluster.is_evaluator or cluster.num_ps_replicas):
         raise ValueError(
             f"RunConfig was given train_distribute={strategy!r} in a cluster without parameter servers. "
             "It takes a cluster with ps and workers. Add them to TF_CONFIG, or leave it out"
         )
 
 
-def _kind(strategy: Any, name: str) -> str | None:
-    """Which of our ways a `tf.distribute.Strategy` asks for; None for none.
+def _kind(strategy: Any, name: str) -> Distribution | None:
+    """What a `tf.distribute.Strategy` is for; None where there is none.
 
     Raises:
       ValueError: something else.
@@ -232,11 +221,11 @@ def _kind(strategy: Any, name: str) -> str | None:
         return None
     kinds = {cls.__name__ for cls in type(strategy).__mro__}
     if "ParameterServerStrategyV2" in kinds:
-        return "ps"
+        return Distribution.PS
     if "CollectiveAllReduceStrategy" in kinds:
-        return "sync"
+        return Distribution.SYNC
     if "MirroredStrategy" in kinds or getattr(strategy, "num_replicas_in_sync", None) == 1:
-        return "local"
+        return Distribution.LOCAL
     raise ValueError(
         f"RunConfig was given {name}={strategy!r}. It takes OneDeviceStrategy, MirroredStrategy, "
         "MultiWorkerMirroredStrategy or ParameterServerStrategy of tf.distribute. "

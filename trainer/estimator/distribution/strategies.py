@@ -20,6 +20,7 @@ from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps import steps
 from trainer.estimator.steps.batches import StackedBatches, stack_steps, stackable
 from trainer.estimator.steps.steps import Steps, TraceModel
+from trainer.job.distribution import Distribution
 
 TraceInto = Callable[[Any, VariableStore, bool], TracedModel]
 DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
@@ -204,9 +205,9 @@ def choose(config: RunConfig) -> Strategy:
     """The strategy that a run's cluster and settings ask for: parameter servers where there are any, workers in step
     where there are workers, else alone, on all of its devices or on those of the strategy that was given."""
     match config.distribution:
-        case "ps":
+        case Distribution.PS:
             return ParameterServers(config)
-        case "sync":
+        case Distribution.SYNC:
             return Synchronous(Processes(config.cluster, config.train_distribute))
         case _:
             return _in_one_process(_devices(config.train_distribute))
