@@ -8,9 +8,9 @@ import re
 
 from trainer import inputs
 from trainer.job.config import DataConfig, RunSettings
+from trainer.launch.cluster.options import ClusterOptions
 from trainer.launch.kubernetes.options import KubernetesOptions
-from trainer.launch.options import ClusterOptions
-from trainer.launch.submit_options import SubmitOptions
+from trainer.launch.submit.options import SubmitOptions
 from trainer.launch.sweep.options import SweepOptions
 from trainer.launch.vertex.options import VertexOptions
 from trainer.model import Params

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from trainer.launch.cluster import members
+from trainer.launch.cluster import tasks
 from trainer.launch.study.study import Goal, Kind, Parameter, Study
 from trainer.launch.sweep import trials
 from trainer.launch.sweep.nursery import Ended, Nursery, Started
@@ -34,7 +34,7 @@ TASK = ["--train_steps=40", "--train_batch_size=20", "--exporter="]
 
 @pytest.fixture
 def environ() -> dict[str, str]:
-    return members.environment({**os.environ, "PYTHONPATH": str(ROOT)}, threads=1)
+    return tasks.environment({**os.environ, "PYTHONPATH": str(ROOT)}, threads=1)
 
 
 @pytest.fixture

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pathlib
 
-from trainer.launch.documents import Level
-from trainer.launch.study import search, searchable
+from trainer.launch.files.documents import Level
+from trainer.launch.study import search_space, study_file
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 FILES = ROOT / "tests" / "golden" / "studies"
-TASK = searchable.of_task()
+TASK = search_space.of_task()
 
 
 def told(path: pathlib.Path, level: Level = Level.FAULT) -> list[str]:
     """Faults (or notes) of a file, without its name."""
-    faults = search.examine(str(path), TASK).faults
+    faults = study_file.examine(str(path), TASK).faults
     return [str(fault).removeprefix(f"{path}:") for fault in faults if fault.level is level]
 
 

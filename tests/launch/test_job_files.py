@@ -9,8 +9,9 @@ import pytest
 from tests.launch.vertex_requests import ROOT
 from trainer.job.errors import UsageError
 from trainer.launch import __main__ as launcher
-from trainer.launch import documents, job_files
-from trainer.launch.documents import FaultyFileError
+from trainer.launch import job_files
+from trainer.launch.files import documents
+from trainer.launch.files.documents import FaultyFileError
 
 GCLOUD = """\
 worker_pool_specs:

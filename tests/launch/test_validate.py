@@ -11,7 +11,7 @@ import pytest
 
 from trainer.launch import __main__ as launcher
 from trainer.launch import validate
-from trainer.launch.study import search, searchable
+from trainer.launch.study import search_space, study_file
 from trainer.launch.vertex import study as vertex_study
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -71,7 +71,7 @@ def test_files_that_are_no_studies_are_checked_too(
 def test_a_whole_tuning_job_is_checked_in_its_study_and_in_its_job(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = vertex_study.tuning(search.read(SHIPPED, searchable.of_task()))
+    study = vertex_study.tuning(study_file.read(SHIPPED, search_space.of_task()))
     pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": 2, "containerSpec": {"imageUri": "x"}}
     job = {"displayName": "sines", **study, "parallelTrialCount": -1, "trialJobSpec": {"workerPoolSpecs": [pool]}}
     path = tmp_path / "job.json"

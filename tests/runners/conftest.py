@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.bucket.fixtures import bucket_server  # noqa: F401
-from trainer.launch import archive
 from trainer.launch.cluster.ports import Reservation
+from trainer.launch.packaging import archive
 
 
 @pytest.fixture(scope="session")

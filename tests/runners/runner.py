@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.runners.places import Place
 from trainer import storage
-from trainer.launch.child import Child
+from trainer.launch.cluster.child import Child
 
 _POLL_SECS = 0.2
 

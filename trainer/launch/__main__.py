@@ -15,9 +15,9 @@ Command = Callable[[Sequence[str]], int]
 COMMANDS = {
     "cluster": ("cluster.local", "a whole distributed job on this machine"),
     "sweep": ("sweep.sweep", "the hyperparameter study of hptuning_config.yaml on this machine"),
-    "doctor": ("doctor", "what this machine and this environment would do, and what is wrong with them"),
-    "package": ("package", "the source distribution that cloud runners install, and a Dockerfile"),
-    "submit": ("submit", "a job or a study on Vertex AI or Kubernetes; --dry_run shows and checks the request"),
+    "doctor": ("doctor.doctor", "what this machine and this environment would do, and what is wrong with them"),
+    "package": ("packaging.package", "the source distribution that cloud runners install, and a Dockerfile"),
+    "submit": ("submit.target", "a job or a study on Vertex AI or Kubernetes; --dry_run shows and checks the request"),
     "status": ("jobs:status", "how a submitted job is"),
     "cancel": ("jobs:cancel", "ends a submitted job"),
     "logs": ("jobs:logs", "where the logs of a submitted job are"),

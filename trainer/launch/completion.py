@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from trainer.job import flags
 from trainer.job.errors import UsageError
 from trainer.launch import task_flags
+from trainer.launch.cluster.options import ClusterOptions
+from trainer.launch.doctor.options import DoctorOptions
 from trainer.launch.jobs import JobOptions
 from trainer.launch.kubernetes.options import KubernetesOptions
-from trainer.launch.options import ClusterOptions, DoctorOptions
-from trainer.launch.package import PackageOptions
-from trainer.launch.submit_options import ServiceOptions, SubmitOptions
+from trainer.launch.packaging.package import PackageOptions
+from trainer.launch.submit.options import ServiceOptions, SubmitOptions
 from trainer.launch.sweep.options import SweepOptions
 from trainer.launch.vertex.options import VertexOptions
 

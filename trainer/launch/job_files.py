@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trainer.job.errors import UsageError
-from trainer.launch import documents
 from trainer.launch.breaches import Breach
-from trainer.launch.documents import Array, Entry, Fault, Node, Table
+from trainer.launch.files import documents
+from trainer.launch.files.documents import Array, Entry, Fault, Node, Table
 from trainer.launch.kubernetes import rules as kubernetes_rules
 from trainer.launch.vertex import requests as vertex
 from trainer.launch.vertex import rules as vertex_rules

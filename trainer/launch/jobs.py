@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from trainer.job import flags
 from trainer.job.config import setting
 from trainer.job.errors import UsageError
-from trainer.launch import breaches, options
+from trainer.launch import breaches, command_line
 from trainer.launch.kubernetes import kubectl
-from trainer.launch.submit_options import ServiceOptions
+from trainer.launch.submit.options import ServiceOptions
 from trainer.launch.vertex import client as vertex_client
 from trainer.launch.vertex import jobs as vertex_jobs
 from trainer.launch.vertex import rules as vertex_rules
@@ -88,7 +88,7 @@ def _parsed(verb: str, argv: Sequence[str]) -> _Asked:
     usage = f"python -m trainer.launch {verb} vertex|kubernetes JOB [--flag=value ...]"
     words = list(argv)
     if any(word in ("--help", "-h", "-help") for word in words):
-        raise flags.HelpRequested(options.help_text(usage, JobOptions, ServiceOptions))
+        raise flags.HelpRequested(command_line.help_text(usage, JobOptions, ServiceOptions))
     if not words or words[0] not in _TARGETS:
         got = f"{words[0]!r} is no target" if words else "No target"
         raise UsageError(got, f"Accepted: {usage}", "Write vertex or kubernetes first")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 from trainer.job import flags
 from trainer.job.errors import UsageError
-from trainer.launch import documents, job_files
-from trainer.launch.documents import Fault, Level, Node, Table
-from trainer.launch.study import search, searchable
+from trainer.launch import job_files
+from trainer.launch.files import documents
+from trainer.launch.files.documents import Fault, Level, Node, Table
+from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
 
 _BESIDE_THE_STUDY = ("displayName", "labels", "encryptionSpec", "trialJobSpec")
@@ -63,15 +64,15 @@ def check(path: str, formats: Sequence[Format]) -> tuple[str, list[Fault]]:
 
 def formats() -> tuple[Format, ...]:
     """All that can be checked, with the flags of this installation's task."""
-    task = searchable.of_task()
+    task = search_space.of_task()
 
     def describe_study(found: list[Node], faults: list[Fault]) -> str:
-        examined = search.of_documents(found, faults, task)
+        examined = study_file.of_documents(found, faults, task)
         faults[:] = _with_its_job(found[0], examined.faults)
         return _study_line(examined.study) if examined.study else ""
 
     return (
-        Format(name="a sweep (trainingInput: or studySpec:)", recognises=search.is_study, describe=describe_study),
+        Format(name="a sweep (trainingInput: or studySpec:)", recognises=study_file.is_study, describe=describe_study),
         Format(name="a job (of Vertex AI or Kubernetes)", recognises=_is_job, describe=_describe_jobs),
     )
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from tests.launch.studies import studies
 from trainer.job.errors import UsageError
 from trainer.launch.kubernetes import katib
-from trainer.launch.study import search, searchable
+from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import (
     Algorithm,
     DecayCurveStopping,
@@ -76,16 +76,16 @@ TYPES: dict[str, dict[str, Any]] = {
 }
 
 
-def misfits(value: Any, kind: Any, path: str) -> Iterator[str]:
+def schema_errors(value: Any, kind: Any, path: str) -> Iterator[str]:
     """Fields that the type does not have, and values of other types."""
     if isinstance(kind, list):
         assert isinstance(value, list), path
         for number, item in enumerate(value):
-            yield from misfits(item, kind[0], f"{path}[{number}]")
+            yield from schema_errors(item, kind[0], f"{path}[{number}]")
     elif isinstance(kind, str):
         for name, inner in value.items():
             if name in TYPES[kind]:
-                yield from misfits(inner, TYPES[kind][name], f"{path}.{name}")
+                yield from schema_errors(inner, TYPES[kind][name], f"{path}.{name}")
             else:
                 yield f"{path}.{name} is unknown"
     elif not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
@@ -172,7 +172,7 @@ def experiment(study: Study) -> dict[str, Any]:
 
 
 def shipped() -> Study:
-    return search.read(str(ROOT / "hptuning_config.yaml"), searchable.of_task())
+    return study_file.read(str(ROOT / "hptuning_config.yaml"), search_space.of_task())
 
 
 RATE = Parameter(name="learning_rate", kind=Kind.DOUBLE, minimum=1e-4, maximum=0.1, scale=Scale.LOG)
@@ -189,7 +189,7 @@ def study(*parameters: Parameter, **settings: Any) -> Study:
 @given(studies(conditional=False))
 def test_every_flat_study_is_one_that_katib_accepts(any_study: Study) -> None:
     manifest = experiment(any_study)
-    assert list(misfits(manifest, "Experiment", "")) == []
+    assert list(schema_errors(manifest, "Experiment", "")) == []
     assert list(refusals(manifest)) == []
 
 

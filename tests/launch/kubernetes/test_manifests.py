@@ -14,8 +14,8 @@ from tests.conftest import Golden
 from tests.launch.vertex_requests import ROOT
 from trainer.job import cluster
 from trainer.job.errors import UsageError
-from trainer.launch import texts
 from trainer.launch.breaches import RequestError
+from trainer.launch.files import render
 from trainer.launch.kubernetes import rules as kubernetes_rules
 from trainer.launch.kubernetes import submit as submit_kubernetes
 from trainer.launch.kubernetes.options import KubernetesOptions, Spot, Workload
@@ -59,7 +59,7 @@ OPTIONS = {
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_manifest_is_as_in_its_golden_file(name: str, golden: Golden) -> None:
     manifests = submit_kubernetes.prepare(OPTIONS[name], ARGV)
-    golden(f"kubernetes/{name}.yaml", texts.text(manifests, texts.Format.YAML))
+    golden(f"kubernetes/{name}.yaml", render.text(manifests, render.Format.YAML))
 
 
 def unknown_fields(value: Any, kind: str, path: str = "") -> Iterator[str]:

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from tests.launch.study_files import TASK, hyperparameters, told, written
-from trainer.launch.study import search
+from trainer.launch.study import study_file
 from trainer.launch.study.study import Kind, Parameter
 
 
@@ -99,5 +99,5 @@ def test_a_thousand_values_are_checked_and_one_more_is_refused(tmp_path: pathlib
     ],
 )
 def test_every_spelling_is_the_same_parameter(parameter: str, tmp_path: pathlib.Path) -> None:
-    study = search.read(str(written(tmp_path, hyperparameters(f"- {parameter}"))), TASK)
+    study = study_file.read(str(written(tmp_path, hyperparameters(f"- {parameter}"))), TASK)
     assert study.parameters == (Parameter(name="learning_rate", kind=Kind.DOUBLE, minimum=0.001, maximum=0.1),)

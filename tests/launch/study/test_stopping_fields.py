@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from tests.launch.study_files import RATE, hyperparameters, told, written
-from trainer.launch.study import search
+from trainer.launch.study import study_file
 from trainer.launch.study.study import ConvexStopping, DecayCurveStopping, MedianStopping, Stopping
 
 
@@ -21,7 +21,7 @@ from trainer.launch.study.study import ConvexStopping, DecayCurveStopping, Media
     ],
 )
 def test_a_rule_is_chosen_by_its_name(line: str, rule: Stopping | None, tmp_path: pathlib.Path) -> None:
-    study = search.read(str(written(tmp_path, hyperparameters(RATE) + f"    {line}\n")), None)
+    study = study_file.read(str(written(tmp_path, hyperparameters(RATE) + f"    {line}\n")), None)
     assert study.stopping == rule
 
 

@@ -13,9 +13,9 @@ from google.protobuf import json_format
 from hypothesis import given
 
 from tests.launch.studies import studies
-from trainer.launch import documents
-from trainer.launch.documents import Fault, FaultyFileError
-from trainer.launch.study import search, searchable
+from trainer.launch.files import documents
+from trainer.launch.files.documents import Fault, FaultyFileError
+from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
 from trainer.launch.vertex import study as vertex_study
 
@@ -33,7 +33,7 @@ def official(study: Study) -> HyperparameterTuningJob:
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.name)
 def test_the_request_of_a_file_goes_through_the_official_types_and_back(path: pathlib.Path) -> None:
-    study = search.read(str(path), searchable.of_task())
+    study = study_file.read(str(path), search_space.of_task())
     assert vertex_study.from_tuning(vertex_study.tuning(study)) == study
     returned = json_format.MessageToDict(HyperparameterTuningJob.pb(official(study)))
     assert vertex_study.from_tuning(returned) == study
@@ -49,7 +49,7 @@ def test_every_study_goes_to_json_and_back(study: Study) -> None:
 def test_every_study_goes_to_a_yaml_file_and_back(study: Study) -> None:
     faults: list[Fault] = []
     found = documents.parse(yaml.safe_dump(vertex_study.tuning(study)).encode(), "f.yaml", faults)
-    assert search.of_documents(found, faults, None).study == study
+    assert study_file.of_documents(found, faults, None).study == study
 
 
 @given(studies())
@@ -60,7 +60,7 @@ def test_every_study_is_accepted_by_the_official_types(study: Study) -> None:
 
 
 def test_all_fields_arrive_where_they_belong() -> None:
-    spec = official(search.read(str(FILES / "everything.yaml"), searchable.of_task())).study_spec
+    spec = official(study_file.read(str(FILES / "everything.yaml"), search_space.of_task())).study_spec
     assert spec.metrics[0].metric_id == "mae"
     assert spec.metrics[0].goal is StudySpec.MetricSpec.GoalType.MINIMIZE
     assert spec.algorithm is StudySpec.Algorithm.RANDOM_SEARCH
@@ -80,7 +80,7 @@ def test_all_fields_arrive_where_they_belong() -> None:
 
 
 def test_what_a_job_has_beside_its_study_is_left_aside() -> None:
-    study = search.read(str(ROOT / "hptuning_config.yaml"), searchable.of_task())
+    study = study_file.read(str(ROOT / "hptuning_config.yaml"), search_space.of_task())
     job = {"name": "projects/1", "state": "JOB_STATE_RUNNING", "trialJobSpec": {}, **vertex_study.tuning(study)}
     assert vertex_study.from_tuning(job) == study
 

@@ -16,7 +16,7 @@ from tests.vertex.fixtures import vertex_service  # noqa: F401
 from tests.vertex.server import Fault, VertexService
 from trainer import storage
 from trainer.launch import __main__ as launcher
-from trainer.launch import archive
+from trainer.launch.packaging import archive
 
 WHERE = ["--project=my-project", "--region=us-central1"]
 ONE = [*WHERE, f"--image={vertex_requests.IMAGE}", "--output_dir=gs://my-bucket/runs/a"]

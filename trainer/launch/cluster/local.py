@@ -16,14 +16,14 @@ from collections.abc import Callable, Sequence
 
 from trainer.job.cluster import CHIEF, EVALUATOR
 from trainer.job.signals import SAVED_EXIT_CODE, StopRequest, listening
-from trainer.launch import machine, options
-from trainer.launch.child import Child
-from trainer.launch.cluster import members, supervision
-from trainer.launch.cluster.members import Member
+from trainer.launch import machine
+from trainer.launch.cluster import options, supervision, tasks
+from trainer.launch.cluster.child import Child
+from trainer.launch.cluster.options import ClusterOptions
 from trainer.launch.cluster.ports import Reservation
 from trainer.launch.cluster.supervision import Phase, Verdict
+from trainer.launch.cluster.tasks import Task
 from trainer.launch.console import Console, wants_colour
-from trainer.launch.options import ClusterOptions
 
 _MAX_MOVES = 3
 _POLL_SECS = 0.05  # a pipe that ends, as it does when its process dies, is noticed earlier
@@ -32,7 +32,7 @@ _ADDRESS_IN_USE = re.compile(
     "address already in use|no address added out of|could not start grpc server", re.IGNORECASE
 )
 
-Planning = Callable[[Sequence[str]], list[Member]]
+Planning = Callable[[Sequence[str]], list[Task]]
 Clock = Callable[[], float]
 
 
@@ -42,12 +42,12 @@ def main(argv: Sequence[str]) -> int:
     Raises:
       flags.HelpRequested, UsageError: before anything is started.
     """
-    chosen, task_argv = options.parse_cluster(argv)
+    chosen, task_argv = options.parse(argv)
     cores = machine.cores()
-    console = Console(sys.stdout, members.names(chosen), colour=wants_colour(sys.stdout, os.environ))
+    console = Console(sys.stdout, tasks.names(chosen), colour=wants_colour(sys.stdout, os.environ))
 
-    def planning(addresses: Sequence[str]) -> list[Member]:
-        return members.plan(chosen, task_argv, addresses, os.environ, cores)
+    def planning(addresses: Sequence[str]) -> list[Task]:
+        return tasks.plan(chosen, task_argv, addresses, os.environ, cores)
 
     with listening() as stop, LocalCluster(chosen, planning, console, random.Random(), time.monotonic) as job:
         return job.run(stop)
@@ -58,7 +58,7 @@ class _Place:
     """One process's place in the job, which its restarts take over.
 
     Attributes:
-      member: what to start there.
+      task: what to start there.
       child: the process that is there now; None when it has ended.
       restarts: how often one was started again.
       address_in_use: whether the process there said so.
@@ -66,7 +66,7 @@ class _Place:
       kill_at: when it is killed, because it did not; None until it was asked.
     """
 
-    member: Member
+    task: Task
     child: Child | None = None
     restarts: int = 0
     address_in_use: bool = False
@@ -75,11 +75,11 @@ class _Place:
 
     @property
     def name(self) -> str:
-        return self.member.name
+        return self.task.name
 
     @property
     def role(self) -> str:
-        return self.member.role
+        return self.task.role
 
 
 class LocalCluster(contextlib.ExitStack):
@@ -150,23 +150,23 @@ class LocalCluster(contextlib.ExitStack):
     # Starting
 
     def _reserve(self) -> Reservation:
-        return Reservation(members.num_addresses(self._options), self._rng)
+        return Reservation(tasks.num_addresses(self._options), self._rng)
 
     def _start_all(self) -> None:
-        self._places = [_Place(member=member) for member in self._planning(self._reservation.addresses)]
+        self._places = [_Place(task=task) for task in self._planning(self._reservation.addresses)]
         for place in self._places:
             self._start(place, "started")
 
     def _start(self, place: _Place, verb: str) -> None:
-        place.child = Child(place.member.argv, place.member.environ, started_at=self._clock())
+        place.child = Child(place.task.argv, place.task.environ, started_at=self._clock())
         self._selector.register(place.child, selectors.EVENT_READ, place)
-        at = f", {place.member.address}" if place.member.address else ""
+        at = f", {place.task.address}" if place.task.address else ""
         self._event(f"{place.name} {verb} (process {place.child.pid}{at})")
 
     def _move(self, place: _Place) -> None:
         """Starts all again on other ports; those that were no good stay reserved until others are found."""
         self._moves += 1
-        self._event(f"{place.name} found {place.member.address} in use: starting all again on other ports")
+        self._event(f"{place.name} found {place.task.address} in use: starting all again on other ports")
         self._destroy_all()
         taken, self._reservation = self._reservation, self._reserve()
         taken.close()

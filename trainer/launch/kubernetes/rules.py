@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from trainer.launch.breaches import Breach, Path, meant, short
+from trainer.launch.files.schema import whole
 from trainer.launch.kubernetes.pod_rules import Table, labels, listed, pod, table
 from trainer.launch.kubernetes.pods import CONTAINER
-from trainer.launch.shapes import whole
 
 _REPLICA_TYPES = ("Chief", "Worker", "PS", "Evaluator", "Master")
 _RESTART_POLICIES = ("ExitCode", "OnFailure", "Never", "Always")

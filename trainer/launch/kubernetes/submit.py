@@ -8,17 +8,20 @@ from typing import Any
 
 from trainer.job import flags
 from trainer.job.errors import UsageError
-from trainer.launch import breaches, costs, job_files, options, submit_options, texts
+from trainer.launch import breaches, command_line, job_files
 from trainer.launch.breaches import Breach
-from trainer.launch.costs import Item
+from trainer.launch.files import render
 from trainer.launch.kubernetes import katib, kubectl
 from trainer.launch.kubernetes import manifests as kubernetes
 from trainer.launch.kubernetes import rules as kubernetes_rules
 from trainer.launch.kubernetes import study as kubernetes_study
 from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 from trainer.launch.kubernetes.pods import Manifest
-from trainer.launch.study import search, searchable
-from trainer.launch.submit_options import SubmitOptions
+from trainer.launch.study import search_space, study_file
+from trainer.launch.submit import costs
+from trainer.launch.submit import options as submit_options
+from trainer.launch.submit.costs import Item
+from trainer.launch.submit.options import SubmitOptions
 
 USAGE = "python -m trainer.launch submit kubernetes [--flag=value ...] -- [flags of trainer.task]"
 _CLASSES = (SubmitOptions, KubernetesOptions)
@@ -27,18 +30,18 @@ _CTRL_C = 130  # as a shell counts
 
 def main(argv: Sequence[str]) -> int:
     """Shows or applies the job; with --wait the exit code is the job's, 0 or 1."""
-    own, task_argv = options.halves(argv)
+    own, task_argv = command_line.halves(argv)
     settings = submit_options.parse(own, USAGE, *_CLASSES)
     chosen, what = settings[SubmitOptions], settings[KubernetesOptions]
     documents = prepare(what, task_argv)
     if prices := costs.require(chosen.prices):
         print(costs.line(prices, _items(what), longest_secs=what.timeout_secs), file=sys.stderr)
     if chosen.dry_run:
-        print(texts.text(documents, chosen.format or texts.Format.YAML), end="")
+        print(render.text(documents, chosen.format or render.Format.YAML), end="")
         print("checked, nothing sent; kubectl apply -f takes it", file=sys.stderr)
         return 0
     client = kubectl.Kubectl(context=what.context)
-    client.apply(texts.text(documents, texts.Format.JSON) if len(documents) == 1 else _as_list(documents))
+    client.apply(render.text(documents, render.Format.JSON) if len(documents) == 1 else _as_list(documents))
     main_one = documents[-1]
     where = {"kind": main_one["kind"], "name": main_one["metadata"]["name"]}
     namespace = str(main_one["metadata"].get("namespace", what.namespace))
@@ -79,7 +82,7 @@ def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Manifest]
 
 
 def _study(what: KubernetesOptions, config: str, task_argv: Sequence[str]) -> list[Manifest]:
-    study = search.read(config, searchable.of_task())
+    study = study_file.read(config, search_space.of_task())
     for difference in katib.differences(study):
         print(difference, file=sys.stderr)
     return kubernetes_study.manifests(what, task_argv, study)
@@ -124,4 +127,4 @@ def quantity(text: str) -> float:
 def _as_list(documents: Sequence[Manifest]) -> str:
     """Several manifests as one that kubectl takes."""
     whole: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
-    return texts.text([whole], texts.Format.JSON)
+    return render.text([whole], render.Format.JSON)

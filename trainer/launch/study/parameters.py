@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trainer.launch.documents import Fault, Level, Node, Place, Scalar, Table, Void
-from trainer.launch.fields import Fields, Keys
-from trainer.launch.study.searchable import Searchable, normal
+from trainer.launch.files.documents import Fault, Level, Node, Place, Scalar, Table, Void
+from trainer.launch.files.fields import Fields, Keys
+from trainer.launch.study.search_space import SearchSpace, normal
 from trainer.launch.study.study import Kind, Parameter, Scale, StudyError, Value
 
 _NO_DEFAULT = {"defaultValue": "Vizier takes it, tuning jobs do not"}
@@ -58,7 +58,7 @@ class Found:
     is_sound: bool
 
 
-def read(items: Sequence[Node], faults: list[Fault], searchable: Searchable | None) -> list[Found]:
+def read(items: Sequence[Node], faults: list[Fault], searchable: SearchSpace | None) -> list[Found]:
     """All parameters in a list, each before those that depend on it; `faults` grows by what is wrong in them."""
     return [found for item in items for found in _Item(item, faults, searchable).read()]
 
@@ -70,7 +70,7 @@ class _Item:
         self,
         node: Node,
         faults: list[Fault],
-        searchable: Searchable | None,
+        searchable: SearchSpace | None,
         *,
         parent: str | None = None,
         parent_values: tuple[Value, ...] = (),
@@ -193,7 +193,7 @@ class _Item:
             do = f"Give it behind -- as --{parameter.name}, or widen it"
             fields.note(self._places["name"], f"{parameter.name} has one value, so nothing is searched", None, do)
 
-    def _check_with_task(self, fields: Fields, parameter: Parameter, searchable: Searchable) -> None:
+    def _check_with_task(self, fields: Fields, parameter: Parameter, searchable: SearchSpace) -> None:
         """Whether the task takes the values."""
         name, kinds = parameter.name, searchable.kinds(parameter.name)
         if parameter.kind not in kinds:

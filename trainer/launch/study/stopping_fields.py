@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.launch.documents import Place
-from trainer.launch.fields import Fields, Keys
-from trainer.launch.study.searchable import normal
+from trainer.launch.files.documents import Place
+from trainer.launch.files.fields import Fields, Keys
+from trainer.launch.study.search_space import normal
 from trainer.launch.study.study import (
     ConvexStopping,
     DecayCurveStopping,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from trainer.job import flags, layout
 from trainer.job.config import require_not_negative, require_positive, setting
 from trainer.job.errors import UsageError
-from trainer.launch import options, task_flags
+from trainer.launch import command_line, task_flags
 
 USAGE = "python -m trainer.launch sweep [--flag=value ...] -- [flags of trainer.task]"
 _DIRECTORY_FLAG = re.compile(r"--?(output[_-]dir|job[_-]dir)(=|$)")
@@ -38,7 +38,7 @@ class SweepOptions:
         require_positive("trial_timeout_secs", self.trial_timeout_secs, "seconds above 0")
         for name in ("grace", "max_restarts"):
             require_not_negative(name, getattr(self, name))
-        options.require_module(self.module)
+        command_line.require_module(self.module)
         if self.output_dir is not None and layout.is_remote(self.output_dir):
             raise UsageError(
                 f"--output_dir={self.output_dir}", "Accepted: a directory of this machine", "Copy it afterwards"
@@ -59,13 +59,13 @@ def parse(argv: Sequence[str]) -> tuple[SweepOptions, list[str]]:
       flags.HelpRequested: on --help before the `--`.
       UsageError: on what cannot be understood, the flags of trainer.task included.
     """
-    own, task_argv = options.halves(argv)
+    own, task_argv = command_line.halves(argv)
     try:
         chosen = flags.parse(own, SweepOptions)[SweepOptions]
     except flags.HelpRequested as request:
-        raise flags.HelpRequested(options.help_text(USAGE, SweepOptions)) from request
+        raise flags.HelpRequested(command_line.help_text(USAGE, SweepOptions)) from request
     except UsageError as error:
-        raise options.misplaced(own, SweepOptions) or options.with_both_sides(error) from error
+        raise command_line.misplaced(own, SweepOptions) or command_line.with_both_sides(error) from error
     for word in task_argv:
         if _DIRECTORY_FLAG.match(word):
             raise UsageError(

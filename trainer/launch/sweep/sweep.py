@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from trainer.job.errors import UsageError
 from trainer.job.signals import listening
 from trainer.launch import machine, task_flags
-from trainer.launch.cluster import members
-from trainer.launch.documents import FaultyFileError, Level
-from trainer.launch.study import search, searchable
+from trainer.launch.cluster import tasks
+from trainer.launch.files.documents import FaultyFileError, Level
+from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
 from trainer.launch.sweep import options as sweep_options
 from trainer.launch.sweep.options import SweepOptions
@@ -40,7 +40,7 @@ def _run(chosen: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
 
     directory = made(chosen.directory)
     threads = max(machine.cores() // study.max_parallel_trials, 1)
-    environ = members.environment(os.environ, threads=threads)
+    environ = tasks.environment(os.environ, threads=threads)
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(directory, study, task_argv, chosen.seed, lambda: secrets.randbits(31)))
         stop = stack.enter_context(listening())
@@ -80,8 +80,8 @@ def _run(chosen: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
 
 def read_study(chosen: SweepOptions) -> Study:
     """The study of the file; what is only noteworthy goes to stderr. Raises UsageError with every fault of the file."""
-    of_task = searchable.of_task() if chosen.module == task_flags.TASK_MODULE else None
-    examined = search.examine(chosen.config, of_task)
+    of_task = search_space.of_task() if chosen.module == task_flags.TASK_MODULE else None
+    examined = study_file.examine(chosen.config, of_task)
     if examined.study is None:
         raise FaultyFileError(fault for fault in examined.faults if fault.level is Level.FAULT)
     for note in examined.faults:

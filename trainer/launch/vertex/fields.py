@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trainer.launch.shapes import Kind, Shape
+from trainer.launch.files.schema import Kind, Shape
 
 _TEXT, _WHOLE, _SWITCH = Kind.TEXT, Kind.WHOLE, Kind.SWITCH
 _ENV = [{"name": _TEXT, "value": _TEXT}]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainer.launch.breaches import Breach, Path, meant, short
-from trainer.launch.shapes import whole
+from trainer.launch.files.schema import whole
 
 _FORM = re.compile(r"([a-z]{1,3}\d{0,2}[a-z]{0,2})-([a-z]+)-(\d+)([gt]?)|cloud-tpu|ct\dlp-hightpu-\d+t")
 _GENERAL = {"standard", "highmem", "highcpu"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainer.job.cluster import JOB_TYPES
 from trainer.launch.breaches import Breach, Path, meant, short
-from trainer.launch.shapes import whole
+from trainer.launch.files.schema import whole
 from trainer.launch.vertex import machines as vertex_machines
 
 BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?")

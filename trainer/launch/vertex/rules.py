@@ -12,7 +12,7 @@ from typing import Any
 
 from trainer.launch import task_flags
 from trainer.launch.breaches import Breach, Path, meant, short
-from trainer.launch.shapes import misfits, whole
+from trainer.launch.files.schema import schema_errors, whole
 from trainer.launch.vertex import fields as vertex_fields
 from trainer.launch.vertex import pools as vertex_pools
 
@@ -64,7 +64,7 @@ def place(project: str | None, region: str) -> Iterator[Breach]:
 
 def custom_job(request: Mapping[str, Any]) -> Iterator[Breach]:
     """What is wrong with the body of customJobs.create."""
-    wrong = list(misfits(request, vertex_fields.CUSTOM_JOB))
+    wrong = list(schema_errors(request, vertex_fields.CUSTOM_JOB))
     yield from wrong or _resource(request)
     if not wrong:
         yield from _job_spec(request.get("jobSpec") or {}, ("jobSpec",), studied=())
@@ -72,7 +72,7 @@ def custom_job(request: Mapping[str, Any]) -> Iterator[Breach]:
 
 def tuning_job(request: Mapping[str, Any]) -> Iterator[Breach]:
     """What is wrong with the body of hyperparameterTuningJobs.create, but for its studySpec's own rules."""
-    wrong = list(misfits(request, vertex_fields.TUNING_JOB))
+    wrong = list(schema_errors(request, vertex_fields.TUNING_JOB))
     yield from wrong
     if wrong:
         return

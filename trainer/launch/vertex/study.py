@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.launch import documents
-from trainer.launch.documents import FaultyFileError
-from trainer.launch.study import search
+from trainer.launch.files import documents
+from trainer.launch.files.documents import FaultyFileError
+from trainer.launch.study import study_file
 from trainer.launch.study.study import (
     ConvexStopping,
     DecayCurveStopping,
@@ -61,7 +61,7 @@ def from_tuning(job: Mapping[str, Any]) -> Study:
     Raises FaultyFileError with everything that is wrong in it.
     """
     job = {name: job[name] for name in tuning_fields() if name in job}
-    examined = search.of_documents([documents.of_json(job, "HyperparameterTuningJob")], [], None)
+    examined = study_file.of_documents([documents.of_json(job, "HyperparameterTuningJob")], [], None)
     if examined.study is None:
         raise FaultyFileError(examined.faults)
     return examined.study

@@ -12,11 +12,15 @@ from collections.abc import Mapping, Sequence
 
 from trainer.job import flags
 from trainer.job.errors import UsageError
-from trainer.launch import archive, breaches, costs, job_files, options, package, submit_options, texts
-from trainer.launch.archive import Archive
+from trainer.launch import breaches, command_line, job_files
 from trainer.launch.breaches import Breach
-from trainer.launch.study import search, searchable
-from trainer.launch.submit_options import ServiceOptions, SubmitOptions
+from trainer.launch.files import render
+from trainer.launch.packaging import archive, package
+from trainer.launch.packaging.archive import Archive
+from trainer.launch.study import search_space, study_file
+from trainer.launch.submit import costs
+from trainer.launch.submit import options as submit_options
+from trainer.launch.submit.options import ServiceOptions, SubmitOptions
 from trainer.launch.vertex import client as vertex_client
 from trainer.launch.vertex import following as vertex_following
 from trainer.launch.vertex import jobs as vertex_jobs
@@ -56,14 +60,14 @@ class Submission:
 
 def main(argv: Sequence[str]) -> int:
     """Shows or sends the job; the exit code is that of the request, or with --wait of the job."""
-    own, task_argv = options.halves(argv)
+    own, task_argv = command_line.halves(argv)
     settings = submit_options.parse(own, USAGE, *_CLASSES)
     chosen = settings[SubmitOptions]
     submission = prepare(settings[VertexOptions], settings[ServiceOptions], task_argv, os.environ)
     for note in _notes(submission, chosen):
         print(note, file=sys.stderr)
     if chosen.dry_run:
-        print(texts.text([submission.request], chosen.format or texts.Format.JSON), end="")
+        print(render.text([submission.request], chosen.format or render.Format.JSON), end="")
         return 0
     return _send(submission, chosen)
 
@@ -101,7 +105,7 @@ def rules(request: Request) -> list[Breach]:
 def _built(chosen: VertexOptions, task_argv: Sequence[str], packages: Sequence[str]) -> Request:
     if chosen.config is None:
         return vertex.custom_job(chosen, task_argv, packages)
-    study = search.read(chosen.config, searchable.of_task())
+    study = study_file.read(chosen.config, search_space.of_task())
     return vertex.tuning_job(chosen, task_argv, packages, vertex_study.tuning(study))
 
 
@@ -122,7 +126,7 @@ def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
     assert chosen.request is not None
     request = job_files.vertex_request(chosen.request, name=chosen.name)
     if request.get("studySpec"):
-        search.read(chosen.request, searchable.of_task())
+        study_file.read(chosen.request, search_space.of_task())
     return request
 
 

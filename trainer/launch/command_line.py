@@ -1,0 +1,55 @@
+"""What the command lines of all commands share: the flags before `--`, those of the task behind it, and their help."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from trainer.job import flags
+from trainer.job.config import DataConfig, RunSettings
+from trainer.job.errors import UsageError
+
+
+def halves(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first `--`, and behind it."""
+    words = list(argv)
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def misplaced(own: Sequence[str], *settings_classes: type) -> UsageError | None:
+    """The error to raise where a flag of the task, and none of `settings_classes`, stands before the `--`."""
+    task_flags = _names(RunSettings) | _names(DataConfig)
+    own_flags = {name for settings_class in settings_classes for name in _names(settings_class)}
+    for word in own:
+        name = word.lstrip("-").partition("=")[0].replace("-", "_")
+        if word.startswith("-") and name in task_flags - own_flags:
+            return UsageError(f"{word} is a flag of the task", "Accepted: such flags behind --", f"Write -- {word}")
+    return None
+
+
+def require_module(name: str) -> None:
+    """Raises UsageError where `name` cannot be what --module means."""
+    if not re.fullmatch(r"\w+(\.\w+)*", name):
+        raise UsageError(f"--module={name}", "Accepted: a module's dotted name", "Leave it out")
+
+
+def _names(settings_class: type) -> set[str]:
+    fields = dataclasses.fields(settings_class)
+    return {name for field in fields for name in (field.name, *field.metadata.get("alias", ()))}
+
+
+def with_both_sides(error: UsageError) -> UsageError:
+    """Of an unknown flag says that there are two places: the model's own ones are known to the task only."""
+    if not error.got.startswith("Unknown flag"):
+        return error
+    return UsageError(error.got, "Accepted: those of --help, and behind -- those of the task", error.do)
+
+
+def help_text(usage: str, *settings_classes: type) -> str:
+    """The flags' help under another usage line, without what belongs to the task only."""
+    described = flags.help_text(*settings_classes).partition("\n")[2].partition("\n\nLogging:")[0]
+    return f"Usage: {usage}\n{described}\n"

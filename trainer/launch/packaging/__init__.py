@@ -1,0 +1,1 @@
+"""What a runner installs: the source distribution, and a Dockerfile."""

@@ -1,0 +1,144 @@
+"""The source distribution of this package, with the person's model and inputs in it: the same files, the same bytes.
+
+Nothing of when, where and by whom it was built gets in (https://reproducible-builds.org/docs/archives): names are
+sorted, owners are nobody, modes and times fixed. So its hash names it, and an unchanged package is uploaded once.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import gzip
+import hashlib
+import io
+import pathlib
+import re
+import tarfile
+from collections.abc import Mapping
+
+from trainer.job.errors import DataError, UsageError
+
+# Zip files, which wheels are, begin with 1980; a day later, so that no time zone leads before it.
+DEFAULT_EPOCH = 315619200
+_AT_ROOT = ("setup.py", "pyproject.toml", "README.md")
+_PACKAGE = "trainer"
+_LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
+_MOST_BYTES = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A built source distribution.
+
+    Attributes:
+      file_name: `trainer-VERSION.tar.gz`, by which pip knows it.
+      content: the bytes.
+      files: names of what is in it, below its one folder.
+    """
+
+    file_name: str
+    content: bytes
+    files: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    def path_below(self, folder: str) -> str:
+        """Where it lies in a bucket: in a folder of its hash, since its own name has to be what pip expects."""
+        return f"{folder.rstrip('/')}/{self.sha256[:16]}/{self.file_name}"
+
+
+def build(root: pathlib.Path, environ: Mapping[str, str]) -> Archive:
+    """Packs the source at `root`.
+
+    Args:
+      root: holds setup.py and trainer/.
+      environ: SOURCE_DATE_EPOCH is the time of every file, in seconds since 1970.
+
+    Raises:
+      UsageError: there is no such source, or it cannot be packed.
+      DataError: a file of it is no Python; nobody has to pay for a machine to find out.
+    """
+    files = _collected(root)
+    version = _version(files)
+    head = f"{_PACKAGE}-{version}"
+    files["PKG-INFO"] = f"Metadata-Version: 2.1\nName: {_PACKAGE}\nVersion: {version}\n".encode()
+    epoch = _epoch(environ)
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=9, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name in sorted(files):
+            tar.addfile(_member(f"{head}/{name}", len(files[name]), epoch), io.BytesIO(files[name]))
+    return Archive(file_name=f"{head}.tar.gz", content=packed.getvalue(), files=tuple(sorted(files)))
+
+
+def source_root() -> pathlib.Path:
+    """The folder of the source that this very code was imported from; where it is installed, the current folder."""
+    here = pathlib.Path(__file__).resolve().parents[3]
+    return here if (here / "setup.py").is_file() else pathlib.Path.cwd()
+
+
+def _collected(root: pathlib.Path) -> dict[str, bytes]:
+    """Content by name with slashes: what setup.py needs, and the whole package but for what Python leaves there."""
+    if not (root / "setup.py").is_file() or not (root / _PACKAGE / "__init__.py").is_file():
+        raise UsageError(
+            f"{root} holds no source of {_PACKAGE}",
+            f"Accepted: a folder with setup.py and {_PACKAGE}/",
+            "Run it in the folder of the source, or name that: --source=DIR",
+        )
+    found = {name: (root / name).read_bytes() for name in _AT_ROOT if (root / name).is_file()}
+    for path in (root / _PACKAGE).rglob("*"):
+        name = path.relative_to(root)
+        hidden = any(part.startswith(".") or part in _LEFT_OUT for part in name.parts)
+        if path.is_file() and not hidden and path.suffix != ".pyc":
+            found[name.as_posix()] = _checked(name.as_posix(), path.read_bytes())
+    total = sum(map(len, found.values()))
+    if total > _MOST_BYTES:
+        largest = max(found, key=lambda name: len(found[name]))
+        raise UsageError(
+            f"The package would hold {total >> 20} MB, the largest file of it {largest}",
+            f"Accepted: up to {_MOST_BYTES >> 20} MB of code",
+            "Put data and models in a bucket",
+        )
+    return found
+
+
+def _checked(name: str, content: bytes) -> bytes:
+    if name.endswith(".py"):
+        try:
+            ast.parse(content, filename=name)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None) or 1
+            said = getattr(error, "msg", str(error))
+            raise DataError(f"{name}:{line}: {said}", "Python", "Correct it; every machine would stop there") from None
+    return content
+
+
+def _version(files: Mapping[str, bytes]) -> str:
+    match = re.search(rb'__version__ = "([\w.+-]+)"', files[f"{_PACKAGE}/__init__.py"])
+    if not match:
+        got = f"{_PACKAGE}/__init__.py says no __version__"
+        raise UsageError(got, 'Accepted: __version__ = "1.2.3"', "Add it")
+    return match[1].decode()
+
+
+def _epoch(environ: Mapping[str, str]) -> int:
+    text = environ.get("SOURCE_DATE_EPOCH", "").strip()
+    if not text:
+        return DEFAULT_EPOCH
+    if not text.isdecimal() or int(text) < DEFAULT_EPOCH or int(text) >= 1 << 33:
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH={text}",
+            f"Accepted: seconds since 1970, from {DEFAULT_EPOCH} (1980, where wheels begin) up",
+            "Correct it, or unset it",
+        )
+    return int(text)
+
+
+def _member(name: str, size: int, epoch: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = size, epoch, 0o644
+    return member

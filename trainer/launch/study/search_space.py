@@ -1,0 +1,117 @@
+"""What a study may search and aim at: flags that the task has, values that they take, metrics that it reports."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.job import flags
+from trainer.job.errors import UsageError
+from trainer.launch.study.study import Kind
+
+# Under this tag a tuner looks where a file names none; the task reports its rmse there.
+OLD_DEFAULT_TAG = "training/hptuning/metric"
+
+_OF_THE_RUNNER = ("output_dir", "hyperparameter_metric_tag", "separate_evaluator")
+_KINDS_OF_TYPES: Mapping[Any, tuple[Kind, ...]] = {
+    int: (Kind.INTEGER, Kind.DISCRETE, Kind.CATEGORICAL),
+    float: (Kind.DOUBLE, Kind.INTEGER, Kind.DISCRETE, Kind.CATEGORICAL),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """What one task takes and reports.
+
+    Attributes:
+      settings: its settings classes, whose fields are its flags.
+      metrics: names of the metrics of its evaluations, all that can be a study's metric; empty: nobody says, any may.
+    """
+
+    settings: tuple[type, ...]
+    metrics: tuple[str, ...]
+
+    @functools.cached_property
+    def hints(self) -> Mapping[str, Any]:
+        """Type by name of each flag that can be searched."""
+        hints = {name: hint for owner in self.settings for name, hint in typing.get_type_hints(owner).items()}
+        return {name: hints[name] for name in self._owners if name not in _OF_THE_RUNNER}
+
+    @functools.cached_property
+    def _owners(self) -> Mapping[str, type]:
+        """The settings class of each flag."""
+        return {
+            field.name: owner
+            for owner in self.settings
+            for field in dataclasses.fields(owner)
+            if field.metadata.get("flag", True)
+        }
+
+    @functools.cached_property
+    def _aliases(self) -> Mapping[str, str]:
+        """Flags by their other names."""
+        fields = [field for owner in self.settings for field in dataclasses.fields(owner)]
+        return {alias: field.name for field in fields for alias in field.metadata.get("alias", ())}
+
+    def refusal_of_name(self, spelled: str) -> UsageError | None:
+        """Why no parameter may be called so; dashes are underscores."""
+        name = normal(spelled)
+        if self._aliases.get(name, name) in _OF_THE_RUNNER:
+            do = "Remove it: each trial has its own from whoever runs it"
+            return UsageError(f"--{name} as a parameter", "flags that change the model or its training", do)
+        if name in self.hints:
+            return None
+        meant = flags.nearest(name, self.hints)
+        do = f"Perhaps {meant} was meant" if meant else "python -m trainer.task --help lists the flags"
+        accept = "fields of Params in trainer/model.py, and other flags of trainer.task"
+        return UsageError(f"{spelled} is no flag of trainer.task", accept, do)
+
+    def kinds(self, name: str) -> tuple[Kind, ...]:
+        """What a parameter for the flag `name` may be."""
+        return _KINDS_OF_TYPES.get(_required(self.hints[name]), (Kind.CATEGORICAL,))
+
+    def says(self, name: str) -> str:
+        """What the flag takes, in words."""
+        kind = _required(self.hints[name])
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            return f"one of {', '.join(str(member.value) for member in kind)}"
+        words = {int: "whole numbers", float: "numbers", bool: "true or false"}
+        return words.get(kind, "text")
+
+    def refusal_of_value(self, name: str, text: str) -> UsageError | None:
+        """Why the flag does not take the value, whatever the other flags are."""
+        try:
+            self._owners[name](**{name: flags.value_of(name, text, self.hints[name])})
+        except ValueError as error:
+            return UsageError(f"--{name}={text}: {error}")
+        except UsageError as error:
+            # Settings also refuse values that do not fit the defaults of other flags, which a job may set otherwise.
+            return error if len(re.findall(r"--\w", error.got)) == 1 else None
+        return None
+
+
+def of_task() -> SearchSpace:
+    """What `trainer.task` takes and reports, with the Params and METRICS of this installation's `trainer.model`."""
+    from trainer import model
+    from trainer.launch import task_flags
+
+    return SearchSpace(settings=task_flags.SETTINGS, metrics=getattr(model, "METRICS", ()))
+
+
+def normal(spelled: str) -> str:
+    """The flag that a parameter names."""
+    return spelled.strip().replace("-", "_")
+
+
+def _required(hint: Any) -> Any:
+    """T of `T | None`, else the type itself."""
+    if isinstance(hint, types.UnionType):
+        kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+        return kinds[0] if len(kinds) == 1 else hint
+    return hint

@@ -1,0 +1,1 @@
+"""What the submissions of all targets share: their options and their costs."""
