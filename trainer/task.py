@@ -12,7 +12,7 @@ from typing import Any
 
 from trainer import storage
 from trainer.formats import download_cache
-from trainer.job import cluster, flags, layout, logs, records, signals
+from trainer.job import cluster, environment, flags, layout, logs, records, signals
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings, Strategy
 from trainer.job.errors import JobError, UsageError
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Trains as asked and returns the exit code: 0 done, 1 training error, 2 wrong usage or data, 143 restart me."""
     try:
         settings = flags.parse(sys.argv[1:] if argv is None else argv, RunSettings, DataConfig, Params)
-        member = cluster.from_environment(os.environ)
+        member = environment.read(os.environ)
         files = layout.from_environment(settings[RunSettings].output_dir, os.environ, member.trial)
         _require_supported(member, settings[RunSettings])
         layout.make_root(files)

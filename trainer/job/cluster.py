@@ -1,23 +1,16 @@
-"""The processes of a job and which of them this is: TF_CONFIG and its relatives ⇄ one Cluster.
-
-Read from, in this order: TF_CONFIG (tf.estimator's, Kubeflow's sparse and legacy forms too), CLUSTER_SPEC (Vertex AI,
-both shapes), and the variables of a Kubernetes Indexed Job. None of them: a local run.
-"""
+"""The processes of a job, and which of them this is."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainer.job.errors import UsageError
 
 CHIEF, MASTER, WORKER, PS, EVALUATOR = "chief", "master", "worker", "ps", "evaluator"
 JOB_TYPES = (CHIEF, WORKER, PS, EVALUATOR)
-_POOLS = (CHIEF, WORKER, PS, EVALUATOR)
 
 Jobs = Mapping[str, Mapping[int, str]]
 Naming = Callable[[str, "int | None"], str]
@@ -27,7 +20,8 @@ class ClusterError(UsageError, ValueError):
     """The environment describes no cluster that can work."""
 
 
-def _tf_config_path(job: str, index: int | None) -> str:
+def tf_config_path(job: str, index: int | None) -> str:
+    """How errors call a job, or one of its addresses, that TF_CONFIG lists."""
     return f"TF_CONFIG: cluster.{job}" + ("" if index is None else f"[{index}]")
 
 
@@ -50,7 +44,7 @@ class Cluster:
     task_id: int = 0
     trial: str | None = None
     master: bool = False
-    name_of: Naming = dataclasses.field(default=_tf_config_path, compare=False, repr=False)
+    name_of: Naming = dataclasses.field(default=tf_config_path, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "jobs", {job: dict(self.jobs[job]) for job in JOB_TYPES if self.jobs.get(job)})
@@ -104,7 +98,7 @@ class Cluster:
         return {} if self.is_evaluator else {job: _listed(nodes) for job, nodes in self._training.items()}
 
     def to_tf_config(self) -> str:
-        """TF_CONFIG, as JSON, from which `from_environment` makes this cluster again."""
+        """TF_CONFIG, as JSON, from which `environment.read` makes this cluster again."""
         rename = {CHIEF: MASTER} if self.master else {}
         task: dict[str, Any] = {"type": rename.get(self.task_type, self.task_type), "index": self.task_id}
         if self.trial is not None:
@@ -115,266 +109,6 @@ class Cluster:
     @property
     def _training(self) -> dict[str, Mapping[int, str]]:
         return {job: nodes for job, nodes in self.jobs.items() if job != EVALUATOR}
-
-
-def from_environment(environ: Mapping[str, str]) -> Cluster:
-    """The cluster that the variables in `environ` describe; a local one where they describe none.
-
-    Raises:
-      ClusterError: naming the variable, the place in its JSON, the value and the fix.
-    """
-    if environ.get("TF_CONFIG", "").strip() not in ("", "{}"):
-        cluster = _from_tf_config(_parsed("TF_CONFIG", environ["TF_CONFIG"]))
-        return _with_pool_evaluator(cluster, environ.get("CLUSTER_SPEC", ""))
-    if environ.get("CLUSTER_SPEC", "").strip() not in ("", "{}"):
-        return _from_cluster_spec(_parsed("CLUSTER_SPEC", environ["CLUSTER_SPEC"]))
-    if environ.get("TRAINER_REPLICAS", "").strip():
-        return _from_indexed_job(environ)
-    return Cluster()
-
-
-def _from_tf_config(config: Mapping[str, Any]) -> Cluster:
-    listed = _object(config.get("cluster"), "TF_CONFIG: cluster")
-    task = _object(config.get("task"), "TF_CONFIG: task")
-    jobs: dict[str, dict[int, str]] = {}
-    for job, nodes in listed.items():
-        _check_type(job, f"TF_CONFIG: cluster.{job}")
-        jobs[job] = _nodes(nodes, f"TF_CONFIG: cluster.{job}")
-    jobs = {job: nodes for job, nodes in jobs.items() if nodes}
-    task_type, task_id = _task(task, "TF_CONFIG: task", "type", "index", default=None if jobs else (WORKER, 0))
-    _check_type(task_type, "TF_CONFIG: task.type")
-    trial = _trial(task.get("trial"))
-    if MASTER not in jobs:
-        if task_type == MASTER and not jobs:
-            return Cluster(task_type=CHIEF, task_id=task_id, trial=trial, master=True)
-        return Cluster(jobs=jobs, task_type=task_type, task_id=task_id, trial=trial)
-    _check_master(jobs, task_type)
-    jobs[CHIEF] = jobs.pop(MASTER)
-    task_type = CHIEF if task_type == MASTER else task_type
-    return Cluster(jobs=jobs, task_type=task_type, task_id=task_id, trial=trial, master=True, name_of=_master_path)
-
-
-def _master_path(job: str, index: int | None) -> str:
-    return _tf_config_path(MASTER if job == CHIEF else job, index)
-
-
-def _check_master(jobs: Jobs, task_type: str) -> None:
-    if CHIEF in jobs:
-        raise ClusterError(
-            "TF_CONFIG: cluster has both a chief and a master", "One of them", "Drop master, its old name"
-        )
-    if task_type == EVALUATOR:
-        raise ClusterError(
-            "TF_CONFIG: task.type 'evaluator' in a cluster with a master",
-            "A master evaluates itself",
-            "Rename master to chief, or drop the evaluator",
-        )
-
-
-def _with_pool_evaluator(cluster: Cluster, cluster_spec: str) -> Cluster:
-    """Adds the evaluator of a CLUSTER_SPEC beside TF_CONFIG, which may not list it."""
-    if not cluster.jobs or cluster.has_evaluator or cluster.master:
-        return cluster
-    try:
-        evaluators = _from_cluster_spec(_parsed("CLUSTER_SPEC", cluster_spec)).jobs.get(EVALUATOR)
-    except ClusterError:
-        return cluster
-    return dataclasses.replace(cluster, jobs={**cluster.jobs, EVALUATOR: evaluators}) if evaluators else cluster
-
-
-def _from_cluster_spec(spec: Mapping[str, Any]) -> Cluster:
-    """Vertex AI's own variable: pool 0 is the chief, 1 the workers, 2 the parameter servers, 3 the evaluator."""
-    listed = _object(spec.get("cluster"), "CLUSTER_SPEC: cluster")
-    task = _object(spec.get("task"), "CLUSTER_SPEC: task")
-    as_list = "worker_pools" in listed
-    found = list(_listed_pools(listed["worker_pools"]) if as_list else _named_pools(listed))
-    _check_pools_differ([pool for pool, _, _ in found])
-    jobs = {_POOLS[pool]: nodes for pool, nodes, _ in found if nodes}
-    paths = {_POOLS[pool]: path for pool, _, path in found}
-    if not jobs:
-        return Cluster(trial=_trial(task.get("trial")))
-    keys = ("worker_pool_index", "replica_index") if as_list else ("type", "index")
-    pool_name, task_id = _task(task, "CLUSTER_SPEC: task", *keys, default=None)
-    return Cluster(
-        jobs=jobs,
-        task_type=_POOLS[_pool(pool_name, f"CLUSTER_SPEC: task.{keys[0]}")],
-        task_id=task_id,
-        trial=_trial(task.get("trial")),
-        name_of=lambda job, index: _pool_path(paths, job, index),
-    )
-
-
-def _check_pools_differ(pools: list[int]) -> None:
-    for pool in pools:
-        if pools.count(pool) > 1:
-            raise ClusterError(f"CLUSTER_SPEC: cluster lists pool {pool} twice", "Each pool once", "Merge the two")
-
-
-def _pool_path(paths: Mapping[str, str], job: str, index: int | None) -> str:
-    path = paths.get(job, f"CLUSTER_SPEC: cluster.workerpool{_POOLS.index(job)}")
-    return path if index is None else f"{path}[{index}]"
-
-
-def _named_pools(listed: Mapping[str, Any]) -> Iterator[tuple[int, dict[int, str], str]]:
-    for name, nodes in listed.items():
-        path = f"CLUSTER_SPEC: cluster.{name}"
-        yield _pool(name, path), _nodes(nodes, path), path
-
-
-def _listed_pools(pools: object) -> Iterator[tuple[int, dict[int, str], str]]:
-    if not isinstance(pools, list):
-        raise ClusterError(f"CLUSTER_SPEC: cluster.worker_pools is {pools!r}", "A list of pools")
-    for position, pool in enumerate(pools):
-        path = f"CLUSTER_SPEC: cluster.worker_pools[{position}]"
-        entry = _object(pool, path)
-        number = _pool(entry.get("index", position), f"{path}.index")
-        yield number, _nodes(entry.get("replicas"), f"{path}.replicas"), f"{path}.replicas"
-
-
-def _pool(name: object, path: str) -> int:
-    match = re.fullmatch(r"(?:workerpool)?([0-3])", str(name))
-    if not match or isinstance(name, bool):
-        raise ClusterError(
-            f"{path} is {name!r}",
-            "Pools 0 (chief), 1 (workers), 2 (parameter servers) and 3 (evaluator)",
-            "Leave other pools out of the job",
-        )
-    return int(match[1])
-
-
-def _from_indexed_job(environ: Mapping[str, str]) -> Cluster:
-    """A Kubernetes Indexed Job: TRAINER_REPLICAS says how many pods of each type there are, in the order of indexes."""
-    pattern = environ.get("TRAINER_HOST_PATTERN", "").strip()
-    if "{index}" not in pattern:
-        raise ClusterError(
-            f"TRAINER_HOST_PATTERN is {pattern!r} beside TRAINER_REPLICAS",
-            "An address with {index} in it",
-            "Set it, as myjob-{index}.myjob:2222",
-        )
-    places = [(job, index) for job, count in _replicas(environ["TRAINER_REPLICAS"]) for index in range(count)]
-    own, replicas = environ.get("JOB_COMPLETION_INDEX", "").strip(), environ["TRAINER_REPLICAS"]
-    if not own.isdecimal() or int(own) >= len(places):
-        raise ClusterError(
-            f"JOB_COMPLETION_INDEX is {own!r}",
-            f"0 to {len(places) - 1}, for the {len(places)} processes of TRAINER_REPLICAS={replicas}",
-            "Make completions of the job their number, and completionMode Indexed",
-        )
-    jobs: dict[str, dict[int, str]] = {}
-    for number, (job, index) in enumerate(places):
-        jobs.setdefault(job, {})[index] = _address(pattern.replace("{index}", str(number)), "TRAINER_HOST_PATTERN")
-    task_type, task_id = places[int(own)]
-    return Cluster(jobs=jobs, task_type=task_type, task_id=task_id, name_of=lambda job, _: f"TRAINER_REPLICAS: {job}")
-
-
-def _replicas(text: str) -> list[tuple[str, int]]:
-    """Job types and their numbers, from `chief=1,worker=2`."""
-    found: dict[str, int] = {}
-    for item in text.split(","):
-        job, _, count = (part.strip() for part in item.partition("="))
-        if job not in JOB_TYPES or job in found or not count.isdecimal():
-            raise ClusterError(
-                f"TRAINER_REPLICAS is {text!r}, of which {item.strip()!r} is not understood",
-                f"TYPE=NUMBER with commas between, each of {', '.join(JOB_TYPES)} at most once",
-                "Write it as chief=1,worker=2,ps=1",
-            )
-        found[job] = int(count)
-    return list(found.items())
-
-
-def _parsed(variable: str, text: str) -> Mapping[str, Any]:
-    try:
-        parsed = json.loads(text, object_pairs_hook=lambda pairs: _without_repeats(variable, pairs))
-    except json.JSONDecodeError as error:
-        near = text[max(error.pos - 20, 0) : error.pos + 20]
-        raise ClusterError(
-            f"{variable} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}, near {near!r}",
-            'JSON, as {"cluster": {...}, "task": {...}}',
-            "Mind quotes and commas; unset it to run locally",
-        ) from error
-    except RecursionError as error:
-        raise ClusterError(f"{variable} is nested too deeply", None, "Unset it to run locally") from error
-    return _object(parsed, variable, nullable=False)
-
-
-def _without_repeats(variable: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise ClusterError(f"{variable} has the key {key!r} twice in one object", "Each key once", "Merge the two")
-    return dict(pairs)
-
-
-def _object(value: object, path: str, *, nullable: bool = True) -> Mapping[str, Any]:
-    if value is None and nullable:
-        return {}
-    if not isinstance(value, dict):
-        raise ClusterError(f"{path} is {_short(value)}", "A JSON object", "Put it in braces: {...}")
-    return value
-
-
-def _nodes(value: object, path: str) -> dict[int, str]:
-    """Addresses by index, of a list or of the sparse form `{"1": "host:port"}`."""
-    if value is None:
-        return {}
-    if isinstance(value, dict):
-        return {_integer(key, f"{path}: index"): _address(node, f"{path}[{key}]") for key, node in value.items()}
-    if not isinstance(value, list):
-        raise ClusterError(f"{path} is {_short(value)}", "A list of addresses", 'Write ["host:port"]')
-    return {index: _address(node, f"{path}[{index}]") for index, node in enumerate(value)}
-
-
-def _address(value: object, path: str) -> str:
-    """`host:port` of a str; an IPv6 host stands in brackets."""
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+):([0-9]+)", value) if isinstance(value, str) else None
-    if not match:
-        raise ClusterError(f"{path} is {_short(value)}", "host:port", "Name the host, a colon and the port, no scheme")
-    if not 1 <= int(match[2][:9]) <= 65535:
-        raise ClusterError(f"{path} is {_short(value)}", "A port from 1 to 65535", "Correct the port")
-    return match[0]
-
-
-def _task(
-    task: Mapping[str, Any], path: str, type_key: str, index_key: str, *, default: tuple[str, int] | None
-) -> tuple[str, int]:
-    """Type and index of this process; without `default` both have to be there."""
-    if default is None:
-        for key in (type_key, index_key):
-            if task.get(key) is None or task.get(key) == "":
-                raise ClusterError(
-                    f"{path}.{key} is missing beside a cluster",
-                    f"A task with {type_key} and {index_key}",
-                    "Say which process of the cluster this is",
-                )
-    fallback_type, fallback_index = default or ("", 0)
-    task_type = task.get(type_key)
-    index = task.get(index_key)
-    return (
-        fallback_type if task_type in (None, "") else task_type if isinstance(task_type, str) else str(task_type),
-        fallback_index if index in (None, "") else _integer(index, f"{path}.{index_key}"),
-    )
-
-
-def _integer(value: object, path: str) -> int:
-    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    is_digits = isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", value) is not None
-    if isinstance(value, bool) or not (is_whole or is_digits):
-        raise ClusterError(f"{path} is {_short(value)}", "A whole number from 0 up", "Correct it")
-    number = int(value)  # type: ignore[call-overload]
-    if number < 0:
-        raise ClusterError(f"{path} is {number}", "A whole number from 0 up", "Count from 0")
-    return int(number)
-
-
-def _trial(value: object) -> str | None:
-    return None if value in (None, "") else str(value)
-
-
-def _check_type(job: str, path: str) -> None:
-    if job in (*JOB_TYPES, MASTER):
-        return
-    meant = difflib.get_close_matches(job.lower(), JOB_TYPES, n=1)
-    do = f"Write {meant[0]!r}" if meant else "Use one of these"
-    raise ClusterError(f"{path}: {_short(job)} is no type of process", ", ".join(JOB_TYPES), do)
 
 
 def _check_jobs(jobs: Jobs, name_of: Naming) -> None:
@@ -427,8 +161,3 @@ def _listed(nodes: Mapping[int, str]) -> list[str] | dict[int, str]:
     if sorted(nodes) == list(range(len(nodes))):
         return [nodes[index] for index in sorted(nodes)]
     return dict(nodes)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from trainer.job import cluster
+from trainer.job import environment
 from trainer.job.hosts import Answer, Reached
 from trainer.launch.doctor import doctor
 from trainer.launch.doctor.findings import Finding, Level
@@ -62,14 +62,14 @@ def test_a_machine_without_a_cluster_trains_in_one_process(capsys: pytest.Captur
 )
 def test_each_role_is_told_what_it_would_do(task_type: str, jobs: tuple[str, ...], role: str, work: str) -> None:
     addresses = {job: [f"{job}-0.invalid:2222"] for job in ("chief", *jobs)}
-    member = cluster.from_environment(tf_config(task_type, **addresses))
+    member = environment.read(tf_config(task_type, **addresses))
     found = {finding.subject: finding for finding in doctor.roles(member, separate_evaluator=False)}
     assert found["role"].found.startswith(role)
     assert found["would"].found.startswith(work)
 
 
 def test_with_an_evaluator_elsewhere_the_chief_only_saves() -> None:
-    member = cluster.from_environment(tf_config("chief", chief=["c:1"], worker=["w:1"]))
+    member = environment.read(tf_config("chief", chief=["c:1"], worker=["w:1"]))
     found = {finding.subject: finding for finding in doctor.roles(member, separate_evaluator=True)}
     assert found["would"].found == "train in step with the workers, save"
 
@@ -118,20 +118,20 @@ def test_a_wrong_environment_is_named_with_its_fix(environ: dict[str, str], told
 
 
 def test_parameter_servers_without_a_worker_are_wrong() -> None:
-    member = cluster.from_environment(tf_config("ps", chief=["c:1"], ps=["p:1"]))
+    member = environment.read(tf_config("ps", chief=["c:1"], ps=["p:1"]))
     found = list(doctor.roles(member, separate_evaluator=False))[-1]
     assert (found.level, found.fix) == (Level.WRONG, "List workers, or drop ps")
 
 
 def test_a_loopback_address_among_other_machines_is_wrong() -> None:
-    member = cluster.from_environment(tf_config("chief", chief=["localhost:1"], worker=["w:1"]))
+    member = environment.read(tf_config("chief", chief=["localhost:1"], worker=["w:1"]))
     found = list(doctor.roles(member, separate_evaluator=False))[-1]
     assert found.level is Level.WRONG
     assert found.found == "localhost among hosts of other machines, who cannot reach it"
 
 
 def test_an_evaluator_asks_nobody() -> None:
-    member = cluster.from_environment(tf_config("evaluator", chief=["c.invalid:1"], worker=["w.invalid:1"]))
+    member = environment.read(tf_config("evaluator", chief=["c.invalid:1"], worker=["w.invalid:1"]))
     assert list(doctor.neighbours(member)) == list(doctor.own_address(member)) == []
 
 

@@ -7,7 +7,8 @@ import operator
 import os
 from typing import Any
 
-from trainer.job.cluster import Cluster, from_environment
+from trainer.job import environment
+from trainer.job.cluster import Cluster
 from trainer.job.distribution import ASKED, AUTO, Distribution, decide
 
 _SAVE_SECS = 600
@@ -61,7 +62,7 @@ class RunConfig:
     push_every: int = 1
     separate_evaluator: bool = False
     cluster: Cluster = dataclasses.field(
-        default_factory=lambda: from_environment(os.environ), repr=False, compare=False
+        default_factory=lambda: environment.read(os.environ), repr=False, compare=False
     )
 
     def __post_init__(self) -> None:

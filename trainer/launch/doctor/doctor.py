@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import trainer
-from trainer.job import cluster, hosts, layout
+from trainer.job import cluster, environment, hosts, layout
 from trainer.job.cluster import EVALUATOR, Cluster
 from trainer.job.errors import UsageError
 from trainer.job.hosts import Answer, Reached
@@ -55,7 +55,7 @@ def examine(chosen: options.DoctorOptions, environ: Mapping[str, str]) -> Iterat
     yield from output(chosen.output_dir, environ)
     yield from doctor_cloud.data([*chosen.train_data_paths, *chosen.eval_data_paths])
     try:
-        member = cluster.from_environment(environ)
+        member = environment.read(environ)
     except UsageError as error:
         fix = error.do or "Correct it"
         yield wrong("cluster", " — ".join(part for part in (error.got, error.accept) if part), fix)
