@@ -41,9 +41,10 @@ from trainer.estimator.saving import directories, saved_model, tuner
 from trainer.estimator.steps.loop import StopReason
 from trainer.estimator.steps.progress import Progress
 from trainer.formats.source import Source
-from trainer.job import flags, records, report
+from trainer.job import distribution, flags, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, ExporterKind, RunSettings
+from trainer.job.distribution import Distribution
 from trainer.job.errors import TrainingError
 from trainer.job.layout import Layout
 from trainer.job.signals import SAVED_EXIT_CODE, StopRequest
@@ -60,19 +61,19 @@ class JobProcess:
 
     Args:
       settings: holds RunSettings, DataConfig and Params.
-      member: the process's place in its cluster.
+      cluster: all processes of the job, and which of them this is.
       files: where everything goes; its root exists.
       source: the data, read and checked.
       environ: of the process.
     """
 
     def __init__(
-        self, settings: flags.Settings, member: Cluster, files: Layout, source: Source, environ: Mapping[str, str]
+        self, settings: flags.Settings, cluster: Cluster, files: Layout, source: Source, environ: Mapping[str, str]
     ) -> None:
         self._run, self._data, self._params = settings[RunSettings], settings[DataConfig], settings[Params]
-        self._member = member
+        self._cluster = cluster
         self._files, self._source, self._started = files, source, time.monotonic()
-        self._tuner = tuner.from_environment(environ, tag=self._run.hyperparameter_metric_tag, trial=member.trial)
+        self._tuner = tuner.from_environment(environ, tag=self._run.hyperparameter_metric_tag, trial=cluster.trial)
         self._progress = Progress(self._run.max_steps(self._data.num_epochs))
 
     @property
@@ -86,8 +87,8 @@ class JobProcess:
         Raises:
           JobError: on data or a loss that make no sense, where they are known to be the cause.
         """
-        member = self._member
-        scores = member.is_chief or member.is_evaluator
+        cluster = self._cluster
+        scores = cluster.is_chief or cluster.is_evaluator
         baselines = _beside(lambda: inputs.baselines(self._source) if scores else {})
         params = dataclasses.replace(self._params, schema=self._source.schema)
         estimator = model.make_estimator(params, self._files.root, self._run_config())
@@ -106,7 +107,7 @@ class JobProcess:
 
     def _serve_newest(self, code: int, *, elsewhere: bool) -> None:
         """Copies the newest export to where Vertex AI takes the model of a job from."""
-        if self._files.served_model is None or code or not self._member.is_chief:
+        if self._files.served_model is None or code or not self._cluster.is_chief:
             return
         export = _newest_export(self._files, self._run, elsewhere=elsewhere)
         if export is not None:
@@ -117,13 +118,13 @@ class JobProcess:
 
     def _finish(self, estimator: Estimator, baselines: Future[dict[str, float]], stop: StopRequest) -> int:
         """Trains, and reports where that is this process's part."""
-        member = self._member
+        cluster = self._cluster
         metrics = self._train(estimator, baselines)
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
             why = stop.reason or "another process of the job was asked to end"
             _log.info("Saved after %s; run the same command again to continue.", why)
             return SAVED_EXIT_CODE
-        if not member.is_chief:
+        if not cluster.is_chief:
             return 0
         if metrics is None and directories.read(self._files.summary) is not None:
             _log.info("Nothing to do: %s is trained. Raise --train_steps to go on.", self._files.root)
@@ -140,12 +141,12 @@ class JobProcess:
         train_spec = TrainSpec(
             lambda input_context: inputs.train_input_fn(self._source, self._data, input_context),
             max_steps=self._run.max_steps(self._data.num_epochs),
-            hooks=[self._progress] if self._member.is_chief else [],
+            hooks=[self._progress] if self._cluster.is_chief else [],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
         eval_spec = self._eval_spec()
         try:
-            with self._progress.shown() if self._member.is_chief else contextlib.nullcontext():
+            with self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext():
                 metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         except tf.errors.InvalidArgumentError as error:
             fault = inputs.locate_fault(self._source, str(error))
@@ -173,15 +174,16 @@ class JobProcess:
             keep_checkpoint_max=self._run.keep_checkpoint_max,
             steps_per_loop=self._run.steps_per_loop,
             strategy=self._run.strategy.value,
-            train_distribute=self._met(),
+            cluster=self._cluster,
+            train_distribute=self._joined(),
             push_every=self._run.push_every,
             separate_evaluator=self._run.separate_evaluator,
         )
 
-    def _met(self) -> tf.distribute.Strategy | None:
+    def _joined(self) -> tf.distribute.Strategy | None:
         """The strategy of synchronous processes, which meet before a model computes anything; None for others."""
-        asked = RunConfig(strategy=self._run.strategy.value)
-        return collectives.join(self._member) if asked.distribution == "sync" else None
+        decided = distribution.decide(self._cluster, self._run.strategy.value)
+        return collectives.join(self._cluster) if decided is Distribution.SYNC else None
 
     def _eval_spec(self) -> EvalSpec:
         return EvalSpec(

@@ -12,9 +12,10 @@ from typing import Any
 
 from trainer import storage
 from trainer.formats import download_cache
-from trainer.job import cluster, environment, flags, layout, logs, records, signals
-from trainer.job.cluster import Cluster
+from trainer.job import distribution, environment, flags, layout, logs, records, signals
+from trainer.job.cluster import PS, WORKER, Cluster
 from trainer.job.config import DataConfig, RunSettings, Strategy
+from trainer.job.distribution import Distribution
 from trainer.job.errors import JobError, UsageError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
@@ -26,48 +27,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Trains as asked and returns the exit code: 0 done, 1 training error, 2 wrong usage or data, 143 restart me."""
     try:
         settings = flags.parse(sys.argv[1:] if argv is None else argv, RunSettings, DataConfig, Params)
-        member = environment.read(os.environ)
-        files = layout.from_environment(settings[RunSettings].output_dir, os.environ, member.trial)
-        _require_supported(member, settings[RunSettings])
+        cluster = environment.read(os.environ)
+        files = layout.from_environment(settings[RunSettings].output_dir, os.environ, cluster.trial)
+        _require_supported(cluster, settings[RunSettings])
         layout.make_root(files)
     except flags.HelpRequested as text:
         print(text, end="")
         return 0
     except JobError as error:
         return _refused(error)
-    return _supervised(settings, member, files)
+    return _supervised(settings, cluster, files)
 
 
-def _supervised(settings: flags.Settings, member: Cluster, files: Layout) -> int:
+def _supervised(settings: flags.Settings, cluster: Cluster, files: Layout) -> int:
     """Runs the job; a failure becomes a message, `failure.json` and an exit code."""
     logs.to_stderr()
-    logs.quiet_tensorflow(os.environ, in_cluster=not member.is_local)
+    logs.quiet_tensorflow(os.environ, in_cluster=not cluster.is_local)
     job = None
     try:
         with signals.listening() as stop:
-            if _only_serves(member, settings[RunSettings]):
-                return _serve(member, files, stop)
+            if _only_serves(cluster, settings[RunSettings]):
+                return _serve(cluster, files, stop)
             from trainer import inputs
 
             source = inputs.describe(settings[DataConfig], files.generated_data)  # before TensorFlow takes its seconds
             with logs.without_import_chatter():
                 from trainer.process import JobProcess
 
-            job = JobProcess(settings, member, files, source, os.environ)
+            job = JobProcess(settings, cluster, files, source, os.environ)
             return job.run(stop)
     except Exception as error:
-        return _failed(error, member.task_type, job.global_step if job else None, files)
+        return _failed(error, cluster.task_type, job.global_step if job else None, files)
     finally:
         download_cache.close_all()
 
 
-def _only_serves(member: Cluster, run: RunSettings) -> bool:
+def _only_serves(cluster: Cluster, run: RunSettings) -> bool:
     """Whether this is a parameter server, or a worker of a job that has any: its chief says what it does."""
-    on_servers = run.strategy is Strategy.PS or (run.strategy is Strategy.AUTO and member.num_ps_replicas > 0)
-    return member.task_type == cluster.PS or (member.task_type == cluster.WORKER and on_servers)
+    decided = distribution.decide(cluster, run.strategy.value)
+    return cluster.task_type in (PS, WORKER) and decided is Distribution.PS
 
 
-def _serve(member: Cluster, files: Layout, stop: signals.StopRequest) -> int:
+def _serve(cluster: Cluster, files: Layout, stop: signals.StopRequest) -> int:
     with logs.without_import_chatter():
         from trainer.estimator.distribution import server
         from trainer.estimator.steps.loop import Stop
@@ -76,7 +77,7 @@ def _serve(member: Cluster, files: Layout, stop: signals.StopRequest) -> int:
     fetching.register()  # the pipelines that the chief makes run here
     asked = Stop()
     stop.tell(asked.request)
-    server.serve(member, files.root, asked)
+    server.serve(cluster, files.root, asked)
     return 0 if stop.reason is None else signals.SAVED_EXIT_CODE
 
 
@@ -97,8 +98,8 @@ def _record_failure(record: Mapping[str, Any], files: Layout) -> None:
         hasty.write(files.failure, records.text(record).encode())
 
 
-def _require_supported(member: Cluster, run: RunSettings) -> None:
-    if run.strategy in (Strategy.PS, Strategy.SYNC) and member.is_local:
+def _require_supported(cluster: Cluster, run: RunSettings) -> None:
+    if run.strategy in (Strategy.PS, Strategy.SYNC) and cluster.is_local:
         got = f"--strategy={run.strategy.value} in a job of one process"
         raise UsageError(got, "--strategy=auto or local", "Leave it out, or describe a cluster in TF_CONFIG")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.formats import files
+from trainer.formats import contents, files
 from trainer.job.errors import DataError
 
 
@@ -15,8 +15,8 @@ def write(path: Path, content: bytes | str) -> str:
     return str(path)
 
 
-def lines_of(path: str, block_bytes: int = files.BLOCK_BYTES) -> list[str]:
-    return [line for _, lines in files.text_blocks(path, block_bytes) for line in lines]
+def lines_of(path: str, block_bytes: int = contents.BLOCK_BYTES) -> list[str]:
+    return [line for _, lines in contents.text_blocks(path, block_bytes) for line in lines]
 
 
 def test_globs_and_files_are_merged_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -66,14 +66,14 @@ def test_lines_are_the_same_for_every_line_end_and_block_size(tmp_path: Path, en
 
 def test_blocks_carry_the_number_of_their_first_line(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "".join(f"{i}\n" for i in range(1, 100)))
-    for first, lines in files.text_blocks(path, 16):
+    for first, lines in contents.text_blocks(path, 16):
         assert lines[0] == str(first)
 
 
 def test_gzip_is_known_by_its_content_and_its_size_is_that_of_the_text(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", gzip.compress(b"1,2\n" * 1000))
     assert lines_of(path) == ["1,2"] * 1000
-    assert files.plain_bytes(path) == 4000
+    assert contents.plain_bytes(path) == 4000
 
 
 def test_a_byte_order_mark_of_utf8_is_taken_off(tmp_path: Path) -> None:
@@ -99,6 +99,6 @@ def test_bytes_that_are_no_text_are_refused_at_their_line(
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "LONGEST_LINE_BYTES", 1 << 10)
+    monkeypatch.setattr(contents, "LONGEST_LINE_BYTES", 1 << 10)
     with pytest.raises(DataError, match="a.csv:2: a line longer than"):
         lines_of(write(tmp_path / "a.csv", "1\n" + "1" * 9000), 512)

@@ -8,7 +8,7 @@ import pytest
 from tests.bucket.faults import Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
-from trainer.formats import files, remote
+from trainer.formats import contents, files, remote
 from trainer.formats.download_cache import START_BYTES
 from trainer.formats.records import first_records, frame
 from trainer.formats.remote import RemoteFile
@@ -89,7 +89,7 @@ def test_a_generation_is_pinned_when_the_data_are_listed(folder: Folder, monkeyp
     (path,) = files.resolve((f"{place}/a.csv",), "train_data_paths")
     folder(**{"a.csv": b"2\n" * 100_000})
     with pytest.raises(DataError, match=r"/a.csv was written again or deleted since this job listed it"):
-        list(files.text_blocks(path))
+        list(contents.text_blocks(path))
 
 
 def test_of_many_files_only_the_starts_are_fetched_at_first(
@@ -99,8 +99,8 @@ def test_of_many_files_only_the_starts_are_fetched_at_first(
     place = folder(**{f"{number}.csv": b"1,2\n" * 100_000 for number in range(3)})
     before = len(bucket.log())
     found = files.resolve((f"{place}/*.csv",), "train_data_paths")
-    assert [files.first_lines(path)[:1] for path in found] == [["1,2"]] * 3
-    assert [files.plain_bytes(path) for path in found] == [400_000] * 3
+    assert [contents.first_lines(path)[:1] for path in found] == [["1,2"]] * 3
+    assert [contents.plain_bytes(path) for path in found] == [400_000] * 3
     assert sum(entry["sent"] for entry in bucket.log()[before:]) < 600_000
 
 
@@ -109,12 +109,12 @@ def test_the_start_of_a_large_gzip_is_read_without_its_end(folder: Folder, monke
     text = "".join(f"{number},{number * 7919 % 100_003}\n" for number in range(100_000)).encode()
     place = folder(**{"a.csv.gz": gzip.compress(text), "bad.csv.gz": b"\x1f\x8b" + bytes(100_000)})
     (path,) = files.resolve((f"{place}/a.*",), "train_data_paths")
-    first = files.first_lines(path)
+    first = contents.first_lines(path)
     assert "\n".join(first).encode() == text[: len("\n".join(first))]
     assert 1000 < len(first) < 100_000
     (bad,) = files.resolve((f"{place}/bad.*",), "train_data_paths")
     with pytest.raises(DataError, match=r"/bad.csv.gz: damaged gzip \("):
-        files.first_lines(bad)
+        contents.first_lines(bad)
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from trainer.formats.files import HEAD_BYTES, is_gzip, plain_bytes
+from trainer.formats.contents import HEAD_BYTES, is_gzip, plain_bytes
 from trainer.formats.records import example_class, feature_floats, first_records, parsed, read_records
 from trainer.formats.sequences import check_lookback
 from trainer.formats.source import Part, Source

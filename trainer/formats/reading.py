@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.formats import examples, fetching, files, sequences, series, sines
+from trainer.formats import contents, examples, fetching, files, sequences, series, sines
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.records import is_framed
 from trainer.formats.source import Source
@@ -95,9 +95,9 @@ def _files(data: DataConfig, memory_limit: int) -> Source:
 
 def _format(path: str, data: DataConfig) -> DataFormat:
     """What a file holds, by its first bytes and rows."""
-    if is_framed(files.head(path, 12)):
+    if is_framed(contents.head(path, 12)):
         return DataFormat.EXAMPLES
-    found = read_head(path, files.first_lines(path))
+    found = read_head(path, contents.first_lines(path))
     if _is_long_table(found, data):
         return DataFormat.SERIES
     return DataFormat.SEQUENCES
@@ -114,7 +114,7 @@ def _is_long_table(found: Head, data: DataConfig) -> bool:
 
 def _reject_records(paths: tuple[str, ...], chosen: DataFormat) -> None:
     for path in paths:
-        if is_framed(files.head(path, 12)):
+        if is_framed(contents.head(path, 12)):
             raise DataError(
                 f"{path} is a TFRecord file, and --data_format={chosen.value}",
                 "Accepted: CSV files",

@@ -11,7 +11,7 @@ import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-from trainer.formats.files import is_cut, opened, opened_start
+from trainer.formats.contents import is_cut, opened, opened_start
 from trainer.job.errors import DataError
 
 LARGEST_RECORD_BYTES = 1 << 30

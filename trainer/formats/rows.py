@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
+from trainer.formats.contents import BLOCK_BYTES, text_blocks
 from trainer.formats.dialect import Dialect, Kind
-from trainer.formats.files import BLOCK_BYTES, text_blocks
 from trainer.job.errors import DataError
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)

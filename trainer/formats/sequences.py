@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.formats import rows
+from trainer.formats.contents import first_lines, head, is_gzip, plain_bytes
 from trainer.formats.dialect import Dialect, Head, Kind, read_head
-from trainer.formats.files import first_lines, head, is_gzip, plain_bytes
 from trainer.formats.rows import Layout
 from trainer.formats.source import Part, Source
 from trainer.formats.streams import Stream

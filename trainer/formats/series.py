@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.formats import rows
+from trainer.formats.contents import first_lines, plain_bytes
 from trainer.formats.dialect import Head, Kind, read_head
-from trainer.formats.files import first_lines, plain_bytes
 from trainer.formats.rows import Layout
 from trainer.formats.source import Source
 from trainer.formats.windows import Windows
