@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import pathlib
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
+
+from tests import import_graph
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "trainer"
@@ -44,37 +45,12 @@ ESTIMATOR_ORDER = [
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}
 
 
-def modules() -> dict[str, pathlib.Path]:
-    """Path by dotted name, packages by their own name."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-MODULES = modules()
+MODULES = import_graph.modules(PACKAGE)
 
 
 def imports(path: pathlib.Path, *, everywhere: bool) -> Iterator[str]:
     """Names that the module imports: at import time, or `everywhere` in it (but for type checkers)."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            continue
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not everywhere:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        if isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{path} imports relatively"
-            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name for name in submodules if name in MODULES)
-            if not set(submodules) <= set(MODULES):
-                yield node.module
-        pending.extend(ast.iter_child_nodes(node))
+    return import_graph.imports(path, MODULES, everywhere=everywhere)
 
 
 def own(names: Iterator[str]) -> set[str]:
@@ -104,18 +80,7 @@ def test_a_module_of_the_estimator_imports_only_rooms_before_its_own(module: str
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    graph = {name: own(imports(path, everywhere=True)) - {name} for name, path in MODULES.items()}
-    done: set[str] = set()
-
-    def visit(name: str, above: tuple[str, ...]) -> None:
-        assert name not in above, " → ".join([*above, name])
-        if name not in done:
-            for other in sorted(graph[name]):
-                visit(other, (*above, name))
-            done.add(name)
-
-    for name in graph:
-        visit(name, ())
+    assert not import_graph.cycles(import_graph.of_modules(MODULES))
 
 
 def reached(module: str) -> dict[str, set[str]]:
