@@ -98,7 +98,7 @@ def _ours(directory: str) -> list[float]:
     place = directories.at(directory, "chief")
     place.take_over(lambda reason: None)
     saver = Saver(place.local, KEEP, 10_000, time.time(), is_there=place.is_there, published=place.published)
-    with directories.delivered_at_end():
+    with directories.flushed_at_end():
         return _timed(
             lambda step: saver.save(step, {name: v.read_value() for name, v in variables.items()}, time.time())
         )

@@ -100,7 +100,7 @@ class JobProcess:
         stop.tell(asked)
         if self._files.tensorboard is not None:
             directories.copy_events(self._files.root, self._files.tensorboard)
-        with directories.delivered_at_end():
+        with directories.flushed_at_end():
             code = self._finish(estimator, baselines, stop)
         self._serve_newest(code, elsewhere=estimator.config.has_evaluator)
         return code

@@ -82,7 +82,7 @@ def _serve(cluster: Cluster, files: Layout, stop: signals.StopRequest) -> int:
 
 
 def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int:
-    # To the one the directory belongs no more; the other is no failure: what is saved is delivered by the next start.
+    # The one no longer owns the directory; the other is no failure: the next start uploads what is saved.
     if not isinstance(error, FencedError | storage.UnavailableError):
         _record_failure({"role": role, "step": step, "error": scrubbed(f"{type(error).__name__}: {error}")}, files)
     if isinstance(error, JobError):
@@ -94,7 +94,7 @@ def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int
 def _record_failure(record: Mapping[str, Any], files: Layout) -> None:
     """Writes `failure.json`, if that can be done at once: the failure itself is what counts."""
     with contextlib.suppress(JobError):
-        hasty = storage.Store(patience=storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0))
+        hasty = storage.Store(retry_policy=storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0))
         hasty.write(files.failure, records.text(record).encode())
 
 

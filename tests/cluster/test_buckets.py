@@ -148,7 +148,7 @@ def test_a_chief_that_was_stopped_and_replaced_changes_nothing_when_it_wakes(beg
     assert generations() == before
 
 
-def test_while_the_bucket_is_down_for_good_a_job_trains_on_and_the_next_one_delivers(
+def test_while_the_bucket_is_down_for_good_a_job_trains_on_and_the_next_one_uploads(
     begin: Begin, server: BucketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRAINER_DELIVERY_SECS", "1")
@@ -157,7 +157,7 @@ def test_while_the_bucket_is_down_for_good_a_job_trains_on_and_the_next_one_deli
     server.set_faults(down_secs=None)
     code, text = ended(task)
     assert code == 143
-    assert re.search(rf"model\.ckpt-20000 and \d+ other things could not be delivered to {RUN} within 1 s", text), text
+    assert re.search(rf"model\.ckpt-20000 and \d+ other things could not be uploaded to {RUN} within 1 s", text), text
     (place,) = re.findall(r"The local copies are in (\S+)\. Run the same command again on this machine", text)
     assert pathlib.Path(place, "model.ckpt-20000.index").exists()
     server.set_faults()

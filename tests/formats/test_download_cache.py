@@ -15,11 +15,11 @@ import pytest
 from tests.bucket.faults import Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
-from trainer.formats.download_cache import START_BYTES, Spool, make_room, superfluous
+from trainer.formats.download_cache import START_BYTES, DownloadCache, make_room, superfluous
 from trainer.job.errors import DataError, UsageError
 
-PATIENCE = storage.RetryPolicy(silence_secs=0.5, total_secs=60, first_wait_secs=0.02, longest_wait_secs=0.1)
-Make = Callable[..., Spool]
+RETRY_POLICY = storage.RetryPolicy(silence_secs=0.5, total_secs=60, first_wait_secs=0.02, longest_wait_secs=0.1)
+Make = Callable[..., DownloadCache]
 Put = Callable[[str, bytes], storage.Entry]
 
 
@@ -30,15 +30,16 @@ def own_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    made: list[Spool] = []
+    made: list[DownloadCache] = []
 
-    def spool(cache_dir: str | None = None, **settings: object) -> Spool:
-        made.append(Spool(cache_dir, storage.Store(patience=PATIENCE), **settings))  # type: ignore[arg-type]
+    def opened(cache_dir: str | None = None, **settings: object) -> DownloadCache:
+        store = storage.Store(retry_policy=RETRY_POLICY)
+        made.append(DownloadCache(cache_dir, store, **settings))  # type: ignore[arg-type]
         return made[-1]
 
-    yield spool
-    for spooled in made:
-        spooled.close()
+    yield opened
+    for cache in made:
+        cache.close()
 
 
 @pytest.fixture
@@ -77,10 +78,10 @@ def test_the_oldest_go_until_the_bound_holds_but_never_the_last_few(
 
 @pytest.mark.process
 def test_a_copy_is_fetched_once_however_many_ask_for_it(bucket: BucketServer, make: Make, put: Put) -> None:
-    entry, spool = put("a", b"data"), make()
+    entry, cache = put("a", b"data"), make()
     before = bucket.counts().get("download", 0)
     with ThreadPoolExecutor(8) as pool:
-        paths = set(pool.map(spool.local, [entry] * 32))
+        paths = set(pool.map(cache.local, [entry] * 32))
     assert [content(path) for path in paths] == [b"data"]
     assert bucket.counts()["download"] == before + 1
 
@@ -90,19 +91,19 @@ def test_a_copy_is_fetched_once_however_many_ask_for_it(bucket: BucketServer, ma
 def test_what_was_hurt_on_its_way_is_fetched_again(bucket: BucketServer, make: Make, put: Put, kind: str) -> None:
     entries = [put(str(number), b"%d" % number * 1000) for number in range(20)]
     bucket.set_faults(Rule(kind=kind, rate=0.3, ops=("download",)))
-    spool = make()
-    assert [content(spool.local(entry)) for entry in entries] == [b"%d" % number * 1000 for number in range(20)]
+    cache = make()
+    assert [content(cache.local(entry)) for entry in entries] == [b"%d" % number * 1000 for number in range(20)]
     assert kind in {entry["fault"] for entry in bucket.log()}
 
 
 @pytest.mark.process
 def test_a_start_is_read_until_two_answers_agree(bucket: BucketServer, make: Make, put: Put) -> None:
     data = os.urandom(3 * START_BYTES)
-    entry, spool = put("large", data), make()
+    entry, cache = put("large", data), make()
     bucket.set_faults(Rule(kind="bit_flip", ops=("download",), count=1))
-    assert spool.start(entry) == data[:START_BYTES]
+    assert cache.start(entry) == data[:START_BYTES]
     asked = bucket.counts()["download"]
-    assert spool.start(entry) == data[:START_BYTES]
+    assert cache.start(entry) == data[:START_BYTES]
     assert bucket.counts()["download"] == asked
 
 
@@ -110,15 +111,15 @@ def test_a_start_is_read_until_two_answers_agree(bucket: BucketServer, make: Mak
 def test_a_temporary_directory_holds_no_more_than_its_bound_and_is_gone_when_closed(
     make: Make, put: Put, tmp_path: Path
 ) -> None:
-    spool = make(keep_bytes=1000, keep_files=2)
+    cache = make(keep_bytes=1000, keep_files=2)
     entries = [put(str(number), b"x" * 400) for number in range(6)]
-    with open(spool.local(entries[0]), "rb") as reading:
+    with open(cache.local(entries[0]), "rb") as reading:
         for entry in entries:
-            assert content(spool.local(entry)) == b"x" * 400
+            assert content(cache.local(entry)) == b"x" * 400
         (directory,) = tmp_path.iterdir()
         assert sum(path.stat().st_size for path in directory.iterdir()) == 800
         assert reading.read() == b"x" * 400
-    spool.close()
+    cache.close()
     assert not directory.exists()
 
 
@@ -150,30 +151,30 @@ def test_a_cache_on_a_disk_that_is_nearly_full_gives_up_what_was_not_used_for_th
 
 @pytest.mark.process
 def test_a_copy_in_a_cache_that_somebody_cut_is_fetched_again(make: Make, put: Put, tmp_path: Path) -> None:
-    entry, spool = put("a", b"data"), make(str(tmp_path / "cache"))
-    Path(spool.local(entry)).write_bytes(b"da")
-    assert content(spool.local(entry)) == b"data"
+    entry, cache = put("a", b"data"), make(str(tmp_path / "cache"))
+    Path(cache.local(entry)).write_bytes(b"da")
+    assert content(cache.local(entry)) == b"data"
 
 
 @pytest.mark.process
 def test_an_object_that_was_written_again_is_named_with_what_to_do(make: Make, put: Put) -> None:
-    entry, spool = put("a", b"old"), make()
+    entry, cache = put("a", b"old"), make()
     put("a", b"new")
     with pytest.raises(
         DataError,
         match=rf"/a was written again or deleted since .*\(generation {entry.generation}\).*Start the job again",
     ):
-        spool.local(entry)
+        cache.local(entry)
 
 
 @pytest.mark.process
 def test_a_disk_without_room_is_named(make: Make, put: Put, tmp_path: Path) -> None:
-    entry, spool = put("a", b"data"), make()
+    entry, cache = put("a", b"data"), make()
     (directory,) = tmp_path.iterdir()
     directory.rmdir()
     directory.write_bytes(b"no directory")
     with pytest.raises(UsageError, match=r"A copy of gs://.*/a .*Set TMPDIR or --data_cache_dir"):
-        spool.local(entry)
+        cache.local(entry)
     directory.unlink()
 
 
@@ -202,11 +203,11 @@ def test_a_cache_that_cannot_be_is_refused_with_its_flag(make: Make, tmp_path: P
 
 @pytest.mark.process
 def test_different_objects_are_fetched_at_the_same_time(bucket: BucketServer, make: Make, put: Put) -> None:
-    entries, spool = [put(str(number), b"x") for number in range(2)], make()
+    entries, cache = [put(str(number), b"x") for number in range(2)], make()
     bucket.set_faults(Rule(kind="stall", ops=("download",), objects="*/0", count=1))
-    held = threading.Thread(target=spool.local, args=(entries[0],))
+    held = threading.Thread(target=cache.local, args=(entries[0],))
     held.start()
-    assert content(spool.local(entries[1])) == b"x"
+    assert content(cache.local(entries[1])) == b"x"
     bucket.set_faults()
     held.join(30)
-    assert content(spool.local(entries[0])) == b"x"
+    assert content(cache.local(entries[0])) == b"x"

@@ -161,7 +161,7 @@ def test_an_error_of_another_process_comes_through_tensorflow_s_words(
     def fail(_: object, entry: storage.Entry) -> str:
         raise error
 
-    monkeypatch.setattr(download_cache.Spool, "local", fail)
+    monkeypatch.setattr(download_cache.DownloadCache, "local", fail)
     entry = storage.Entry(path="gs://bucket/a", size=1, generation=1, crc32c="", updated=0.0)
     with pytest.raises(ValueError, match=re.escape(str(error))) as raised:
         fetching.local_path(fetching.address(RemoteFile(entry, download_cache.shared(None))).encode())

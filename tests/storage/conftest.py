@@ -10,4 +10,4 @@ from trainer.storage import RetryPolicy, Store
 
 @pytest.fixture
 def store() -> Store:
-    return Store(patience=RetryPolicy(silence_secs=0.5, total_secs=60, first_wait_secs=0.02, longest_wait_secs=0.2))
+    return Store(retry_policy=RetryPolicy(silence_secs=0.5, total_secs=60, first_wait_secs=0.02, longest_wait_secs=0.2))

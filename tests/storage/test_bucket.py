@@ -177,7 +177,7 @@ def test_a_refusal_says_what_to_grant(bucket_server: BucketServer, store: Store)
 
 def test_a_bucket_that_stays_away_is_an_error_that_asks_for_a_restart(bucket_server: BucketServer) -> None:
     bucket_server.set_faults(down_secs=None)
-    hasty = Store(patience=storage.RetryPolicy(total_secs=0.2, first_wait_secs=0.05))
+    hasty = Store(retry_policy=storage.RetryPolicy(total_secs=0.2, first_wait_secs=0.05))
     with pytest.raises(storage.UnavailableError, match=r"Reading gs://bucket/x failed \d+ times in \d+ s") as error:
         hasty.read("gs://bucket/x")
     assert error.value.exit_code == 143

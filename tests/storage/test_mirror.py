@@ -1,4 +1,4 @@
-"""Tests of trainer.storage.mirror and of its courier: scratch directories that stand for folders in a bucket."""
+"""Tests of trainer.storage.mirror and of its upload thread: scratch directories that stand for folders in a bucket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Opened = Callable[..., Mirror]
 @pytest.fixture
 def opened(bucket_server: BucketServer, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     """Opens mirrors, each as another process would, and closes what a test leaves open."""
-    monkeypatch.setattr(mirror, "_SHORT_PATIENCE", HASTY)
+    monkeypatch.setattr(mirror, "_SHORT_RETRY_POLICY", HASTY)
     made: list[Mirror] = []
 
     def make(role: str = "chief", machine: str = "here") -> Mirror:
@@ -37,7 +37,7 @@ def opened(bucket_server: BucketServer, tmp_path: pathlib.Path, monkeypatch: pyt
             role=role,
             commit_name="checkpoint",
             prefix="model.ckpt-",
-            patience=HASTY,
+            retry_policy=HASTY,
         )
         made.append(Mirror(URL, settings))
         return made[-1]
@@ -76,7 +76,7 @@ def test_a_checkpoint_is_there_when_its_commit_is(opened: Opened, bucket_server:
     chief.take_over()
     before = len(bucket_server.log())
     save(chief, 10)
-    chief.settle(20)
+    chief.flush(20)
     asked = bucket_server.log()[before:]
     assert committed() == [10]
     assert len(asked) == 3 and asked[-1]["object"] == "job/checkpoint"
@@ -93,7 +93,7 @@ def test_old_checkpoints_leave_the_bucket_after_the_commit(opened: Opened, bucke
     for steps in ([10], [10, 20], [20, 30]):
         before = len(bucket_server.log())
         save(chief, *steps)
-        chief.settle(20)
+        chief.flush(20)
     asked = [record["op"] for record in bucket_server.log()[before:]]
     assert len(asked) <= 5 and asked[-1] == "batch", asked
     left = [entry.path.rpartition("/")[2] for entry in storage.entries(f"{URL}/model*")]
@@ -107,11 +107,11 @@ def test_what_is_being_read_stays(opened: Opened) -> None:
     chief.protect(lambda: tuple(reading))
     for steps in ([1], [10], [10, 20]):
         save(chief, *steps)
-        chief.settle(20)
+        chief.flush(20)
     assert committed() == [10, 20] and storage.exists(f"{URL}/model.ckpt-1.index")
     reading.clear()
     save(chief, 20, 30)
-    chief.settle(20)
+    chief.flush(20)
     assert not storage.exists(f"{URL}/model.ckpt-1.index") and not storage.exists(f"{URL}/model.ckpt-10.index")
 
 
@@ -119,14 +119,14 @@ def test_the_next_process_goes_on_where_the_last_one_ended(opened: Opened) -> No
     first = opened()
     first.take_over()
     save(first, 10)
-    first.settle(20)
+    first.flush(20)
     end(first)
     second = opened()
     assert second.directory == first.directory
     second.take_over()
     assert second.whole("model.ckpt-10") and not second.whole("model.ckpt-20")
     save(second, 10, 20)
-    second.settle(20)
+    second.flush(20)
     assert committed() == [10, 20]
 
 
@@ -136,32 +136,33 @@ def test_while_the_bucket_is_down_copies_queue_and_come_when_it_is_back(
     chief = opened()
     chief.take_over()
     save(chief, 10)
-    chief.settle(20)
+    chief.flush(20)
     bucket_server.set_faults(down_secs=None)
     with caplog.at_level(logging.INFO, "trainer"):
         for steps in ([10, 20], [20, 30], [30, 40]):
             save(chief, *steps)
         chief.write("summary.json", b"{}")
         with pytest.raises(storage.UnavailableError) as error:
-            chief.settle(2)
+            chief.flush(2)
         assert error.value.exit_code == 143
-        assert "model.ckpt-40 and 1 other thing could not be delivered to gs://bucket/job within 2 s" in str(
-            error.value
-        )
+        assert "model.ckpt-40 and 1 other thing could not be uploaded to gs://bucket/job within 2 s" in str(error.value)
         assert f"The local copies are in {chief.directory}" in str(error.value)
         bucket_server.set_faults()
-        chief.settle(30)
+        chief.flush(30)
     assert committed() == [30, 40] and storage.read(f"{URL}/summary.json") == b"{}"
-    assert "Work goes on, and what is to be delivered queues" in caplog.text and "answers again" in caplog.text
+    assert (
+        "Training continues; uploads are queued until the bucket answers" in caplog.text
+        and "answers again" in caplog.text
+    )
 
 
-def test_what_could_not_be_delivered_is_delivered_by_the_next_process_on_the_machine(
+def test_what_could_not_be_uploaded_is_uploaded_by_the_next_process_on_the_machine(
     opened: Opened, bucket_server: BucketServer
 ) -> None:
     first = opened()
     first.take_over()
     save(first, 10)
-    first.settle(20)
+    first.flush(20)
     bucket_server.set_faults(down_secs=None)
     save(first, 10, 20)
     first.write("training_done.json", b"done")
@@ -170,7 +171,7 @@ def test_what_could_not_be_delivered_is_delivered_by_the_next_process_on_the_mac
     second = opened()
     second.take_over()
     assert second.whole("model.ckpt-20")
-    second.settle(20)
+    second.flush(20)
     assert committed() == [10, 20] and storage.read(f"{URL}/training_done.json") == b"done"
 
 
@@ -186,7 +187,7 @@ def test_what_another_one_overtook_is_set_aside(
     elsewhere = opened(machine="there")
     elsewhere.take_over()
     save(elsewhere, 20)
-    elsewhere.settle(20)
+    elsewhere.flush(20)
     end(elsewhere)
     with caplog.at_level(logging.WARNING, "trainer"):
         third = opened()
@@ -202,7 +203,7 @@ def test_a_process_that_was_replaced_changes_nothing_any_more(opened: Opened, ma
     zombie = opened()
     zombie.take_over()
     save(zombie, 10)
-    zombie.settle(20)
+    zombie.flush(20)
     told: list[str] = []
     zombie.when_fenced(told.append)
     chief = opened(machine=machine)
@@ -212,12 +213,12 @@ def test_a_process_that_was_replaced_changes_nothing_any_more(opened: Opened, ma
         files = chief.files("model.ckpt-10")
         assert files is not None and name in files
     save(chief, 10, 20)
-    chief.settle(20)
+    chief.flush(20)
     before = {entry.path: entry.generation for entry in storage.entries(URL)}
     save(zombie, 10, step)
     zombie.write("summary.json", b"zombie")
     with pytest.raises(FencedError, match=r"Another process took over gs://bucket/job; .* One chief for each") as error:
-        zombie.settle(20)
+        zombie.flush(20)
     assert error.value.exit_code == 1 and told == ["another process took over the directory"]
     with pytest.raises(FencedError):
         save(zombie, 20, 30)
@@ -230,7 +231,7 @@ def test_a_newer_owner_replaces_what_an_older_one_left_uncommitted(opened: Opene
     chief = opened()
     chief.take_over()
     save(chief, 10)
-    chief.settle(20)
+    chief.flush(20)
     assert storage.read(f"{URL}/model.ckpt-10.data-00000-of-00001") == content(10)
 
 
@@ -247,7 +248,7 @@ def test_a_damaged_checkpoint_is_not_whole(opened: Opened, damage: str, machine:
     chief.take_over()
     save(chief, 10)
     save(chief, 10, 20)
-    chief.settle(20)
+    chief.flush(20)
     end(chief)
     path = f"{URL}/model.ckpt-20.data-00000-of-00001"
     if damage == "changed":
@@ -268,7 +269,7 @@ def test_commits_and_files_arrive_on_a_bad_day(opened: Opened, bucket_server: Bu
     for steps in ([10], [10, 20], [20, 30]):
         save(chief, *steps)
         chief.write("evaluator.json", b"%d" % steps[-1])
-    chief.settle(60)
+    chief.flush(60)
     bucket_server.set_faults()
     assert committed() == [20, 30] and storage.read(f"{URL}/evaluator.json") == b"30"
     reader = opened("evaluator-0")
@@ -282,7 +283,7 @@ def test_one_object_is_written_once_a_second_at_most(opened: Opened, bucket_serv
     for step in range(11, 30):
         save(chief, step - 1, step)
         chief.write("summary.json", b"%d" % step)
-    chief.settle(30)
+    chief.flush(30)
     assert committed() == [28, 29] and storage.read(f"{URL}/summary.json") == b"29"
     assert not [record for record in bucket_server.log() if record["status"] == 429]
 
@@ -294,24 +295,24 @@ def test_a_tree_appears_with_its_last_file_and_goes_with_it(opened: Opened, buck
     (tree / "saved_model.pb").write_bytes(b"graph")
     (tree / "variables" / "variables.index").write_bytes(b"index")
     process.send_tree("export/latest/1700000000", "saved_model.pb")
-    process.settle(20)
+    process.flush(20)
     uploads = [record["object"] for record in bucket_server.log() if record["op"] == "upload"]
     assert uploads[-1] == "job/export/latest/1700000000/saved_model.pb" and len(uploads) == 2
     assert not tree.exists()
     process.remove_tree("export/latest/1700000000", "saved_model.pb")
-    process.settle(20)
+    process.flush(20)
     assert storage.entries(f"{URL}/export") == []
 
 
-def test_events_are_delivered_as_they_grow_and_to_a_second_place(opened: Opened) -> None:
+def test_events_are_uploaded_as_they_grow_and_to_a_second_place(opened: Opened) -> None:
     process = opened()
     process.copy_events("gs://bucket/logs")
     events = pathlib.Path(process.local("eval/events.out.tfevents.1"))
     events.parent.mkdir()
     events.write_bytes(b"one")
-    process.settle(20)
+    process.flush(20)
     events.write_bytes(b"one two")
-    process.settle(20)
+    process.flush(20)
     assert storage.read(f"{URL}/eval/events.out.tfevents.1") == b"one two"
     assert storage.read("gs://bucket/logs/eval/events.out.tfevents.1") == b"one two"
     other = opened("evaluator-0")
@@ -347,10 +348,10 @@ def test_without_its_bucket_a_chief_does_not_begin(opened: Opened, bucket_server
         chief.take_over()
 
 
-def test_event_files_that_vanish_do_not_end_the_deliveries(opened: Opened) -> None:
+def test_event_files_that_vanish_do_not_end_the_uploads(opened: Opened) -> None:
     process = opened("evaluator")
     pathlib.Path(process.local("events.out.tfevents.1")).symlink_to("gone")
     process.send_events(now=True)
     process.write("evaluator.json", b"{}")
-    process.settle(20)
+    process.flush(20)
     assert storage.read(f"{URL}/evaluator.json") == b"{}"

@@ -7,49 +7,49 @@ import pathlib
 import pytest
 
 from trainer.storage import upload_queue
-from trainer.storage.deliveries import Checkpoints, File, Removal, Tree
 from trainer.storage.upload_queue import UploadQueue
+from trainer.storage.uploads import Checkpoints, File, Removal, Tree
 
 
-def test_the_next_process_knows_what_was_not_delivered(tmp_path: pathlib.Path) -> None:
-    box = UploadQueue(str(tmp_path), "me")
+def test_the_next_process_knows_what_was_not_uploaded(tmp_path: pathlib.Path) -> None:
+    queue = UploadQueue(str(tmp_path), "me")
     sent = [
         File("a"),
         Tree("export/1", "saved_model.pb"),
         Removal("b"),
         Checkpoints("text", ("x", "y"), "model.ckpt-1"),
     ]
-    for delivery in sent:
-        box.add(delivery, None)
+    for upload in sent:
+        queue.add(upload, None)
     assert upload_queue.left_behind(str(tmp_path)) == ("me", sent)
-    box.remove(sent[0])
+    queue.remove(sent[0])
     assert upload_queue.left_behind(str(tmp_path)) == ("me", sent[1:])
-    box.clear()
+    queue.clear()
     assert upload_queue.left_behind(str(tmp_path)) == ("me", [])
 
 
 def test_what_is_sent_again_goes_once_and_last(tmp_path: pathlib.Path) -> None:
-    box = UploadQueue(str(tmp_path))
+    queue = UploadQueue(str(tmp_path))
     first, again = Checkpoints("1", (), "model.ckpt-1"), Checkpoints("2", (), "model.ckpt-2")
-    for delivery in (first, File("training_done.json"), again):
-        box.add(delivery, None)
-    assert box.pending == [File("training_done.json"), again]
+    for upload in (first, File("training_done.json"), again):
+        queue.add(upload, None)
+    assert queue.pending == [File("training_done.json"), again]
 
 
 def test_a_removal_takes_the_place_of_a_file_that_was_not_sent(tmp_path: pathlib.Path) -> None:
-    box = UploadQueue(str(tmp_path))
-    box.add(File("a"), None)
-    box.add(Removal("a"), None)
-    assert box.pending == [Removal("a")]
+    queue = UploadQueue(str(tmp_path))
+    queue.add(File("a"), None)
+    queue.add(Removal("a"), None)
+    assert queue.pending == [Removal("a")]
 
 
 def test_what_is_under_way_is_not_dropped(tmp_path: pathlib.Path) -> None:
-    box, running = UploadQueue(str(tmp_path)), File("a")
-    box.add(running, None)
-    box.add(File("a"), running)
-    assert len(box.pending) == 2
-    box.remove(running)
-    assert len(box.pending) == 1
+    queue, running = UploadQueue(str(tmp_path)), File("a")
+    queue.add(running, None)
+    queue.add(File("a"), running)
+    assert len(queue.pending) == 2
+    queue.remove(running)
+    assert len(queue.pending) == 1
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"owner": "me"}', '{"owner": "me", "pending": "[{}]"}', "[]"])

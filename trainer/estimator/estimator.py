@@ -189,7 +189,7 @@ class Estimator:
             return self
         loop = self._training_loop(input_fn, stop_at, latest, hooks, listeners)
         self._resumes_position = False
-        with directories.delivered_at_end():
+        with directories.flushed_at_end():
             try:
                 self.stop_reason = loop.run()
             finally:
@@ -284,7 +284,7 @@ class Estimator:
         store = evaluation.traced.store
         self._set_variables(store, source, evaluation.variables | {"global_step"})
         results = evaluation.run(dataset, steps, checked)
-        with directories.delivered_at_end():
+        with directories.flushed_at_end():
             self._write_evaluation(results, name, source)
         return results
 
@@ -396,7 +396,7 @@ class Estimator:
     def _published(
         self, base: str, write: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool
     ) -> bytes:
-        with directories.delivered_at_end():
+        with directories.flushed_at_end():
             return saved_model.publish(os.fspath(base), write, time.time(), assets_extra, as_text).encode()
 
     def _export_source(self, checkpoint_path: str | None) -> str | None:

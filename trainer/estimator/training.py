@@ -159,7 +159,7 @@ def train_and_evaluate(
     """
     _check_arguments(estimator, train_spec, eval_spec)
     evaluations = _evaluations(estimator, eval_spec, evaluation_listeners, clock)
-    with directories.delivered_at_end():
+    with directories.flushed_at_end():
         return _in_role(estimator, evaluations, train_spec, eval_spec)
 
 

@@ -35,7 +35,7 @@ _JUST_NOW_SECS = 60.0
 _PREFIX = f"trainer-data-{os.getuid()}-"
 
 
-class Spool:
+class DownloadCache:
     """A directory of copies.
 
     Without `cache_dir` it is a temporary one, and holds 2 GiB at most, or the 16 files asked for last where these are
@@ -188,16 +188,16 @@ class Spool:
         return os.path.join(self._directory, hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:40])
 
 
-_SHARED: dict[tuple[int, str | None], Spool] = {}
+_SHARED: dict[tuple[int, str | None], DownloadCache] = {}
 _SHARING = threading.Lock()
 
 
-def shared(cache_dir: str | None) -> Spool:
-    """The one spool of this process for a directory; a process that was forked has its own."""
+def shared(cache_dir: str | None) -> DownloadCache:
+    """The one cache of this process for a directory; a process that was forked has its own."""
     with _SHARING:
         key = os.getpid(), cache_dir
         if key not in _SHARED:
-            _SHARED[key] = Spool(cache_dir, keep_bytes=KEEP_BYTES, keep_files=KEEP_FILES)
+            _SHARED[key] = DownloadCache(cache_dir, keep_bytes=KEEP_BYTES, keep_files=KEEP_FILES)
         return _SHARED[key]
 
 

@@ -35,7 +35,7 @@ def address(path: str) -> str:
     if not isinstance(path, RemoteFile):
         return path
     register()
-    return _OBJECT + json.dumps({"entry": dataclasses.asdict(path.entry), "cache_dir": path.spool.cache_dir})
+    return _OBJECT + json.dumps({"entry": dataclasses.asdict(path.entry), "cache_dir": path.cache.cache_dir})
 
 
 def local_path(text: bytes) -> bytes:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 
 from trainer import storage
-from trainer.formats.download_cache import Spool, shared
+from trainer.formats.download_cache import DownloadCache, shared
 from trainer.job.errors import DataError
 from trainer.storage.paths import is_pattern
 
@@ -21,26 +21,26 @@ class RemoteFile(str):
 
     Attributes:
       entry: the object in the generation that was listed; no other one is ever read.
-      spool: where the copy is.
+      cache: where the copy is.
       one_of_few: whether reading all of it costs little, because all files of its setting are fetched at once.
     """
 
     entry: storage.Entry
-    spool: Spool
+    cache: DownloadCache
     one_of_few: bool
 
-    def __new__(cls, entry: storage.Entry, spool: Spool, *, one_of_few: bool = True) -> RemoteFile:
+    def __new__(cls, entry: storage.Entry, cache: DownloadCache, *, one_of_few: bool = True) -> RemoteFile:
         made = super().__new__(cls, entry.path)
-        made.entry, made.spool, made.one_of_few = entry, spool, one_of_few
+        made.entry, made.cache, made.one_of_few = entry, cache, one_of_few
         return made
 
     def local(self) -> str:
         """Path of the copy, which is fetched if need be."""
-        return self.spool.local(self.entry)
+        return self.cache.local(self.entry)
 
     def start(self) -> bytes:
         """The first START_BYTES as they are stored, or all."""
-        return self.spool.start(self.entry)
+        return self.cache.start(self.entry)
 
 
 def find(patterns: Sequence[str], flag: str, cache_dir: str | None) -> list[RemoteFile]:
@@ -53,15 +53,15 @@ def find(patterns: Sequence[str], flag: str, cache_dir: str | None) -> list[Remo
         return []
     entries = {entry.path: entry for pattern in patterns for entry in _matches(pattern, flag)}
     few = sum(entry.size for entry in entries.values()) <= FEW_BYTES
-    spool = shared(cache_dir)
-    return [RemoteFile(entry, spool, one_of_few=few) for entry in entries.values()]
+    cache = shared(cache_dir)
+    return [RemoteFile(entry, cache, one_of_few=few) for entry in entries.values()]
 
 
 def bring(files: Sequence[RemoteFile]) -> None:
     """Fetches the files of a setting, or only the starts of them where they are many or large."""
     if files:
-        spool, entries = files[0].spool, [file.entry for file in files]
-        spool.bring(entries) if files[0].one_of_few else spool.bring_starts(entries)
+        cache, entries = files[0].cache, [file.entry for file in files]
+        cache.bring(entries) if files[0].one_of_few else cache.bring_starts(entries)
 
 
 def _matches(pattern: str, flag: str) -> list[storage.Entry]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from trainer.storage import checksums, paths
 from trainer.storage.entry import Entry
 from trainer.storage.errors import ConflictError, CorruptError, NotFoundError, RefusedError, StorageError
-from trainer.storage.retry_policy import Persistence, RetryPolicy
+from trainer.storage.retry_policy import Retrying, RetryPolicy
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
@@ -31,21 +31,21 @@ _TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
 _PRECONDITION_FAILED, _NOT_MODIFIED, _NOT_FOUND, _BAD_REQUEST = 412, 304, 404, 400
 _REFUSALS = {401: "no valid credentials", 403: "no permission"}
 _CONNECTIONS = 16
-_COMPOSE_PATIENCE = 10  # times the usual silence: the bucket says nothing before a large object is there
+_COMPOSE_SILENCES = 10  # times the usual silence: the bucket says nothing before a large object is there
 
 
 class Bucket:
     """Reads and writes objects; safe in threads.
 
     Args:
-      patience: with a bucket on a bad day.
+      retry_policy: for requests that fail.
       wait: waits so many seconds between two tries.
     """
 
-    def __init__(self, patience: RetryPolicy, wait: Callable[[float], object] = time.sleep) -> None:
-        self._persistence = Persistence(patience=patience, trouble=trouble, wait=wait)
-        self._timeout = (patience.connect_secs, patience.silence_secs)
-        self._compose_timeout = (patience.connect_secs, _COMPOSE_PATIENCE * patience.silence_secs)
+    def __init__(self, retry_policy: RetryPolicy, wait: Callable[[float], object] = time.sleep) -> None:
+        self._retrying = Retrying(policy=retry_policy, transient_reason=transient_reason, wait=wait)
+        self._timeout = (retry_policy.connect_secs, retry_policy.silence_secs)
+        self._compose_timeout = (retry_policy.connect_secs, _COMPOSE_SILENCES * retry_policy.silence_secs)
 
     def stat(self, path: str) -> Entry | None:
         """The object's entry; None where there is none."""
@@ -153,7 +153,7 @@ class Bucket:
                 raise _TruncatedError
             return _entry(path, blob)
 
-        return self._run(lambda: self._settled(attempt, path, token), "Writing", path)
+        return self._run(lambda: self._write_once(attempt, path, token), "Writing", path)
 
     def compose(self, path: str, parts: Sequence[Entry], if_generation: int | None, crc32c: str) -> Entry:
         """Puts an object together from others of its bucket, 32 at most, in one request.
@@ -172,7 +172,7 @@ class Bucket:
             blob.compose(sources, if_generation_match=if_generation, retry=None, timeout=self._compose_timeout)
             return _entry(path, blob)
 
-        made = self._run(lambda: self._settled(attempt, path, token), "Writing", path)
+        made = self._run(lambda: self._write_once(attempt, path, token), "Writing", path)
         if made.crc32c != crc32c:
             self.delete([made])
             raise CorruptError(
@@ -180,8 +180,9 @@ class Bucket:
             )
         return made
 
-    def _settled(self, attempt: Callable[[], Entry], path: str, token: str) -> Entry:
-        """One try of a write. A precondition that failed because an earlier try succeeded unheard is a success."""
+    def _write_once(self, attempt: Callable[[], Entry], path: str, token: str) -> Entry:
+        """One attempt of a write. Where the precondition fails because an earlier attempt of the same write got through
+        and its answer was lost, that is a success."""
         try:
             return attempt()
         except Exception as error:
@@ -261,7 +262,7 @@ class Bucket:
 
     def _run(self, attempt: Callable[[], T], verb: str, path: str) -> T:
         try:
-            return self._persistence.run(attempt, f"{verb} {path}")
+            return self._retrying.run(attempt, f"{verb} {path}")
         except StorageError:
             raise
         except Exception as error:
@@ -313,8 +314,8 @@ def _transient_errors() -> tuple[tuple[type[Exception], str], ...]:
     )
 
 
-def trouble(error: Exception) -> str | None:
-    """What happened, in words without secrets, if another try may help; None where it cannot."""
+def transient_reason(error: Exception) -> str | None:
+    """Why a request failed, in words without secrets, where another try may succeed; None where it cannot."""
     if _status(error) in _TRANSIENT_STATUS:
         return f"the bucket answered {_status(error)}"
     if _status(error) == _BAD_REQUEST and any(word in str(error).lower() for word in ("crc32c", "md5", "checksum")):

@@ -1,4 +1,4 @@
-"""A local directory that stands for a folder in a bucket: work is done in the one, and delivered to the other."""
+"""A local directory that stands for a folder in a bucket: work is done in the one, and uploaded to the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pathlib import Path
 
 from trainer.storage import checksums, commits, disk, paths, scratch, upload_queue
 from trainer.storage.commits import Commit, Stamp
-from trainer.storage.deliveries import Checkpoints, Delivery, File, Removal, Tree
 from trainer.storage.entry import ABSENT, Entry
 from trainer.storage.errors import ConflictError, NotFoundError, UnavailableError
 from trainer.storage.parts import PARTS_FOLDER, at_once
@@ -24,12 +23,13 @@ from trainer.storage.store import Store
 from trainer.storage.upload_queue import UploadQueue
 from trainer.storage.upload_thread import UploadThread
 from trainer.storage.uploader import EVENTS, Uploader
+from trainer.storage.uploads import Checkpoints, File, Removal, Tree, Upload
 
 log = logging.getLogger("trainer")
 
 _EVENTS_SECS, _EVENTS_BYTES_PER_SEC = 30.0, 1e6
 _FRESH_SECS = 1.0
-_SHORT_PATIENCE = RetryPolicy(connect_secs=5.0, silence_secs=15.0, total_secs=20.0)
+_SHORT_RETRY_POLICY = RetryPolicy(connect_secs=5.0, silence_secs=15.0, total_secs=20.0)
 _TAKE_OVERS = 8
 
 
@@ -42,14 +42,14 @@ class MirrorSettings:
       role: of this process; one of the same role takes up what it leaves.
       commit_name: of the commit object.
       prefix: of the names of checkpoints' files.
-      patience: with the bucket, where somebody waits for the answer.
+      retry_policy: for requests whose answer somebody waits for.
     """
 
     scratch_root: str
     role: str
     commit_name: str
     prefix: str
-    patience: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
+    retry_policy: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
 
 
 class Mirror:
@@ -65,51 +65,51 @@ class Mirror:
 
     def __init__(self, url: str, settings: MirrorSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.url, self._settings, self._clock = url, settings, clock
-        self._store = Store(patience=settings.patience)
+        self._store = Store(retry_policy=settings.retry_policy)
         self._scratch = scratch.claim(settings.scratch_root, url, settings.role)
         self.directory = self._scratch.directory
-        self._carrier = Uploader(Store(patience=_SHORT_PATIENCE), self.directory, url, settings.commit_name)
+        self._uploader = Uploader(Store(retry_policy=_SHORT_RETRY_POLICY), self.directory, url, settings.commit_name)
         self._written: set[str] = set()
         self._fetched: dict[str, Mapping[str, Stamp]] = {}
         self._cache: dict[str, tuple[bytes, int, float]] = {}
         self._events_sent: dict[str, tuple[int, float]] = {}
         owner, left = upload_queue.left_behind(self.directory)
-        self._outbox = UploadQueue(self.directory, owner if left else "", left)
+        self._queue = UploadQueue(self.directory, owner if left else "", left)
         self._written |= {item.name for item in left if isinstance(item, File)}
-        self._courier = UploadThread(self._carrier, self._outbox, self.send_events, clock)
+        self._thread = UploadThread(self._uploader, self._queue, self.send_events, clock)
         if owner and left:
             self.take_over()  # which decides what becomes of it
         else:
             self._clear()
-            self._courier.start()
+            self._thread.start()
 
     @property
     def owns(self) -> bool:
         """Whether this process is the one that writes checkpoints here."""
-        return self._carrier.owns
+        return self._uploader.owns
 
     # The commit object
 
     def take_over(self) -> None:
         """Makes this process the one that writes checkpoints; an older one can write none from now on.
 
-        What a process on this machine could not deliver is delivered, unless another one took over since.
+        What a process on this machine could not upload is uploaded, unless another one took over since.
 
         Raises:
           StorageError: the bucket cannot be read and written.
         """
         if self.owns:
             return
-        earlier, token = self._outbox.owner, uuid.uuid4().hex
-        self._outbox.rename(f"{earlier} {token}".strip())  # should this process end between these lines
+        earlier, token = self._queue.owner, uuid.uuid4().hex
+        self._queue.rename(f"{earlier} {token}".strip())  # should this process end between these lines
         before = self._own(token)
         if earlier and before.owner not in earlier.split():
             self._set_aside()
-        self._outbox.rename(token)
-        if not any(isinstance(item, Checkpoints) for item in self._outbox.pending):
+        self._queue.rename(token)
+        if not any(isinstance(item, Checkpoints) for item in self._queue.pending):
             self._clear()
             Path(self.local(self._settings.commit_name)).write_text(before.text, encoding="utf-8")
-        self._courier.start()
+        self._thread.start()
 
     def _own(self, token: str) -> Commit:
         """Writes the commit object in this process's name; returns what it said before."""
@@ -117,7 +117,7 @@ class Mirror:
             content, generation = self._read_commit()
             commit = commits.parse(content)
             try:
-                self._carrier.take_over(token, commit, generation, self._whole_files(commit))
+                self._uploader.take_over(token, commit, generation, self._whole_files(commit))
                 return commit
             except ConflictError:
                 continue
@@ -130,8 +130,8 @@ class Mirror:
             return b"", ABSENT
 
     def _set_aside(self) -> None:
-        things, aside = _listed(self._outbox.pending), self._scratch.set_aside()
-        self._outbox.clear()
+        things, aside = _listed(self._queue.pending), self._scratch.set_aside()
+        self._queue.clear()
         self._written.clear()
         log.warning(
             "An earlier run on this machine left %s for %s, and another one took over since. They are in %s.",
@@ -141,22 +141,24 @@ class Mirror:
         )
 
     def _clear(self) -> None:
-        """Deletes what an earlier process left here, but for what is to be delivered."""
-        names = [item.name for item in self._outbox.pending if isinstance(item, File | Tree)]
+        """Deletes what an earlier process left here, but for what is to be uploaded."""
+        names = [item.name for item in self._queue.pending if isinstance(item, File | Tree)]
         for entry in disk.tree(self.directory):
             name = self._name_here(entry.path)
             awaited = any(f"{name}/".startswith(f"{kept}/") for kept in names)
             ours = name in self._written or name in self._events_sent or name == upload_queue.FILE
-            if not ours and not awaited and name not in self._carrier.known:
+            if not ours and not awaited and name not in self._uploader.known:
                 os.unlink(entry.path)
 
     def checkpoint_files(self) -> Sequence[str]:
         """Names of the files of checkpoints that this process took over or wrote."""
-        return [name for name in self._carrier.known if name.startswith(self._settings.prefix)]
+        return [name for name in self._uploader.known if name.startswith(self._settings.prefix)]
 
     def commit(self) -> Commit:
         """What the folder's commit object says now; an empty one where there is none."""
-        return self._carrier.commit if self.owns else commits.parse(self._read_fresh(self._settings.commit_name) or b"")
+        return (
+            self._uploader.commit if self.owns else commits.parse(self._read_fresh(self._settings.commit_name) or b"")
+        )
 
     def _whole_files(self, commit: Commit) -> dict[str, Entry]:
         """The files of checkpoints that are in the bucket as the commit says. Without a commit of ours, all.
@@ -176,8 +178,8 @@ class Mirror:
         """Whether this process has all files of a checkpoint, here or in the bucket as it took it over."""
         if os.path.exists(self.local(f"{checkpoint}.index")):
             return True
-        named = [name for name in self._carrier.commit.files if name.startswith(f"{checkpoint}.")]
-        return f"{checkpoint}.index" in self._carrier.known and all(name in self._carrier.known for name in named)
+        named = [name for name in self._uploader.commit.files if name.startswith(f"{checkpoint}.")]
+        return f"{checkpoint}.index" in self._uploader.known and all(name in self._uploader.known for name in named)
 
     def files(self, checkpoint: str) -> Mapping[str, Entry] | None:
         """The files of a checkpoint in the bucket; None unless all are there, as the commit says.
@@ -212,14 +214,14 @@ class Mirror:
             file = self.local(name)
             if not (os.path.exists(file) and checksums.of_file(file) == entry.crc32c):
                 self._store.fetch(entry, file)
-            self._carrier.fetched(name, entry)
+            self._uploader.fetched(name, entry)
 
         stamps = self.stamps(checkpoint)
         at_once(bring, list(files.items()))
         self._fetched[checkpoint] = stamps
 
     def send_checkpoints(self, text: str, files: Sequence[str], newest: str) -> None:
-        """Delivers a new state of the checkpoints, without waiting.
+        """Uploads a new state of the checkpoints, without waiting.
 
         Args:
           text: of the commit object.
@@ -230,20 +232,20 @@ class Mirror:
           FencedError: another process took over.
         """
         self.check()
-        self._courier.post(Checkpoints(text, tuple(files), newest))
+        self._thread.post(Checkpoints(text, tuple(files), newest))
 
     def check(self) -> None:
         """Raises FencedError when another process took over."""
-        if self._courier.fenced is not None:
-            raise self._courier.fenced
+        if self._thread.fenced is not None:
+            raise self._thread.fenced
 
     def when_fenced(self, tell: Callable[[str], None]) -> None:
         """Calls a function with the reason as soon as another process has taken over."""
-        self._courier.on_fenced = tell
+        self._thread.on_fenced = tell
 
     def protect(self, in_use: Callable[[], tuple[str, ...]]) -> None:
-        """Says which checkpoints are not deleted in the bucket; asked just before, in the courier's thread."""
-        self._carrier.in_use = lambda: tuple(f"{name}." for name in in_use())
+        """Says which checkpoints are not deleted in the bucket; asked just before, in the thread of uploads."""
+        self._uploader.in_use = lambda: tuple(f"{name}." for name in in_use())
 
     # Other files
 
@@ -267,7 +269,7 @@ class Mirror:
         return content if generation else None
 
     def _read_changed(self, name: str, cached: tuple[bytes, int, float] | None) -> tuple[bytes, int]:
-        url, bucket = self._url(name), Store(patience=_SHORT_PATIENCE).bucket
+        url, bucket = self._url(name), Store(retry_policy=_SHORT_RETRY_POLICY).bucket
         try:
             if cached is None or not cached[1]:
                 return bucket.read(url)
@@ -280,25 +282,25 @@ class Mirror:
             return cached[:2]  # whoever asks now and then learns more when the bucket is back
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes a file here, whole, and delivers it without waiting."""
+        """Writes a file here, whole, and uploads it without waiting."""
         disk.write(self.local(name), data)
         self._written.add(name)
-        self._courier.post(File(name))
+        self._thread.post(File(name))
 
     def remove(self, name: str) -> None:
         """Deletes a file here and in the bucket, without waiting."""
         Path(self.local(name)).unlink(missing_ok=True)
         self._written.add(name)
-        self._courier.post(Removal(name))
+        self._thread.post(Removal(name))
 
     def send_tree(self, name: str, last: str) -> None:
-        """Delivers a directory, which is then deleted here. It becomes visible with its file `last`."""
-        self._courier.post(Tree(name, last))
+        """Uploads a directory, which is then deleted here. It becomes visible with its file `last`."""
+        self._thread.post(Tree(name, last))
 
     def remove_tree(self, name: str, first: str) -> None:
         """Deletes a directory here and in the bucket, the file that readers look for before the others."""
         shutil.rmtree(self.local(name), ignore_errors=True)
-        self._courier.post(Removal(name, first))
+        self._thread.post(Removal(name, first))
 
     def entries(self, pattern: str) -> list[str]:
         """Relative names of the objects that match a glob."""
@@ -309,7 +311,7 @@ class Mirror:
 
         While the bucket is away, and where a file grows meanwhile, what is here has to do.
         """
-        store = Store(patience=_SHORT_PATIENCE)
+        store = Store(retry_policy=_SHORT_RETRY_POLICY)
         with contextlib.suppress(UnavailableError, NotFoundError):
             for entry in store.entries(self._url(pattern)):
                 file = self.local(self._name(entry.path))
@@ -318,43 +320,43 @@ class Mirror:
                     self._events_sent[self._name(entry.path)] = entry.size, self._clock()
 
     def send_events(self, now: bool = False) -> None:
-        """Delivers event files that have grown: every half a minute, rarer when they are large, or `now`."""
+        """Uploads event files that have grown: every half a minute, rarer when they are large, or `now`."""
         for file, size in _event_files(self.directory):
             name = self._name_here(file)
             sent, at = self._events_sent.get(name, (0, -_EVENTS_SECS))
             wait = max(_EVENTS_SECS, size / _EVENTS_BYTES_PER_SEC)
             if size > sent and (now or self._clock() - at >= wait):
                 self._events_sent[name] = size, self._clock()
-                self._courier.post(File(name))
+                self._thread.post(File(name))
 
     def copy_events(self, url: str) -> None:
         """From now on event files go to another folder, too."""
-        self._carrier.events_url = url
+        self._uploader.events_url = url
 
     # The end
 
-    def settle(self, secs: float) -> None:
-        """Waits until everything is delivered.
+    def flush(self, secs: float) -> None:
+        """Waits until everything is uploaded.
 
         Raises:
           FencedError: another process took over.
           UnavailableError: that took too long.
         """
         self.send_events(now=True)
-        if self._courier.settle(secs):
+        if self._thread.flush(secs):
             return
         self.check()
-        pending, trouble = self._courier.pending, self._courier.trouble
-        reason = f": {trouble.got}" if trouble is not None else ""
+        pending, last_error = self._thread.pending, self._thread.last_error
+        reason = f": {last_error.got}" if last_error is not None else ""
         raise UnavailableError(
-            f"{_listed(pending)} could not be delivered to {self.url} within {secs:.0f} s{reason}",
+            f"{_listed(pending)} could not be uploaded to {self.url} within {secs:.0f} s{reason}",
             f"The local copies are in {self.directory}",
-            "Run the same command again on this machine: it delivers them first",
+            "Run the same command again on this machine: it uploads them first",
         )
 
     def close(self) -> None:
-        """Ends the courier, and leaves the scratch directory to the next process."""
-        self._courier.close()
+        """Ends the thread, and leaves the scratch directory to the next process."""
+        self._thread.close()
         self._scratch.release()
 
     def local(self, name: str) -> str:
@@ -379,7 +381,7 @@ def _stamp(entry: Entry) -> Stamp:
     return Stamp(entry.size, entry.crc32c or "")
 
 
-def _listed(pending: Sequence[Delivery]) -> str:
+def _listed(pending: Sequence[Upload]) -> str:
     newest = [item.newest for item in pending if isinstance(item, Checkpoints)]
     others = len(pending) - len(newest)
     things = [*newest, *([f"{others} other thing{'s' if others > 1 else ''}"] if others else [])]

@@ -38,7 +38,7 @@ def upload(bucket: Bucket, file: str, path: str, if_generation: int | None = Non
     """Uploads a file, checked end to end; one request up to 8 MiB.
 
     Args:
-      bucket: with its patience.
+      bucket: with its retry policy.
       file: local.
       path: of the object, which appears whole.
       if_generation: as for `Bucket.write`.
@@ -66,7 +66,7 @@ def download(bucket: Bucket, entry: Entry, file: str) -> None:
     """Fetches one generation of an object into a local file, checked; wrong bits are fetched again.
 
     Args:
-      bucket: with its patience.
+      bucket: with its retry policy.
       entry: of the object.
       file: local; replaced. On an error it may be there in part.
 

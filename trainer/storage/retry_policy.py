@@ -49,46 +49,46 @@ class RetryPolicy:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Persistence:
-    """Tries again what may succeed later.
+class Retrying:
+    """Tries a request again while its failures are transient.
 
     Attributes:
-      patience: how often and how long.
-      trouble: what an exception says about itself if another try may succeed; None for any other exception.
+      policy: how often and how long.
+      transient_reason: why a request failed, in words, where another try may succeed; None where it cannot.
       clock: seconds.
       wait: waits so many seconds.
       chance: gives numbers from [0, 1).
     """
 
-    patience: RetryPolicy
-    trouble: Callable[[Exception], str | None]
+    policy: RetryPolicy
+    transient_reason: Callable[[Exception], str | None]
     clock: Callable[[], float] = time.monotonic
     wait: Callable[[float], object] = time.sleep
     chance: Callable[[], float] = random.random
 
-    def run(self, attempt: Callable[[], T], doing: str) -> T:
-        """What `attempt` returns at last.
+    def run(self, attempt: Callable[[], T], action: str) -> T:
+        """The result of the first attempt that succeeds.
 
         Args:
           attempt: one request.
-          doing: what it does, for the message, as "Reading gs://bucket/name".
+          action: what it does, for the message, as "Reading gs://bucket/name".
 
         Raises:
-          UnavailableError: time is up.
+          UnavailableError: every attempt within `total_secs` failed.
         """
         began, tries = self.clock(), 0
         while True:
             try:
                 return attempt()
             except Exception as error:
-                why, tries = self.trouble(error), tries + 1
-                if why is None:
+                reason, tries = self.transient_reason(error), tries + 1
+                if reason is None:
                     raise
-                secs = self.patience.wait_secs(tries, self.chance())
-                if self.clock() - began + secs > self.patience.total_secs:
+                secs = self.policy.wait_secs(tries, self.chance())
+                if self.clock() - began + secs > self.policy.total_secs:
                     raise UnavailableError(
-                        f"{doing} failed {tries} times in {self.clock() - began:.0f} s; the last time: {why}",
+                        f"{action} failed {tries} times in {self.clock() - began:.0f} s; the last time: {reason}",
                         None,
-                        "Look whether the bucket can be reached from here, and run the same command again",
+                        "Check that the bucket can be reached from here, and run the same command again",
                     ) from None
             self.wait(secs)

@@ -1,7 +1,7 @@
 """Local directories that stand for folders in buckets: the same one for the same folder, and for one process at a time.
 
 A process that ends, however it ends, leaves its directory to the next one on this machine that does the same work,
-with whatever it could not deliver.
+with whatever it could not upload.
 """
 
 from __future__ import annotations

@@ -24,16 +24,16 @@ class Store:
     """Files and objects.
 
     Attributes:
-      patience: with a bucket on a bad day.
+      retry_policy: for requests that fail.
       wait: waits so many seconds between two tries.
     """
 
-    patience: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
+    retry_policy: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
     wait: Callable[[float], object] = time.sleep
 
     @property
     def bucket(self) -> Bucket:
-        return Bucket(self.patience, self.wait)
+        return Bucket(self.retry_policy, self.wait)
 
     def stat(self, path: str) -> Entry | None:
         """The entry of a file or an object; None where there is none."""

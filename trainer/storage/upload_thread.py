@@ -1,7 +1,7 @@
-"""Delivers in the background, in order, what a process leaves in its scratch directory.
+"""Uploads in the background, in order, what a process writes to its scratch directory.
 
-Nobody waits for it: while the bucket is away everything queues, in memory, in the scratch directory and in its
-outbox, and goes out when the bucket is back.
+Training does not wait for it: while the bucket is unreachable the uploads stay queued, with their files, in the scratch
+directory, and are made when the bucket answers again.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from trainer.storage.deliveries import Checkpoints, Delivery
 from trainer.storage.errors import StorageError
 from trainer.storage.upload_queue import UploadQueue
 from trainer.storage.uploader import FencedError, Uploader
+from trainer.storage.uploads import Checkpoints, Upload
 
 log = logging.getLogger("trainer")
 
@@ -23,66 +23,66 @@ _LONGEST_WAIT_SECS = 15.0
 
 
 class UploadThread:
-    """One thread that empties an outbox; started by the first delivery.
+    """One thread that works through a queue of uploads; started by the first of them.
 
     Args:
-      carrier: of one delivery.
-      outbox: the queue.
-      tick: called about once a second while the courier is at leisure; posts what has become due.
+      uploader: makes one upload.
+      queue: of uploads.
+      tick: called about once a second while nothing is queued; posts what has become due.
       clock: seconds.
     """
 
     def __init__(
         self,
-        carrier: Uploader,
-        outbox: UploadQueue,
+        uploader: Uploader,
+        queue: UploadQueue,
         tick: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._carrier, self._outbox, self._tick, self._clock = carrier, outbox, tick, clock
+        self._uploader, self._queue, self._tick, self._clock = uploader, queue, tick, clock
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._running: Delivery | None = None
+        self._running: Upload | None = None
         self._closing = False
         self._written_at: dict[str, float] = {}
         self._failures = 0
-        self.trouble: StorageError | None = None
+        self.last_error: StorageError | None = None
         self.fenced: FencedError | None = None
         self.on_fenced: Callable[[str], None] = lambda reason: None
 
-    def post(self, delivery: Delivery) -> None:
-        """Delivers later. What is delivered again under the same key is delivered once, as it is then."""
+    def post(self, upload: Upload) -> None:
+        """Queues an upload. It replaces a queued one with the same key."""
         with self._changed:
             if self.fenced is None:
-                self._outbox.add(delivery, self._running)
+                self._queue.add(upload, self._running)
                 self._start()
                 self._changed.notify_all()
 
     def start(self) -> None:
-        """Begins to deliver what is in the outbox already."""
+        """Begins with what is in the queue already."""
         with self._changed:
-            if self._outbox.pending:
+            if self._queue.pending:
                 self._start()
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
+            self._thread = threading.Thread(target=self._work, name="upload", daemon=True)
             self._thread.start()
 
-    def settle(self, secs: float) -> bool:
-        """Waits until everything is delivered; False when that took too long, or can never be."""
+    def flush(self, secs: float) -> bool:
+        """Waits until the queue is empty; False when that took too long, or another process took over."""
         with self._changed:
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._outbox.pending or self.fenced is not None, secs)
-            return not self._outbox.pending and self.fenced is None
+            self._changed.wait_for(lambda: not self._queue.pending or self.fenced is not None, secs)
+            return not self._queue.pending and self.fenced is None
 
     @property
-    def pending(self) -> list[Delivery]:
+    def pending(self) -> list[Upload]:
         with self._changed:
-            return list(self._outbox.pending)
+            return list(self._queue.pending)
 
     def close(self) -> None:
-        """Ends the thread; what is not delivered stays in the outbox."""
+        """Ends the thread; what is not uploaded stays in the queue."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -91,17 +91,17 @@ class UploadThread:
 
     def _work(self) -> None:
         while not self._closing and self.fenced is None:
-            delivery = self._next()
-            if delivery is not None:
-                self._attempt(delivery)
+            upload = self._next()
+            if upload is not None:
+                self._attempt(upload)
 
-    def _next(self) -> Delivery | None:
-        """The first delivery once its turn has come; None when there is something else to look at."""
+    def _next(self) -> Upload | None:
+        """The first upload once its turn has come; None when there is something else to look at."""
         with self._changed:
-            if not self._outbox.pending:
+            if not self._queue.pending:
                 self._changed.wait(timeout=1.0)
             else:
-                first = self._outbox.pending[0]
+                first = self._queue.pending[0]
                 early = self._written_at.get(first.key, -_BETWEEN_WRITES_SECS) + _BETWEEN_WRITES_SECS - self._clock()
                 if early <= 0:
                     self._running = first
@@ -109,42 +109,42 @@ class UploadThread:
                 self._changed.wait(timeout=early)
         try:
             self._tick()
-        except Exception:  # the next one may succeed; without the courier nothing would be delivered any more
+        except Exception:  # the next tick may succeed; without this thread nothing would be uploaded any more
             log.debug("Looking for what has become due failed.", exc_info=True)
         return None
 
-    def _attempt(self, delivery: Delivery) -> None:
+    def _attempt(self, upload: Upload) -> None:
         try:
-            carried = self._carrier.carry(delivery, lambda: self._outdated(delivery))
+            uploaded = self._uploader.run(upload, lambda: self._superseded(upload))
         except FencedError as error:
             self._give_up(error)
-        except Exception as error:  # a courier that dies would be missed by nobody until the end
-            self._postpone(delivery, error)
+        except Exception as error:  # nobody would notice until the end that the thread died
+            self._postpone(upload, error)
         else:
-            self._delivered(delivery, carried)
+            self._done(upload, uploaded)
 
-    def _outdated(self, delivery: Delivery) -> bool:
+    def _superseded(self, upload: Upload) -> bool:
         with self._changed:
-            return any(item.key == delivery.key and item is not delivery for item in self._outbox.pending)
+            return any(item.key == upload.key and item is not upload for item in self._queue.pending)
 
-    def _delivered(self, delivery: Delivery, carried: bool) -> None:
+    def _done(self, upload: Upload, uploaded: bool) -> None:
         if self._failures:
-            log.info("%s answers again; what queued is being delivered.", self._carrier.url)
-        if carried and isinstance(delivery, Checkpoints):
-            log.debug("%s is in %s.", delivery.newest, self._carrier.url)
+            log.info("%s answers again; uploading what was queued.", self._uploader.url)
+        if uploaded and isinstance(upload, Checkpoints):
+            log.debug("%s is in %s.", upload.newest, self._uploader.url)
         with self._changed:
-            self._failures, self.trouble, self._running = 0, None, None
-            self._written_at[delivery.key] = self._clock()
-            self._outbox.remove(delivery)
+            self._failures, self.last_error, self._running = 0, None, None
+            self._written_at[upload.key] = self._clock()
+            self._queue.remove(upload)
             self._changed.notify_all()
 
-    def _postpone(self, delivery: Delivery, error: Exception) -> None:
+    def _postpone(self, upload: Upload, error: Exception) -> None:
         if not isinstance(error, StorageError):
-            error = StorageError(f"Delivering {delivery.key} failed: {type(error).__name__}: {error}")
+            error = StorageError(f"Uploading {upload.key} failed: {type(error).__name__}: {error}")
         if not self._failures:
-            log.warning("%s. Work goes on, and what is to be delivered queues.", error.got)
+            log.warning("%s. Training continues; uploads are queued until the bucket answers.", error.got)
         with self._changed:
-            self._failures, self.trouble, self._running = self._failures + 1, error, None
+            self._failures, self.last_error, self._running = self._failures + 1, error, None
             if not self._closing:
                 self._changed.wait(timeout=min(_LONGEST_WAIT_SECS, 2.0 ** min(self._failures, 8) / 2))
 
@@ -152,6 +152,6 @@ class UploadThread:
         log.error("%s", error)
         with self._changed:
             self.fenced, self._running = error, None
-            self._outbox.clear()
+            self._queue.clear()
             self._changed.notify_all()
         self.on_fenced("another process took over the directory")

@@ -1,4 +1,4 @@
-"""Carries one delivery to a folder in a bucket, and holds what is known of the folder: generations, and whose it is."""
+"""Makes one upload to a folder in a bucket, and keeps what is known of the folder: generations, and its owner."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 
 from trainer.storage import checksums, disk, paths
 from trainer.storage.commits import Commit, Stamp
-from trainer.storage.deliveries import Checkpoints, Delivery, File, Removal, Tree
 from trainer.storage.entry import ABSENT, Entry
 from trainer.storage.errors import ConflictError, CorruptError, StorageError
 from trainer.storage.parts import at_once
 from trainer.storage.store import Store
+from trainer.storage.uploads import Checkpoints, File, Removal, Tree, Upload
 
 EVENTS = "*tfevents*"
 
@@ -32,7 +32,7 @@ class Uploader:
     object, which every owner rewrites when it takes over, is still as this owner left it.
 
     Args:
-      store: with its patience.
+      store: with its retry policy.
       directory: the local one.
       url: of the folder.
       commit_name: of the commit object.
@@ -80,38 +80,38 @@ class Uploader:
         """Takes note that a local file is a copy of an object, so that it is not sent back."""
         self._known[name], self._sent[name] = entry, _look(self._local(name))
 
-    def carry(self, delivery: Delivery, outdated: Callable[[], bool]) -> bool:
-        """Brings one delivery to its folder; False where a newer one overtook it.
+    def run(self, upload: Upload, superseded: Callable[[], bool]) -> bool:
+        """Makes one upload; False where a newer one superseded it.
 
         Raises:
           FencedError: another process took over.
           StorageError: it cannot be done now.
         """
-        match delivery:
+        match upload:
             case File(name):
-                return self._carry_file(name)
+                return self._upload_file(name)
             case Tree(name, last):
-                return self._carry_tree(name, last)
+                return self._upload_tree(name, last)
             case Removal(name, first):
                 return self._remove(name, first)
             case Checkpoints():
-                return self._carry_checkpoints(delivery, outdated)
+                return self._upload_checkpoints(upload, superseded)
 
-    def _carry_file(self, name: str) -> bool:
+    def _upload_file(self, name: str) -> bool:
         self._require_ownership()
         if os.path.exists(self._local(name)):
-            self._upload(name)
+            self._put(name)
             if self.events_url is not None and fnmatch.fnmatch(os.path.basename(name), EVENTS):
                 self._store.upload(self._local(name), paths.join(self.events_url, name))
         return True
 
-    def _carry_tree(self, name: str, last: str) -> bool:
+    def _upload_tree(self, name: str, last: str) -> bool:
         self._require_ownership()
         directory = self._local(name)
         files = [os.path.relpath(entry.path, directory).replace(os.sep, "/") for entry in disk.tree(directory)]
-        at_once(self._upload, [f"{name}/{file}" for file in files if file != last])
+        at_once(self._put, [f"{name}/{file}" for file in files if file != last])
         if last in files:
-            self._upload(f"{name}/{last}")
+            self._put(f"{name}/{last}")
         shutil.rmtree(directory, ignore_errors=True)
         return True
 
@@ -124,23 +124,23 @@ class Uploader:
             self._known.pop(self._name(entry.path), None)
         return True
 
-    def _carry_checkpoints(self, delivery: Checkpoints, outdated: Callable[[], bool]) -> bool:
-        fresh = {name: self._known.get(name) for name in delivery.files if self._is_new(name)}
+    def _upload_checkpoints(self, upload: Checkpoints, superseded: Callable[[], bool]) -> bool:
+        fresh = {name: self._known.get(name) for name in upload.files if self._is_new(name)}
         try:
-            at_once(self._upload, list(fresh))
-            if outdated():
+            at_once(self._put, list(fresh))
+            if superseded():
                 return False
-            stamps = {name: Stamp(self._known[name].size, self._known[name].crc32c or "") for name in delivery.files}
-            self._write_commit(Commit(owner=self.commit.owner, files=stamps, text=delivery.text))
+            stamps = {name: Stamp(self._known[name].size, self._known[name].crc32c or "") for name in upload.files}
+            self._write_commit(Commit(owner=self.commit.owner, files=stamps, text=upload.text))
         except (FileNotFoundError, CorruptError):
-            if not outdated():
+            if not superseded():
                 raise
             return False
         except FencedError:  # nothing names what was just uploaded, and nobody else wrote these generations
             now = {name: self._known[name] for name in fresh if name in self._known}
             self._store.delete_all([entry for name, entry in now.items() if entry != fresh[name]])
             raise
-        self._let_go(set(delivery.files))
+        self._let_go(set(upload.files))
         return True
 
     def _write_commit(self, commit: Commit) -> None:
@@ -161,7 +161,7 @@ class Uploader:
             del self._known[name]
         self._checkpoint_files = kept | (expired - gone)
 
-    def _upload(self, name: str) -> None:
+    def _put(self, name: str) -> None:
         """Replaces what this owner knows; what it does not know, only while it is the owner."""
         known, looked = self._known.get(name), _look(self._local(name))
         expected = (known.generation if known else ABSENT) if self.owns else None
@@ -193,9 +193,9 @@ class Uploader:
 
     def _fenced(self) -> FencedError:
         return FencedError(
-            f"Another process took over {self.url}; what this one did since is not delivered",
+            f"Another process took over {self.url}; what this process wrote since then was not uploaded",
             "One chief for each directory",
-            f"Let the other one go on, and end this one. What it saved is in {self._directory}",
+            f"Let the other process continue, and end this one. What this one saved is in {self._directory}",
         )
 
     def _local(self, name: str) -> str:

@@ -177,7 +177,7 @@ def test_a_training_that_another_one_replaces_ends_with_an_error(tmp_path: pathl
         def after_save(self, global_step_value: int) -> None:
             if global_step_value == 10:
                 place = directories.at(JOB)
-                place.settle(20)
+                place.flush(20)
                 text = storage.read(f"{JOB}/checkpoint").replace(b'"owner": "', b'"owner": "another ')
                 storage.write(f"{JOB}/checkpoint", text)
 

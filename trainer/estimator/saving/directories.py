@@ -1,7 +1,7 @@
 """Where a job's files are: on disk as they are called, in a bucket behind a mirror.
 
 Everything that reads or writes in a job's directory asks here for the local path to work at. A directory in a bucket
-has one for each process; what is written there is delivered in the background.
+has one for each process; what is written there is uploaded in the background.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger("trainer")
 PREFIX = "model.ckpt-"
 EXPORTS, GRAPH_FILE = "export", "saved_model.pb"
 _VARIABLES = os.path.join("variables", "variables")
-SETTLE_VARIABLE, SETTLE_SECS = "TRAINER_DELIVERY_SECS", 300.0
+FLUSH_VARIABLE, FLUSH_SECS = "TRAINER_DELIVERY_SECS", 300.0
 _SECS_AFTER_ERROR = 30.0
 
 
@@ -99,7 +99,7 @@ class Directory(Protocol):
     def send_events(self) -> None:
         """Events of an evaluation are written."""
 
-    def settle(self, secs: float) -> None:
+    def flush(self, secs: float) -> None:
         """Waits until everything is where it belongs."""
 
 
@@ -178,7 +178,7 @@ class OnDisk:
     def send_events(self) -> None:
         pass
 
-    def settle(self, secs: float) -> None:
+    def flush(self, secs: float) -> None:
         pass
 
 
@@ -333,8 +333,8 @@ class InBucket:
     def copy_events(self, path: str) -> None:
         self._mirror.copy_events(path)
 
-    def settle(self, secs: float) -> None:
-        self._mirror.settle(secs)
+    def flush(self, secs: float) -> None:
+        self._mirror.flush(secs)
 
     def close(self) -> None:
         self._mirror.close()
@@ -358,7 +358,7 @@ def at(path: str | os.PathLike[str], role: str = "process") -> Directory:
     Args:
       path: local or `gs://`.
       role: of this process in its job. The first one counts: a process of the same role on this machine takes up
-        what this one could not deliver.
+        what this one could not upload.
     """
     path = os.fspath(path)
     if not storage.is_remote(path):
@@ -419,31 +419,31 @@ def copy_events(path: str, target: str) -> None:
 
 
 def hurry(secs: float) -> None:
-    """From now on no delivery is waited for longer than so many seconds: this process is about to be ended."""
+    """From now on no upload is waited for longer than so many seconds: this process is about to be ended."""
     global _longest_secs
     _longest_secs = secs
 
 
-def settle(secs: float | None = None) -> None:
-    """Waits until every directory of this process is delivered.
+def flush(secs: float | None = None) -> None:
+    """Waits until every directory of this process is uploaded.
 
     Raises:
       FencedError: another process took one over.
       UnavailableError: that took too long.
     """
-    secs = min(_longest_secs, float(os.environ.get(SETTLE_VARIABLE) or SETTLE_SECS) if secs is None else secs)
+    secs = min(_longest_secs, float(os.environ.get(FLUSH_VARIABLE) or FLUSH_SECS) if secs is None else secs)
     for directory in list(_in_buckets.values()):
-        directory.settle(secs)
+        directory.flush(secs)
     for path, target in _event_copies.items():
         for entry in storage.entries(storage.join(storage.escaped(path), "**", EVENTS)):
             storage.upload(entry.path, storage.join(target, os.path.relpath(entry.path, path)))
 
 
 @contextlib.contextmanager
-def delivered_at_end() -> Iterator[None]:
-    """Work within it goes on before what it wrote is delivered; at its end, everything is.
+def flushed_at_end() -> Iterator[None]:
+    """Work within it does not wait for uploads; at its end, everything is uploaded.
 
-    One in another is a part of that. After an error, delivery has half a minute, and the error counts.
+    One in another is a part of that. After an error, uploads have half a minute, and the error counts.
 
     Raises:
       FencedError: another process took a directory over.
@@ -456,11 +456,11 @@ def delivered_at_end() -> Iterator[None]:
     except BaseException:
         if _depth == 1:
             with contextlib.suppress(JobError):
-                settle(_SECS_AFTER_ERROR)
+                flush(_SECS_AFTER_ERROR)
         raise
     else:
         if _depth == 1:
-            settle()
+            flush()
     finally:
         _depth -= 1
 

@@ -15,7 +15,7 @@ from trainer.storage import RetryPolicy, StorageError, Store, scratch
 
 _LEAST_SCRATCH = 1 << 30
 # A person waits in front of it; what does not answer so soon is worth a line by itself.
-_PATIENCE = RetryPolicy(connect_secs=5.0, silence_secs=5.0, total_secs=10.0)
+_RETRY_POLICY = RetryPolicy(connect_secs=5.0, silence_secs=5.0, total_secs=10.0)
 _KINDS = ("authorized_user", "service_account", "external_account", "impersonated_service_account")
 _LOG_IN = "gcloud auth application-default login"
 
@@ -40,7 +40,7 @@ def credentials(environ: Mapping[str, str]) -> Iterator[Finding]:
 def bucket(root: str) -> Finding:
     """Whether the output directory of a job can be written and read: with a small object that is deleted at once."""
     probe = f"{root.rstrip('/')}/.doctor-{secrets.token_hex(8)}"
-    store = Store(patience=_PATIENCE)
+    store = Store(retry_policy=_RETRY_POLICY)
     try:
         generation = store.write(probe, b"?", if_generation=storage.ABSENT)
         read = store.read(probe)
@@ -55,7 +55,7 @@ def bucket(root: str) -> Finding:
 
 def data(paths: Sequence[str]) -> Iterator[Finding]:
     """Which files the paths of a job's data mean, local or in buckets."""
-    store = Store(patience=_PATIENCE)
+    store = Store(retry_policy=_RETRY_POLICY)
     for path in paths:
         try:
             entries = store.entries(path)

@@ -1,4 +1,4 @@
-"""What a courier carries, as a record that outlives the process."""
+"""One upload to a folder of a bucket, as a record that outlives the process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """One file, as it is when its turn comes.
+    """One file, with the content that it has when its turn comes.
 
     Attributes:
       name: relative to the folder.
@@ -76,19 +76,19 @@ class Checkpoints:
         return "checkpoints"
 
 
-Delivery = File | Tree | Removal | Checkpoints
+Upload = File | Tree | Removal | Checkpoints
 _KINDS = {kind.__name__: kind for kind in (File, Tree, Removal, Checkpoints)}
 
 
-def dumps(deliveries: Iterable[Delivery]) -> str:
-    return json.dumps([{"kind": type(item).__name__, **dataclasses.asdict(item)} for item in deliveries])
+def dumps(uploads: Iterable[Upload]) -> str:
+    return json.dumps([{"kind": type(item).__name__, **dataclasses.asdict(item)} for item in uploads])
 
 
-def loads(text: str) -> list[Delivery]:
-    """Raises ValueError, KeyError or TypeError where the record is spoilt."""
+def loads(text: str) -> list[Upload]:
+    """Raises ValueError, KeyError or TypeError where the record is damaged."""
     return [_loaded(dict(record)) for record in json.loads(text)]
 
 
-def _loaded(record: dict[str, Any]) -> Delivery:
+def _loaded(record: dict[str, Any]) -> Upload:
     kind: Any = _KINDS[record.pop("kind")]
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()})
