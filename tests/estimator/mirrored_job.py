@@ -1,4 +1,4 @@
-"""A process with four logical CPUs, which trains on them in many ways and prints what came of it as JSON.
+"""A process with four logical CPUs, which trains on them in many ways and writes the results as JSON.
 
 TensorFlow fixes its devices once in a process, so a test of several devices needs one of its own.
 """
@@ -105,7 +105,7 @@ def trained(devices: int | None, directory: str, size: int, steps: int, **params
     return estimator, notes.losses
 
 
-def copies(estimator: Estimator) -> list[dict[str, np.ndarray]]:
+def replicas(estimator: Estimator) -> list[dict[str, np.ndarray]]:
     """The variables of every device, by name."""
     strategy: Any = estimator._strategy
     stores = getattr(strategy, "_stores", None) or [strategy._store]
@@ -113,7 +113,7 @@ def copies(estimator: Estimator) -> list[dict[str, np.ndarray]]:
 
 
 def summary(estimator: Estimator, losses: list[float]) -> dict[str, Any]:
-    first, *others = copies(estimator)
+    first, *others = replicas(estimator)
     alike = [all(np.array_equal(value, other[name]) for name, value in first.items()) for other in others]
     step = int(first["global_step"])
     return {"losses": losses, "alike": alike, "step": step, "reason": estimator.stop_reason.value}
@@ -122,8 +122,8 @@ def summary(estimator: Estimator, losses: list[float]) -> dict[str, Any]:
 def paths() -> Iterator[tuple[str, Any]]:
     for optimizer in ("sgd", "adam"):
         for devices in (1, 2, 4):
-            made = trained(devices, new_dir(), ROWS // devices, STEPS, optimizer=optimizer)
-            yield f"{optimizer} on {devices}", summary(*made)
+            training = trained(devices, new_dir(), ROWS // devices, STEPS, optimizer=optimizer)
+            yield f"{optimizer} on {devices}", summary(*training)
     yield "without a strategy", summary(*trained(None, new_dir(), ROWS // 4, STEPS))
     local = Estimator(model_fn, new_dir(), config(None, train_distribute=tf.distribute.MultiWorkerMirroredStrategy()))
     notes = Notes()
@@ -140,7 +140,7 @@ def one_device() -> Iterator[tuple[str, Any]]:
 
 
 def continued() -> Iterator[tuple[str, Any]]:
-    """Each batch is all rows, so that any number of devices makes the same step; one run goes on with other batches."""
+    """Each batch is all rows, so that any number of devices makes the same step; one run resumes with other batches."""
     for first, then, size in ((2, 1, ROWS), (1, 2, ROWS), (2, 4, ROWS), (2, 2, ROWS // 2)):
         directory = new_dir()
         _, losses = trained(first, directory, ROWS, 25, optimizer="adam")
@@ -154,7 +154,7 @@ def keras_paths() -> Iterator[tuple[str, Any]]:
     for devices in (1, 2):
         estimator, notes = model_to_estimator(keras_model(), model_dir=new_dir(), config=config(devices)), Notes()
         estimator.train(batches(ROWS // devices), [notes], max_steps=STEPS)
-        moving = {name: value.tolist() for name, value in copies(estimator)[0].items() if "moving" in name}
+        moving = {name: value.tolist() for name, value in replicas(estimator)[0].items() if "moving" in name}
         saved = {name: estimator.get_variable_value(name).tolist() for name in moving}
         metrics = estimator.evaluate(batches(ROWS, 1))
         yield (
@@ -180,7 +180,7 @@ def stopped() -> Iterator[tuple[str, Any]]:
     yield "an odd number of batches", summary(finite, notes.losses)
 
 
-def told() -> Iterator[tuple[str, Any]]:
+def summaries() -> Iterator[tuple[str, Any]]:
     estimator = Estimator(model_fn, new_dir(), config(2, save_summary_steps=1), {})
     estimator.train(batches(64), max_steps=2)
     events = read_scalars(estimator.model_dir)
@@ -188,7 +188,7 @@ def told() -> Iterator[tuple[str, Any]]:
 
 
 def failing() -> Iterator[tuple[str, Any]]:
-    """The last one: what TensorFlow has aborted stays so."""
+    """Comes last: once aborted, TensorFlow's collectives fail until the process ends."""
     x, _ = rows()
     estimator = Estimator(model_fn, new_dir(), config(2), {"limit": float(x[:64].max()) + 0.01})
     try:
@@ -210,12 +210,12 @@ def main() -> None:
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * len(DEVICES)
     )
-    parts = [speeds] if sys.argv[2:] else [paths, one_device, continued, keras_paths, stopped, told, failing]
+    parts = [speeds] if sys.argv[2:] else [paths, one_device, continued, keras_paths, stopped, summaries, failing]
     log = Path(sys.argv[1], "log")
     logging.getLogger("trainer").addHandler(logging.FileHandler(log))
     logging.getLogger("trainer").setLevel(logging.INFO)
-    found = dict(entry for part in parts for entry in part())
-    Path(sys.argv[1], "found.json").write_text(json.dumps(found | {"log": log.read_text()}))
+    results = dict(entry for part in parts for entry in part())
+    Path(sys.argv[1], "results.json").write_text(json.dumps(results | {"log": log.read_text()}))
 
 
 if __name__ == "__main__":

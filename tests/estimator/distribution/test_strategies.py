@@ -61,13 +61,13 @@ def test_a_strategy_for_evaluation_may_name_devices_of_one_process() -> None:
     assert RunConfig(eval_distribute=tf.distribute.OneDeviceStrategy("/device:CPU:0")).distribution == "local"
 
 
-def test_workers_that_meet_after_something_was_computed_are_told_what_to_do() -> None:
+def test_workers_that_connect_after_something_was_computed_are_told_what_to_do() -> None:
     tf.constant(1.0)
-    member = Cluster(jobs={"chief": {0: "127.0.0.1:1"}, "worker": {0: "127.0.0.1:2"}}, task_type="chief", task_id=0)
+    cluster = Cluster(jobs={"chief": {0: "127.0.0.1:1"}, "worker": {0: "127.0.0.1:2"}}, task_type="chief", task_id=0)
     with pytest.raises(UsageError) as raised:
-        collectives.join(member)
+        collectives.join(cluster)
     assert str(raised.value) == (
-        "TensorFlow has computed something before the synchronous workers met, as a Keras model does when built. "
-        "Workers meet before anything is computed. "
+        "TensorFlow computed something before the synchronous workers connected, as building a Keras model does. "
+        "Workers connect before anything is computed. "
         "Call tf.distribute.MultiWorkerMirroredStrategy() first and give it to RunConfig(train_distribute=...)."
     )

@@ -1,14 +1,21 @@
-"""Sums over devices that train in step, inside graphs, and between device calls over the processes that have them.
+"""All-reduce sums: over devices within a step, and over the processes of a job between device calls.
 
-The runtime of several processes is that of `tf.distribute.MultiWorkerMirroredStrategy`: its grpc servers, its group of
-workers, its watch over peers that are gone.
-What a step exchanges is packed into one vector, so that it costs one collective a step.
+There is one exchange only, the sum of a vector that every participant gives and receives. Gathering is a sum of vectors
+that are zero but for one's own row, and broadcasting a sum of vectors that are zero but for the chief's:
+
+    gather [3.] by process 0, [5.] by process 1          broadcast of w = [1., 2.] from process 0
+      process 0 gives [3., 0.], process 1 [0., 5.]         process 0 gives [1., 2.], process 1 [0., 0.]
+      both receive    [3., 5.]                             both receive    [1., 2.]
+
+The runtime of several processes is that of `tf.distribute.MultiWorkerMirroredStrategy`: its gRPC servers, its group of
+workers, and its health checks, which end a sum that a lost process would keep waiting.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -20,11 +27,10 @@ from trainer.job.cluster import Cluster
 from trainer.job.errors import JobError, UsageError
 
 _PROCESSES = 1
-# Keys of groups of devices: TensorFlow remembers what a group has exchanged, so each is another one, and processes of a
-# job count theirs alike.
-_JOB_GROUPS, _DEVICE_GROUPS = itertools.count(1_000_001), itertools.count(2_000_001)
+"""The key of the group that one device of every process makes up, for sums between device calls."""
 _FIRST_INSTANCE = 1000
 _SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
+"""The dtypes that TensorFlow sums; others are cast on the way."""
 _MOST_BITS = 64
 
 
@@ -35,10 +41,10 @@ class PeerLostError(JobError):
 
 
 def join(cluster: Cluster) -> tf.distribute.Strategy:
-    """Meets the other processes that train together, and waits for all of them.
+    """Connects to the other processes that train together, and waits for all of them.
 
-    Whoever computes with TensorFlow before training, as a Keras model does when it is built, joins before that and
-    hands the strategy on in `RunConfig(train_distribute=...)`.
+    A program that computes with TensorFlow before training, as a Keras model does when it is built, has to call this
+    first and pass the strategy on in `RunConfig(train_distribute=...)`.
 
     Raises:
       UsageError: TensorFlow has computed something already.
@@ -53,17 +59,18 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
         if "program startup" not in str(error):
             raise
         raise UsageError(
-            "TensorFlow has computed something before the synchronous workers met, as a Keras model does when built",
-            "Workers meet before anything is computed",
+            "TensorFlow computed something before the synchronous workers connected, as building a Keras model does",
+            "Workers connect before anything is computed",
             "Call tf.distribute.MultiWorkerMirroredStrategy() first and give it to RunConfig(train_distribute=...)",
         ) from error
 
 
 def own_devices(process: str = "") -> list[str]:
-    """The names of the devices of a process that train: its GPUs, else its logical CPUs (one, as a rule).
+    """The names of the devices of a process that train: its GPUs, or without any its logical CPUs, normally one.
 
     Args:
-      process: of a cluster, whose devices TensorFlow lists all; empty for the only one there is.
+      process: the part of a device's name that says which process of a cluster it belongs to, because TensorFlow lists
+        the devices of all of them; empty outside of a cluster.
     """
     for kind in ("GPU", "CPU"):
         names = [device.name for device in tf.config.list_logical_devices(kind) if process in device.name]
@@ -72,11 +79,20 @@ def own_devices(process: str = "") -> list[str]:
     return []
 
 
+def new_group_key() -> int:
+    """A key for a group of devices, drawn at random.
+
+    TensorFlow keeps every group of a process with what it has exchanged until the process ends, so each group needs a
+    key that no earlier one had. The small numbers are those that TensorFlow's own strategies give out.
+    """
+    return secrets.randbelow(1 << 30) + (1 << 20)
+
+
 class Participant:
     """A device that sums with the other participants of its group, inside graphs.
 
     Args:
-      device: where it computes, and where its part of a sum is.
+      device: where it computes, and where its vector and the sum are.
       size: how many participants there are.
       key: the group's own, the same for all participants.
     """
@@ -87,10 +103,18 @@ class Participant:
         self._last: tf.Operation | None = None
 
     def sum(self, vector: tf.Tensor) -> tf.Tensor:
-        """The sum over all participants of a vector that has the same length in each.
+        """The sum of the vectors that all participants give, in the graph that is being built.
 
-        Called in a graph, in the same order by every participant; the sums of a graph are made in that order.
+        Every participant makes the same sums in the same order: the n-th one here meets the n-th one there.
+
+        Args:
+          vector: [length], of a dtype that TensorFlow sums; the same length for every participant.
+
+        Returns:
+          [length], the same values for every participant.
         """
+        # Two sums of one graph that are ready at once could start in another order than they do elsewhere, and on GPUs
+        # each would wait for the other's peer: so the second one waits for the first.
         before = [self._last] if self._last is not None and self._last.graph is vector.graph else []
         with tf.control_dependencies(before):
             total = reduced(vector, self.device, self._size, self._key, next(self._instances))
@@ -99,7 +123,18 @@ class Participant:
 
 
 def reduced(vector: tf.Tensor, device: str, size: int, key: int, instance: int) -> tf.Tensor:
-    """The sum of what the participants of a group give under one instance key; NCCL makes it on GPUs."""
+    """One all-reduce: NCCL's on GPUs, else TensorFlow's ring.
+
+    Args:
+      vector: [length], what this participant gives.
+      device: where it computes.
+      size: how many participants the group has.
+      key: of the group.
+      instance: of this sum among those of the group; the same for all participants.
+
+    Returns:
+      [length], the sum.
+    """
     hint = "NCCL" if "GPU" in device.upper() else "RING"
     with tf.device(device):
         return collective_ops.all_reduce_v2(
@@ -108,14 +143,14 @@ def reduced(vector: tf.Tensor, device: str, size: int, key: int, instance: int) 
 
 
 class Group(Protocol):
-    """Devices that train in step.
+    """The devices that train in step, as one of their processes sees them.
 
     Attributes:
       size: how many processes they belong to.
       index: the number of this process.
-      is_chief: whether it is the one that saves.
-      participants: its own devices.
-      host: its device that holds batches.
+      is_chief: whether this process is the one that saves.
+      participants: the devices of this process.
+      host: the device of this process that holds stacks of batches.
     """
 
     size: int
@@ -125,38 +160,54 @@ class Group(Protocol):
     host: str
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
-        """What every process gave: float64 [processes, values]; called between device calls by all of them."""
+        """Collects values from all processes, each of which calls this between device calls.
+
+        Args:
+          values: as many in every process.
+
+        Returns:
+          float64 [processes, values], the same in every process.
+        """
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
-        """Sets numeric variables to the chief's values."""
+        """Sets variables to the chief's values.
+
+        Args:
+          variables: numeric, of any shape; the same ones in the same order in every process.
+        """
 
 
 class Devices:
-    """Several devices of one process.
+    """Two or more devices of one process.
 
     Args:
-      names: of the devices, two at least.
+      names: of the devices.
     """
 
     size, index, is_chief, host = 1, 0, True, "/device:CPU:0"
 
     def __init__(self, names: Sequence[str]) -> None:
-        key = next(_DEVICE_GROUPS)
+        key = new_group_key()
         self.participants: Sequence[Participant] = [Participant(name, len(names), key) for name in names]
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
         return np.array([values], np.float64)
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
-        """There is no other process that has other values."""
+        """Nothing: no other process has other values."""
 
 
 class Processes:
-    """The devices of the chief and the workers of a synchronous job: all the GPUs of each, else its CPU.
+    """The devices of the chief and the workers of a synchronous job: all GPUs of each, or without any its CPU.
+
+    Building it waits for all of these processes.
 
     Args:
-      cluster: whose chief and workers train together; building a Group waits for all of them.
-      strategy: a MultiWorkerMirroredStrategy that a person made for them; None makes one.
+      cluster: whose chief and workers train together.
+      strategy: the MultiWorkerMirroredStrategy that the caller has made for them; None makes one.
+
+    Raises:
+      UsageError: TensorFlow has computed something already, or a process has more devices than another.
     """
 
     def __init__(self, cluster: Cluster, strategy: tf.distribute.Strategy | None = None) -> None:
@@ -168,43 +219,51 @@ class Processes:
         self._sum_of = functools.cache(self._eager_sum)
         names = own_devices(process)
         self._check_as_many(len(names))
-        key = next(_JOB_GROUPS)
+        # All processes have to name the group alike: they take the key that the first one has drawn.
+        key = int(self.gather([new_group_key()])[0, 0])
         self.participants: Sequence[Participant] = [Participant(name, self.size * len(names), key) for name in names]
 
     def _check_as_many(self, devices: int) -> None:
-        """Every process counts as many examples a step, so each has as many devices."""
+        """Refuses processes with different numbers of devices: the losses of all are averaged as equals."""
         counts = [int(count) for count in self.gather([devices])[:, 0]]
         if len(set(counts)) > 1:
             raise UsageError(
                 f"The processes of the synchronous job have {', '.join(map(str, counts))} devices",
-                "Each process trains on as many as the others",
-                "Hide the surplus with CUDA_VISIBLE_DEVICES",
+                "Every process trains on the same number of devices",
+                "Hide the surplus ones with CUDA_VISIBLE_DEVICES",
             )
 
     def _sum_now(self, vector: tf.Tensor) -> tf.Tensor:
-        """`sum` between device calls.
+        """The sum over all processes between device calls.
 
-        TensorFlow remembers the shape that an exchange of one key had, and a process may forget later than its peer
-        asks again: so each length, rounded up to a power of two, has a key of its own, the same in all processes.
+        Args:
+          vector: [length], of one of the dtypes in _SUMMED; the same length in every process.
+
+        Returns:
+          [length].
         """
+        # TensorFlow keeps the shape that an instance key was first used with. One process may still keep it when its
+        # peer starts the next sum, so a key serves one shape only: each length, rounded up to a power of two, has its
+        # own key, which all processes compute alike.
         length = int(vector.shape[0])
         bits = max(length - 1, 0).bit_length()
         padded = tf.pad(vector, [[0, (1 << bits) - length]])
         return self._sum_of(vector.dtype, bits)(padded)[:length]
 
     def _eager_sum(self, dtype: tf.DType, bits: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The program that sums vectors of a dtype and of shape [2 ** bits]."""
         key = 1 + _SUMMED.index(dtype) * _MOST_BITS + bits
         call = tf.function(lambda vector: reduced(vector, self.host, self.size, _PROCESSES, key), autograph=False)
         return call.get_concrete_function(tf.TensorSpec([1 << bits], dtype))
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
-        """What every process gave: float64 [processes, values]; called between device calls by all of them."""
+        """As of a `Group`: float64 [processes, values]."""
         mine = np.zeros([self.size, len(values)])
         mine[self.index] = values
         return self._sum_now(tf.constant(mine.ravel(), tf.float64)).numpy().reshape(mine.shape)
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
-        """Sets numeric variables to the chief's values."""
+        """As of a `Group`, with one sum for each dtype."""
         by_dtype: dict[tf.DType, list[tf.Variable]] = {}
         for variable in variables:
             by_dtype.setdefault(variable.dtype, []).append(variable)
@@ -213,8 +272,9 @@ class Processes:
 
     def _broadcast_dtype(self, dtype: tf.DType, variables: list[tf.Variable]) -> None:
         flat = tf.concat([tf.reshape(variable.read_value(), [-1]) for variable in variables], 0)
+        # The wider dtype holds every value of the narrower one, so that the cast back gives the chief's bits.
         sent = flat if dtype in _SUMMED else tf.cast(flat, tf.float64 if dtype.is_floating else tf.int64)
-        agreed = tf.cast(self._sum_now(sent if self.is_chief else tf.zeros_like(sent)), dtype)
+        values = tf.cast(self._sum_now(sent if self.is_chief else tf.zeros_like(sent)), dtype)
         sizes = [variable.shape.num_elements() for variable in variables]
-        for variable, part in zip(variables, tf.split(agreed, sizes), strict=True):
+        for variable, part in zip(variables, tf.split(values, sizes), strict=True):
             variable.assign(tf.reshape(part, variable.shape))

@@ -1,9 +1,23 @@
-"""Steps of several devices in step, of one process or of several: each computes on batches of its own.
+"""Synchronous data parallelism: devices of one process or of several, each with a replica of the model.
 
-What optimizers apply is averaged over the devices, weighted by the examples that each had, inside the graph of the
-model function; so any optimizer, of Keras or of `tf.compat.v1`, makes the same update everywhere, and the copies of the
-variables stay equal without being sent. Every device has a trace of the model function and a program of its own, which
-a thread of its own runs: TensorFlow would run two loops with exchanges in one program one after the other, and wait.
+Gradients are averaged over the devices inside the graph of the model function, before an optimizer applies them. So any
+optimizer, of Keras or of `tf.compat.v1`, makes the same update on every device, and the replicas' variables stay equal
+without being sent.
+
+An example: the weights w [3] and b [] on two devices of one process, two steps in a call, batches of 4 examples. A
+stack of four batches lies on the host; device A gathers the batches 0 and 2 from it, B 1 and 3. The first step is:
+
+                      device A                               device B
+    computes          gradients of batch 0:                  gradients of batch 1:
+                      dw_A [3], db_A []                      dw_B [3], db_B []
+    gives             [4 dw_A, 4 db_A, 4]    float32 [5]     [4 dw_B, 4 db_B, 4]    float32 [5]
+    receives          the sum of the two vectors: [4 dw_A + 4 dw_B, 4 db_A + 4 db_B, 8]
+    applies           dw = (4 dw_A + 4 dw_B) / 8, db = (4 db_A + 4 db_B) / 8
+                      w -= rate * dw, b -= rate * db         the same
+
+That vector is all that crosses in a step: the weighted gradients of all weights, flat one after the other, and the
+number of examples. At the end of the call the moving averages of Keras layers are averaged in the same way, and the
+losses, float32 [2] from each device, on the host.
 """
 
 from __future__ import annotations
@@ -87,13 +101,13 @@ def seed_of(seed: int | None, device: int) -> int | None:
 
 
 class SyncSteps(OwnSteps):
-    """Steps over this process's share of the data, on its devices, in step with the other processes of the group.
+    """Steps on the devices of this process, in step with those of the other processes of the group.
 
     Args:
       group: the devices.
-      batches: of this process; a step takes one for each device.
+      batches: this process's part of the data; a step takes one batch for each device.
       element_spec: of a batch.
-      traces: trace the model function with the variables of each device.
+      traces: for each device, what traces the model function with the variables of that device.
     """
 
     def __init__(self, group: Group, batches: StackedBatches, element_spec: Any, traces: Sequence[TraceModel]) -> None:
@@ -104,47 +118,66 @@ class SyncSteps(OwnSteps):
         self._build()
 
     def _build(self) -> None:
-        """Makes the programs for the size that batches have now."""
+        """Makes a program for each device, for batches of the size that they have now."""
         self._batch_sizes, group = self._device_batches.batch_sizes, self._group
-        self._examples = (self._batch_sizes or [1])[0] or 1
+        self._examples = (self._batch_sizes or [1])[0] or 1  # data without any batch, and batches of scalars: one
         spec = static_spec(self._spec, self._batch_sizes)
-        self._copies = [
-            _Copy(participant, trace, spec, self._examples, group.host)
+        self._replicas = [
+            _Replica(participant, trace, spec, self._examples, group.host)
             for participant, trace in zip(group.participants, self._traces, strict=True)
         ]
-        self.traced = self._copies[0].traced
+        self.traced = self._replicas[0].traced
 
     def synchronize(self, steps_until_due: int, stop_code: int) -> tuple[int, int]:
         """The steps that every process can make in the next call, and the highest stop code of them all."""
-        ahead = self._device_batches.peek()
+        next_batches = self._device_batches.peek()
+        num_ready = 0 if next_batches is None else len(next_batches[1])
         with peers_needed():
-            said = self._group.gather([min(steps_until_due, 0 if ahead is None else len(ahead[1])), stop_code])
-        return int(said[:, 0].min()), int(said[:, 1].max())
+            votes = self._group.gather([min(steps_until_due, num_ready), stop_code])
+        # A process whose data have ended votes for 0 steps, and so ends the training of all: the others would wait for
+        # it in the first sum of the next step.
+        return int(votes[:, 0].min()), int(votes[:, 1].max())
 
     def run(self, num_steps: int) -> CallResult:
-        ahead = self._device_batches.peek() if num_steps else None
-        if ahead is None:
+        """As of `Steps`; every process of the group is given the same number of steps.
+
+        The losses are means over all examples of a step, whichever process had them; what is fetched is that of the
+        first device of this process.
+        """
+        next_batches = self._device_batches.peek() if num_steps else None
+        if next_batches is None:
             return CallResult(np.zeros([0], np.float32), {}, True)
         if self._batch_sizes != self._device_batches.batch_sizes:
             self._build()
-        stack, rows = ahead[0], ahead[1][:num_steps]
+        stack, rows = next_batches[0], next_batches[1][:num_steps]
         with peers_needed():
             losses, results = self._call(stack, rows)
-            weight = float(self._examples * len(self._copies))
+            # Processes may have batches of different sizes, so their means do not count alike.
+            weight = float(self._examples * len(self._replicas))
             weighted = self._group.gather([weight, *(losses * weight)])
         self._device_batches.take(rows)
         losses = (weighted[:, 1:].sum(0) / weighted[:, 0].sum()).astype(np.float32)
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
 
     def _call(self, stack: Stack, rows: np.ndarray) -> tuple[np.ndarray, dict[str, tf.Tensor]]:
-        """The losses of this process, float64 [steps], and the fetches of its first device."""
-        shares = [tf.constant(rows[:, index]) for index in range(rows.shape[1])]
+        """Makes the steps on the devices of this process.
+
+        Args:
+          stack: of batches.
+          rows: int32 [steps, devices], the batch in the stack for each step and device.
+
+        Returns:
+          The means of the devices' losses, float64 [steps], and the fetches of the first device, of any shapes.
+        """
         calls = [
-            functools.partial(copy.run, stack.tensors, share) for copy, share in zip(self._copies, shares, strict=True)
+            functools.partial(replica.run, stack.tensors, tf.constant(rows[:, number]))
+            for number, replica in enumerate(self._replicas)
         ]
-        made = [calls[0]()] if len(calls) == 1 else _at_once(self._threads, calls)
-        losses = np.stack([losses.numpy() for losses, _ in made]).astype(np.float64)
-        return losses.mean(axis=0), made[0][1]
+        # One program with a loop for each device would hang: TensorFlow starts such loops one after the other, and the
+        # first one waits for the sums of the second. So each device has a program, and a thread that runs it.
+        results = [calls[0]()] if len(calls) == 1 else _at_once(self._threads, calls)
+        losses = np.stack([losses.numpy() for losses, _ in results]).astype(np.float64)
+        return losses.mean(axis=0), results[0][1]
 
 
 def _where(devices: int, processes: int) -> str:
@@ -157,14 +190,14 @@ def _where(devices: int, processes: int) -> str:
             return f"on {devices} devices of each of {processes} processes together"
 
 
-class _Copy:
-    """A device's copy of the model, and the program of its steps.
+class _Replica:
+    """A device's replica of the model, and the program of its steps.
 
     Args:
       participant: the device.
       trace_model: traces the model function with the variables of this device.
       spec: of a batch, with its size.
-      examples: in a batch.
+      examples: how many a batch has.
       host: the device that holds the stacks of batches.
     """
 
@@ -179,22 +212,31 @@ class _Copy:
         )
 
     def run(self, tensors: list[tf.Tensor], rows: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Makes a step on each of the rows of a stack; gives their losses and the fetches of the last."""
+        """Makes a step on each of some batches of a stack.
+
+        Args:
+          tensors: of the stack, each [batches, batch, …].
+          rows: int32 [steps], the places of the batches in the stack.
+
+        Returns:
+          The losses, float32 [steps], and the fetches of the last step, of any shapes.
+        """
         with tf.device(self._participant.device):
             return self._program(tensors, rows)
 
     def _steps(self, tensors: list[tf.Tensor], rows: tf.Tensor) -> Any:
+        """The graph of `run`: tensors [batches, batch, …] and rows int32 [steps]."""
+        # The stack stays on the host: only this device's batches, [steps, batch, …], are copied to it.
         with tf.device(self._host):
-            share = [tf.gather(tensor, rows) for tensor in tensors]
-        made = self._loop(share, tf.constant(0), tf.size(rows))
-        self._settle_state()
-        return made
+            own_batches = [tf.gather(tensor, rows) for tensor in tensors]
+        losses_and_fetches = self._loop(own_batches, tf.constant(0), tf.size(rows))
+        self._average_state()
+        return losses_and_fetches
 
-    def _settle_state(self) -> None:
-        """Sets moving averages to their means over all devices, each of which has seen other examples.
-
-        They are linear in what they average, so once a call does what once a step would.
-        """
+    def _average_state(self) -> None:
+        """Sets moving averages to their means over all devices, each of which has seen other examples."""
+        # They are linear in what they average, so that doing this once in a call has the effect of once in a step. By
+        # name, since every device has to sum them in the same order.
         store = self.traced.store
         moving = [v for _, v in sorted(store.named(Role.STATE).items()) if v.dtype.is_floating]
         for variable, mean in zip(moving, _averaged(self._participant, moving, 1), strict=True) if moving else ():
@@ -202,11 +244,16 @@ class _Copy:
 
 
 def _at_once(threads: concurrent.futures.Executor, calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """What the calls give, each in a thread; when one fails, the others, which wait for it, are ended."""
+    """The results of calls that each run in a thread.
+
+    Raises:
+      Exception: of the call that failed first; the other calls are aborted.
+    """
     running = [threads.submit(call) for call in calls]
     done, waiting = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_EXCEPTION)
     failed = next((call for call in done if call.exception()), None)
     if failed is not None and waiting:
+        # They wait for ever for a sum with the device that failed.
         context.context().abort_collective_ops(tf.errors.ABORTED, "another device failed")
         concurrent.futures.wait(waiting)
     return [call.result() for call in ([failed] if failed is not None else running)]
@@ -214,7 +261,7 @@ def _at_once(threads: concurrent.futures.Executor, calls: Sequence[Callable[[], 
 
 @contextlib.contextmanager
 def peers_needed() -> Iterator[None]:
-    """Turns the loss of another process into a PeerLostError."""
+    """Within it, the errors of TensorFlow that tell of a lost process are raised as a PeerLostError."""
     try:
         yield
     except (
@@ -225,5 +272,5 @@ def peers_needed() -> Iterator[None]:
     ) as error:
         raise PeerLostError(
             f"Another process of the synchronous job is gone ({type(error).__name__})",
-            do="Start all of its processes again: they go on from the last checkpoint",
+            do="Start all processes again: they resume from the last checkpoint",
         ) from error
