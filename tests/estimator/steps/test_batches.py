@@ -1,4 +1,4 @@
-"""Stacks of batches, and a position in the data that a checkpoint keeps."""
+"""Batches from a pipeline, and a position in it that a checkpoint keeps."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator.steps import batches as batches_lib
-from trainer.estimator.steps.batches import IteratedBatches, StackedBatches, stack_steps, stackable
+from trainer.estimator.saving.checkpoints import INPUT_PREFIX
+from trainer.estimator.steps.batches import IteratedBatches, StackedBatches, end
 
 
 def rows(count: int = 10) -> tf.data.Dataset:
@@ -49,49 +48,14 @@ def save(position: dict[str, Any], path: Path) -> str:
 
 def taken(stacked: StackedBatches, count: int | None = None) -> list[Any]:
     """The next batches, one by one; all that are left for None."""
-    found: list[Any] = []
-    while len(found) != count:
+    batches: list[Any] = []
+    while len(batches) != count:
         stack = stacked.peek()
         if stack is None:
             break
-        found.append([part.numpy().tolist() for part in stack.batch()])
+        batches.append([part.numpy().tolist() for part in stack.batch()])
         stacked.take(1)
-    return found
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        (tf.TensorSpec([None, 3]), True),
-        (({"a": tf.TensorSpec([None], tf.string)}, tf.TensorSpec([4, 1])), True),
-        (tf.TensorSpec([]), True),
-        (tf.TensorSpec([None, None]), False),
-        (tf.TensorSpec(None), False),
-        (tf.RaggedTensorSpec([None, None]), False),
-        (tf.SparseTensorSpec([None, 3]), False),
-    ],
-)
-def test_dense_batches_with_one_unknown_dimension_can_be_stacked(spec: Any, expected: bool) -> None:
-    assert stackable(spec) is expected
-
-
-@pytest.mark.parametrize(
-    ("shape", "limit", "save_steps", "expected"),
-    [
-        ([2, 3], None, None, 500),
-        ([2, 3], 7, None, 7),
-        ([2, 3], 7, 10, 5),
-        ([2, 3], None, 1200, 400),
-        ([2, 3], 5, 3, 3),
-        ([1 << 20], None, None, 1),
-        ([1 << 22], None, 10, 1),
-        ([None, 1 << 10], None, None, 4),
-    ],
-)
-def test_stacks_fit_into_memory_into_the_limit_and_between_saves(
-    shape: list[int | None], limit: int | None, save_steps: int | None, expected: int
-) -> None:
-    assert stack_steps(tf.TensorSpec(shape), limit, save_steps) == expected
+    return batches
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 50])
@@ -103,7 +67,7 @@ def test_stacks_hold_the_batches_of_the_dataset_in_order(name: str, steps: int) 
 
 @pytest.mark.parametrize("stop", [0, 1, 4, 5])
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_restored_position_goes_on_with_the_very_next_batch(name: str, stop: int, tmp_path: Path) -> None:
+def test_a_restored_position_resumes_with_the_very_next_batch(name: str, stop: int, tmp_path: Path) -> None:
     unbroken = taken(StackedBatches(PIPELINES[name](), 2))
     first = StackedBatches(PIPELINES[name](), 2)
     taken(first, stop)
@@ -144,12 +108,12 @@ def test_a_checkpoint_without_a_position_starts_the_data(tmp_path: Path) -> None
 
 def test_components_keep_lengths_of_their_own() -> None:
     dataset = tf.data.Dataset.range(1, 5).map(lambda n: {"values": tf.ones([n]), "rows": tf.ones([5 - n]), "n": n})
-    found = taken(StackedBatches(dataset, 3))
-    lengths = [(n, len(falling), len(rising)) for n, falling, rising in found]
+    batches = taken(StackedBatches(dataset, 3))
+    lengths = [(n, len(falling), len(rising)) for n, falling, rising in batches]
     assert lengths == [(1, 4, 1), (2, 3, 2), (3, 2, 3), (4, 1, 4)]
 
 
-def test_the_width_of_whole_batches_outlives_a_restart(tmp_path: Path) -> None:
+def test_the_size_of_whole_batches_outlives_a_restart(tmp_path: Path) -> None:
     first = StackedBatches(rows().batch(4).repeat(2), 1)
     taken(first, 2)
     path = save(first.position(), tmp_path / "position")
@@ -160,15 +124,7 @@ def test_the_width_of_whole_batches_outlives_a_restart(tmp_path: Path) -> None:
     assert (stack.batch_sizes, second.batch_sizes) == ([2, 2], [4, 4])
 
 
-def test_whole_batches_end_where_a_smaller_one_comes() -> None:
-    stack = StackedBatches(rows().batch(4).repeat(2), 6).peek()
-    assert stack is not None
-    assert stack.whole_batches() == 2
-    assert np.array(stack.sizes).tolist() == [[4, 4], [4, 4], [2, 2], [4, 4], [4, 4], [2, 2]]
-    assert stack.tensors[0].shape == [6, 4, 1]
-
-
-def test_batches_that_cannot_be_stacked_go_on_where_they_stopped(tmp_path: Path) -> None:
+def test_batches_that_cannot_be_stacked_resume_where_they_stopped(tmp_path: Path) -> None:
     def ragged() -> tf.data.Dataset:
         return rows().map(lambda x, n: tf.range(n)).ragged_batch(2)
 
@@ -191,7 +147,7 @@ def test_a_generator_that_cannot_be_stacked_is_counted_through(tmp_path: Path) -
     next(first.iterator)
     first.consumed += 1
     position = first.position()
-    assert list(position) == [f"{batches_lib.INPUT_PREFIX}batches"]
+    assert list(position) == [f"{INPUT_PREFIX}batches"]
     second = IteratedBatches(sparse())
     second.restore(save(position, tmp_path / "position"))
     assert [tf.sparse.to_dense(batch).numpy().tolist() for batch in second.iterator][0] == [2, 3]
@@ -205,7 +161,7 @@ def test_whoever_ends_a_pipeline_does_not_wait_until_it_has_ended() -> None:
             may_end.wait(60)
             ended.set()
 
-    batches_lib.end(Slow())
+    end(Slow())
     assert not ended.is_set()
     may_end.set()
     assert ended.wait(60)

@@ -18,7 +18,8 @@ from trainer.estimator.distribution.ps import steps as ps_steps
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps import steps
-from trainer.estimator.steps.batches import StackedBatches, stack_steps, stackable
+from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.stacks import stack_steps, stackable
 from trainer.estimator.steps.steps import Steps, TraceModel
 from trainer.job.distribution import Distribution
 

@@ -37,7 +37,8 @@ from tensorflow.python.eager import context
 from trainer.estimator.distribution.collectives import Group, Participant, PeerLostError
 from trainer.estimator.distribution.device_batches import DeviceBatches
 from trainer.estimator.graph.variables import Role
-from trainer.estimator.steps.batches import Stack, StackedBatches
+from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.stacks import Stack
 from trainer.estimator.steps.steps import (
     CallResult,
     OwnSteps,

@@ -24,7 +24,8 @@ from trainer.estimator.graph import fingerprint, randomness
 from trainer.estimator.graph.fingerprint import Fingerprint
 from trainer.estimator.graph.tracing import Part, TracedModel, training_operations
 from trainer.estimator.steps import compile_policy
-from trainer.estimator.steps.batches import IteratedBatches, Stack, StackedBatches, stack_steps, stackable
+from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
+from trainer.estimator.steps.stacks import Stack, stack_steps, stackable
 
 log = logging.getLogger("trainer")
 

@@ -41,7 +41,7 @@ from trainer.estimator.graph import randomness
 from trainer.estimator.graph.row_sharding import Placement
 from trainer.estimator.graph.subgraphs import step_graph
 from trainer.estimator.graph.tracing import TracedModel
-from trainer.estimator.steps.batches import stack_steps, stackable
+from trainer.estimator.steps.stacks import stack_steps, stackable
 from trainer.estimator.steps.steps import CallResult, TraceModel
 from trainer.job import hosts
 from trainer.job.cluster import Cluster
