@@ -29,7 +29,7 @@ TRAINING = [
 ]
 LAUNCH = [
     "PyYAML>=6.0",  # sweep and job files
-    "optuna>=5.0",  # the journal of a sweep, which its dashboard reads too; the optimiser of large sweeps
+    "optuna>=5.0,<6",  # samplers, pruners and storage of sweeps
 ]
 DEV = [
     "google-cloud-aiplatform>=2.7",  # the official types and client of Vertex AI, beside which requests are tested

@@ -26,7 +26,7 @@ ALLOWED = {
     "model": {"networks", "estimator", "job"},
     "process": {"inputs", "model", "estimator", "formats", "storage", "job"},
     "task": {"formats", "process", "inputs", "model", "estimator", "storage", "job"},
-    "warm": {"process", "networks", "job"},  # what the task will import when it is known which trial it is
+    "fork_server": {"process", "networks", "job"},  # what the task will import when it is known which trial it is
 }
 OF_THE_PERSON = {"inputs", "model"}
 # The rooms of trainer/estimator in their order: each may import those before it. A module at the top is its own room.

@@ -10,9 +10,8 @@ from rich.console import Console
 from trainer.launch.study.study import Goal, Kind, Parameter, Study
 from trainer.launch.sweep import console as sweep_console
 from trainer.launch.sweep.evaluations import Evaluation
-from trainer.launch.sweep.journal import TrialRecord
-from trainer.launch.sweep.optimiser import Outcome
 from trainer.launch.sweep.progress import Progress
+from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 
 STUDY = Study(
     goal=Goal.MINIMIZE,

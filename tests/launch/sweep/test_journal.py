@@ -1,22 +1,31 @@
-"""The record of a study on disk: what it keeps, who may continue it, and who is kept out."""
+"""The record of a study on disk: what it keeps, what Optuna reads in it, and how it is resumed."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
-import subprocess
-import sys
+from typing import Any
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from trainer.job.errors import UsageError
-from trainer.launch.study.study import Goal, Kind, MedianStopping, Parameter, Scale, Study
-from trainer.launch.sweep import journal
+from trainer.launch.study.study import (
+    Algorithm,
+    Assignment,
+    Goal,
+    Kind,
+    Measurement,
+    MedianStopping,
+    Parameter,
+    Scale,
+    Study,
+)
+from trainer.launch.sweep import journal, optuna_output
 from trainer.launch.sweep.evaluations import Evaluation
 from trainer.launch.sweep.journal import Journal
-from trainer.launch.sweep.optimiser import Outcome, Result, Suggestion
+from trainer.launch.sweep.trial_records import Outcome, Result
 
 RATE = Parameter(name="rate", kind=Kind.DOUBLE, minimum=0.001, maximum=0.1, scale=Scale.LOG)
 UNITS = Parameter(name="units", kind=Kind.INTEGER, minimum=2, maximum=64)
@@ -26,8 +35,8 @@ LAYERS = Parameter(name="layers", kind=Kind.INTEGER, minimum=1, maximum=3, paren
 STUDY = Study(
     goal=Goal.MINIMIZE, metric="rmse", parameters=(RATE, UNITS, BATCH, MODEL, LAYERS), max_trials=5, max_failed_trials=2
 )
-VALUES = {"rate": 0.01, "units": 8, "batch": 32.0, "model": "a"}
 CURVE = (Evaluation(step=10, value=0.5, secs=1.0), Evaluation(step=20, value=0.25, secs=2.0))
+DONE = Result(outcome=Outcome.DONE, value=0.25, evaluations=CURVE)
 
 
 def opened(
@@ -36,106 +45,146 @@ def opened(
     return Journal(directory, study, argv, seed, lambda: 77)
 
 
+def asked(record: Journal, count: int) -> list[Assignment]:
+    """Begins so many trials."""
+    trials = [record.ask() for _ in range(count)]
+    return [trial.assignment for trial in trials if trial is not None]
+
+
+def loaded(directory: pathlib.Path) -> optuna.Study:
+    """The study as Optuna itself reads it."""
+    with optuna_output.silenced():
+        backend = optuna.storages.journal.JournalFileBackend(str(directory / journal.FILE))
+        return optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
+
+
 def test_trials_come_back_as_they_were_written(tmp_path: pathlib.Path) -> None:
     with opened(tmp_path) as first:
-        first.begin(Suggestion(number=1, assignment=VALUES))
-        first.begin(Suggestion(number=2, assignment={**VALUES, "model": "b", "layers": 2}))
-        first.begin(Suggestion(number=3, assignment=VALUES))
-        first.begin(Suggestion(number=4, assignment=VALUES))
+        values = asked(first, 4)
         first.report(1, CURVE[:1])
         first.report(1, CURVE)
-        first.finish(1, Result(outcome=Outcome.DONE, value=0.25, evaluations=CURVE))
-        first.finish(2, Result(outcome=Outcome.FAILED, reason="it crashed"), ["last", "words"])
+        first.tell(1, DONE, exit_code=0)
+        first.tell(2, Result(outcome=Outcome.FAILED, reason="it crashed"), exit_code=139, log_tail=["last", "words"])
         first.report(3, CURVE[:1])
-        first.finish(3, Result(outcome=Outcome.STOPPED, value=0.5, evaluations=CURVE[:1], reason="no hope"))
+        first.tell(3, Result(outcome=Outcome.STOPPED, value=0.5, evaluations=CURVE[:1], reason="too slow"))
         before = first.trials()
     with opened(tmp_path) as second:
         assert second.trials() == before
         assert second.seed == 77
-    done, failed, stopped, under_way = before
+    done, failed, stopped, running = before
+    assert [trial.assignment for trial in before] == values
     assert (done.outcome, done.value, done.evaluations) == (Outcome.DONE, 0.25, CURVE)
-    assert done.assignment == VALUES and type(done.assignment["units"]) is int
+    assert type(done.assignment["units"]) is int and type(done.assignment["batch"]) is float
     assert (failed.outcome, failed.value, failed.reason) == (Outcome.FAILED, None, "it crashed")
-    assert failed.log_tail == ("last", "words") and failed.assignment["layers"] == 2
-    assert (stopped.outcome, stopped.value, stopped.reason) == (Outcome.STOPPED, 0.5, "no hope")
-    assert under_way.outcome is None and under_way.secs is None
+    assert failed.log_tail == ("last", "words")
+    assert (stopped.outcome, stopped.value, stopped.reason) == (Outcome.STOPPED, 0.5, "too slow")
+    assert running.outcome is None and running.secs is None
     assert done.secs is not None and done.secs >= 0
 
 
-def test_optuna_and_so_its_dashboard_reads_it(tmp_path: pathlib.Path) -> None:
+def test_optuna_and_so_its_dashboard_reads_states_values_and_attributes(tmp_path: pathlib.Path) -> None:
     with opened(tmp_path) as record:
-        record.begin(Suggestion(number=1, assignment=VALUES))
+        values = asked(record, 4)
         record.report(1, CURVE)
-        record.finish(1, Result(outcome=Outcome.DONE, value=0.25, evaluations=CURVE))
-    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / journal.FILE))
-    (study,) = optuna.get_all_study_summaries(optuna.storages.JournalStorage(backend))
-    assert study.best_trial is not None
-    assert study.best_trial.params == VALUES and study.best_trial.intermediate_values == {10: 0.5, 20: 0.25}
+        record.tell(1, DONE, exit_code=0)
+        record.tell(2, Result(outcome=Outcome.FAILED, reason="it crashed"), exit_code=139)
+        record.report(3, CURVE[:1])
+        record.tell(3, Result(outcome=Outcome.STOPPED, value=0.5, reason="too slow"), exit_code=143)
+        study = loaded(tmp_path)  # while the sweep runs, as a person looks at it
+    states = [TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED, TrialState.RUNNING]
+    assert [trial.state for trial in study.trials] == states
+    assert [trial.number for trial in study.trials] == [0, 1, 2, 3]
+    assert [trial.params for trial in study.trials] == values
+    assert [trial.value for trial in study.trials] == [0.25, None, 0.5, None]
+    assert study.trials[0].intermediate_values == {10: 0.5, 20: 0.25}
+    assert study.direction is optuna.study.StudyDirection.MINIMIZE and study.best_trial.number == 0
+    attributes = [trial.user_attrs for trial in study.trials]
+    assert [entry["folder"] for entry in attributes] == [str(tmp_path / str(number)) for number in range(1, 5)]
+    assert [entry.get("exit_code") for entry in attributes] == [0, 139, 143, None]
+    assert [entry.get("reason") for entry in attributes] == [None, "it crashed", "too slow", None]
 
 
-def test_a_line_that_a_kill_cut_off_is_taken_away(tmp_path: pathlib.Path) -> None:
+def test_a_study_to_maximise_is_one_for_optuna(tmp_path: pathlib.Path) -> None:
+    with opened(tmp_path, dataclasses.replace(STUDY, goal=Goal.MAXIMIZE)):
+        assert loaded(tmp_path).direction is optuna.study.StudyDirection.MAXIMIZE
+
+
+def test_there_are_no_more_trials_than_combinations(tmp_path: pathlib.Path) -> None:
+    with opened(tmp_path, dataclasses.replace(STUDY, parameters=(BATCH,), algorithm=Algorithm.GRID)) as record:
+        assert asked(record, 2) == [{"batch": 16.0}, {"batch": 32.0}]
+        assert record.ask() is None
+        assert len(record.trials()) == 2
+
+
+def test_a_resumed_trial_keeps_its_values_and_reports(tmp_path: pathlib.Path) -> None:
     with opened(tmp_path) as first:
-        first.begin(Suggestion(number=1, assignment=VALUES))
-    with (tmp_path / journal.FILE).open("ab") as stream:
-        stream.write(b'{"op_code":4,"worker')
+        values = asked(first, 1)
+        first.report(1, CURVE[:1])
     with opened(tmp_path) as second:
-        second.begin(Suggestion(number=2, assignment=VALUES))
-    with opened(tmp_path) as third:
-        assert [trial.number for trial in third.trials()] == [1, 2]
+        resumed = second.resume(1)
+        assert resumed.assignment == values[0] and resumed.evaluations[0].value == 0.5
+        second.report(1, CURVE)
+        second.tell(1, DONE, exit_code=0)
+        (trial,) = second.trials()
+        assert (trial.outcome, trial.evaluations) == (Outcome.DONE, CURVE)
+    assert len(loaded(tmp_path).trials) == 1
 
 
-@pytest.mark.parametrize("content", ["garbage", "garbage\n", '{"a": 1}\n', "[1]\n", "1\n", "\n\n"])
-def test_a_file_that_is_no_journal_is_left_alone(tmp_path: pathlib.Path, content: str) -> None:
-    (tmp_path / journal.FILE).write_text(content)
-    with pytest.raises(UsageError, match=r"journal.log:1 is no entry of a sweep's journal\. .* choose another"):
-        opened(tmp_path)
-    assert (tmp_path / journal.FILE).read_text() == content
-
-
-def test_a_lock_that_a_kill_left_in_the_log_is_broken(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    directory = pathlib.Path("relative")
-    directory.mkdir()
-    with opened(directory):
-        pass
-    path = (directory / journal.FILE).absolute()
-    os.symlink(path, f"{path}.lock")
-    with opened(directory) as again:
-        again.begin(Suggestion(number=1, assignment=VALUES))
-        assert len(again.trials()) == 1
-
-
-def test_a_second_sweep_is_refused_while_the_first_runs(tmp_path: pathlib.Path) -> None:
-    with opened(tmp_path), pytest.raises(UsageError) as caught:
-        opened(tmp_path)
-    assert str(caught.value) == (
-        f"Another sweep, process {os.getpid()}, runs in {tmp_path}. One sweep for a directory. "
-        "Wait for it, end it, or choose another --output_dir."
-    )
-    with opened(tmp_path):
-        pass
-
-
-def test_processes_that_hold_the_lock_of_a_dead_sweep_keep_others_out(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal, "_LEFTOVER_SECS", 0.1)
+def test_a_trial_that_is_done_in_the_end_has_no_reason_of_an_earlier_end(tmp_path: pathlib.Path) -> None:
     with opened(tmp_path) as first:
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[first.lock])
-    (tmp_path / ".sweep.lock").write_text("999999999")
-    try:
-        with pytest.raises(UsageError, match="Processes of an ended sweep still run in .*End them: fuser"):
-            opened(tmp_path)
-    finally:
-        child.communicate(b"\n")
-    with opened(tmp_path):
-        pass
+        asked(first, 1)
+        first.tell(1, Result(outcome=Outcome.FAILED, reason="it crashed"), log_tail=["last"])
+    content = (tmp_path / journal.FILE).read_bytes().splitlines(keepends=True)
+    (tmp_path / journal.FILE).write_bytes(b"".join(content[:-1]))  # the kill came just before the last line
+    with opened(tmp_path) as second:
+        second.resume(1)
+        second.tell(1, DONE)
+        (trial,) = second.trials()
+    assert (trial.outcome, trial.reason, trial.log_tail) == (Outcome.DONE, "", ())
+
+
+@pytest.mark.parametrize(("measurement", "value"), [(Measurement.LAST, 0.5), (Measurement.BEST, 0.25)])
+def test_a_stopped_trial_has_the_value_that_the_study_measures(
+    tmp_path: pathlib.Path, measurement: Measurement, value: float
+) -> None:
+    curve = (*CURVE, Evaluation(step=30, value=0.5, secs=3.0))
+    with opened(tmp_path, dataclasses.replace(STUDY, measurement=measurement)) as record:
+        asked(record, 1)
+        record.report(1, curve)
+        record.tell(1, Result(outcome=Outcome.STOPPED, value=value, evaluations=curve, reason="too slow"))
+        assert record.trials()[0].value == value
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_a_trial_is_pruned_by_the_rule_of_the_study(tmp_path: pathlib.Path, by_time: bool) -> None:
+    rule = MedianStopping(use_elapsed_duration=by_time)
+    with opened(tmp_path, dataclasses.replace(STUDY, stopping=rule)) as record:
+        asked(record, 5)
+        bad = [Evaluation(step=15, value=9.0, secs=5.0)]
+        for number in (1, 2, 3):
+            record.report(number, CURVE)
+            assert record.reason_to_prune(number) is None
+            record.tell(number, DONE)
+        record.report(4, bad)
+        assert record.reason_to_prune(4) == "its best is worse than the median of 3 trials"
+        record.report(5, [Evaluation(step=15, value=0.3, secs=5.0)])
+        assert record.reason_to_prune(5) is None
+
+
+def test_without_a_stopping_rule_no_trial_is_pruned(tmp_path: pathlib.Path) -> None:
+    with opened(tmp_path) as record:
+        asked(record, 4)
+        for number in (1, 2, 3):
+            record.report(number, CURVE)
+            record.tell(number, DONE)
+        record.report(4, [Evaluation(step=20, value=9.0, secs=1.0)])
+        assert record.reason_to_prune(4) is None
 
 
 def test_counts_and_stopping_rules_may_change(tmp_path: pathlib.Path) -> None:
     with opened(tmp_path) as first:
-        first.begin(Suggestion(number=1, assignment=VALUES))
-        first.finish(1, Result(outcome=Outcome.DONE, value=0.25))
+        asked(first, 1)
+        first.tell(1, DONE)
     larger = dataclasses.replace(
         STUDY, max_trials=50, max_parallel_trials=3, max_failed_trials=9, stopping=MedianStopping()
     )
@@ -149,7 +198,12 @@ def test_counts_and_stopping_rules_may_change(tmp_path: pathlib.Path) -> None:
     [
         ({"goal": Goal.MAXIMIZE}, None, None, "goal: MINIMIZE before, now MAXIMIZE"),
         ({"metric": "mae"}, None, None, "metric: rmse before, now mae"),
-        ({"parameters": (RATE, UNITS, BATCH)}, None, None, "model is searched no more; layers is searched no more"),
+        (
+            {"parameters": (RATE, UNITS, BATCH)},
+            None,
+            None,
+            "model is no longer searched; layers is no longer searched",
+        ),
         (
             {"parameters": (dataclasses.replace(RATE, maximum=0.2), UNITS, BATCH, MODEL, LAYERS)},
             None,
@@ -161,14 +215,14 @@ def test_counts_and_stopping_rules_may_change(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_another_study_is_refused_with_what_differs(
-    tmp_path: pathlib.Path, study: dict[str, object], argv: tuple[str, ...] | None, seed: int | None, difference: str
+    tmp_path: pathlib.Path, study: dict[str, Any], argv: tuple[str, ...] | None, seed: int | None, difference: str
 ) -> None:
     with opened(tmp_path) as first:
-        first.begin(Suggestion(number=1, assignment=VALUES))
-        first.finish(1, Result(outcome=Outcome.DONE, value=0.25))
+        asked(first, 1)
+        first.tell(1, DONE)
     with pytest.raises(UsageError) as caught:
-        opened(tmp_path, dataclasses.replace(STUDY, **study), argv or ("--train_steps=5",), seed)  # type: ignore[arg-type]
-    assert f"Another study lies in {tmp_path} ({difference})" in str(caught.value)
+        opened(tmp_path, dataclasses.replace(STUDY, **study), argv or ("--train_steps=5",), seed)
+    assert f"{tmp_path} holds another study ({difference})" in str(caught.value)
     assert "choose another --output_dir" in str(caught.value)
     with opened(tmp_path):
         pass
@@ -176,38 +230,59 @@ def test_another_study_is_refused_with_what_differs(
 
 def test_before_anything_was_reported_the_flags_may_be_corrected(tmp_path: pathlib.Path) -> None:
     with opened(tmp_path) as first:
-        first.begin(Suggestion(number=1, assignment=VALUES))
+        values = asked(first, 1)
     with opened(tmp_path, argv=("--train_steps=6",)) as again:
-        assert again.trials()[0].assignment == VALUES
-        again.finish(1, Result(outcome=Outcome.DONE, value=0.25))
+        assert again.resume(1).assignment == values[0]
+        again.tell(1, DONE)
     with pytest.raises(UsageError, match="flags of the task: --train_steps=6 before"):
         opened(tmp_path)
 
 
 def test_importance_needs_a_few_trials_and_tells_what_mattered(tmp_path: pathlib.Path) -> None:
-    with opened(tmp_path) as record:
+    with opened(tmp_path, dataclasses.replace(STUDY, algorithm=Algorithm.RANDOM)) as record:
         assert record.importance() == {}
         for number in range(1, 31):
-            values = {**VALUES, "rate": 0.001 * number, "units": 2 + number * 7 % 60}
-            record.begin(Suggestion(number=number, assignment=values))
-            record.finish(number, Result(outcome=Outcome.DONE, value=abs(0.01 - 0.001 * number)))
-        found = record.importance()
-    assert set(found) >= {"rate", "units"} and found["rate"] > found["units"]
-    assert sum(found.values()) == pytest.approx(1)
+            (values,) = asked(record, 1)
+            record.tell(number, Result(outcome=Outcome.DONE, value=abs(0.01 - float(values["rate"]))))
+        importance = record.importance()
+    assert set(importance) >= {"rate", "units"} and importance["rate"] > importance["units"]
+    assert sum(importance.values()) == pytest.approx(1)
 
 
-def test_a_journal_that_ends_anywhere_can_be_continued(tmp_path: pathlib.Path) -> None:
+def test_a_journal_that_ends_anywhere_can_be_continued_with_the_same_values(tmp_path: pathlib.Path) -> None:
     with opened(tmp_path) as first:
+        values = []
         for number in (1, 2):
-            first.begin(Suggestion(number=number, assignment=VALUES))
+            values += asked(first, 1)
             first.report(number, CURVE)
-            first.finish(number, Result(outcome=Outcome.DONE, value=0.25, evaluations=CURVE))
+            first.tell(number, DONE)
+        values += asked(first, 1)
     content = (tmp_path / journal.FILE).read_bytes()
     for size in range(0, len(content), 97):
         (tmp_path / journal.FILE).write_bytes(content[:size])
         with opened(tmp_path) as again:
             known = again.trials()
             assert [trial.number for trial in known] == list(range(1, len(known) + 1))
-            assert all(trial.assignment == VALUES for trial in known)
-            again.begin(Suggestion(number=len(known) + 1, assignment=VALUES))
-            assert len(again.trials()) == len(known) + 1
+            for trial in known:
+                assert trial.outcome or again.resume(trial.number).assignment == values[trial.number - 1]
+            asked(again, 3 - len(known))
+            assert [trial.assignment for trial in again.trials()] == values
+
+
+def test_a_study_in_the_earlier_format_is_continued(tmp_path: pathlib.Path) -> None:
+    """It entered each trial in one line, and nothing of folders and exit codes."""
+    source = pathlib.Path(__file__).with_name("earlier_format.journal")
+    (tmp_path / journal.FILE).write_bytes(source.read_bytes())
+    x = Parameter(name="x", kind=Kind.DOUBLE, minimum=0.0, maximum=1.0)
+    study = Study(goal=Goal.MINIMIZE, metric="cost", parameters=(x,), max_trials=8, max_parallel_trials=2)
+    with opened(tmp_path, study, argv=("--acts=2:exit:7,4:hang",), seed=1) as record:
+        before = record.trials()
+        done, failed = Outcome.DONE, Outcome.FAILED
+        assert [trial.outcome for trial in before] == [done, failed, done, None, done, done]
+        assert before[1].reason == "it ended with 7: fake_trial: bad luck 7" and len(before[2].evaluations) == 3
+        assert record.resume(4).assignment == before[3].assignment
+        record.tell(4, DONE, exit_code=0)
+        assert len(asked(record, 1)) == 1
+    trials = loaded(tmp_path).trials
+    assert [trial.number for trial in trials] == list(range(7))
+    assert trials[3].user_attrs["folder"] == str(tmp_path / "4")

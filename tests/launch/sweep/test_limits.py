@@ -8,8 +8,7 @@ import pytest
 
 from trainer.launch.study.study import Goal, Kind, Parameter, Study, StudyStopping
 from trainer.launch.sweep import limits
-from trainer.launch.sweep.journal import TrialRecord
-from trainer.launch.sweep.optimiser import Outcome
+from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 
 X = Parameter(name="x", kind=Kind.DOUBLE, minimum=0.0, maximum=1.0)
 START = 1_000_000.0

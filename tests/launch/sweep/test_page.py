@@ -14,8 +14,7 @@ from trainer.launch.study.study import Goal, Kind, Parameter, Scale, Study
 from trainer.launch.sweep import page as sweep_page
 from trainer.launch.sweep import results as sweep_results
 from trainer.launch.sweep.evaluations import Evaluation
-from trainer.launch.sweep.journal import TrialRecord
-from trainer.launch.sweep.optimiser import Outcome
+from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 
 EVIL = "</script><img src=x onerror=alert(1)>&"
 STUDY = Study(

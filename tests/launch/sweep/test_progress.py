@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trainer.launch.study.study import Goal, Kind, Parameter, Study
-from trainer.launch.sweep.journal import TrialRecord
-from trainer.launch.sweep.optimiser import Outcome
 from trainer.launch.sweep.progress import Progress, best
+from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 
 X = Parameter(name="x", kind=Kind.DOUBLE, minimum=0.0, maximum=1.0)
 

@@ -15,10 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
 from tests.launch.conftest import await_end
 from tests.launched import ROOT, Launched
+from trainer.launch.sweep import optuna_output
 
 pytestmark = pytest.mark.process
 TOO_LONG_SECS = 90
@@ -54,6 +57,13 @@ class Sweep(Launched):
         """sweep.csv, by trial."""
         with (self.directory / "sweep.csv").open() as stream:
             return {row["trial"]: row for row in csv.DictReader(stream)}
+
+    @property
+    def optuna_trials(self) -> list[optuna.trial.FrozenTrial]:
+        """The trials as Optuna reads them in the directory."""
+        with optuna_output.silenced():
+            backend = optuna.storages.journal.JournalFileBackend(str(self.directory / "journal.log"))
+            return optuna.load_study(study_name="sweep", storage=optuna.storages.JournalStorage(backend)).trials
 
     @property
     def ledger(self) -> list[list[str]]:
@@ -128,6 +138,10 @@ def test_trials_that_misbehave_are_failures_with_a_reason_and_the_study_goes_on(
         "5": "it ended with 0 and reported no cost",
         "6": "it did not end within 1 s",
     }
+    trials = study.optuna_trials
+    assert [trial.state for trial in trials] == [TrialState.FAIL] * 6 + [TrialState.COMPLETE] * 2
+    assert [trial.user_attrs["exit_code"] for trial in trials[:2]] == [139, 7]
+    assert trials[3].user_attrs["reason"] == "cost is nan at step 2" and list(trials[7].intermediate_values) == [1, 2]
     told = r"trial 2 failed: it ended with 7: .*bad luck 7\n.*trial 2 begins\n.*log: .*/2/trial\.log"
     assert re.search(told, study.text)
     assert study.rows["7"]["state"] == study.rows["8"]["state"] == "done"
@@ -136,7 +150,7 @@ def test_trials_that_misbehave_are_failures_with_a_reason_and_the_study_goes_on(
 def test_too_many_failures_end_the_study_with_1_and_a_larger_limit_continues_it(sweep: Run) -> None:
     study = sweep(study=yaml(maxFailedTrials=2, maxParallelTrials=1), acts="1:exit:1,2:exit:1")
     assert study.end() == 1
-    assert "2 trials have failed, of 2 that end the study" in study.text
+    assert "2 trials have failed; 2 end the study" in study.text
     assert len(study.rows) == 2
     again = sweep(study=yaml(maxFailedTrials=3, maxParallelTrials=1), acts="1:exit:1,2:exit:1")
     assert again.end() == 0, again.text
@@ -153,7 +167,7 @@ def test_wrong_usage_in_the_first_trial_ends_the_study_with_2(sweep: Run) -> Non
     assert len(again.rows) == 6
 
 
-def test_hopeless_trials_are_stopped_and_are_no_failures(sweep: Run) -> None:
+def test_pruned_trials_are_stopped_and_are_not_failures(sweep: Run) -> None:
     study = sweep(
         "--seed=2",
         study=yaml(maxTrials=9, maxParallelTrials=1, maxFailedTrials=1, enableTrialEarlyStopping="true"),
@@ -164,12 +178,14 @@ def test_hopeless_trials_are_stopped_and_are_no_failures(sweep: Run) -> None:
     stopped = [row for row in study.rows.values() if row["state"] == "stopped"]
     assert stopped and all(row["reason"].startswith("its best is worse than the median of") for row in stopped)
     assert all(row["cost"] and int(row["step"]) < 6 for row in stopped)
+    pruned = [trial for trial in study.optuna_trials if trial.state is TrialState.PRUNED]
+    assert [str(trial.number + 1) for trial in pruned] == [row["trial"] for row in stopped]
 
 
 def test_who_reports_at_the_end_only_is_told_why_nothing_is_stopped_early(sweep: Run) -> None:
     study = sweep(study=yaml(enableTrialEarlyStopping="true"), steps=1)
     assert study.end() == 0, study.text
-    assert study.text.count("trials report once, at their end, so that none can be stopped early") == 1
+    assert study.text.count("trials report only once, at their end, so that none can be stopped early") == 1
 
 
 def test_a_trial_that_asks_for_it_is_started_again(sweep: Run) -> None:
@@ -214,13 +230,14 @@ def test_a_signal_saves_the_trials_under_way_and_the_study_goes_on_later(sweep: 
     study = sweep("--grace=0.5", acts="3:hang")
     study.until("trial 3 starts")
     study.until("trial (4|5) done")
+    assert study.optuna_trials[2].state is TrialState.RUNNING
     study.send(number)
     assert study.end() == 143
-    assert f"{number.name}: the trials under way save and end" in study.text
+    assert f"{number.name}: running trials save and end" in study.text
     assert study.rows["3"]["state"] == "under way"
     again = sweep("--trial_timeout_secs=0.5", acts="3:hang")
     assert again.end() == 0, again.text
-    assert re.search(r"trial 3(, \d)? was under way and goes on", again.text)
+    assert re.search(r"resuming trial 3(, \d)?\n", again.text)
     assert again.rows["3"] | {"x": ""} == study.rows["3"] | {
         "x": "",
         "state": "failed",
@@ -264,6 +281,8 @@ def test_a_study_that_is_killed_ten_times_ends_with_every_trial_done_once(sweep:
         assert study.end() == -signal.SIGKILL
     study = sweep("--seed=1", **settings)
     assert study.end() == 0, study.text
+    assert [trial.number for trial in study.optuna_trials] == list(range(20))
+    assert {trial.state for trial in study.optuna_trials} == {TrialState.COMPLETE}
     numbers = [str(number) for number in range(1, 21)]
     assert sorted(study.rows) == sorted(numbers)
     assert {row["state"] for row in study.rows.values()} == {"done"}

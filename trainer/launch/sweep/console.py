@@ -11,9 +11,8 @@ from trainer.job import report
 from trainer.launch.console import Console
 from trainer.launch.study.study import Study, Value
 from trainer.launch.sweep.evaluations import loss
-from trainer.launch.sweep.journal import TrialRecord
-from trainer.launch.sweep.optimiser import Outcome
 from trainer.launch.sweep.progress import Progress
+from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -126,7 +125,7 @@ def duration(secs: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def settings(study: Study, trial: TrialRecord) -> str:
+def settings(trial: TrialRecord) -> str:
     """`learning_rate=0.01, optimizer=adam`."""
     return ", ".join(f"{name}={shown(value)}" for name, value in trial.assignment.items())
 

@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from trainer.launch.study.study import Goal, Measurement
+from trainer.launch.study.study import Goal, Measurement, Study
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,12 @@ def result(evaluations: Sequence[Evaluation], measurement: Measurement, goal: Go
     return min(finite, key=lambda evaluation: loss(evaluation.value, goal))
 
 
+def finite_result(evaluations: Sequence[Evaluation], study: Study) -> float | None:
+    """The value of the result by the study's goal and measurement; None where there is none, or none that is finite."""
+    found = result(evaluations, study.measurement, study.goal)
+    return found.value if found is not None and math.isfinite(found.value) else None
+
+
 def loss(value: float, goal: Goal) -> float:
     """The value as something to be minimised."""
     return value if goal is Goal.MINIMIZE else -value
@@ -75,6 +81,6 @@ def _parsed(line: str, metric: str, trial: str, started_at: float) -> Evaluation
     try:
         step, value = int(float(record.get("global_step") or 0)), float(record[metric])
         secs = max(float(record.get("timestamp") or 0.0) - started_at, 0.0)
-        return Evaluation(step=step, value=value, secs=secs)
+        return Evaluation(step=step, value=value, secs=secs) if step >= 0 else None
     except (TypeError, ValueError, OverflowError):
         return None

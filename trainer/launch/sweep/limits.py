@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from trainer.launch.study.study import Study, StudyStopping
 from trainer.launch.sweep.evaluations import loss
-from trainer.launch.sweep.journal import TrialRecord
-from trainer.launch.sweep.optimiser import Outcome
+from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 
 _LEAST_FAILURES = 3
 

@@ -11,7 +11,7 @@ from trainer.job import records
 from trainer.launch.study.study import Goal, Kind, Parameter, Scale, Study, Value
 from trainer.launch.sweep import space
 from trainer.launch.sweep.console import shown
-from trainer.launch.sweep.journal import TrialRecord
+from trainer.launch.sweep.trial_records import TrialRecord
 
 _TEMPLATE = "page.html"
 _PLACE = "{{STUDY}}"

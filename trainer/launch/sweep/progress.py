@@ -7,8 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from trainer.launch.study.study import Study
-from trainer.launch.sweep.journal import TrialRecord
-from trainer.launch.sweep.optimiser import Outcome, is_better
+from trainer.launch.sweep.trial_records import Outcome, TrialRecord, is_better
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,9 @@ from trainer.job import report
 from trainer.launch.study.study import Study
 from trainer.launch.sweep import page as sweep_page
 from trainer.launch.sweep.console import settings
-from trainer.launch.sweep.journal import FILE, Journal, TrialRecord
-from trainer.launch.sweep.optimiser import Outcome
+from trainer.launch.sweep.journal import FILE, Journal
 from trainer.launch.sweep.progress import Progress, best
+from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 
 CSV, PAGE = "sweep.csv", "sweep.html"
 _BEST = "best"
@@ -80,7 +80,7 @@ def closing(study: Study, trials: Sequence[TrialRecord], directory: pathlib.Path
         folder = directory / str(found.number)
         lines += [
             f"  {'best':<12}trial {found.number}: {study.metric} {report.figure(found.value)}",
-            f"  {'':<12}{settings(study, found)}",
+            f"  {'':<12}{settings(found)}",
             f"  {'export':<12}{_export_of(folder) or '-'}",
             f"  {'its folder':<12}{folder}",
         ]

@@ -10,6 +10,9 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
 from trainer.launch.study.study import Assignment, Kind, Parameter, Scale, Study, Value
 
 MIDDLE = 0.5
@@ -82,6 +85,38 @@ def _listed(parameter: Parameter) -> Iterator[Value]:
         yield from itertools.takewhile(lambda value: value <= maximum, itertools.count(int(minimum)))
     else:
         yield from parameter.values
+
+
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """What Optuna's tools are told of a parameter; of the reverse logarithm they know nothing."""
+    if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
+        return CategoricalDistribution(parameter.values)
+    low, high = limits(parameter)
+    is_log = parameter.scale is Scale.LOG
+    if parameter.kind is Kind.INTEGER:
+        return IntDistribution(int(low), int(high), log=is_log)
+    return FloatDistribution(float(low), float(high), log=is_log)
+
+
+def suggested(study: Study, trial: optuna.Trial) -> Assignment:
+    """The values that the sampler of the trial's study gives to it, parents first; those it has already stay."""
+    assignment: dict[str, Value] = {}
+    for parameter in study.parameters:
+        if study.active(parameter, assignment):
+            assignment[parameter.name] = _suggested(parameter, trial)
+    return assignment
+
+
+def _suggested(parameter: Parameter, trial: optuna.Trial) -> Value:
+    if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
+        value = trial.suggest_categorical(parameter.name, parameter.values)
+        assert isinstance(value, float | int | str)
+        return value
+    low, high = limits(parameter)
+    is_log = parameter.scale is Scale.LOG
+    if parameter.kind is Kind.INTEGER:
+        return trial.suggest_int(parameter.name, int(low), int(high), log=is_log)
+    return trial.suggest_float(parameter.name, float(low), float(high), log=is_log)
 
 
 def limits(parameter: Parameter) -> tuple[float, float]:

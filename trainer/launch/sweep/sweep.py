@@ -30,49 +30,46 @@ def main(argv: Sequence[str]) -> int:
     chosen, task_argv = sweep_options.parse(argv)
     study = read_study(chosen)
     if importlib.util.find_spec("optuna") is None:
-        raise UsageError("Optuna is not installed", "It keeps the journal of a sweep", 'pip install ".[launch]"')
+        raise UsageError("Optuna is not installed", "Sweeps run on Optuna", 'pip install ".[launch]"')
     return _run(chosen, task_argv, study)
 
 
-def _run(chosen: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
+def _run(options: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
     from trainer.launch.sweep.journal import Journal  # this and those below need Optuna and rich
-    from trainer.launch.sweep.nursery import Nursery
+    from trainer.launch.sweep.warm_pool import TrialProcesses
 
-    directory = made(chosen.directory)
+    directory = made(options.directory)
     threads = max(machine.cores() // study.max_parallel_trials, 1)
     environ = tasks.environment(os.environ, threads=threads)
     with contextlib.ExitStack() as stack:
-        journal = stack.enter_context(Journal(directory, study, task_argv, chosen.seed, lambda: secrets.randbits(31)))
+        journal = stack.enter_context(Journal(directory, study, task_argv, options.seed, lambda: secrets.randbits(31)))
         stop = stack.enter_context(listening())
 
-        def nurse() -> Nursery:
+        def open_processes() -> TrialProcesses:
             log = directory / "warm.log"
-            return Nursery(chosen.module, environ, log, fresh=not chosen.warm, keep=[journal.lock])
+            return TrialProcesses(options.module, environ, log, fresh=not options.warm, keep=[journal.lock])
 
         records = journal.trials()
         ended = len(records) >= study.max_trials and all(record.outcome is not None for record in records)
-        early = [] if ended else [stack.enter_context(nurse())]  # it imports while this process does
+        early = [] if ended else [stack.enter_context(open_processes())]  # it imports while this process does
 
         from trainer.launch.sweep import results as sweep_results
         from trainer.launch.sweep.console import Lines, LiveTable, View
         from trainer.launch.sweep.loop import Sweep
-        from trainer.launch.sweep.optimiser import SeededOptimiser
 
         view: View = LiveTable(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
         stack.callback(view.close)
-        known = {trial.number: trial.assignment for trial in records}
-        optimiser = SeededOptimiser(study, journal.seed, known)
 
-        def next_nursery() -> Nursery:
-            return early.pop() if early else nurse()
+        def next_processes() -> TrialProcesses:
+            return early.pop() if early else open_processes()
 
-        sweep = Sweep(chosen, study, task_argv, journal, optimiser, next_nursery, view, environ)
+        sweep = Sweep(options, study, task_argv, journal, next_processes, view, environ)
         try:
             code = sweep.run(stop)
         finally:
             sweep.close()
             view.close()
-        closing = sweep_results.write(study, task_argv, journal, directory, module=chosen.module)
+        closing = sweep_results.write(study, task_argv, journal, directory, module=options.module)
         if not view.closed:
             print(closing, flush=True)
     return code

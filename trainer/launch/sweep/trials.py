@@ -1,4 +1,4 @@
-"""One trial of a study: how its process is started, and what follows from the way it ended."""
+"""One trial of a study: how its process is started, and what its exit means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainer.launch.cluster import supervision
 from trainer.launch.study.study import Assignment, Study
 from trainer.launch.sweep import evaluations
 from trainer.launch.sweep.evaluations import Evaluation
-from trainer.launch.sweep.optimiser import Outcome, Result
+from trainer.launch.sweep.trial_records import Outcome, Result
 
 LOG = "trial.log"
 METRICS = "output.metrics"
@@ -48,27 +48,27 @@ class Plan:
 class Cause(enum.Enum):
     """Why a trial was asked to end."""
 
-    HOPELESS = enum.auto()
+    PRUNED = enum.auto()
     TIMEOUT = enum.auto()
     STUDY_ENDS = enum.auto()
 
 
-class Verdict(enum.Enum):
-    """What follows where an end is no result."""
+class ExitAction(enum.Enum):
+    """What follows where an exit is not a result."""
 
-    RESTART = enum.auto()  # the same trial again; it goes on from its checkpoint
-    LEAVE = enum.auto()  # it stays under way in the journal, until the study is continued
+    RESTART = enum.auto()  # the same trial again, from its checkpoint
+    SUSPEND = enum.auto()  # the trial stays running in the journal until the study is continued
     REFUSE = enum.auto()  # the study is wrong: no trial can work
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class End:
+class Exit:
     """How a process of a trial ended.
 
     Attributes:
       code: its exit code.
       reported: all evaluations of the trial.
-      cause: why it was asked to; None: nobody asked.
+      cause: why it was asked to end; None: it was not.
       why: more of the cause, for people.
       log_tail: the last lines of its log.
       restarts: how often the trial was started again before.
@@ -90,7 +90,16 @@ def plan(
     directory: pathlib.Path,
     environ: Mapping[str, str],
 ) -> Plan:
-    """The process of trial `number`: as a cloud starts it, with the parameters behind the person's flags."""
+    """The process of a trial: as a cloud starts it, with the parameters after the person's flags.
+
+    Args:
+      study: for its metric and the spelling of its parameters.
+      number: of the trial, from 1.
+      assignment: values of the trial's parameters.
+      task_argv: flags of every trial.
+      directory: of the study.
+      environ: of every trial.
+    """
     name = str(number)
     folder = directory.absolute() / name
     of_trial = {
@@ -107,46 +116,45 @@ def plan(
     )
 
 
-def judge(study: Study, end: End, *, max_restarts: int, nothing_reported_yet: bool) -> Result | Verdict:
-    """What the end of a trial's process means.
+def classify_exit(study: Study, end: Exit, *, max_restarts: int, nothing_reported_yet: bool) -> Result | ExitAction:
+    """The result of a trial whose process has ended, or what is to be done where that is not its result.
 
     Args:
       study: for its goal and measurement.
       end: of the process.
-      max_restarts: of a trial that exits 143.
-      nothing_reported_yet: whether no trial of the study has ever told anything.
+      max_restarts: of a trial that exits with 143.
+      nothing_reported_yet: whether no trial of the study has ever reported anything.
     """
     match end.cause:
         case Cause.STUDY_ENDS:
-            return Verdict.LEAVE
+            return ExitAction.SUSPEND
         case Cause.TIMEOUT:
             return _failed(end, f"it did not end within {end.why}")
-        case Cause.HOPELESS:
+        case Cause.PRUNED:
             return _stopped(study, end)
     if end.code == 0:
         return _done(study, end)
     if end.code == supervision.USAGE_EXIT_CODE and nothing_reported_yet and not end.reported:
-        return Verdict.REFUSE
+        return ExitAction.REFUSE
     if end.code == SAVED_EXIT_CODE and end.restarts < max_restarts:
-        return Verdict.RESTART
-    said = f": {end.log_tail[-1]}" if end.log_tail else ", and its log is empty"
-    return _failed(end, f"it {supervision.described(end.code)}{said}")
+        return ExitAction.RESTART
+    last_line = f": {end.log_tail[-1]}" if end.log_tail else ", and its log is empty"
+    return _failed(end, f"it {supervision.described(end.code)}{last_line}")
 
 
-def _done(study: Study, end: End) -> Result:
-    found = evaluations.result(end.reported, study.measurement, study.goal)
-    if found is None:
+def _done(study: Study, end: Exit) -> Result:
+    counted = evaluations.result(end.reported, study.measurement, study.goal)
+    if counted is None:
         return _failed(end, f"it ended with 0 and reported no {study.metric}")
-    if not math.isfinite(found.value):
-        return _failed(end, f"{study.metric} is {found.value} at step {found.step}")
-    return Result(outcome=Outcome.DONE, value=found.value, evaluations=tuple(end.reported))
+    if not math.isfinite(counted.value):
+        return _failed(end, f"{study.metric} is {counted.value} at step {counted.step}")
+    return Result(outcome=Outcome.DONE, value=counted.value, evaluations=tuple(end.reported))
 
 
-def _stopped(study: Study, end: End) -> Result:
-    found = evaluations.result(end.reported, study.measurement, study.goal)
-    value = found.value if found is not None and math.isfinite(found.value) else None
+def _stopped(study: Study, end: Exit) -> Result:
+    value = evaluations.finite_result(end.reported, study)
     return Result(outcome=Outcome.STOPPED, value=value, evaluations=tuple(end.reported), reason=end.why)
 
 
-def _failed(end: End, reason: str) -> Result:
+def _failed(end: Exit, reason: str) -> Result:
     return Result(outcome=Outcome.FAILED, evaluations=tuple(end.reported), reason=reason)

@@ -1,4 +1,4 @@
-"""The trials' processes: forked by one warm process (`trainer.warm`), watched and ended through it."""
+"""The processes of trials: forked by one process that is warm (`trainer.fork_server`), watched and ended through it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trainer.job import signals
 from trainer.job.errors import TrainingError
 from trainer.launch.sweep import tails
 
-WARM_MODULE = "trainer.warm"
+FORK_SERVER = "trainer.fork_server"
 _START_SECS = 120.0
 _END_SECS = 10.0
 
@@ -41,13 +41,13 @@ class Ended:
 Event = Started | Ended
 
 
-class Nursery(contextlib.AbstractContextManager["Nursery"]):
-    """Starts the warm process, which imports what `module` needs. When it is closed, no process is left.
+class TrialProcesses(contextlib.AbstractContextManager["TrialProcesses"]):
+    """Starts the fork server, which imports what `module` needs. When it is closed, no process is left.
 
     Args:
       module: what trials run.
-      environ: of the warm process; a trial's own is given with it.
-      log: file that takes the warm process's output.
+      environ: of the fork server; a trial's own is given with it.
+      log: file that takes the fork server's output.
       fresh: whether each trial imports everything itself.
       keep: descriptors that the processes hold open as long as they live.
     """
@@ -56,13 +56,12 @@ class Nursery(contextlib.AbstractContextManager["Nursery"]):
         self, module: str, environ: Mapping[str, str], log: pathlib.Path, *, fresh: bool, keep: Iterable[int] = ()
     ) -> None:
         self._log, self._fresh = log, fresh
-        self._names: set[str] = set()
         self._unread = b""
         self.is_ready = False
         self._control, theirs = socket.socketpair()
         with theirs, log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", WARM_MODULE, module, str(theirs.fileno())],
+                [sys.executable, "-m", FORK_SERVER, module, str(theirs.fileno())],
                 env=dict(environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -77,24 +76,30 @@ class Nursery(contextlib.AbstractContextManager["Nursery"]):
         return self._process.pid
 
     def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str], log: pathlib.Path) -> None:
-        """Runs `python -m MODULE *argv` in the background; `events` tells how it goes on."""
-        order = {"name": name, "argv": list(argv), "environ": dict(environ), "log": str(log.absolute())}
-        self._names.add(name)
-        self._order({"start": {**order, "fresh": self._fresh}})
+        """Runs `python -m MODULE *argv` in the background; `events` tells when it has started and ended.
+
+        Args:
+          name: of the trial.
+          argv: of the module.
+          environ: the whole environment of the process.
+          log: file that its output is added to.
+        """
+        command = {"name": name, "argv": list(argv), "environ": dict(environ), "log": str(log.absolute())}
+        self._say({"start": {**command, "fresh": self._fresh}})
 
     def send(self, name: str, number: signal.Signals) -> None:
-        """To the process of a trial alone, as a runner does. Nothing happens where it has ended."""
-        self._order({"signal": int(number), "name": name})
+        """Signals the process of a trial alone, as a runner does. Nothing happens where it has ended."""
+        self._say({"signal": int(number), "name": name})
 
-    def destroy(self, name: str) -> None:
+    def kill(self, name: str) -> None:
         """Ends the process of a trial and its group now."""
-        self._order({"destroy": name})
+        self._say({"kill": name})
 
     def events(self, wait_secs: float) -> list[Event]:
-        """What has happened since; waits for it a little.
+        """What has happened since the last call; waits up to `wait_secs` for it.
 
         Raises:
-          WarmProcessError: the warm process has ended, and all trials with it.
+          ForkServerError: the fork server has ended, and all trials with it.
         """
         readable, _, _ = select.select([self._control], [], [], wait_secs)
         if not readable:
@@ -119,8 +124,8 @@ class Nursery(contextlib.AbstractContextManager["Nursery"]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _order(self, message: Mapping[str, Any]) -> None:
-        with contextlib.suppress(ConnectionError):  # `events` tells of it
+    def _say(self, message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(ConnectionError):  # `events` raises then
             self._control.sendall(json.dumps(message).encode() + b"\n")
 
     def _event(self, message: Mapping[str, Any]) -> Event | None:
@@ -128,18 +133,17 @@ class Nursery(contextlib.AbstractContextManager["Nursery"]):
             case {"started": str(name), "pid": int(pid)}:
                 return Started(name=name, pid=pid)
             case {"ended": str(name), "code": int(code)}:
-                self._names.discard(name)
                 return Ended(name=name, code=code)
         self.is_ready = True
         return None
 
-    def _death(self) -> WarmProcessError:
+    def _death(self) -> ForkServerError:
         code = self._process.wait()
         tail = tails.last_lines(self._log, 3)
         was = "The process that forks the trials" if self.is_ready else "The process that imports the task"
-        got = f"{was} ended with {code if code >= 0 else 128 - code}: {' / '.join(tail) or 'it said nothing'}"
-        return WarmProcessError(got, None, f"See {self._log}")
+        got = f"{was} ended with {code if code >= 0 else 128 - code}: {' / '.join(tail) or 'it printed nothing'}"
+        return ForkServerError(got, None, f"See {self._log}")
 
 
-class WarmProcessError(TrainingError):
-    """The warm process is gone."""
+class ForkServerError(TrainingError):
+    """The fork server is gone."""

@@ -1,8 +1,9 @@
-"""ENTRY of sweeps: `python -m trainer.warm MODULE SOCKET` imports what MODULE needs once, and forks a process a trial.
+"""ENTRY of sweeps: `python -m trainer.fork_server MODULE SOCKET` imports what MODULE needs once, and forks the trials.
 
-Whoever started it says on the socket what to run (`launch.sweep.nursery` does). A fork is a process like any other:
-its own arguments, environment, log, process group and randomness. TensorFlow's runtime starts with its first use, in
-the fork, so that no thread of it is lost. All of them die with this process, and this process with its parent.
+The process that started it (`launch.sweep.warm_pool`) sends commands over the socket. A fork is a process like any
+other: it has its own arguments, environment, log, process group and randomness. TensorFlow's runtime starts with its
+first use, which is in the fork, so that no thread of it is lost. All forks die with this process, and this process with
+its parent.
 """
 
 from __future__ import annotations
@@ -29,10 +30,15 @@ _POLL_SECS = 0.01
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a fork becomes: `python -m MODULE *argv` with `environ`; its output is added to the file `log`.
+class Command:
+    """What a fork becomes: `python -m MODULE *argv`.
 
-    `fresh` asks for a new interpreter in the fork, which imports everything again.
+    Attributes:
+      name: by which later commands and events call it.
+      argv: of the module.
+      environ: its whole environment.
+      log: file that its output is added to.
+      fresh: whether it is a new interpreter, which imports everything again.
     """
 
     name: str
@@ -42,21 +48,20 @@ class Order:
     fresh: bool = False
 
 
-class Forks:
-    """The processes that were forked and have not ended.
+class ForkServer:
+    """Forks processes on command, and tells when they end.
 
     Args:
-      control: orders come in here, a JSON object a line, and what happened goes out.
-      module: what the forks run.
+      control: commands come in here, a JSON object a line, and events go out.
     """
 
-    def __init__(self, control: socket.socket, module: str) -> None:
-        self._control, self._module = control, module
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
         self._unread = b""
         self._pids: dict[str, int] = {}
 
-    def serve(self) -> Order | None:
-        """Forks until whoever gives orders has gone, then ends all. In a fork, returns the order that it follows."""
+    def serve(self) -> Command | None:
+        """Forks until the other end of the socket is closed, then ends all forks. In a fork, returns its command."""
         self._say({"ready": os.getpid()})
         while True:
             readable, _, _ = select.select([self._control], [], [], _POLL_SECS)
@@ -66,9 +71,9 @@ class Forks:
                     self._end_all()
                     return None
                 for line in self._lines(received):
-                    order = self._obey(json.loads(line))
-                    if order is not None:
-                        return order
+                    command = self._obey(json.loads(line))
+                    if command is not None:
+                        return command
             self._reap()
 
     def _received(self) -> bytes:
@@ -80,20 +85,20 @@ class Forks:
         *lines, self._unread = (self._unread + received).split(b"\n")
         return lines
 
-    def _obey(self, order: dict[str, Any]) -> Order | None:
-        """The order itself where this is the fork that follows it."""
-        match order:
+    def _obey(self, message: dict[str, Any]) -> Command | None:
+        """The command, where this is the fork that it is for; else None."""
+        match message:
             case {"signal": int(number), "name": str(name)}:
                 if name in self._pids:
                     os.kill(self._pids[name], number)
-            case {"destroy": str(name)}:
+            case {"kill": str(name)}:
                 if name in self._pids:
                     os.killpg(self._pids[name], signal.SIGKILL)
             case {"start": dict(fields)}:
-                return self._start(Order(**fields))
+                return self._start(Command(**fields))
         return None
 
-    def _start(self, order: Order) -> Order | None:
+    def _start(self, command: Command) -> Command | None:
         sys.stdout.flush()
         sys.stderr.flush()
         bind = signals.bound_to(os.getpid())
@@ -102,22 +107,22 @@ class Forks:
             if bind:
                 bind()
             self._control.close()
-            return order
-        with contextlib.suppress(PermissionError, ProcessLookupError):  # it does the same; whoever is first
+            return command
+        with contextlib.suppress(PermissionError, ProcessLookupError):  # the fork does it too; one of them is first
             os.setpgid(pid, pid)
-        self._pids[order.name] = pid
-        self._say({"started": order.name, "pid": pid})
+        self._pids[command.name] = pid
+        self._say({"started": command.name, "pid": pid})
         return None
 
     def _reap(self) -> None:
         for name, pid in list(self._pids.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                self._sweep(name)
+                self._end_group(name)
                 code = os.waitstatus_to_exitcode(status)
                 self._say({"ended": name, "code": code if code >= 0 else 128 - code})
 
-    def _sweep(self, name: str) -> None:
+    def _end_group(self, name: str) -> None:
         """Ends what a process that has just ended left in its group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pids[name], signal.SIGKILL)
@@ -139,9 +144,9 @@ def main(argv: Sequence[str]) -> None:
     module, descriptor = argv
     prepare(module)
     with contextlib.closing(socket.socket(fileno=int(descriptor))) as control:
-        order = Forks(control, module).serve()
-    if order is not None:
-        become(order, module)
+        command = ForkServer(control).serve()
+    if command is not None:
+        become(command, module)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
@@ -167,15 +172,15 @@ def prepare(module: str) -> None:
     gc.freeze()  # so that collections in the forks leave the shared memory alone
 
 
-def become(order: Order, module: str) -> None:
-    """Makes a fork what the order says, up to the point where the module runs."""
+def become(command: Command, module: str) -> None:
+    """Makes a fork what the command says, up to the point where the module runs."""
     os.setpgid(0, 0)
-    _redirect(order.log)
-    if order.fresh:
-        os.execve(sys.executable, [sys.executable, "-m", module, *order.argv], dict(order.environ))
+    _redirect(command.log)
+    if command.fresh:
+        os.execve(sys.executable, [sys.executable, "-m", module, *command.argv], dict(command.environ))
     os.environ.clear()
-    os.environ.update(order.environ)
-    sys.argv = [module, *order.argv]
+    os.environ.update(command.environ)
+    sys.argv = [module, *command.argv]
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()

@@ -1,4 +1,4 @@
-"""Forks of the warm process: results of processes of their own, and crashes that hit nobody else."""
+"""Forks of the fork server: results of processes of their own, and crashes that hit nobody else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from trainer.launch.cluster import tasks
 from trainer.launch.study.study import Goal, Kind, Parameter, Study
 from trainer.launch.sweep import trials
-from trainer.launch.sweep.nursery import Ended, Nursery, Started
+from trainer.launch.sweep.warm_pool import Ended, Started, TrialProcesses
 
 pytestmark = pytest.mark.process
 ROOT = pathlib.Path(__file__).parent.parent
@@ -38,8 +38,8 @@ def environ() -> dict[str, str]:
 
 
 @pytest.fixture
-def nursery(tmp_path: pathlib.Path, environ: Mapping[str, str]) -> Iterator[Nursery]:
-    with Nursery("trainer.task", environ, tmp_path / "warm.log", fresh=False) as opened:
+def processes(tmp_path: pathlib.Path, environ: Mapping[str, str]) -> Iterator[TrialProcesses]:
+    with TrialProcesses("trainer.task", environ, tmp_path / "warm.log", fresh=False) as opened:
         yield opened
 
 
@@ -47,15 +47,15 @@ def plan(directory: pathlib.Path, number: int, environ: Mapping[str, str], *more
     return trials.plan(STUDY, number, {"lstm_units": 2}, [*TASK, *more], directory, environ)
 
 
-def ends(nursery: Nursery, *plans: trials.Plan) -> dict[str, int]:
+def ends(processes: TrialProcesses, *plans: trials.Plan) -> dict[str, int]:
     """Exit codes by name, once all of these have ended."""
     for entry in plans:
-        nursery.start(entry.name, entry.argv, entry.environ, entry.log)
+        processes.start(entry.name, entry.argv, entry.environ, entry.log)
     found: dict[str, int] = {}
     deadline = time.monotonic() + TOO_LONG_SECS
     while not {entry.name for entry in plans} <= set(found):
         assert time.monotonic() < deadline
-        for event in nursery.events(1.0):
+        for event in processes.events(1.0):
             if isinstance(event, Ended):
                 found[event.name] = event.code
     return found
@@ -67,11 +67,11 @@ def metrics(entry: trials.Plan) -> dict[str, Any]:
 
 
 def test_a_fork_gives_what_a_process_of_its_own_gives(
-    nursery: Nursery, tmp_path: pathlib.Path, environ: dict[str, str]
+    processes: TrialProcesses, tmp_path: pathlib.Path, environ: dict[str, str]
 ) -> None:
     forked = [plan(tmp_path / "forked", number, environ, "--seed=4") for number in (1, 2)]
     alone = plan(tmp_path / "alone", 1, environ, "--seed=4")
-    assert ends(nursery, *forked) == {"1": 0, "2": 0}, forked[0].log.read_text()
+    assert ends(processes, *forked) == {"1": 0, "2": 0}, forked[0].log.read_text()
     command = [sys.executable, "-m", "trainer.task", *alone.argv]
     subprocess.run(command, env=dict(alone.environ), check=True, capture_output=True, timeout=TOO_LONG_SECS)
     assert metrics(forked[0]) == metrics(forked[1]) == metrics(alone)
@@ -79,33 +79,33 @@ def test_a_fork_gives_what_a_process_of_its_own_gives(
 
 
 def test_forks_without_a_seed_have_randomness_of_their_own(
-    nursery: Nursery, tmp_path: pathlib.Path, environ: dict[str, str]
+    processes: TrialProcesses, tmp_path: pathlib.Path, environ: dict[str, str]
 ) -> None:
     forked = [plan(tmp_path, number, environ) for number in (1, 2)]
-    assert ends(nursery, *forked) == {"1": 0, "2": 0}
+    assert ends(processes, *forked) == {"1": 0, "2": 0}
     assert metrics(forked[0])["rmse"] != metrics(forked[1])["rmse"]
 
 
 def test_a_fork_that_is_killed_leaves_the_others_alone(
-    nursery: Nursery, tmp_path: pathlib.Path, environ: dict[str, str]
+    processes: TrialProcesses, tmp_path: pathlib.Path, environ: dict[str, str]
 ) -> None:
     first, second = (plan(tmp_path, number, environ) for number in (1, 2))
-    nursery.start(first.name, first.argv, first.environ, first.log)
-    while not any(isinstance(event, Started) for event in nursery.events(1.0)):
+    processes.start(first.name, first.argv, first.environ, first.log)
+    while not any(isinstance(event, Started) for event in processes.events(1.0)):
         pass
-    nursery.destroy(first.name)
-    assert ends(nursery, second) == {"1": 137, "2": 0}
+    processes.kill(first.name)
+    assert ends(processes, second) == {"1": 137, "2": 0}
 
 
 def test_a_wrong_flag_ends_a_fork_with_2_and_its_log_says_why(
-    nursery: Nursery, tmp_path: pathlib.Path, environ: dict[str, str]
+    processes: TrialProcesses, tmp_path: pathlib.Path, environ: dict[str, str]
 ) -> None:
     wrong = plan(tmp_path, 1, environ, "--train_steps=x")
-    assert ends(nursery, wrong) == {"1": 2}
+    assert ends(processes, wrong) == {"1": 2}
     assert "trainer.task: --train_steps=x. Accepted: a whole number" in wrong.log.read_text()
 
 
-def test_a_killed_study_of_real_trials_goes_on_from_their_checkpoints(
+def test_a_killed_study_of_real_trials_resumes_from_their_checkpoints(
     tmp_path: pathlib.Path, environ: dict[str, str]
 ) -> None:
     (tmp_path / "study.yaml").write_text(
@@ -131,7 +131,7 @@ def test_a_killed_study_of_real_trials_goes_on_from_their_checkpoints(
         command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=TOO_LONG_SECS, check=False
     )
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "continuing: 0 of 2 trials have ended; trial 1 was under way and goes on" in second.stdout
+    assert "continuing: 0 of 2 trials have ended; resuming trial 1" in second.stdout
     lines = reported.read_text().splitlines()
     assert lines[: len(begun)] == begun
     steps = [int(json.loads(line)["global_step"]) for line in lines]

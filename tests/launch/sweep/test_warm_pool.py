@@ -1,4 +1,4 @@
-"""Processes that a warm process forks: what they are given, how they end, that none is left."""
+"""Processes that a fork server forks: what they are given, how they end, that none is left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.launch.conftest import await_end
-from trainer.launch.sweep.nursery import Ended, Event, Nursery, Started, WarmProcessError
+from trainer.launch.sweep.warm_pool import Ended, Event, ForkServerError, Started, TrialProcesses
 
 pytestmark = pytest.mark.process
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
@@ -31,35 +31,35 @@ sys.exit(3 if "three" in sys.argv else None)
 
 
 @pytest.fixture(params=[False, True], ids=["forked", "fresh"])
-def nursery(tmp_path: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[Nursery]:
+def processes(tmp_path: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[TrialProcesses]:
     (tmp_path / "program.py").write_text(PROGRAM)
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
-    with Nursery("program", environ, tmp_path / "warm.log", fresh=request.param) as opened:
+    with TrialProcesses("program", environ, tmp_path / "warm.log", fresh=request.param) as opened:
         yield opened
 
 
-def until(nursery: Nursery, kind: type[Event], name: str) -> Event:
+def until(processes: TrialProcesses, kind: type[Event], name: str) -> Event:
     deadline = time.monotonic() + TOO_LONG_SECS
     while time.monotonic() < deadline:
-        for event in nursery.events(0.5):
+        for event in processes.events(0.5):
             if isinstance(event, kind) and event.name == name:
                 return event
     raise AssertionError(f"{name} has not {kind.__name__}")
 
 
-def started(nursery: Nursery, directory: pathlib.Path, name: str, *argv: str) -> pathlib.Path:
+def started(processes: TrialProcesses, directory: pathlib.Path, name: str, *argv: str) -> pathlib.Path:
     log = directory / name / "log"
     environ = {"PYTHONPATH": str(directory), "OWN": name}
-    nursery.start(name, argv, environ, log)
+    processes.start(name, argv, environ, log)
     return log
 
 
 @pytest.mark.parametrize(("word", "code"), [("zero", 0), ("three", 3), ("raise", 1)])
 def test_a_fork_has_its_own_arguments_environment_group_and_log(
-    nursery: Nursery, tmp_path: pathlib.Path, word: str, code: int
+    processes: TrialProcesses, tmp_path: pathlib.Path, word: str, code: int
 ) -> None:
-    log = started(nursery, tmp_path, "a", word, "ä b")
-    assert until(nursery, Ended, "a") == Ended(name="a", code=code)
+    log = started(processes, tmp_path, "a", word, "ä b")
+    assert until(processes, Ended, "a") == Ended(name="a", code=code)
     said = json.loads(log.read_text().splitlines()[0])
     assert said["argv"] == [word, "ä b"]
     assert said["environ"].pop("LC_CTYPE", None) in (None, "C.UTF-8")  # Python's own, where no locale is set
@@ -69,34 +69,38 @@ def test_a_fork_has_its_own_arguments_environment_group_and_log(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_reaches_one_of_them(nursery: Nursery, tmp_path: pathlib.Path, number: signal.Signals) -> None:
+def test_a_signal_reaches_one_of_them(
+    processes: TrialProcesses, tmp_path: pathlib.Path, number: signal.Signals
+) -> None:
     for name in "ab":
-        log = started(nursery, tmp_path, name, "wait")
-        until(nursery, Started, name)
+        log = started(processes, tmp_path, name, "wait")
+        until(processes, Started, name)
         while not log.exists() or not log.read_text():
             time.sleep(0.01)
-    nursery.send("a", number)
-    assert until(nursery, Ended, "a") == Ended(name="a", code=128 + number)
-    nursery.send("a", number)
-    nursery.destroy("a")
-    nursery.destroy("b")
-    assert until(nursery, Ended, "b") == Ended(name="b", code=137)
+    processes.send("a", number)
+    assert until(processes, Ended, "a") == Ended(name="a", code=128 + number)
+    processes.send("a", number)
+    processes.kill("a")
+    processes.kill("b")
+    assert until(processes, Ended, "b") == Ended(name="b", code=137)
 
 
-def test_none_is_left_when_it_is_closed(nursery: Nursery, tmp_path: pathlib.Path) -> None:
-    started(nursery, tmp_path, "a", "wait")
-    event = until(nursery, Started, "a")
+def test_none_is_left_when_it_is_closed(processes: TrialProcesses, tmp_path: pathlib.Path) -> None:
+    started(processes, tmp_path, "a", "wait")
+    event = until(processes, Started, "a")
     assert isinstance(event, Started)
-    nursery.close()
-    await_end([event.pid, nursery.pid])
+    processes.close()
+    await_end([event.pid, processes.pid])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of this system does not tell children")
-def test_the_death_of_the_warm_process_is_told_and_ends_the_forks(nursery: Nursery, tmp_path: pathlib.Path) -> None:
-    started(nursery, tmp_path, "a", "wait")
-    event = until(nursery, Started, "a")
+def test_the_death_of_the_fork_server_is_told_and_ends_the_forks(
+    processes: TrialProcesses, tmp_path: pathlib.Path
+) -> None:
+    started(processes, tmp_path, "a", "wait")
+    event = until(processes, Started, "a")
     assert isinstance(event, Started)
-    os.kill(nursery.pid, signal.SIGKILL)
-    with pytest.raises(WarmProcessError, match="The process that forks the trials ended with 137: it said nothing"):
-        until(nursery, Ended, "a")
+    os.kill(processes.pid, signal.SIGKILL)
+    with pytest.raises(ForkServerError, match="The process that forks the trials ended with 137: it printed nothing"):
+        until(processes, Ended, "a")
     await_end([event.pid])
