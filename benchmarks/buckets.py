@@ -91,13 +91,14 @@ def _timed(save: Callable[[int], object]) -> list[float]:
 
 
 def _ours(directory: str) -> list[float]:
-    from trainer.estimator.saving import directories
+    from trainer.estimator.saving import job_directory
     from trainer.estimator.saving.checkpoints import Saver
 
     variables = _variables()
-    place = directories.at(directory, "chief")
-    place.take_over(lambda reason: None)
-    saver = Saver(place.local, KEEP, 10_000, time.time(), is_there=place.is_there, published=place.published)
+    directories = job_directory.of_process()
+    store = directories.at(directory, "chief").checkpoints
+    store.take_over(lambda reason: None, tuple)
+    saver = Saver(store, KEEP, 10_000, time.time())
     with directories.flushed_at_end():
         return _timed(
             lambda step: saver.save(step, {name: v.read_value() for name, v in variables.items()}, time.time())

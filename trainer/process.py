@@ -37,7 +37,9 @@ from trainer.estimator import (
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.distribution import collectives
 from trainer.estimator.evaluation.evaluations import EvaluationListener
-from trainer.estimator.saving import directories, saved_model, tuner
+from trainer.estimator.saving import job_directory, saved_model, tuner
+from trainer.estimator.saving.export_store import GRAPH_FILE
+from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.estimator.steps.loop import StopReason
 from trainer.estimator.steps.progress import Progress
 from trainer.formats.source import Source
@@ -75,6 +77,7 @@ class JobProcess:
         self._files, self._source, self._started = files, source, time.monotonic()
         self._tuner = tuner.from_environment(environ, tag=self._run.hyperparameter_metric_tag, trial=cluster.trial)
         self._progress = Progress(self._run.max_steps(self._data.num_epochs))
+        self._directories = job_directory.of_process()
 
     @property
     def global_step(self) -> int | None:
@@ -95,12 +98,12 @@ class JobProcess:
 
         def asked(reason: str) -> None:
             estimator.request_stop(reason)
-            directories.hurry(_GRACE_SECS)
+            self._directories.hurry(_GRACE_SECS)
 
         stop.tell(asked)
         if self._files.tensorboard is not None:
-            directories.copy_events(self._files.root, self._files.tensorboard)
-        with directories.flushed_at_end():
+            self._directories.copy_events(self._files.root, self._files.tensorboard)
+        with self._directories.flushed_at_end():
             code = self._finish(estimator, baselines, stop)
         self._serve_newest(code, elsewhere=estimator.config.has_evaluator)
         return code
@@ -113,7 +116,7 @@ class JobProcess:
         if export is not None:
             with tempfile.TemporaryDirectory(prefix="trainer-export-") as folder:
                 storage.copy_in(export, folder)
-                storage.copy_out(folder, self._files.served_model, last=directories.GRAPH_FILE)
+                storage.copy_out(folder, self._files.served_model, last=GRAPH_FILE)
             _log.info("The model of %s is in %s.", export, self._files.served_model)
 
     def _finish(self, estimator: Estimator, baselines: Future[dict[str, float]], stop: StopRequest) -> int:
@@ -126,7 +129,7 @@ class JobProcess:
             return SAVED_EXIT_CODE
         if not cluster.is_chief:
             return 0
-        if metrics is None and directories.read(self._files.summary) is not None:
+        if metrics is None and self._directories.read(self._files.summary) is not None:
             _log.info("Nothing to do: %s is trained. Raise --train_steps to go on.", self._files.root)
             return 0
         self._report(estimator, baselines.result(), metrics or self._caught_up(estimator))
@@ -211,7 +214,7 @@ class JobProcess:
         step_examples = estimator.batches_per_step * self._data.train_batch_size
         summary = report.Summary(
             global_step=int(metrics["global_step"]),
-            reason=_reason(self._files),
+            reason=_reason(self._directories, self._files),
             metrics=metrics,
             test_metrics=self._test_metrics(estimator),
             baselines=baselines,
@@ -224,8 +227,8 @@ class JobProcess:
             params=_plain(self._params),
             versions=_versions(),
         )
-        directories.write(self._files.summary, records.text(summary.record()).encode())
-        directories.remove(self._files.failure)
+        self._directories.write(self._files.summary, records.text(summary.record()).encode())
+        self._directories.remove(self._files.failure)
         shape = (1, self._source.schema.steps, len(self._source.schema.columns))
         print(report.table(summary, self._files.root, serving_shape=shape, again=self._again(summary.global_step)))
 
@@ -248,7 +251,7 @@ def _beside(work: Callable[[], dict[str, float]]) -> Future[dict[str, float]]:
     return ThreadPoolExecutor(1, thread_name_prefix="baselines").submit(work)
 
 
-def _reason(files: Layout) -> str:
+def _reason(directories: JobDirectories, files: Layout) -> str:
     """Why training ended, as `training_done.json` says; without it, it ended well and was cut off afterwards."""
     done = directories.read(files.training_done)
     return "max_steps" if done is None else str(json.loads(done)["reason"])
@@ -266,7 +269,7 @@ def _newest_export(files: Layout, run: RunSettings, *, elsewhere: bool) -> str |
         folder = files.exports_of(kind.value)
         exports = set(saved_model.exports(folder))
         if elsewhere:
-            marks = storage.entries(storage.join(storage.escaped(folder), "[0-9]" * 10, f"{directories.GRAPH_FILE}*"))
+            marks = storage.entries(storage.join(storage.escaped(folder), "[0-9]" * 10, f"{GRAPH_FILE}*"))
             exports |= {entry.path.rpartition("/")[0] for entry in marks}
         if exports:
             return max(exports)

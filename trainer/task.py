@@ -20,7 +20,7 @@ from trainer.job.errors import JobError, UsageError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
 from trainer.model import Params
-from trainer.storage.uploader import FencedError
+from trainer.storage.errors import FencedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -22,7 +22,7 @@ from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.distribution import strategies
 from trainer.estimator.graph.tracing import ModelFn, TracedModel, accepted, argument_names, trace
 from trainer.estimator.graph.variables import VariableStore, replaced, seeded
-from trainer.estimator.saving import checkpoints, directories, saved_model, warm_start
+from trainer.estimator.saving import checkpoints, job_directory, saved_model, warm_start
 from trainer.estimator.saving.coordination_files import being_read
 from trainer.estimator.saving.events import Events
 from trainer.estimator.steps import inference
@@ -68,7 +68,8 @@ class Estimator:
         self._evaluations: dict[Any, inference.Evaluation] = {}
         self._strategy: strategies.Strategy | None = None
         self._stop = Stop()
-        self._directory = directories.at(self.model_dir, _role(self._config))
+        self._directories = job_directory.of_process()
+        self._directory = self._directories.at(self.model_dir, _role(self._config))
         self.stop_reason: StopReason | None = None
 
     @property
@@ -115,7 +116,7 @@ class Estimator:
 
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
-        return self._directory.latest()
+        return self._directory.checkpoints.latest()
 
     def eval_dir(self, name: str | None = None) -> str:
         """Where the events of an evaluation go."""
@@ -178,10 +179,9 @@ class Estimator:
             )
         self._strategy = self._strategy or strategies.choose(self._config)
         if self._config.is_chief and self._config.saves_checkpoints:
-            self._directory.take_over(self.request_stop)
-            self._directory.protect(lambda: being_read(self.model_dir, time.time()))
+            self._directory.checkpoints.take_over(self.request_stop, lambda: being_read(self.model_dir, time.time()))
         found = self.latest_checkpoint()
-        latest = self._directory.fetched(os.path.basename(found)) if found else None
+        latest = self._directory.checkpoints.fetch(os.path.basename(found)) if found else None
         start = self._strategy.start(checkpoints.saved_step(latest) if latest else 0)
         stop_at = max_steps if steps is None else start + steps
         if stop_at is not None and start >= stop_at:
@@ -189,7 +189,7 @@ class Estimator:
             return self
         loop = self._training_loop(input_fn, stop_at, latest, hooks, listeners)
         self._resumes_position = False
-        with directories.flushed_at_end():
+        with self._directories.flushed_at_end():
             try:
                 self.stop_reason = loop.run()
             finally:
@@ -234,15 +234,11 @@ class Estimator:
         if not config.saves_checkpoints:
             return None
         return checkpoints.Saver(
-            self._directory.local,
+            self._directory.checkpoints,
             config.keep_checkpoint_max,
             config.keep_checkpoint_every_n_hours,
             time.time(),
             continued=continued,
-            shown=self.model_dir,
-            in_use=self._directory.checkpoints_read,
-            is_there=self._directory.is_there,
-            published=self._directory.published,
         )
 
     def _set_variables(self, store: VariableStore, checkpoint_path: str | None, names: set[str]) -> None:
@@ -284,7 +280,7 @@ class Estimator:
         store = evaluation.traced.store
         self._set_variables(store, source, evaluation.variables | {"global_step"})
         results = evaluation.run(dataset, steps, checked)
-        with directories.flushed_at_end():
+        with self._directories.flushed_at_end():
             self._write_evaluation(results, name, source)
         return results
 
@@ -297,14 +293,14 @@ class Estimator:
         return self._evaluations[key]
 
     def _write_evaluation(self, results: Mapping[str, Any], name: str | None, source: str | None) -> None:
-        place, folder = directories.holding(self.eval_dir(name))
-        events, step = Events(os.path.join(place.local, folder)), int(results["global_step"])
+        directory, folder = self._directories.holding(self.eval_dir(name))
+        events, step = Events(os.path.join(directory.local, folder)), int(results["global_step"])
         scalars = {key: value for key, value in results.items() if key != "global_step" and np.ndim(value) == 0}
         events.scalars(scalars, step, time.time())
         if source:
             events.text("checkpoint_path", source, step, time.time())
         events.close()
-        place.send_events()
+        directory.events.publish()
 
     def predict(
         self,
@@ -396,7 +392,7 @@ class Estimator:
     def _published(
         self, base: str, write: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool
     ) -> bytes:
-        with directories.flushed_at_end():
+        with self._directories.flushed_at_end():
             return saved_model.publish(os.fspath(base), write, time.time(), assets_extra, as_text).encode()
 
     def _export_source(self, checkpoint_path: str | None) -> str | None:

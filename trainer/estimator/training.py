@@ -17,7 +17,7 @@ from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation import evaluator
 from trainer.estimator.evaluation.evaluations import EvaluationListener, Evaluations, InputFn
 from trainer.estimator.evaluation.exporters import Exporter
-from trainer.estimator.saving import directories
+from trainer.estimator.saving import job_directory
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record, write_record
 from trainer.estimator.steps.loop import StopReason
@@ -159,7 +159,7 @@ def train_and_evaluate(
     """
     _check_arguments(estimator, train_spec, eval_spec)
     evaluations = _evaluations(estimator, eval_spec, evaluation_listeners, clock)
-    with directories.flushed_at_end():
+    with job_directory.of_process().flushed_at_end():
         return _in_role(estimator, evaluations, train_spec, eval_spec)
 
 
@@ -258,7 +258,7 @@ class _TrainingRecord(CheckpointSaverListener):
         self._estimator = estimator
 
     def begin(self) -> None:
-        directories.at(self._estimator.model_dir).remove(TRAINING_DONE)
+        job_directory.of_process().at(self._estimator.model_dir).records.remove(TRAINING_DONE)
 
     def ended(self, reason: StopReason | None) -> None:
         """Records how training ended; None when there was nothing to train. An interrupted one is to be continued."""

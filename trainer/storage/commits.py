@@ -10,6 +10,8 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
+from trainer.storage.entry import Entry
+
 _MARK = "# trainer: "
 
 
@@ -24,6 +26,11 @@ class Stamp:
 
     size: int
     crc32c: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> Stamp:
+        """The stamp of an object as a listing shows it."""
+        return cls(entry.size, entry.crc32c or "")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,8 +48,32 @@ class Commit:
     text: str = ""
 
     def render(self) -> bytes:
+        """The content of the commit object."""
         files = {name: [stamp.size, stamp.crc32c] for name, stamp in sorted(self.files.items())}
         return f"{_MARK}{json.dumps({'owner': self.owner, 'files': files})}\n{self.text}".encode()
+
+    def stamps(self, checkpoint: str) -> dict[str, Stamp]:
+        """The stamps of one checkpoint's files."""
+        return {name: stamp for name, stamp in self.files.items() if name.startswith(f"{checkpoint}.")}
+
+    def undamaged(self, objects: Mapping[str, Entry]) -> dict[str, Entry]:
+        """Those objects whose checkpoints are in the bucket as this commit says; all where nobody owned the folder.
+
+        One file that is missing or differs spoils its whole checkpoint.
+
+        Args:
+          objects: files of checkpoints in the bucket, by relative name.
+        """
+        if not self.owner:
+            return dict(objects)
+        matching = {name for name, entry in objects.items() if self.files.get(name) == Stamp.of(entry)}
+        damaged = {_checkpoint_of(name) for name in self.files if name not in matching}
+        return {name: objects[name] for name in matching if _checkpoint_of(name) not in damaged}
+
+
+def _checkpoint_of(file: str) -> str:
+    """The checkpoint that a file belongs to, by TensorFlow's names: `x.index`, `x.data-00000-of-00001`."""
+    return file.removesuffix(".index").partition(".data-")[0]
 
 
 def parse(content: bytes) -> Commit:

@@ -30,6 +30,12 @@ class ConflictError(StorageError):
     exit_code = 1
 
 
+class FencedError(StorageError):
+    """Another process took over the folder; this one may write there no more."""
+
+    exit_code = 1
+
+
 class CorruptError(StorageError):
     """What arrived is not what was stored, again and again."""
 

@@ -37,10 +37,12 @@ class UploadQueue:
         self._keep()
 
     def remove(self, upload: Upload) -> None:
+        """Drops this very upload: one that equals it may have been added since."""
         self.pending = [item for item in self.pending if item is not upload]
         self._keep()
 
     def clear(self) -> None:
+        """Drops all uploads."""
         self.pending = []
         self._keep()
 

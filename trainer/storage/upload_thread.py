@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from trainer.storage.errors import StorageError
+from trainer.storage.errors import FencedError, StorageError
 from trainer.storage.upload_queue import UploadQueue
-from trainer.storage.uploader import FencedError, Uploader
+from trainer.storage.uploader import Uploader
 from trainer.storage.uploads import Checkpoints, Upload
 
 log = logging.getLogger("trainer")
@@ -28,18 +28,24 @@ class UploadThread:
     Args:
       uploader: makes one upload.
       queue: of uploads.
-      tick: called about once a second while nothing is queued; posts what has become due.
+      url: of the folder, for the log.
       clock: seconds.
+
+    Attributes:
+      last_error: why the upload that was tried last failed; None where it succeeded.
+      fenced: set when another process took over; nothing is uploaded from then on.
+      on_fenced: called with the reason at that moment, in this thread.
+      on_idle: called about once a second while nothing is queued, in this thread; posts what has become due.
     """
 
     def __init__(
         self,
         uploader: Uploader,
         queue: UploadQueue,
-        tick: Callable[[], None] = lambda: None,
+        url: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._uploader, self._queue, self._tick, self._clock = uploader, queue, tick, clock
+        self._uploader, self._queue, self._url, self._clock = uploader, queue, url, clock
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._running: Upload | None = None
@@ -49,6 +55,7 @@ class UploadThread:
         self.last_error: StorageError | None = None
         self.fenced: FencedError | None = None
         self.on_fenced: Callable[[str], None] = lambda reason: None
+        self.on_idle: Callable[[], None] = lambda: None
 
     def post(self, upload: Upload) -> None:
         """Queues an upload. It replaces a queued one with the same key."""
@@ -78,6 +85,7 @@ class UploadThread:
 
     @property
     def pending(self) -> list[Upload]:
+        """What is not uploaded yet, in its order."""
         with self._changed:
             return list(self._queue.pending)
 
@@ -108,8 +116,8 @@ class UploadThread:
                     return first
                 self._changed.wait(timeout=early)
         try:
-            self._tick()
-        except Exception:  # the next tick may succeed; without this thread nothing would be uploaded any more
+            self.on_idle()
+        except Exception:  # the next one may succeed; without this thread nothing would be uploaded any more
             log.debug("Looking for what has become due failed.", exc_info=True)
         return None
 
@@ -129,9 +137,9 @@ class UploadThread:
 
     def _done(self, upload: Upload, uploaded: bool) -> None:
         if self._failures:
-            log.info("%s answers again; uploading what was queued.", self._uploader.url)
+            log.info("%s answers again; uploading what was queued.", self._url)
         if uploaded and isinstance(upload, Checkpoints):
-            log.debug("%s is in %s.", upload.newest, self._uploader.url)
+            log.debug("%s is in %s.", upload.newest, self._url)
         with self._changed:
             self._failures, self.last_error, self._running = 0, None, None
             self._written_at[upload.key] = self._clock()

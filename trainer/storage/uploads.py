@@ -20,6 +20,7 @@ class File:
 
     @property
     def key(self) -> str:
+        """What another upload that replaces this one has in common with it."""
         return f"file {self.name}"
 
 
@@ -37,6 +38,7 @@ class Tree:
 
     @property
     def key(self) -> str:
+        """What another upload that replaces this one has in common with it."""
         return f"tree {self.name}"
 
 
@@ -54,6 +56,7 @@ class Removal:
 
     @property
     def key(self) -> str:
+        """What another upload that replaces this one has in common with it."""
         return f"file {self.name}"
 
 
@@ -73,6 +76,7 @@ class Checkpoints:
 
     @property
     def key(self) -> str:
+        """What another upload that replaces this one has in common with it."""
         return "checkpoints"
 
 
@@ -81,6 +85,7 @@ _KINDS = {kind.__name__: kind for kind in (File, Tree, Removal, Checkpoints)}
 
 
 def dumps(uploads: Iterable[Upload]) -> str:
+    """As JSON."""
     return json.dumps([{"kind": type(item).__name__, **dataclasses.asdict(item)} for item in uploads])
 
 

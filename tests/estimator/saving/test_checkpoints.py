@@ -13,15 +13,24 @@ import tensorflow as tf
 
 from tests.estimator.one_weight import batches, make, weight_after
 from trainer.estimator import Estimator
-from trainer.estimator.saving import checkpoints
+from trainer.estimator.saving import checkpoints, state_file
+from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
 from trainer.estimator.saving.checkpoints import Saver
 from trainer.job.errors import TrainingError
 
 HOUR = 3600.0
 
 
-def saver(directory: Path, keep_max: int | None = 5, keep_every_hours: float = 10000, **settings: Any) -> Saver:
-    return Saver(str(directory), keep_max, keep_every_hours, started_at=0.0, **settings)
+def saver(
+    directory: Path,
+    keep_max: int | None = 5,
+    keep_every_hours: float = 10000,
+    being_read: tuple[str, ...] = (),
+    **settings: Any,
+) -> Saver:
+    store = LocalCheckpoints(str(directory))
+    store.take_over(lambda reason: None, lambda: being_read)
+    return Saver(store, keep_max, keep_every_hours, started_at=0.0, **settings)
 
 
 def save(to: Saver, step: int, now: float = 1.0, weight: float = 0.5) -> str:
@@ -133,9 +142,9 @@ def test_one_checkpoint_of_every_hour_stays_across_restarts(tmp_path: Path) -> N
 
 
 def test_a_checkpoint_that_is_read_stays_until_nobody_reads_it(tmp_path: Path) -> None:
-    read = save(saver(tmp_path, keep_max=1), 1)
+    save(saver(tmp_path, keep_max=1), 1)
     for step in (2, 3):
-        save(saver(tmp_path, keep_max=1, in_use=lambda: {read}), step)
+        save(saver(tmp_path, keep_max=1, being_read=("model.ckpt-1",)), step)
     assert (steps_in(tmp_path), latest_step(tmp_path)) == ([1, 3], 3)
     save(saver(tmp_path, keep_max=1), 4)
     assert steps_in(tmp_path) == [4]
@@ -199,8 +208,8 @@ def test_a_kill_in_the_middle_of_a_deletion_leaves_no_part_of_a_checkpoint(tmp_p
 
 
 def test_half_a_state_file_is_never_published(tmp_path: Path) -> None:
-    checkpoints.write_whole(tmp_path / "checkpoint", b"one")
-    checkpoints.write_whole(tmp_path / "checkpoint", b"another")
+    state_file.write_whole(tmp_path / "checkpoint", b"one")
+    state_file.write_whole(tmp_path / "checkpoint", b"another")
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
     assert (tmp_path / "checkpoint").read_bytes() == b"another"
 

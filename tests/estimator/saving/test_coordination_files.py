@@ -36,9 +36,7 @@ def test_a_checkpoint_is_held_while_its_reader_is_taken_to_be_alive(
     tmp_path: Path, record: dict[str, Any], age: float, held: bool
 ) -> None:
     write(tmp_path, record)
-    assert coordination_files.being_read(str(tmp_path), now=1000.0 + age) == (
-        (str(tmp_path / "model.ckpt-10"),) if held else ()
-    )
+    assert coordination_files.being_read(str(tmp_path), now=1000.0 + age) == (("model.ckpt-10",) if held else ())
 
 
 def test_a_checkpoint_that_an_evaluator_reads_is_not_collected(tmp_path: Path) -> None:

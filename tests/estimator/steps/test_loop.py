@@ -23,6 +23,7 @@ from trainer.estimator import (
 )
 from trainer.estimator.graph.tracing import TracedModel, trace
 from trainer.estimator.graph.variables import VariableStore
+from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
 from trainer.estimator.saving.checkpoints import Saver
 from trainer.estimator.saving.events import Events, read_scalars
 from trainer.estimator.steps.loop import Cadence, NanLossError, Pacer, Stop, StopReason, TrainingLoop, steps_to
@@ -113,7 +114,7 @@ def loop(
         steps=make(numbers()(), trace_model, None, None, None),
         stop_at=7,
         cadence=Cadence(**{**never, **cadence}),
-        saver=Saver(str(directory), 5, 10000, clock()),
+        saver=Saver(LocalCheckpoints(str(directory)), 5, 10000, clock()),
         events=Events(str(directory)),
         hooks=[Passing(clock)],
         listeners=listeners,

@@ -11,7 +11,7 @@ from trainer import storage
 from trainer.estimator.contract.hooks import TrainingHook
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation.exporters import Exporter
-from trainer.estimator.saving.directories import EXPORTS
+from trainer.estimator.saving.export_store import EXPORTS
 
 InputFn = Callable[..., Any]
 EvaluationListener = Callable[[Mapping[str, Any], str], None]

@@ -15,7 +15,7 @@ from trainer import storage
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.graph.tracing import argument_names
-from trainer.estimator.saving import directories, saved_model
+from trainer.estimator.saving import job_directory, saved_model
 from trainer.estimator.saving.events import read_scalars
 
 log = logging.getLogger("trainer")
@@ -270,7 +270,7 @@ class BestExporter(_ModelExporter):
 
     def _best(self, model_dir: str, export_path: str, step: Any) -> Mapping[str, Any] | None:
         """The best result so far; None before any. The evaluation of `step` is the current one, and not among them."""
-        content = directories.read(storage.join(export_path, BEST))
+        content = job_directory.of_process().read(storage.join(export_path, BEST))
         if content is not None:
             return json.loads(content)["eval_result"]
         pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(export_path) else None)
@@ -325,7 +325,8 @@ def _write_best(export_path: str, result: Mapping[str, Any], checkpoint_path: st
     """Keeps the best result. Python's JSON, with NaN and infinities, since a loss may be infinite at first."""
     plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
     record = {"eval_result": plain, "checkpoint": os.path.basename(checkpoint_path), "export": export}
-    directories.write(storage.join(export_path, BEST), json.dumps(record, indent=1, default=str).encode())
+    content = json.dumps(record, indent=1, default=str).encode()
+    job_directory.of_process().write(storage.join(export_path, BEST), content)
 
 
 def _evaluations(model_dir: str, pattern: str) -> Iterator[dict[str, float]]:

@@ -11,21 +11,19 @@ import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
-from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
 from trainer import storage
 from trainer.estimator.graph.row_sharding import RowShardedVariable
 from trainer.estimator.graph.variables import GLOBAL_STEP
-from trainer.estimator.saving import directories, slices
+from trainer.estimator.saving import job_directory, slices, state_file
+from trainer.estimator.saving.checkpoint_store import CheckpointStore
 from trainer.estimator.saving.retention import Checkpoint, decide
-from trainer.estimator.saving.state_file import STATE_FILE, listed, parse, render
 from trainer.job.errors import TrainingError
 
 INPUT_PREFIX = "_trainer_input/"
@@ -49,31 +47,12 @@ def step_of(checkpoint_path: str) -> int:
     return int(match.group(1))
 
 
-def exists(checkpoint_path: str) -> bool:
-    return os.path.exists(f"{checkpoint_path}.index")
-
-
 def latest(directory: str) -> str | None:
     """The newest whole checkpoint of a directory, local or in a bucket, by its state file; None when there is none.
 
     A checkpoint that the state file names but that is not there is passed over for the newest one that is.
     """
-    return directories.at(directory).latest()
-
-
-def _state(directory: str) -> CheckpointState:
-    file = Path(directory, STATE_FILE)
-    return parse(file.read_bytes(), str(file)) if file.exists() else CheckpointState()
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Writes a file under a new name, makes it durable, and publishes it."""
-    fresh = file.with_name(f"{file.name}.tmp-{os.getpid()}")
-    with fresh.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(file)
+    return job_directory.of_process().at(directory).checkpoints.latest()
 
 
 @dataclasses.dataclass
@@ -81,27 +60,19 @@ class Saver:
     """Saves to one directory, and lets old checkpoints go.
 
     Attributes:
-      directory: of the checkpoints.
+      store: of the checkpoints.
       keep_max: how many of the newest stay; 0 or None keeps all.
       keep_every_hours: one checkpoint of every so many hours stays for good.
       started_at: when the run began, in seconds; the hours count from here.
-      in_use: gives the paths that stay because something reads them or points at them.
       continued: the checkpoint that the run goes on from, as it is. It is not written again: a kill in the middle of
         that would spoil it, and it may be the only one.
-      shown: the directory as people call it; None where that is what it is called here.
-      is_there: whether a checkpoint of the state file still exists, by its path.
-      published: told after each save, with the names of the checkpoints that were let go.
     """
 
-    directory: str
+    store: CheckpointStore
     keep_max: int | None
     keep_every_hours: float
     started_at: float
-    in_use: Callable[[], Collection[str]] = tuple
     continued: str | None = None
-    shown: str | None = None
-    is_there: Callable[[str], bool] = exists
-    published: Callable[[Sequence[str]], None] = lambda expired: None
 
     def save(self, step: int, tensors: Mapping[str, Any], now: float) -> str:
         """Writes `model.ckpt-<step>` and its state file; returns its path.
@@ -111,8 +82,8 @@ class Saver:
           tensors: what to save, by name: tensors, and variables, of which parts are saved as slices of the whole.
           now: the time in seconds.
         """
-        os.makedirs(self.directory, exist_ok=True)
-        target = path(self.directory, step)
+        os.makedirs(self.store.local, exist_ok=True)
+        target = path(self.store.local, step)
         if target == self.continued:
             return target
         slices.write(target, tensors)
@@ -120,25 +91,12 @@ class Saver:
         return target
 
     def _publish(self, name: str, now: float) -> None:
-        state = _state(self.directory)
-        known = [checkpoint for checkpoint in listed(state) if checkpoint.path != name] + [Checkpoint(name, now)]
-        known = [checkpoint for checkpoint in known if self.is_there(os.path.join(self.directory, checkpoint.path))]
+        state = state_file.read(self.store.local)
+        known = [checkpoint for checkpoint in state_file.listed(state) if checkpoint.path != name]
+        known = [checkpoint for checkpoint in [*known, Checkpoint(name, now)] if self.store.exists(checkpoint.path)]
         every = self.keep_every_hours * 3600
         kept_until = state.last_preserved_timestamp or self.started_at + every
-        in_use = {os.path.relpath(path_, self.directory) for path_ in self.in_use()}
-        decision = decide(known, self.keep_max, every, kept_until, in_use)
-        write_whole(Path(self.directory, STATE_FILE), render(decision.listed, decision.kept_until))
-        for checkpoint in decision.expired:
-            _delete(os.path.join(self.directory, checkpoint.path))
-        self.published([checkpoint.path for checkpoint in decision.expired])
-
-
-def _delete(checkpoint_path: str) -> None:
-    """Deletes the files of one checkpoint, its index first, so that it is never there in part."""
-    directory, prefix = os.path.split(checkpoint_path)
-    names = [name for name in os.listdir(directory) if name == f"{prefix}.meta" or name.startswith(f"{prefix}.data-")]
-    for name in [f"{prefix}.index", *names]:
-        Path(directory, name).unlink(missing_ok=True)
+        self.store.publish(decide(known, self.keep_max, every, kept_until, self.store.spared()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,21 +168,22 @@ def _resolved(source: str) -> str:
     """The local path of a checkpoint; one in a bucket is fetched."""
     directory, _, name = source.rpartition("/")
     if storage.is_remote(source) and _PREFIX.search(source):
-        return directories.at(directory).fetched(name)
+        return job_directory.of_process().at(directory).checkpoints.fetch(name)
     if not storage.is_remote(source) and not os.path.isdir(source):
         return source
-    saved_model = directories.at(source).fetched_variables()
-    return saved_model or directories.at(source).fetched(_latest_or_error(source))
+    opened = job_directory.of_process().at(source)
+    return opened.exports.variables() or opened.checkpoints.fetch(_latest_or_error(source, opened.checkpoints))
 
 
-def _latest_or_error(source: str) -> str:
-    found = latest(source)
+def _latest_or_error(source: str, store: CheckpointStore) -> str:
+    """Name of the latest checkpoint."""
+    found = store.latest()
     if found is None:
         raise ValueError(
             f"{source} holds no checkpoint. It takes a checkpoint's path, a directory with checkpoints, "
             "or a SavedModel. Check the path, or train first"
         )
-    return found
+    return os.path.basename(found)
 
 
 def _keys_by_full_name(reader: Any) -> dict[str, str]:

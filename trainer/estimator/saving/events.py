@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.lib.io import _pywrap_record_io
 
-from trainer.estimator.saving import directories
+from trainer.estimator.saving import job_directory
 
 Event = tf.compat.v1.Event
 
@@ -72,8 +72,8 @@ def read_scalars(directory: str) -> dict[int, dict[str, float]]:
     A corrupt tail ends its file and keeps what came before.
     """
     found: dict[int, dict[str, float]] = {}
-    place, name = directories.holding(directory)
-    local = Path(place.refreshed(name))
+    opened, folder = job_directory.of_process().holding(directory)
+    local = Path(opened.events.refresh(folder))
     for file in sorted(local.glob("*tfevents*")) if local.is_dir() else ():
         for event in _events(str(file)):
             for value in event.summary.value:

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from trainer.estimator.contract.export import (
 )
 from trainer.estimator.graph.tracing import Part, TracedModel
 from trainer.estimator.graph.variables import GLOBAL_STEP
-from trainer.estimator.saving import directories
-from trainer.estimator.saving.directories import GRAPH_FILE
+from trainer.estimator.saving import job_directory
+from trainer.estimator.saving.export_store import GRAPH_FILE
 
 log = logging.getLogger("trainer")
 
@@ -153,7 +153,7 @@ def publish(
       assets_extra: files to add below `assets.extra`, destination to source.
       as_text: write the graph as text.
     """
-    directory, folder = directories.holding(base)
+    directory, folder = job_directory.of_process().holding(base)
     local = os.path.join(directory.local, folder)
     os.makedirs(local, exist_ok=True)
     hidden = os.path.join(local, f"temp-{int(now)}-{os.getpid()}")
@@ -165,21 +165,11 @@ def publish(
             target = Path(hidden, ASSETS_EXTRA, destination)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        name = os.path.basename(_renamed(hidden, local, int(now), directory.taken(folder)))
+        name = directory.exports.publish(hidden, folder, int(now), TEXT_GRAPH_FILE if as_text else GRAPH_FILE)
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
-    directory.send_export(f"{folder}/{name}", TEXT_GRAPH_FILE if as_text else GRAPH_FILE)
     return storage.join(base, name)
-
-
-def _renamed(hidden: str, base: str, seconds: int, taken: Collection[str]) -> str:
-    while True:
-        target = os.path.join(base, f"{seconds:010d}")
-        if not os.path.exists(target) and os.path.basename(target) not in taken:
-            os.rename(hidden, target)
-            return target
-        seconds += 1
 
 
 def _as_text(directory: Path) -> None:
@@ -209,12 +199,12 @@ def merge_modes(directories: Mapping[str, str], target: str) -> None:
 
 def exports(base: str) -> list[str]:
     """The exports below a directory, oldest first: its directories with ten digits for a name."""
-    directory, folder = directories.holding(base)
-    return [storage.join(base, name) for name in directory.exports(folder)]
+    directory, folder = job_directory.of_process().holding(base)
+    return [storage.join(base, version) for version in directory.exports.versions(folder)]
 
 
 def delete(paths: Iterable[str]) -> None:
     """Deletes exports."""
     for path in paths:
-        directory, name = directories.holding(path)
-        directory.remove_export(name)
+        directory, name = job_directory.of_process().holding(path)
+        directory.exports.delete(name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from google.protobuf import text_format
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
@@ -12,6 +14,37 @@ from trainer.estimator.saving.retention import Checkpoint
 from trainer.job.errors import TrainingError
 
 STATE_FILE = "checkpoint"
+
+
+def read(directory: str) -> CheckpointState:
+    """The state of a local directory; an empty one where there is no state file.
+
+    Raises:
+      TrainingError: the file holds something else.
+    """
+    file = Path(directory, STATE_FILE)
+    return parse(file.read_bytes(), str(file)) if file.exists() else CheckpointState()
+
+
+def write(directory: str, checkpoints: Sequence[Checkpoint], kept_until: float) -> None:
+    """Replaces the state file of a local directory.
+
+    Args:
+      directory: local.
+      checkpoints: oldest first.
+      kept_until: the time from which the next one is kept for good.
+    """
+    write_whole(Path(directory, STATE_FILE), _render(checkpoints, kept_until))
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Writes a file under a new name, makes it durable, and publishes it."""
+    fresh = file.with_name(f"{file.name}.tmp-{os.getpid()}")
+    with fresh.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    fresh.replace(file)
 
 
 def parse(content: bytes, where: str) -> CheckpointState:
@@ -38,8 +71,7 @@ def listed(state: CheckpointState) -> list[Checkpoint]:
     return [Checkpoint(path, time) for path, time in saved_at.items()]
 
 
-def render(checkpoints: Sequence[Checkpoint], kept_until: float) -> bytes:
-    """A state file of checkpoints, oldest first."""
+def _render(checkpoints: Sequence[Checkpoint], kept_until: float) -> bytes:
     state = CheckpointState(
         model_checkpoint_path=checkpoints[-1].path,
         all_model_checkpoint_paths=[checkpoint.path for checkpoint in checkpoints],

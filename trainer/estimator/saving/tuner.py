@@ -21,7 +21,7 @@ from typing import Any
 import hypertune
 
 from trainer import storage
-from trainer.estimator.saving import directories
+from trainer.estimator.saving import job_directory
 from trainer.storage import StorageError
 
 _log = logging.getLogger(__name__)
@@ -68,13 +68,13 @@ class TunerFile:
         """Adds one line, unless this evaluation has one. Returns whether it was added; raises StorageError."""
         path = storage.resolved(self.path)
         path = path if storage.is_remote(path) else os.path.abspath(path)
-        before = (directories.read(path) or b"").decode("utf-8", errors="replace")
+        before = (job_directory.of_process().read(path) or b"").decode("utf-8", errors="replace")
         if (self.trial, str(global_step), checkpoint_path) in self._reported(before):
             return False
         line = self._line(value, global_step, checkpoint_path)
         added = line if not before or before.endswith("\n") else "\n" + line
         if storage.is_remote(path):
-            directories.write(path, (before + added).encode())
+            job_directory.of_process().write(path, (before + added).encode())
         else:
             _append(path, added.encode())
         return True

@@ -229,7 +229,7 @@ class TrainingLoop:
             return
         good = "no checkpoint was saved"
         if self.saver and self._saved is not None:
-            good = f"the last good checkpoint is model.ckpt-{self._saved} in {self.saver.shown or self.saver.directory}"
+            good = f"the last good checkpoint is model.ckpt-{self._saved} in {self.saver.store.path}"
         raise NanLossError(
             f"The loss is NaN at step {before + int(bad[0]) + 1}; {good}",
             do="Lower the learning rate, clip the gradients, or look for wrong values in the data, and run again",

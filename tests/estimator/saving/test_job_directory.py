@@ -1,4 +1,4 @@
-"""Tests of trainer.estimator.directories, and of an Estimator whose model_dir is in a bucket."""
+"""Tests of trainer.estimator.saving.job_directory, and of an Estimator whose model_dir is in a bucket."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from trainer.estimator import (
     train_and_evaluate,
 )
 from trainer.estimator.evaluation.early_stopping import stop_if_lower_hook
-from trainer.estimator.saving import checkpoints, directories
+from trainer.estimator.saving import checkpoints, job_directory
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record
 from trainer.estimator.saving.events import read_scalars
 from trainer.job.errors import TrainingError
-from trainer.storage.uploader import FencedError
+from trainer.storage.errors import FencedError
 
 pytestmark = pytest.mark.process
 
@@ -39,8 +39,8 @@ JOB = "gs://bucket/job"
 def scratch(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pathlib.Path]:
     """Scratch directories of this test; what it opened is closed at its end."""
     monkeypatch.setenv("TRAINER_SCRATCH", str(tmp_path / "scratch"))
-    with directories.forgotten():
-        yield tmp_path / "scratch"
+    yield tmp_path / "scratch"
+    another_process()
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +54,7 @@ def names(folder: str) -> list[str]:
 
 def another_process() -> None:
     """From here on as a process that was started afresh."""
-    with directories.forgotten():
-        pass
+    job_directory.of_process().close()
 
 
 def test_training_in_a_bucket_leaves_what_it_leaves_on_disk(tmp_path: pathlib.Path) -> None:
@@ -176,8 +175,7 @@ def test_a_training_that_another_one_replaces_ends_with_an_error(tmp_path: pathl
     class Replaced(CheckpointSaverListener):
         def after_save(self, global_step_value: int) -> None:
             if global_step_value == 10:
-                place = directories.at(JOB)
-                place.flush(20)
+                job_directory.of_process().flush(20)
                 text = storage.read(f"{JOB}/checkpoint").replace(b'"owner": "', b'"owner": "another ')
                 storage.write(f"{JOB}/checkpoint", text)
 

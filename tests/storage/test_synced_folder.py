@@ -1,4 +1,4 @@
-"""Tests of trainer.storage.mirror and of its upload thread: scratch directories that stand for folders in a bucket."""
+"""Tests of trainer.storage.synced_folder, and of the thread, the uploader and the writer behind it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 from tests.bucket.faults import Kind, Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
-from trainer.storage import commits, mirror
-from trainer.storage.mirror import Mirror, MirrorSettings
-from trainer.storage.uploader import FencedError
+from trainer.storage import commits
+from trainer.storage.errors import FencedError
+from trainer.storage.synced_folder import SyncedFolder, SyncSettings
+from trainer.storage.uploads import Checkpoints, File, Removal, Tree
 
 pytestmark = pytest.mark.process
 
@@ -22,44 +23,69 @@ URL = "gs://bucket/job"
 PARTS = ("data-00000-of-00001", "index")
 HASTY = storage.RetryPolicy(silence_secs=0.5, total_secs=1, first_wait_secs=0.02, longest_wait_secs=0.2)
 
-Opened = Callable[..., Mirror]
+Opened = Callable[..., SyncedFolder]
 
 
 @pytest.fixture
-def opened(bucket_server: BucketServer, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
-    """Opens mirrors, each as another process would, and closes what a test leaves open."""
-    monkeypatch.setattr(mirror, "_SHORT_RETRY_POLICY", HASTY)
-    made: list[Mirror] = []
+def opened(bucket_server: BucketServer, tmp_path: pathlib.Path) -> Iterator[Opened]:
+    """Opens the folder, each time as another process would, and closes what a test leaves open."""
+    made: list[SyncedFolder] = []
 
-    def make(role: str = "chief", machine: str = "here") -> Mirror:
-        settings = MirrorSettings(
+    def make(role: str = "chief", machine: str = "here") -> SyncedFolder:
+        settings = SyncSettings(
             scratch_root=str(tmp_path / machine),
             role=role,
             commit_name="checkpoint",
-            prefix="model.ckpt-",
+            checkpoint_prefix="model.ckpt-",
             retry_policy=HASTY,
+            hasty_retry_policy=HASTY,
         )
-        made.append(Mirror(URL, settings))
+        made.append(SyncedFolder(URL, settings))
         return made[-1]
 
     yield make
     for left in made:
-        if left.directory:
-            left.close()
+        left.close()
 
 
-def end(process: Mirror) -> None:
+def end(process: SyncedFolder) -> None:
     """As the end of its process."""
     process.close()
     process.close = lambda: None  # type: ignore[method-assign]
 
 
-def save(process: Mirror, *steps: int) -> None:
-    """Writes a checkpoint of the last of the steps as a saver would, and sends a state of all of them."""
-    pathlib.Path(process.local(f"model.ckpt-{steps[-1]}.data-00000-of-00001")).write_bytes(content(steps[-1]))
-    pathlib.Path(process.local(f"model.ckpt-{steps[-1]}.index")).write_bytes(b"index %d" % steps[-1])
-    files = [f"model.ckpt-{step}.{part}" for step in steps for part in PARTS]
-    process.send_checkpoints("".join(f"{step}\n" for step in steps), files, f"model.ckpt-{steps[-1]}")
+def save(process: SyncedFolder, *steps: int) -> None:
+    """Writes a checkpoint of the last of the steps as a saver would, and uploads a state of all of them."""
+    write(process, f"model.ckpt-{steps[-1]}.data-00000-of-00001", content(steps[-1]))
+    write(process, f"model.ckpt-{steps[-1]}.index", b"index %d" % steps[-1])
+    files = tuple(f"model.ckpt-{step}.{part}" for step in steps for part in PARTS)
+    process.post(Checkpoints("".join(f"{step}\n" for step in steps), files, f"model.ckpt-{steps[-1]}"))
+
+
+def write(process: SyncedFolder, name: str, data: bytes) -> None:
+    """Writes a local file."""
+    file = pathlib.Path(process.folder.local(name))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+
+
+def send(process: SyncedFolder, name: str, data: bytes) -> None:
+    """Writes a local file, and uploads it."""
+    write(process, name, data)
+    process.post(File(name))
+
+
+def known_steps(process: SyncedFolder) -> set[int]:
+    """The steps whose checkpoints the owner found whole or wrote."""
+    found = {
+        step for step in range(100) if {f"model.ckpt-{step}.{part}" for part in PARTS} <= set(process.writer.known)
+    }
+    assert len(process.writer.known) >= 2 * len(found)
+    return found
+
+
+def here(process: SyncedFolder, step: int) -> bool:
+    return pathlib.Path(process.folder.local(f"model.ckpt-{step}.index")).exists()
 
 
 def content(step: int) -> bytes:
@@ -80,11 +106,7 @@ def test_a_checkpoint_is_there_when_its_commit_is(opened: Opened, bucket_server:
     asked = bucket_server.log()[before:]
     assert committed() == [10]
     assert len(asked) == 3 and asked[-1]["object"] == "job/checkpoint"
-    reader = opened("evaluator-0")
-    files = reader.files("model.ckpt-10")
-    assert files is not None
-    reader.fetch("model.ckpt-10", files)
-    assert pathlib.Path(reader.local("model.ckpt-10.data-00000-of-00001")).read_bytes() == content(10)
+    assert storage.read(f"{URL}/model.ckpt-10.data-00000-of-00001") == content(10)
 
 
 def test_old_checkpoints_leave_the_bucket_after_the_commit(opened: Opened, bucket_server: BucketServer) -> None:
@@ -104,7 +126,7 @@ def test_what_is_being_read_stays(opened: Opened) -> None:
     chief = opened()
     chief.take_over()
     reading = ["model.ckpt-1"]
-    chief.protect(lambda: tuple(reading))
+    chief.uploader.being_read = lambda: tuple(reading)
     for steps in ([1], [10], [10, 20]):
         save(chief, *steps)
         chief.flush(20)
@@ -122,9 +144,9 @@ def test_the_next_process_goes_on_where_the_last_one_ended(opened: Opened) -> No
     first.flush(20)
     end(first)
     second = opened()
-    assert second.directory == first.directory
+    assert second.folder.directory == first.folder.directory
     second.take_over()
-    assert second.whole("model.ckpt-10") and not second.whole("model.ckpt-20")
+    assert known_steps(second) == {10}
     save(second, 10, 20)
     second.flush(20)
     assert committed() == [10, 20]
@@ -141,12 +163,12 @@ def test_while_the_bucket_is_down_copies_queue_and_come_when_it_is_back(
     with caplog.at_level(logging.INFO, "trainer"):
         for steps in ([10, 20], [20, 30], [30, 40]):
             save(chief, *steps)
-        chief.write("summary.json", b"{}")
+        send(chief, "summary.json", b"{}")
         with pytest.raises(storage.UnavailableError) as error:
             chief.flush(2)
         assert error.value.exit_code == 143
         assert "model.ckpt-40 and 1 other thing could not be uploaded to gs://bucket/job within 2 s" in str(error.value)
-        assert f"The local copies are in {chief.directory}" in str(error.value)
+        assert f"The local copies are in {chief.folder.directory}" in str(error.value)
         bucket_server.set_faults()
         chief.flush(30)
     assert committed() == [30, 40] and storage.read(f"{URL}/summary.json") == b"{}"
@@ -165,12 +187,12 @@ def test_what_could_not_be_uploaded_is_uploaded_by_the_next_process_on_the_machi
     first.flush(20)
     bucket_server.set_faults(down_secs=None)
     save(first, 10, 20)
-    first.write("training_done.json", b"done")
+    send(first, "training_done.json", b"done")
     end(first)
     bucket_server.set_faults()
     second = opened()
     second.take_over()
-    assert second.whole("model.ckpt-20")
+    assert here(second, 20)
     second.flush(20)
     assert committed() == [10, 20] and storage.read(f"{URL}/training_done.json") == b"done"
 
@@ -195,7 +217,7 @@ def test_what_another_one_overtook_is_set_aside(
     assert "left model.ckpt-10 for gs://bucket/job, and another one took over since. They are in" in caplog.text
     aside = pathlib.Path(caplog.text.rpartition("They are in ")[2].strip().rstrip("."))
     assert (aside / "model.ckpt-10.index").exists()
-    assert third.whole("model.ckpt-20") and not third.whole("model.ckpt-10") and committed() == [20]
+    assert known_steps(third) == {20} and not here(third, 10) and committed() == [20]
 
 
 @pytest.mark.parametrize(("machine", "step"), [("here", 20), ("there", 20), ("there", 15)])
@@ -205,24 +227,22 @@ def test_a_process_that_was_replaced_changes_nothing_any_more(opened: Opened, ma
     save(zombie, 10)
     zombie.flush(20)
     told: list[str] = []
-    zombie.when_fenced(told.append)
+    zombie.uploads.on_fenced = told.append
     chief = opened(machine=machine)
-    assert chief.directory != zombie.directory
+    assert chief.folder.directory != zombie.folder.directory
     chief.take_over()
-    for name in ("model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001"):
-        files = chief.files("model.ckpt-10")
-        assert files is not None and name in files
+    assert known_steps(chief) == {10}
     save(chief, 10, 20)
     chief.flush(20)
     before = {entry.path: entry.generation for entry in storage.entries(URL)}
     save(zombie, 10, step)
-    zombie.write("summary.json", b"zombie")
+    send(zombie, "summary.json", b"zombie")
     with pytest.raises(FencedError, match=r"Another process took over gs://bucket/job; .* One chief for each") as error:
         zombie.flush(20)
     assert error.value.exit_code == 1 and told == ["another process took over the directory"]
     with pytest.raises(FencedError):
         save(zombie, 20, 30)
-    zombie.write("training_done.json", b"zombie")
+    send(zombie, "training_done.json", b"zombie")
     assert {entry.path: entry.generation for entry in storage.entries(URL)} == before
 
 
@@ -241,26 +261,6 @@ def test_parts_of_an_upload_that_was_cut_off_are_deleted(opened: Opened) -> None
     assert [entry.path for entry in storage.entries(URL)] == [f"{URL}/checkpoint"]
 
 
-@pytest.mark.parametrize("machine", ["here", "there"])
-@pytest.mark.parametrize("damage", ["changed", "deleted"])
-def test_a_damaged_checkpoint_is_not_whole(opened: Opened, damage: str, machine: str) -> None:
-    chief = opened()
-    chief.take_over()
-    save(chief, 10)
-    save(chief, 10, 20)
-    chief.flush(20)
-    end(chief)
-    path = f"{URL}/model.ckpt-20.data-00000-of-00001"
-    if damage == "changed":
-        storage.write(path, b"x" * len(content(20)))
-    else:
-        storage.delete(path)
-    reader, next_chief = opened("evaluator-0"), opened(machine=machine)
-    assert reader.files("model.ckpt-20") is None and reader.files("model.ckpt-10") is not None
-    next_chief.take_over()
-    assert not next_chief.whole("model.ckpt-20") and next_chief.whole("model.ckpt-10")
-
-
 @pytest.mark.parametrize("fault", ["503", *(kind.value for kind in Kind)])
 def test_commits_and_files_arrive_on_a_bad_day(opened: Opened, bucket_server: BucketServer, fault: str) -> None:
     chief = opened()
@@ -268,12 +268,14 @@ def test_commits_and_files_arrive_on_a_bad_day(opened: Opened, bucket_server: Bu
     bucket_server.set_faults(Rule(kind=fault, rate=0.3), seed=2)
     for steps in ([10], [10, 20], [20, 30]):
         save(chief, *steps)
-        chief.write("evaluator.json", b"%d" % steps[-1])
+        send(chief, "evaluator.json", b"%d" % steps[-1])
     chief.flush(60)
     bucket_server.set_faults()
     assert committed() == [20, 30] and storage.read(f"{URL}/evaluator.json") == b"30"
-    reader = opened("evaluator-0")
-    assert reader.files("model.ckpt-30") is not None
+    end(chief)
+    next_chief = opened()
+    next_chief.take_over()
+    assert known_steps(next_chief) == {20, 30}
 
 
 def test_one_object_is_written_once_a_second_at_most(opened: Opened, bucket_server: BucketServer) -> None:
@@ -282,7 +284,7 @@ def test_one_object_is_written_once_a_second_at_most(opened: Opened, bucket_serv
     bucket_server.set_faults(one_write_a_second=True)
     for step in range(11, 30):
         save(chief, step - 1, step)
-        chief.write("summary.json", b"%d" % step)
+        send(chief, "summary.json", b"%d" % step)
     chief.flush(30)
     assert committed() == [28, 29] and storage.read(f"{URL}/summary.json") == b"29"
     assert not [record for record in bucket_server.log() if record["status"] == 429]
@@ -290,55 +292,16 @@ def test_one_object_is_written_once_a_second_at_most(opened: Opened, bucket_serv
 
 def test_a_tree_appears_with_its_last_file_and_goes_with_it(opened: Opened, bucket_server: BucketServer) -> None:
     process = opened("evaluator-0")
-    tree = pathlib.Path(process.local("export/latest/1700000000"))
-    (tree / "variables").mkdir(parents=True)
-    (tree / "saved_model.pb").write_bytes(b"graph")
-    (tree / "variables" / "variables.index").write_bytes(b"index")
-    process.send_tree("export/latest/1700000000", "saved_model.pb")
+    write(process, "export/latest/1700000000/saved_model.pb", b"graph")
+    write(process, "export/latest/1700000000/variables/variables.index", b"index")
+    process.post(Tree("export/latest/1700000000", "saved_model.pb"))
     process.flush(20)
     uploads = [record["object"] for record in bucket_server.log() if record["op"] == "upload"]
     assert uploads[-1] == "job/export/latest/1700000000/saved_model.pb" and len(uploads) == 2
-    assert not tree.exists()
-    process.remove_tree("export/latest/1700000000", "saved_model.pb")
+    assert not pathlib.Path(process.folder.local("export/latest/1700000000")).exists()
+    process.post(Removal("export/latest/1700000000", "saved_model.pb"))
     process.flush(20)
     assert storage.entries(f"{URL}/export") == []
-
-
-def test_events_are_uploaded_as_they_grow_and_to_a_second_place(opened: Opened) -> None:
-    process = opened()
-    process.copy_events("gs://bucket/logs")
-    events = pathlib.Path(process.local("eval/events.out.tfevents.1"))
-    events.parent.mkdir()
-    events.write_bytes(b"one")
-    process.flush(20)
-    events.write_bytes(b"one two")
-    process.flush(20)
-    assert storage.read(f"{URL}/eval/events.out.tfevents.1") == b"one two"
-    assert storage.read("gs://bucket/logs/eval/events.out.tfevents.1") == b"one two"
-    other = opened("evaluator-0")
-    other.refresh("eval/*tfevents*")
-    assert pathlib.Path(other.local("eval/events.out.tfevents.1")).read_bytes() == b"one two"
-
-
-def test_events_of_others_are_no_reason_to_wait_while_the_bucket_is_down(
-    opened: Opened, bucket_server: BucketServer
-) -> None:
-    process = opened()
-    bucket_server.set_faults(down_secs=None)
-    process.refresh("eval/*tfevents*")
-    assert not pathlib.Path(process.local("eval")).exists()
-
-
-def test_a_file_is_read_as_it_is_in_the_bucket_and_while_that_is_down_as_it_was(
-    opened: Opened, bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mirror, "_FRESH_SECS", 0.0)
-    reader = opened("ps-0")
-    assert reader.read("training_done.json") is None
-    storage.write(f"{URL}/training_done.json", b"1")
-    assert reader.read("training_done.json") == b"1"
-    bucket_server.set_faults(down_secs=None)
-    assert reader.read("training_done.json") == b"1"
 
 
 def test_without_its_bucket_a_chief_does_not_begin(opened: Opened, bucket_server: BucketServer) -> None:
@@ -346,12 +309,3 @@ def test_without_its_bucket_a_chief_does_not_begin(opened: Opened, bucket_server
     chief = opened()
     with pytest.raises(storage.RefusedError, match=r"Reading gs://bucket/job/checkpoint failed: no permission"):
         chief.take_over()
-
-
-def test_event_files_that_vanish_do_not_end_the_uploads(opened: Opened) -> None:
-    process = opened("evaluator")
-    pathlib.Path(process.local("events.out.tfevents.1")).symlink_to("gone")
-    process.send_events(now=True)
-    process.write("evaluator.json", b"{}")
-    process.flush(20)
-    assert storage.read(f"{URL}/evaluator.json") == b"{}"
