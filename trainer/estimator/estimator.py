@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.data.ops.dataset_ops import DatasetV1
 
 from trainer import storage
 from trainer.estimator.contract.export import PredictOutput, ServingInputReceiver, SupervisedInputReceiver
@@ -20,8 +19,10 @@ from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHo
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.distribution import strategies
+from trainer.estimator.graph.inside.iterators import one_shot_iterators_meet
+from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.tracing import ModelFn, TracedModel, accepted, argument_names, trace
-from trainer.estimator.graph.variables import VariableStore, replaced, seeded
+from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.saving import checkpoints, job_directory, saved_model, warm_start
 from trainer.estimator.saving.coordination_files import being_read
 from trainer.estimator.saving.events import Events
@@ -468,7 +469,7 @@ class Estimator:
         """
         context = context or tf.distribute.InputContext()
         arguments = {"mode": mode, "params": self.params, "config": self.config, "input_context": context}
-        with seeded(self._config.tf_random_seed), replaced(DatasetV1, "_make_one_shot_iterator", _no_iterator):
+        with seeded(self._config.tf_random_seed), one_shot_iterators_meet(_no_iterator):
             given = input_fn(**accepted(input_fn, arguments))
         dataset = _as_dataset(given)
         if context.num_input_pipelines > 1 and "input_context" not in argument_names(input_fn):

@@ -15,7 +15,7 @@ from trainer.estimator.contract.export import PredictOutput
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.graph.variables import keras_names_from_zero
+from trainer.estimator.graph.inside import keras_models, keras_names
 
 
 def model_to_estimator(
@@ -97,7 +97,7 @@ class _Adapter:
         Raises:
           ValueError: what is rebuilt has other variables.
         """
-        with keras.saving.custom_object_scope(self._custom_objects), keras_names_from_zero():
+        with keras.saving.custom_object_scope(self._custom_objects), keras_names.from_zero():
             rebuilt = self._rebuilt()
             shapes = (self._model.get_build_config() or {}).get("input_shape")
             if not rebuilt.built and shapes is not None:
@@ -133,15 +133,11 @@ class _Adapter:
         return EstimatorSpec(mode, predictions=predictions, loss=loss, train_op=_train_op(model, loss))
 
     def _metrics(self, model: keras.Model) -> dict[str, keras.metrics.Metric]:
-        compiled = model._compile_metrics
-        if compiled is None:
-            return {}
         several = len(_output_names(model)) > 1
         named = {}
-        for group in [*compiled._flat_metrics, *compiled._flat_weighted_metrics]:
-            for metric in group.metrics if group else ():
-                own = f"{group.output_name}_{metric.name}" if several and group.output_name else metric.name
-                named[self._metric_names.get(own, own)] = metric
+        for output, metric in keras_models.compiled_metrics(model):
+            own = f"{output}_{metric.name}" if several and output else metric.name
+            named[self._metric_names.get(own, own)] = metric
         return named
 
     def _outputs(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, Any] | None:
@@ -162,7 +158,7 @@ def _without_example(error: Exception) -> str:
 
 def _compile_arguments(model: keras.Model) -> dict[str, Any]:
     """What compile() was called with, with metrics of their own state."""
-    arguments = dict(model._compile_config.config)
+    arguments = keras_models.compile_arguments(model)
     for name in ("metrics", "weighted_metrics"):
         if arguments.get(name) is not None:
             arguments[name] = keras.tree.map_structure(_fresh, arguments[name])
@@ -200,23 +196,6 @@ def _output_names(model: keras.Model) -> list[str]:
     return [layers[-1].name] if layers else [model.name]
 
 
-def _input_names(model: keras.Model) -> list[set[str]]:
-    """For each input the names by which features may give it: the tensor's, its input layer's, and `<layer>_input`."""
-    named = []
-    for tensor in model.inputs:
-        names = {tensor.name, tensor._keras_history.operation.name}
-        names |= {
-            f"{layer.name}_input"
-            for layer in model.layers
-            for node in layer._inbound_nodes
-            if any(argument is tensor for argument in node.input_tensors)
-        }
-        if isinstance(model, keras.Sequential) and model.layers:
-            names.add(f"{model.layers[0].name}_input")
-        named.append(names)
-    return named
-
-
 def _inputs(model: keras.Model, features: Any) -> Any:
     """The features in the order and types of the model's inputs.
 
@@ -228,13 +207,13 @@ def _inputs(model: keras.Model, features: Any) -> Any:
     if not isinstance(features, Mapping):
         tensors: Sequence[Any] = _listed(features)
     else:
-        named = zip(_input_names(model), model.inputs, strict=True)
+        named = zip(keras_models.input_names(model), model.inputs, strict=True)
         tensors = [_feature(features, names, tensor.name) for names, tensor in named]
     cast = [
         tensor if tensor.dtype == tf.string else tf.cast(tensor, wanted.dtype)
         for tensor, wanted in zip(tensors, model.inputs, strict=True)
     ]
-    return cast[0] if len(cast) == 1 else keras.tree.pack_sequence_as(model._inputs_struct, cast)
+    return cast[0] if len(cast) == 1 else keras.tree.pack_sequence_as(keras_models.input_structure(model), cast)
 
 
 def _feature(features: Mapping[str, Any], names: set[str], own: str) -> Any:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.ops import variable_scope
 
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.distribution import sync
@@ -184,7 +183,7 @@ class ParameterServers(Strategy):
     def _scope(self) -> Iterator[None]:
         """Where variables go to the servers, whatever `compat.v1.variable_scope` the model function has open: one with
         a caching device, as static_rnn's, is refused outside of graphs."""
-        plain = variable_scope.VariableScope(reuse=False)
+        plain = tf.compat.v1.VariableScope(reuse=False)
         with tf.compat.v1.variable_scope(plain, auxiliary_name_scope=False), self._servers.strategy.scope():
             yield
 

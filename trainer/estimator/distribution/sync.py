@@ -29,13 +29,13 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
 
+from trainer.estimator.distribution.averaging import averaged_gradients, check_weights_alike, means
 from trainer.estimator.distribution.collectives import Group, Participant, PeerLostError
 from trainer.estimator.distribution.device_batches import DeviceBatches
+from trainer.estimator.graph.inside import collectives
 from trainer.estimator.graph.variables import Role
 from trainer.estimator.steps.batches import StackedBatches
 from trainer.estimator.steps.stacks import Stack
@@ -48,47 +48,6 @@ from trainer.estimator.steps.steps import (
     static_spec,
     step_function,
 )
-
-
-@contextlib.contextmanager
-def averaged_gradients(participant: Participant, examples: int) -> Iterator[None]:
-    """Inside, optimizers average gradients over the group before they apply them.
-
-    Args:
-      participant: the device of the group that the optimizer's graph is for.
-      examples: in a batch of this device.
-    """
-    optimizer, keras_optimizer = tf.compat.v1.train.Optimizer, keras.optimizers.Optimizer
-    apply_v1, apply_keras = optimizer.apply_gradients, keras_optimizer.apply
-
-    def averaged_v1(self: Any, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
-        pairs = [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
-        averaged = _averaged(participant, [gradient for gradient, _ in pairs], examples)
-        return apply_v1(self, [(g, v) for g, (_, v) in zip(averaged, pairs, strict=True)], *args, **kwargs)
-
-    def averaged_keras(self: Any, grads: Any, *args: Any, **kwargs: Any) -> Any:
-        known = [gradient for gradient in grads if gradient is not None]
-        averaged = iter(_averaged(participant, known, examples))
-        return apply_keras(self, [None if g is None else next(averaged) for g in grads], *args, **kwargs)
-
-    optimizer.apply_gradients, keras_optimizer.apply = averaged_v1, averaged_keras
-    try:
-        yield
-    finally:
-        optimizer.apply_gradients, keras_optimizer.apply = apply_v1, apply_keras
-
-
-def _averaged(participant: Participant, gradients: Sequence[Any], examples: int) -> list[tf.Tensor]:
-    """Means over the group, weighted by examples: one collective for all of them."""
-    dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-    weight = tf.constant(examples, tf.float32)
-    parts = [tf.reshape(tf.cast(gradient, tf.float32), [-1]) * weight for gradient in dense]
-    total = participant.sum(tf.concat([*parts, weight[None]], 0))
-    sizes = [gradient.shape.num_elements() for gradient in dense]
-    means = tf.split(total[:-1] / total[-1], sizes)
-    return [
-        tf.cast(tf.reshape(mean, gradient.shape), gradient.dtype) for mean, gradient in zip(means, dense, strict=True)
-    ]
 
 
 def seed_of(seed: int | None, device: int) -> int | None:
@@ -206,6 +165,7 @@ class _Replica:
         self._participant, self._host = participant, host
         with averaged_gradients(participant, examples):
             self.traced = trace_model(spec, False)
+        check_weights_alike(self.traced)
         self._loop = stack_loop(step_function(self.traced), fetches_of(self.traced))
         stack = [tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec)]
         self._program = tf.function(self._steps, autograph=False).get_concrete_function(
@@ -240,7 +200,7 @@ class _Replica:
         # name, since every device has to sum them in the same order.
         store = self.traced.store
         moving = [v for _, v in sorted(store.named(Role.STATE).items()) if v.dtype.is_floating]
-        for variable, mean in zip(moving, _averaged(self._participant, moving, 1), strict=True) if moving else ():
+        for variable, mean in zip(moving, means(self._participant, moving, 1), strict=True) if moving else ():
             variable.assign(mean)
 
 
@@ -255,7 +215,7 @@ def _at_once(threads: concurrent.futures.Executor, calls: Sequence[Callable[[], 
     failed = next((call for call in done if call.exception()), None)
     if failed is not None and waiting:
         # They wait for ever for a sum with the device that failed.
-        context.context().abort_collective_ops(tf.errors.ABORTED, "another device failed")
+        collectives.abort("another device failed")
         concurrent.futures.wait(waiting)
     return [call.result() for call in ([failed] if failed is not None else running)]
 

@@ -1,34 +1,27 @@
-"""Lookup tables of a model function, made and filled outside of its graph, once per trace.
+"""Lookup tables of a model function, filled once per trace.
 
-In tf.estimator a session filled the tables before the first step. Here a table is made eagerly when the model function
-asks for it, so that steps, evaluations and exports find it filled.
+In tf.estimator a session filled the tables before the first step. Here a table is made outside of the graph when the
+model function asks for it, and filled as soon as the function is traced, so that steps, evaluations and exports find
+it filled.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
-from tensorflow.python.ops import lookup_ops
 
-from trainer.estimator.graph.variables import outside, replaced
+from trainer.estimator.graph.inside import resources
+from trainer.estimator.graph.variables import outside
 
-
-@contextlib.contextmanager
-def made_outside() -> Iterator[None]:
-    """Inside, `tf.lookup` tables are made and filled outside of the graph that is being built."""
-    with contextlib.ExitStack() as stack:
-        for kind in (lookup_ops.KeyValueTensorInitializer, lookup_ops.StaticHashTable):
-            stack.enter_context(replaced(kind, "__init__", _outside(kind.__init__)))
-        yield
+if TYPE_CHECKING:
+    from trainer.estimator.graph.tracing import TracedModel
 
 
-def _outside(initialize: Callable[..., None]) -> Callable[..., None]:
-    def initialize_outside(self: Any, *args: Any, **kwargs: Any) -> None:
-        args, kwargs = tf.nest.map_structure(outside, (args, kwargs))
-        with tf.init_scope():
-            initialize(self, *args, **kwargs)
-
-    return initialize_outside
+def fill(traced: TracedModel) -> None:
+    """Runs what fills the tables of a traced model, and nothing else of its graph."""
+    fillers = traced.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
+    if fillers:
+        traced.part((), fillers, feeds=())()
+    for resource in traced.resources:
+        resources.settle_initializer(resource, outside)

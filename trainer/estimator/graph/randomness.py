@@ -9,13 +9,14 @@ one drew. (XLA and TensorFlow's kernels agree on the distribution, not on the nu
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import func_graph
-from tensorflow.python.ops import gen_random_ops
+
+from trainer.estimator.graph.inside import random_ops
 
 _PHILOX = "philox"
 # What is left to hidden state: rarer distributions, and any of them inside a loop, where one step draws many times.
@@ -41,28 +42,28 @@ def by_step(graph: tf.Graph, global_step: tf.Variable) -> Iterator[None]:
         "random_standard_normal": _normal,
         "truncated_normal": _truncated_normal,
     }
-    with contextlib.ExitStack() as stack:
-        for name, twin in twins.items():
-            stack.enter_context(_made_by(name, twin, graph, global_step))
+    drawing = {name: functools.partial(_drawn, twin, global_step) for name, twin in twins.items()}
+    with random_ops.made_by(graph, drawing):
         yield
 
 
-@contextlib.contextmanager
-def _made_by(name: str, twin: Callable[..., tf.Tensor], graph: tf.Graph, global_step: tf.Variable) -> Iterator[None]:
-    stateful = getattr(gen_random_ops, name)
+def _drawn(
+    twin: Callable[..., tf.Tensor], global_step: tf.Variable, *args: Any, seed: int = 0, seed2: int = 0, **kwargs: Any
+) -> tf.Tensor:
+    """What a random op draws at a step, made by its stateless twin.
 
-    def make(*args: Any, seed: int = 0, seed2: int = 0, **kwargs: Any) -> tf.Tensor:
-        if tf.compat.v1.get_default_graph() is not graph:
-            return stateful(*args, seed=seed, seed2=seed2, **kwargs)
-        kwargs.pop("name", None)
-        key = random.Random(f"{seed}/{seed2}").getrandbits(62) if seed or seed2 else random.getrandbits(62)
-        return twin(*args, seed=tf.stack([tf.constant(key, tf.int64), global_step.read_value()]), **kwargs)
-
-    setattr(gen_random_ops, name, make)
-    try:
-        yield
-    finally:
-        setattr(gen_random_ops, name, stateful)
+    Args:
+      twin: a function of what the op takes, and of a seed int64 [2].
+      global_step: int64 [].
+      args: the op's: a shape int32 or int64 [rank], and for integers the range [], [].
+      seed: the graph's.
+      seed2: the op's; two zeros stand for no seed.
+      kwargs: the op's dtype.
+    """
+    kwargs.pop("name", None)
+    # The op's seeds name a stream of numbers; its place in the stream is the step.
+    key = random.Random(f"{seed}/{seed2}").getrandbits(62) if seed or seed2 else random.getrandbits(62)
+    return twin(*args, seed=tf.stack([tf.constant(key, tf.int64), global_step.read_value()]), **kwargs)
 
 
 def _uniform(shape: Any, dtype: Any, seed: tf.Tensor) -> tf.Tensor:
@@ -82,7 +83,7 @@ def _truncated_normal(shape: Any, dtype: Any, seed: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_truncated_normal(shape, seed, dtype=dtype, alg=_PHILOX)
 
 
-def hides_state(graph: func_graph.FuncGraph) -> bool:
+def hides_state(graph: tf.Graph) -> bool:
     """Whether a random op with a hidden state is left in a graph or in the functions that it calls."""
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]

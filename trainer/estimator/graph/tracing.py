@@ -11,18 +11,18 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.python.eager import wrap_function
-from tensorflow.python.framework import auto_control_deps_utils, func_graph
-from tensorflow.python.ops import control_flow_ops, summary_ops_v2
-from tensorflow.python.trackable import resource as trackable_resource
+from tensorflow.python.framework import func_graph
 
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.graph import lookup_tables, randomness
+from trainer.estimator.graph.creator import RegularizationLosses, shared
+from trainer.estimator.graph.inside import graphs, resources, summaries
 from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.graph.sharded_graph import Copier, ShardedRef
 from trainer.estimator.graph.variables import Role, VariableStore
@@ -117,7 +117,7 @@ class TracedModel:
         by_capture = {id(inner): names[id(outer)] for outer, inner in self.graph.captures if id(outer) in names}
         found = {}
         for op in self.graph.get_operations():
-            _, written = auto_control_deps_utils.get_read_write_resource_inputs(op)
+            _, written = graphs.accessed(op)
             known = {by_capture[id(handle)] for handle in written if id(handle) in by_capture}
             if known:
                 found[op] = known
@@ -273,69 +273,31 @@ def trace(
       xla: build loops so that XLA can compile them and their gradients.
     """
     made: dict[str, Any] = {}
-    tracker = trackable_resource.ResourceTracker()
+    losses = RegularizationLosses()
 
     def python_function(*arguments: Any) -> None:
         graph = tf.compat.v1.get_default_graph()
-        graph._add_control_dependencies = mode == ModeKeys.TRAIN  # loops and branches keep program order inside
+        graphs.keep_program_order_in_branches(graph, keep=mode == ModeKeys.TRAIN)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(store.sharing(graph))
-            stack.enter_context(_summaries_recorded(store))
-            stack.enter_context(lookup_tables.made_outside())
-            stack.enter_context(trackable_resource.resource_tracker_scope(tracker))
+            stack.enter_context(shared(store, graph, losses))
+            stack.enter_context(summaries.recorded(store.global_step))
+            made["resources"] = stack.enter_context(resources.listed())
             if mode == ModeKeys.TRAIN:
                 stack.enter_context(randomness.by_step(graph, store.global_step))
             if xla:
-                stack.enter_context(_xla_context())
+                stack.enter_context(graphs.xla_scope())
             made["spec"], made["context"] = body(*arguments)
 
-    graph = func_graph.func_graph_from_py_func(
-        f"model_fn_{mode}",
-        python_function,
-        None,
-        None,
-        signature=list(signature),
-        add_control_dependencies=False,
-        collections={},
-    )
-    store.settle(graph)
+    collections = {tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES: losses}
+    graph = graphs.traced(f"model_fn_{mode}", python_function, signature, collections)
+    store.materialize(graph)
     captured = {id(inner) for _, inner in graph.captures}
     feeds = [tensor for tensor in graph.inputs if id(tensor) not in captured]
-    traced = TracedModel(mode, made["spec"], graph, feeds, store, tracker.resources, made["context"])
+    traced = TracedModel(mode, made["spec"], graph, feeds, store, made["resources"], made["context"])
+    lookup_tables.fill(traced)
     if mode == ModeKeys.TRAIN:
         _keep_program_order(graph)
     return traced
-
-
-@contextlib.contextmanager
-def _xla_context() -> Iterator[None]:
-    """Loops traced inside get the sizes that XLA needs for their gradients, as in `tf.function(jit_compile=True)`."""
-    context = control_flow_ops.XLAControlFlowContext()
-    context.Enter()
-    try:
-        yield
-    finally:
-        context.Exit()
-
-
-class _RecordingWriter:
-    """A summary writer that only marks, in the graph, what would be written."""
-
-    def __init__(self, resource: tf.Tensor) -> None:
-        self._resource = resource
-
-
-@contextlib.contextmanager
-def _summaries_recorded(store: VariableStore) -> Iterator[None]:
-    """`tf.summary` and `tf.compat.v1.summary` leave ops in the graph, whose inputs are fetched and written outside."""
-    state = summary_ops_v2._summary_state
-    kept = state.writer, state.step, state.is_recording
-    state.writer = _RecordingWriter(tf.compat.v1.placeholder(tf.resource, [], name="summary_writer"))
-    state.step, state.is_recording = store.global_step, True
-    try:
-        yield
-    finally:
-        state.writer, state.step, state.is_recording = kept
 
 
 def _keep_program_order(graph: tf.Graph) -> None:
@@ -343,7 +305,7 @@ def _keep_program_order(graph: tf.Graph) -> None:
     last_write: dict[int, tf.Operation] = {}
     reads_since: dict[int, list[tf.Operation]] = {}
     for op in graph.get_operations():
-        read, written = auto_control_deps_utils.get_read_write_resource_inputs(op)
+        read, written = graphs.accessed(op)
         before: set[tf.Operation] = set()
         for handle in map(id, read):
             before.update([last_write[handle]] if handle in last_write else [])
@@ -354,7 +316,7 @@ def _keep_program_order(graph: tf.Graph) -> None:
             last_write[handle] = op
         before.discard(op)
         if before:
-            op._add_control_inputs(list(before))
+            graphs.run_after(op, before)
 
 
 def training_operations(traced: TracedModel) -> list[tf.Operation]:

@@ -7,17 +7,20 @@ TensorBoard reads.
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.lib.io import _pywrap_record_io
 
+from trainer.estimator.graph.inside import files
 from trainer.estimator.saving import job_directory
 
 Event = tf.compat.v1.Event
+_QUEUED, _FLUSH_MILLIS = 10, 5000
+"""An event reaches the file when so many wait, or after so long."""
 
 
 class Events:
@@ -29,8 +32,8 @@ class Events:
 
     def _import(self, event: Any) -> None:
         if self._writer is None:
-            self._writer = tf.summary.create_file_writer(self.directory, flush_millis=5000)
-        tf.raw_ops.ImportEvent(writer=self._writer._resource, event=event.SerializeToString())
+            self._writer = _file_writer(self.directory)
+        tf.raw_ops.ImportEvent(writer=self._writer, event=event.SerializeToString())
 
     def started(self, step: int, now: float) -> None:
         """Marks the start of a run, so that TensorBoard drops what a lost run had written beyond this step."""
@@ -58,12 +61,26 @@ class Events:
 
     def flush(self) -> None:
         if self._writer is not None:
-            self._writer.flush()
+            tf.raw_ops.FlushSummaryWriter(writer=self._writer)
 
     def close(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            tf.raw_ops.CloseSummaryWriter(writer=self._writer)
             self._writer = None
+
+
+def _file_writer(directory: str) -> tf.Tensor:
+    """A handle [] of the writer behind `tf.summary.create_file_writer`, which takes summaries but no whole events."""
+    with tf.device("cpu:0"):
+        writer = tf.raw_ops.SummaryWriter(shared_name=uuid.uuid4().hex, container="")
+        tf.raw_ops.CreateSummaryFileWriter(
+            writer=writer,
+            logdir=directory,
+            max_queue=_QUEUED,
+            flush_millis=_FLUSH_MILLIS,
+            filename_suffix=".v2",
+        )
+    return writer
 
 
 def read_scalars(directory: str) -> dict[int, dict[str, float]]:
@@ -87,4 +104,4 @@ def read_scalars(directory: str) -> dict[int, dict[str, float]]:
 def _events(file: str) -> Iterator[Any]:
     """The whole events of a file. TensorFlow's own reader, which TensorBoard uses; a Dataset takes 25 ms a file."""
     with contextlib.suppress(tf.errors.DataLossError):
-        yield from map(Event.FromString, _pywrap_record_io.RecordIterator(file, ""))
+        yield from map(Event.FromString, files.records(file))

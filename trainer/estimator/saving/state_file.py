@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from google.protobuf import text_format
-from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
+from trainer.estimator.graph.inside.files import CheckpointState
 from trainer.estimator.saving.retention import Checkpoint
 from trainer.job.errors import TrainingError
 

@@ -30,9 +30,7 @@ def of(iterator: Any, consumed: int) -> dict[str, Any]:
     entries: dict[str, Any] = {CONSUMED: tf.constant(consumed, tf.int64)}
     with contextlib.suppress(tf.errors.OpError):
         # 1 is POLICY_IGNORE: what lies outside the pipeline, as the state of a random op does, is left out silently.
-        entries[ITERATOR] = tf.raw_ops.SerializeIterator(
-            resource_handle=iterator._iterator_resource, external_state_policy=1
-        )
+        entries[ITERATOR] = tf.raw_ops.SerializeIterator(resource_handle=_handle(iterator), external_state_policy=1)
     return entries
 
 
@@ -43,7 +41,12 @@ def set_state(iterator: Any, checkpoint_path: str) -> None:
       tf.errors.OpError: it is another pipeline's.
     """
     state = read(checkpoint_path, ITERATOR, tf.variant)
-    tf.raw_ops.DeserializeIterator(resource_handle=iterator._iterator_resource, serialized=state)
+    tf.raw_ops.DeserializeIterator(resource_handle=_handle(iterator), serialized=state)
+
+
+def _handle(iterator: Any) -> tf.Tensor:
+    """The handle [] of an iterator, which is all that it is made of."""
+    return tf.nest.flatten(iterator, expand_composites=True)[0]
 
 
 def read(checkpoint_path: str, name: str, dtype: tf.DType) -> tf.Tensor:

@@ -13,8 +13,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 import tensorflow as tf
-from tensorflow.python.framework import auto_control_deps_utils
 
+from trainer.estimator.graph.inside import graphs
 from trainer.estimator.graph.subgraphs import StepGraph
 from trainer.estimator.graph.tracing import ancestors
 from trainer.estimator.graph.variables import GLOBAL_STEP
@@ -144,7 +144,7 @@ class _Graph:
                 self._consumers.setdefault(tensor.op, []).append(op)
 
     def _written(self, op: tf.Operation) -> set[str]:
-        _, written = auto_control_deps_utils.get_read_write_resource_inputs(op)
+        _, written = graphs.accessed(op)
         return {self.handles[id(handle)] for handle in written if id(handle) in self.handles}
 
     def _touched(self, op: tf.Operation) -> list[str]:

@@ -29,8 +29,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.data.ops.iterator_ops import IteratorSpec
-from tensorflow.python.distribute.coordinator.values import PerWorkerValues
 
 from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.ps import worker_functions
@@ -38,6 +36,7 @@ from trainer.estimator.distribution.ps.pull_push import PullPush
 from trainer.estimator.distribution.ps.step_partition import NotPartitionableError, partition
 from trainer.estimator.distribution.server import MEET_SECS
 from trainer.estimator.graph import randomness
+from trainer.estimator.graph.inside.coordinator import is_done, resources_of_workers, take_partitioner, wait
 from trainer.estimator.graph.row_sharding import Placement
 from trainer.estimator.graph.subgraphs import step_graph
 from trainer.estimator.graph.tracing import TracedModel
@@ -84,10 +83,8 @@ class Servers:
 
 def _placement(strategy: tf.distribute.Strategy, servers: int) -> Placement:
     """Where variables that are held by rows go; the strategy's own partitioner decides for us, not for itself."""
-    extended = strategy.extended
-    partitioner, extended._variable_partitioner = extended._variable_partitioner, None
     devices = tuple(f"/job:ps/replica:0/task:{index}/device:CPU:0" for index in range(servers))
-    return Placement(devices=devices, partitioner=partitioner)
+    return Placement(devices=devices, partitioner=take_partitioner(strategy))
 
 
 def wait_for(addresses: Sequence[str], secs: float = MEET_SECS, wait: Callable[[float], None] = time.sleep) -> None:
@@ -251,11 +248,11 @@ class ServerSteps:
 
     def _collect(self, until: float = math.inf) -> list[np.ndarray]:
         """Losses of the calls that are done, waiting for one at least."""
-        while self._running and not any(_done(called) for _, called in self._running) and time.monotonic() < until:
-            self._running[0][1]._status_available_event.wait(_LOOK_SECS)
+        while self._running and not any(is_done(called) for _, called in self._running) and time.monotonic() < until:
+            wait(self._running[0][1], _LOOK_SECS)
             self._servers.coordinator.done()  # raises what a call raised
-        done = [entry for entry in self._running if _done(entry[1])]
-        self._running = collections.deque(entry for entry in self._running if not _done(entry[1]))
+        done = [entry for entry in self._running if is_done(entry[1])]
+        self._running = collections.deque(entry for entry in self._running if not is_done(entry[1]))
         losses = []
         for count, called in done:
             fetched = _fetched(called)
@@ -287,10 +284,6 @@ def _direct(trace_model: TraceModel, spec: Any, most: int) -> tuple[TracedModel,
     return traced, size, worker_functions.exchanging(exchange, size, unrolled)
 
 
-def _done(called: Any) -> bool:
-    return bool(called._status_available_event.is_set())
-
-
 def _fetched(called: Any) -> Any:
     """What a call that is done has returned; None if its worker is gone with it, the steps being on the servers."""
     try:
@@ -320,7 +313,7 @@ def _static_spec(dataset: tf.data.Dataset) -> Any:
     raise ValueError("The input function gives no batch. Check its paths and its batch size")
 
 
-def _iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) -> PerWorkerValues:
+def _iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) -> Any:
     """An iterator over stacks of whole batches on every worker, made again there when the worker comes back."""
 
     def whole(*parts: tf.Tensor) -> tf.Tensor:
@@ -334,8 +327,6 @@ def _iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) -
 
         return fn
 
-    made = [worker.create_resource(make(index)) for index, worker in enumerate(servers.coordinator._cluster.workers)]
     stacked = tuple(tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec))
-    for value in made:
-        value._type_spec = IteratorSpec(stacked)
-    return PerWorkerValues(tuple(made))
+    makers = [make(index) for index in range(servers.num_workers)]
+    return resources_of_workers(servers.coordinator, makers, tf.data.IteratorSpec(stacked))

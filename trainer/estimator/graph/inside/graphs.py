@@ -1,0 +1,76 @@
+"""Function graphs: built, read, changed and called as TensorFlow's own tracing does it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework import auto_control_deps_utils, func_graph
+from tensorflow.python.ops.control_flow_ops import XLAControlFlowContext
+
+
+def traced(
+    name: str, body: Callable[..., None], signature: Sequence[Any], collections: Mapping[str, Sequence[Any]]
+) -> tf.Graph:
+    """A function graph that a body has built.
+
+    `tf.function` would add control dependencies of its own and compute what nobody fetches; here neither happens.
+
+    Args:
+      name: of the graph.
+      body: called once, with placeholders for the signature, while the graph is the default one.
+      signature: nested `tf.TypeSpec`s.
+      collections: the graph's collections, to begin with.
+    """
+    return func_graph.func_graph_from_py_func(
+        name, body, None, None, signature=list(signature), add_control_dependencies=False, collections=dict(collections)
+    )
+
+
+def keep_program_order_in_branches(graph: tf.Graph, *, keep: bool) -> None:
+    """Says whether loops and branches that are built in a graph keep the order in which their ops were made.
+
+    They ask the graph around them, by a private name, whether it does.
+    """
+    graph._add_control_dependencies = keep
+
+
+@contextlib.contextmanager
+def xla_scope() -> Iterator[None]:
+    """Inside, loops get the sizes that XLA needs for their gradients.
+
+    `tf.function(jit_compile=True)` does the same, but only while it traces a function of its own.
+    """
+    scope = XLAControlFlowContext()
+    scope.Enter()
+    try:
+        yield
+    finally:
+        scope.Exit()
+
+
+def accessed(op: tf.Operation) -> tuple[Iterable[tf.Tensor], Iterable[tf.Tensor]]:
+    """The resource handles [] that an op reads only, and those that it writes.
+
+    TensorFlow knows this of every op, of calls, branches and loops too, but tells its own tracing alone.
+    """
+    read, written = auto_control_deps_utils.get_read_write_resource_inputs(op)
+    return read, written
+
+
+def run_after(op: tf.Operation, before: Iterable[tf.Operation]) -> None:
+    """Adds control edges to an op that is there already, which `tf.control_dependencies` cannot."""
+    op._add_control_inputs(list(before))
+
+
+def recapture(graph: tf.Graph, old: tf.Tensor, new: tf.Tensor, inner: tf.Tensor) -> None:
+    """Has a graph take another tensor of outside where it took `old`, under the same placeholder `inner`."""
+    graph._function_captures.pop(id(old))
+    graph._function_captures.add_or_replace(key=id(new), external=new, internal=inner)
+
+
+def call(function: Any, arguments: Sequence[tf.Tensor], captures: Sequence[tf.Tensor]) -> Any:
+    """Calls a ConcreteFunction with other captures than its own: on stand-ins for the variables that it uses."""
+    return function._call_flat(list(arguments), list(captures))

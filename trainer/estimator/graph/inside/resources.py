@@ -1,0 +1,53 @@
+"""Lookup tables and other resources that a trace makes: kept, and filled with values of outside."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.trackable.resource import ResourceTracker, resource_tracker_scope
+
+_made_here: ContextVar[list[Any] | None] = ContextVar("resources_made_here", default=None)
+
+
+class _Tracker(ResourceTracker):
+    """Hands each resource to whoever listens in the thread that makes it; TensorFlow's trackers hear of all threads."""
+
+    def add_resource(self, resource: Any) -> None:
+        made = _made_here.get()
+        if made is not None:
+            made.append(resource)
+
+
+@contextlib.contextmanager
+def listed() -> Iterator[list[Any]]:
+    """Inside, the resources that this thread makes are appended to the list.
+
+    A resource ends with the object that made it, of which a graph knows nothing.
+    """
+    made: list[Any] = []
+    token = _made_here.set(made)
+    try:
+        yield made
+    finally:
+        _made_here.reset(token)
+
+
+def settle_initializer(resource: Any, settle: Callable[[tf.Tensor], Any]) -> None:
+    """Has a lookup table start from tensors of outside, since an export fills it in a graph of its own.
+
+    Args:
+      resource: a table that is filled with keys and values, or anything else, which stays as it is.
+      settle: gives for a tensor of a trace its value.
+    """
+    initializer = getattr(resource, "_initializer", None)
+    if isinstance(initializer, tf.lookup.KeyValueTensorInitializer):
+        with tf.init_scope():
+            initializer._keys = tf.convert_to_tensor(settle(initializer._keys), initializer.key_dtype)
+            initializer._values = tf.convert_to_tensor(settle(initializer._values), initializer.value_dtype)
+
+
+resource_tracker_scope(_Tracker()).__enter__()
