@@ -15,11 +15,13 @@ def forecast(values: tf.Tensor, schema: Schema) -> tf.Tensor:
     """Twice a convolution (width 3, steps // 2 filters, relu) and a max-pool of 2, then 3 rectified units, then a line.
 
     The convolutions' outputs are never negative, so a step of Adam moves all products of a unit the same way, and at a
-    rate of .01 all three units were dead after 500 steps in four runs of four. Here the outputs are divided by √size,
-    and the kernel starts √size as large: the same functions, but the units stay alive (six runs of six).
+    learning rate of 0.01 all three units were dead after 500 steps in four runs of four. Here the outputs are divided
+    by √size, and the kernel's initial values are √size as large: the same functions, but the units stay alive (in six
+    runs of six).
 
     Args:
       values: float32 [batch, steps, columns], standardised.
+      schema: gives steps, horizon and targets.
 
     Returns:
       float32 [batch, horizon, targets], standardised.
@@ -42,6 +44,8 @@ def convolve(values: tf.Tensor, *, filters: int, name: str) -> tf.Tensor:
 
     Args:
       values: float32 [batch, steps, columns].
+      filters: how many outputs a step has.
+      name: of the layer, which names its variables.
 
     Returns:
       float32 [batch, steps, filters].

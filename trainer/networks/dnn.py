@@ -14,6 +14,7 @@ def forecast(values: tf.Tensor, schema: Schema, *, hidden: tuple[int, ...]) -> t
 
     Args:
       values: float32 [batch, steps, columns], standardised.
+      schema: gives steps, columns, horizon and targets.
       hidden: units of the rectified layers, first to last; the course's are (10, 3).
 
     Returns:

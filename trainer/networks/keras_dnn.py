@@ -16,7 +16,9 @@ def compiled(schema: Schema, *, units: int, optimizer: keras.optimizers.Optimize
     """Standardises, one rectified layer, a linear layer, back to the units of the files.
 
     Args:
+      schema: gives steps, columns, horizon, targets, means and scales.
       units: size of the rectified layer; the course's is 32.
+      optimizer: it is compiled with.
       seed: makes the initial weights repeatable; None leaves them random.
 
     Returns:
@@ -44,6 +46,7 @@ def _standardizing(schema: Schema) -> tuple[list[float], list[float]]:
 
 
 def _standardized_squared_error(schema: Schema) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A loss over labels and forecasts, both float32 [batch, horizon, targets] in the units of the files."""
     _, scale = scaling.target_mean_and_scale(schema)
 
     def standardized_squared_error(labels: tf.Tensor, forecast: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ def forecast(values: tf.Tensor, schema: Schema) -> tf.Tensor:
 
     Args:
       values: float32 [batch, steps, columns], standardised.
+      schema: gives steps, columns, horizon and targets.
 
     Returns:
       float32 [batch, horizon, targets], standardised.

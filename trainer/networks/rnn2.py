@@ -14,6 +14,7 @@ def forecast(values: tf.Tensor, schema: Schema) -> tf.Tensor:
 
     Args:
       values: float32 [batch, steps, columns], standardised.
+      schema: gives steps, horizon and targets.
 
     Returns:
       float32 [batch, horizon, targets], standardised.
@@ -33,6 +34,7 @@ def stacked_grus(values: tf.Tensor, schema: Schema) -> tf.Tensor:
 
     Args:
       values: float32 [batch, steps, columns], standardised.
+      schema: gives steps.
 
     Returns:
       float32 [batch, steps, max(1, steps // 2)].

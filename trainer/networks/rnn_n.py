@@ -10,10 +10,11 @@ from trainer.networks import head, rnn2
 
 
 def forecasts(values: tf.Tensor, schema: Schema) -> tf.Tensor:
-    """After every step the states of rnn2's GRUs pass two rectified layers and a linear one, which all steps share.
+    """After every step the states of rnn2's GRUs pass two rectified layers and a linear one, the same for all steps.
 
     Args:
       values: float32 [batch, steps, columns], standardised.
+      schema: gives steps, horizon and targets.
 
     Returns:
       float32 [batch, steps, horizon, targets], standardised; `[:, -1]` is the forecast of the example.
@@ -34,6 +35,7 @@ def loss(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Sch
       forecasts: float32 [batch, steps, horizon, targets], standardised.
       values: float32 [batch, steps, columns], standardised.
       labels: float32 [batch, horizon, targets], standardised.
+      schema: gives steps and horizon, and which columns are targets.
 
     Returns:
       float32 [].
@@ -44,7 +46,16 @@ def loss(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Sch
 
 
 def labels_of_every_step(values: tf.Tensor, labels: tf.Tensor, schema: Schema) -> tf.Tensor:
-    """What follows each step: float32 [batch, steps, horizon, targets]; every target has to be among the columns."""
+    """The values that follow each step: of a series 1 2 3 with labels 4 5, they are 2 3, 3 4 and 4 5.
+
+    Args:
+      values: float32 [batch, steps, columns]; every target is among the columns.
+      labels: float32 [batch, horizon, targets].
+      schema: gives steps and horizon, and which columns are targets.
+
+    Returns:
+      float32 [batch, steps, horizon, targets].
+    """
     history = tf.gather(values, schema.target_indices, axis=2)
     series = tf.concat([history, labels], axis=1)
     ahead = [series[:, first : first + schema.steps] for first in range(1, schema.horizon + 1)]

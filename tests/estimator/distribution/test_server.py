@@ -17,8 +17,8 @@ from trainer.job.cluster import Cluster
 
 
 def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return f"127.0.0.1:{found.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 def cluster(chief: str) -> Cluster:
@@ -49,12 +49,12 @@ def nothing() -> None:
     pass
 
 
-def test_it_listens_until_a_stop_is_asked_for(tmp_path: Path) -> None:
-    member, stop = cluster(free_address()), Stop()
-    heard: list[hosts.Answer] = []
-    waits = Waits(lambda: heard.append(hosts.ask([member.jobs["ps"][0]])[0].answer), lambda: stop.request("SIGTERM"))
-    server.serve(member, str(tmp_path), stop, waits)
-    assert (heard, waits.left) == ([hosts.Answer.LISTENS], 0)
+def test_it_listens_until_a_stop_is_requested(tmp_path: Path) -> None:
+    job, stop = cluster(free_address()), Stop()
+    answers: list[hosts.Answer] = []
+    waits = Waits(lambda: answers.append(hosts.ask([job.jobs["ps"][0]])[0].answer), lambda: stop.request("SIGTERM"))
+    server.serve(job, str(tmp_path), stop, waits)
+    assert (answers, waits.left) == ([hosts.Answer.LISTENS], 0)
 
 
 @pytest.mark.parametrize("earlier", [True, False])
@@ -66,21 +66,21 @@ def test_it_ends_with_the_training_and_not_with_an_earlier_one(tmp_path: Path, e
     assert waits.left == 0
 
 
-def test_it_outlasts_the_chief_which_has_to_say_good_bye(tmp_path: Path) -> None:
+def test_it_outlasts_the_chief_whose_last_calls_need_it(tmp_path: Path) -> None:
     chief = socket.create_server(("127.0.0.1", 0))
     waits = Waits(lambda: done(tmp_path, 20), nothing, chief.close)
     server.serve(cluster(f"127.0.0.1:{chief.getsockname()[1]}"), str(tmp_path), Stop(), waits)
     assert waits.left == 0
 
 
-def test_started_again_after_the_end_it_ends_when_no_chief_has_come_in_ten_minutes(
+def test_started_again_after_the_end_it_ends_when_no_chief_connects_in_ten_minutes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     done(tmp_path, 10)
     waits = Waits(*[nothing] * 1200)
     with caplog.at_level("INFO", "trainer"):
         server.serve(cluster(free_address()), str(tmp_path), Stop(), waits)
-    assert "Training had ended before, with max_steps, and no chief has come in 600 s." in caplog.text
+    assert "Training had already ended (max_steps), and no chief connected in 600 s." in caplog.text
     assert waits.left == 0
 
 

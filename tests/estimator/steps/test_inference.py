@@ -81,7 +81,7 @@ def test_it_ends_with_the_data_or_after_so_many_batches(evaluation: Evaluation) 
 
 
 def test_data_without_a_batch_are_an_error(evaluation: Evaluation) -> None:
-    with pytest.raises(EmptyDataError, match="gave no batch.*Check its paths and its batch size") as raised:
+    with pytest.raises(EmptyDataError, match="yielded no batch.*Check its paths and its batch size") as raised:
         evaluation.run(numbers().take(0), None, [])
     assert isinstance(raised.value, ValueError)
     assert isinstance(raised.value, DataError)
@@ -102,7 +102,7 @@ def test_reserved_names_are_an_error(name: str) -> None:
     def reserved(x: tf.Tensor, mode: str) -> EstimatorSpec:
         return EstimatorSpec(mode, loss=tf.reduce_mean(x), eval_metric_ops={name: V1.metrics.mean(x)})
 
-    with pytest.raises(ValueError, match=f"a metric called {name}. Those names are the Estimator's own. Rename it"):
+    with pytest.raises(ValueError, match=f"a metric called {name}. The Estimator uses these names itself. Rename it"):
         Evaluation(traced(ModeKeys.EVAL, reserved))
 
 

@@ -17,32 +17,40 @@ log = logging.getLogger("trainer")
 
 _POLL_SECS = 0.5
 _LINGER_SECS = 600.0
+"""How long a server may outlast a job whose chief does not end."""
 MEET_SECS = 600.0
 """How long the processes of a job wait for each other at its start."""
 
 
 def serve(cluster: Cluster, model_dir: str, stop: Stop, wait: Callable[[float], None] = time.sleep) -> None:
-    """Serves the chief until the job has ended or a stop is asked for.
+    """Serves the chief until the job has ended or a stop is requested.
 
-    The end is seen in the job's directory, where this process sees that, and then in the chief's own end: it still
-    needs its servers to say good-bye. A record that is there from the start may be that of an earlier run, whose
-    successor's chief is on its way; or this process was started again after the end. It counts once nobody has been at
-    the chief's address for as long as a chief waits for its servers. Elsewhere whoever started this process ends it.
+    The job has ended when its directory holds a new TRAINING_DONE record and the chief's address no longer answers. A
+    process that does not see that directory serves until whatever started it ends it.
+
+    Args:
+      cluster: of the job; this process is one of its servers or workers.
+      model_dir: the job's directory.
+      stop: requested from outside.
+      wait: waits for some seconds.
     """
     spec = tf.train.ClusterSpec(cluster.cluster_spec)
     tf.distribute.Server(spec, job_name=cluster.task_type, task_index=cluster.task_id, protocol="grpc", start=True)
     log.info("Serving as %s %d.", cluster.task_type, cluster.task_id)
-    before, alone_secs = read_record(model_dir, TRAINING_DONE), 0.0
+    # A record that is there from the start may be an earlier run's, and the chief of the next run about to start; or
+    # this process was started again after the end. So it counts when no chief has listened for as long as a chief waits
+    # for its servers.
+    earlier, alone_secs = read_record(model_dir, TRAINING_DONE), 0.0
     while not stop and alone_secs < MEET_SECS:
         done = read_record(model_dir, TRAINING_DONE)
-        if done and done != before:
+        if done and done != earlier:
             _outlast(cluster, stop, wait)
             return
-        before = done and before
-        alone_secs = alone_secs + _POLL_SECS if before and not _chief_listens(cluster) else 0.0
+        earlier = done and earlier  # the chief of a new run deletes the record of the earlier one
+        alone_secs = alone_secs + _POLL_SECS if earlier and not _chief_listens(cluster) else 0.0
         wait(_POLL_SECS)
     if not stop:
-        log.info("Training had ended before, with %s, and no chief has come in %g s.", before["reason"], MEET_SECS)
+        log.info("Training had already ended (%s), and no chief connected in %g s.", earlier["reason"], MEET_SECS)
 
 
 def _chief_listens(cluster: Cluster) -> bool:
@@ -50,7 +58,7 @@ def _chief_listens(cluster: Cluster) -> bool:
 
 
 def _outlast(cluster: Cluster, stop: Stop, wait: Callable[[float], None]) -> None:
-    """Waits until nobody listens at the chief's address any more, for ten minutes at most."""
+    """Waits until the chief has ended, whose last calls need its servers; for _LINGER_SECS at most."""
     waited = 0.0
     while not stop and waited < _LINGER_SECS and _chief_listens(cluster):
         wait(_POLL_SECS)

@@ -14,14 +14,21 @@ from trainer.estimator.graph.tracing import Part, TracedModel, metrics_of
 from trainer.job.errors import DataError
 
 _CALL_STEPS = 100
+"""Batches in a device call of an evaluation, where no hook asks to be called more often."""
 
 
 class EmptyDataError(DataError, ValueError):
-    """An input function gave no batch at all."""
+    """An input function yielded no batch at all."""
 
 
 class Evaluation:
     """Runs an EVAL graph over batches and reads its metrics.
+
+    Args:
+      traced: the model function in EVAL mode.
+
+    Attributes:
+      variables: the names of those that the loss and the metrics read, which a checkpoint has to hold.
 
     Raises:
       ValueError: a metric is called `loss` or `global_step`.
@@ -32,7 +39,7 @@ class Evaluation:
         if taken:
             raise ValueError(
                 f"eval_metric_ops has a metric called {' and '.join(sorted(taken))}. "
-                "Those names are the Estimator's own. Rename it"
+                "The Estimator uses these names itself. Rename it"
             )
         self.traced = traced
         self._metrics = metrics_of(traced)
@@ -43,9 +50,20 @@ class Evaluation:
         self.variables = set(self._part.variables.union(*values)) & set(traced.store.saved())
 
     def _values(self) -> dict[str, Any]:
+        """The graph that reads the metrics: tensors of any shape, by name."""
         return {name: result() for name, result in self._metrics.results.items()}
 
     def _loop(self, iterator: Any, count: tf.Tensor) -> Any:
+        """The graph of a device call, which updates the metrics.
+
+        Args:
+          iterator: over batches.
+          count: int64 [], how many at most.
+
+        Returns:
+          The number of batches, int64 []; whether there may be more, bool []; the sum of their losses, float64 [].
+        """
+
         def one(optional: Any) -> tf.Tensor:
             batch = tf.nest.flatten(optional.get_value(), expand_composites=True)
             return tf.cast(self._part(*batch), tf.float64)
@@ -78,7 +96,7 @@ class Evaluation:
         count, total = self._batches(iterator, steps, [*hooks, *self.traced.spec.evaluation_hooks])
         if not count:
             raise EmptyDataError(
-                "The input function of the evaluation gave no batch", do="Check its paths and its batch size"
+                "The input function of the evaluation yielded no batch", do="Check its paths and its batch size"
             )
         results = {name: value.numpy() for name, value in self._results().items()}
         results["loss"] = np.float32(total / count)
@@ -86,8 +104,10 @@ class Evaluation:
         return {**ordered, "global_step": np.int64(self.traced.store.global_step.numpy())}
 
     def _batches(self, iterator: Any, steps: int | None, hooks: Sequence[TrainingHook]) -> tuple[int, float]:
+        """Evaluates the batches; their number and the sum of their losses."""
         for hook in hooks:
             hook.begin()
+        # Hooks count the batches of an evaluation from 0, whatever the global step.
         call_steps = 1 if any(hook.every_n_steps for hook in hooks) else _CALL_STEPS
         context, count, total = RunContext(0), 0, 0.0
         more = True
@@ -96,8 +116,8 @@ class Evaluation:
             for hook in hooks:
                 hook.before_run(context)
             wanted = call_steps if steps is None else min(call_steps, steps - count)
-            made, more_, loss = self._run(iterator, tf.constant(wanted, tf.int64))
-            more, count, total = bool(more_), count + int(made), total + float(loss)
+            num_batches, may_go_on, loss = self._run(iterator, tf.constant(wanted, tf.int64))
+            more, count, total = bool(may_go_on), count + int(num_batches), total + float(loss)
             for hook in hooks:
                 hook.after_run(context, RunValues(count, np.array([loss], np.float32), {}, 0.0))
         for hook in hooks:
@@ -110,8 +130,8 @@ class Prediction:
     """Runs a PREDICT graph over batches.
 
     Attributes:
-      keys: the predictions wanted; None when the predictions are one tensor.
-      part: gives them for a batch.
+      keys: of the requested predictions; None when the predictions are one tensor.
+      part: computes them for a batch.
       hooks: of the model function.
     """
 
@@ -120,7 +140,15 @@ class Prediction:
     hooks: Sequence[TrainingHook]
 
     def batches(self, dataset: tf.data.Dataset, hooks: Sequence[TrainingHook]) -> Iterator[Any]:
-        """Predictions of each batch: arrays [batch, …], by key."""
+        """The predictions for each batch, computed when they are asked for.
+
+        Args:
+          dataset: yields features.
+          hooks: around each batch, beside those of the model function.
+
+        Yields:
+          Arrays [batch, …] by key; one array where the predictions are one tensor.
+        """
         every = [*hooks, *self.hooks]
         context = RunContext(0)
         for hook in every:
@@ -140,10 +168,14 @@ class Prediction:
 
 
 def prediction(traced: TracedModel, predict_keys: Sequence[str] | str | None) -> Prediction:
-    """The wanted predictions of a PREDICT graph.
+    """The requested predictions of a PREDICT graph.
+
+    Args:
+      traced: the model function in PREDICT mode.
+      predict_keys: of the predictions; None for all of them.
 
     Raises:
-      ValueError: none of the keys is there, or keys for predictions that are one tensor.
+      ValueError: the model predicts none of the keys, or predicts one tensor, which has none.
     """
     predictions = traced.spec.predictions
     if not isinstance(predictions, Mapping):

@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 @dataclasses.dataclass
 class Speed:
-    """Steps and seconds of the device calls, without the first, which compiles."""
+    """Steps and seconds of the device calls; those of the first, which compiles, apart."""
 
     steps: int = 0
     seconds: float = 0.0
@@ -30,6 +30,7 @@ class Speed:
     first_seconds: float = 0.0
 
     def add(self, steps: int, seconds: float) -> None:
+        """Counts a device call."""
         if self.calls == 0:
             self.first_steps, self.first_seconds = steps, seconds
         else:
@@ -38,7 +39,7 @@ class Speed:
 
     @property
     def steps_per_sec(self) -> float | None:
-        """Of a run of one call, that call, compilation included; None before the first."""
+        """Without the first call, unless it is the only one; None before that."""
         steps, seconds = (self.steps, self.seconds) if self.calls > 1 else (self.first_steps, self.first_seconds)
         return steps / seconds if seconds > 0 and steps else None
 
@@ -50,6 +51,7 @@ class RecentRate:
         self._seen: collections.deque[tuple[float, int]] = collections.deque()
 
     def add(self, now: float, step: int) -> None:
+        """Notes the global step that was reached at a time, in seconds."""
         self._seen.append((now, step))
         while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW_SECS:
             self._seen.popleft()
@@ -67,8 +69,8 @@ class Progress(TrainingHook):
     """A hook that shows step, speed, loss and the time left.
 
     Args:
-      max_steps: the last step; None where the data say when it ends.
-      stream: where to write; a terminal gets one live line.
+      max_steps: the last step; None to train to the end of the data.
+      stream: where to write, standard error by default; a terminal gets one live line.
       clock: seconds, as of `time.monotonic`.
     """
 
@@ -84,7 +86,7 @@ class Progress(TrainingHook):
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[Progress]:
-        """Keeps the live line on the terminal while it is open, and takes it away at the end, come what may."""
+        """Within it a terminal shows the live line, which is removed at the end, also after an error."""
         if not self._stream.isatty():
             yield self
             return
@@ -103,7 +105,7 @@ class Progress(TrainingHook):
         self._show(now)
 
     def end(self, run_context: RunContext) -> None:
-        """The last step has its line, however short the run was."""
+        """Prints the line of the last step, if it has not been printed."""
         if self._line != self._printed:
             self._print()
 
@@ -120,7 +122,14 @@ class Progress(TrainingHook):
 
 
 def line(step: int, max_steps: int | None, steps_per_sec: float | None, loss: float) -> str:
-    """`step 1,200/2,000 (60 %) · 850 steps/s · loss 0.0123 · 1 s left`; what is not known is left out."""
+    """`step 1,200/2,000 (60 %) · 850 steps/s · loss 0.0123 · 1 s left`; what is not known is left out.
+
+    Args:
+      step: the global step.
+      max_steps: the last one; None where it is not known.
+      steps_per_sec: None where it is not known.
+      loss: of the last step.
+    """
     parts = [f"step {step:,}" if max_steps is None else f"step {step:,}/{max_steps:,} ({100 * step // max_steps} %)"]
     if steps_per_sec is not None:
         parts.append(f"{steps_per_sec:,.0f} steps/s" if steps_per_sec >= 10 else f"{steps_per_sec:.2g} steps/s")
@@ -142,7 +151,7 @@ def duration(secs: float) -> str:
 
 @contextlib.contextmanager
 def _live_line(stream: TextIO) -> Iterator[Callable[[str], None]]:
-    """A line that stays below whatever else is printed."""
+    """A line that stays below whatever else is printed; what it yields replaces its text."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
