@@ -9,6 +9,10 @@ from collections.abc import Callable
 import hypothesis
 import pytest
 
+from tests.forks.fixtures import forking_python
+
+__all__ = ["forking_python"]
+
 # How long an example takes says nothing on a shared machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

@@ -10,6 +10,11 @@ import threading
 from collections.abc import Mapping, Sequence
 
 ROOT = pathlib.Path(__file__).parent.parent
+_WITH_PYTHON = """
+import runpy, sys
+sys.executable = sys.argv.pop(1)
+runpy.run_module("trainer.launch", run_name="__main__", alter_sys=True)
+"""
 
 
 class Launched:
@@ -20,11 +25,21 @@ class Launched:
       cwd: where it runs.
       environ: its whole environment.
       secs: after which it is killed.
+      python: the interpreter that it starts processes with; None for its own.
     """
 
-    def __init__(self, argv: Sequence[str], *, cwd: pathlib.Path, environ: Mapping[str, str], secs: float) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: pathlib.Path,
+        environ: Mapping[str, str],
+        secs: float,
+        python: pathlib.Path | None = None,
+    ) -> None:
+        program = ["-c", _WITH_PYTHON, str(python)] if python else ["-m", "trainer.launch"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.launch", *argv],
+            [sys.executable, *program, *argv],
             cwd=cwd,
             env=dict(environ),
             stdout=subprocess.PIPE,

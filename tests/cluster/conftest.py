@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -17,9 +18,9 @@ TOO_LONG_SECS = 150
 class Job(Launched):
     """`python -m trainer.launch cluster`."""
 
-    def __init__(self, argv: list[str], environ: dict[str, str]) -> None:
+    def __init__(self, argv: list[str], environ: dict[str, str], python: pathlib.Path | None) -> None:
         own = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-        super().__init__(["cluster", *argv], cwd=ROOT, environ=own | environ, secs=TOO_LONG_SECS)
+        super().__init__(["cluster", *argv], cwd=ROOT, environ=own | environ, secs=TOO_LONG_SECS, python=python)
 
     def kill(self, name: str) -> None:
         """kill -9 of the process that has a place in the job now."""
@@ -47,12 +48,16 @@ Start = Callable[..., Job]
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts a launcher with its flags and those of the task; whatever happens, nothing of it outlives the test."""
+def start(forking_python: pathlib.Path) -> Iterator[Start]:
+    """Starts a launcher with its flags and those of the task; whatever happens, nothing of it outlives the test.
+
+    The processes that it starts are forks of one that has imported TensorFlow, unless they shall be `fresh`.
+    """
     jobs: list[Job] = []
 
-    def started(*flags: str, task: list[str], module: str = "trainer.task", **environ: str) -> Job:
-        jobs.append(Job([*flags, f"--module={module}", "--", *task], environ))
+    def started(*flags: str, task: list[str], module: str = "trainer.task", fresh: bool = False, **environ: str) -> Job:
+        python = None if fresh else forking_python
+        jobs.append(Job([*flags, f"--module={module}", "--", *task], environ, python))
         return jobs[-1]
 
     yield started

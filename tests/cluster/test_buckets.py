@@ -45,13 +45,17 @@ def server(
 
 
 @pytest.fixture
-def begin() -> Iterator[Begin]:
-    """Starts `trainer.task` in a bucket; no process outlives the test."""
+def begin(forking_python: pathlib.Path) -> Iterator[Begin]:
+    """Starts `trainer.task` in a bucket; no process outlives the test.
+
+    It is a fork of one that has imported TensorFlow, unless it shall be `fresh`.
+    """
     with contextlib.ExitStack() as stack:
 
-        def started(steps: int, **flags: Any) -> Task:
+        def started(steps: int, *, fresh: bool = False, **flags: Any) -> Task:
             argv = [f"--{name}={value}" for name, value in {"train_steps": steps, **flags}.items()]
-            command = [sys.executable, "-m", "trainer.task", f"--output_dir={RUN}", *DATA, *argv]
+            python = sys.executable if fresh else forking_python
+            command = [python, "-m", "trainer.task", f"--output_dir={RUN}", *DATA, *argv]
             task = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             stack.callback(task.wait)
             stack.callback(task.kill)
@@ -136,7 +140,7 @@ def test_a_job_that_is_stopped_goes_on_from_the_bucket_on_another_machine(
 
 
 def test_a_chief_that_was_stopped_and_replaced_changes_nothing_when_it_wakes(begin: Begin) -> None:
-    zombie = begin(10**7, save_checkpoints_secs=1)
+    zombie = begin(10**7, save_checkpoints_secs=1, fresh=True)  # a signal that no process can pass on
     said(zombie, r"step [\d,]+/10,000,000 \([0-9]+ %\) · ")
     os.kill(zombie.pid, signal.SIGSTOP)
     code, text = ended(begin(committed() + 500))

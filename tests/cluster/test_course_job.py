@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +58,12 @@ def task_of(model: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def local_rmse(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+def local_rmse(forking_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     """Of one process, by model."""
     found = {}
     for model in RATES:
         directory = tmp_path_factory.mktemp(model)
-        command = [sys.executable, "-m", "trainer.task", f"--output_dir={directory}", *task_of(model)]
+        command = [forking_python, "-m", "trainer.task", f"--output_dir={directory}", *task_of(model)]
         subprocess.run(command, cwd=ROOT, capture_output=True, timeout=TOO_LONG_SECS, check=True)
         found[model] = float(record(directory, "summary.json")["metrics"]["rmse"])
     return found

@@ -57,7 +57,7 @@ def assert_trained(directory: Path, steps: int, slack: int = 0) -> None:
 def test_a_job_goes_on_when_a_worker_and_the_evaluator_are_killed(start: Start, tmp_path: Path) -> None:
     steps = 3000
     flags = ["--worker=2", "--ps=1", "--evaluator=1"]
-    job = start(*flags, task=task(tmp_path, steps, min_eval_frequency=0))
+    job = start(*flags, task=task(tmp_path, steps, min_eval_frequency=0), fresh=True)
     job.until("evaluator:0 .*Evaluated step")
     job.kill("worker:1")
     job.until("worker:1 restarted")

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -295,8 +294,10 @@ make(sys.argv[1], save_checkpoints_steps=1, keep_checkpoint_max=1).train(batches
 
 
 @pytest.mark.process
-def test_a_run_that_is_killed_between_its_saves_goes_on_from_a_whole_checkpoint(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+def test_a_run_that_is_killed_between_its_saves_goes_on_from_a_whole_checkpoint(
+    forking_python: Path, tmp_path: Path
+) -> None:
+    command = [forking_python, "-c", KILLED, str(tmp_path)]
     root = Path(__file__).parents[2]
     reached = 0
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.bucket.fixtures import bucket_server  # noqa: F401
+from tests.forks.fixtures import forking
 from trainer.launch.cluster.ports import Reservation
 from trainer.launch.packaging import archive
 
@@ -40,6 +41,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return python
 
 
+@pytest.fixture(scope="session")
+def forking_installed(installed: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The same, with TensorFlow imported once for all processes."""
+    with forking(installed, environment(), "-P") as executable:
+        yield executable
+
+
 @pytest.fixture
 def addresses() -> Iterator[list[str]]:
     """Loopback addresses that nobody listens on."""
@@ -49,6 +57,10 @@ def addresses() -> Iterator[list[str]]:
 
 @pytest.fixture
 def environ() -> dict[str, str]:
+    return environment()
+
+
+def environment() -> dict[str, str]:
     """What the processes of a runner get besides: nothing of a source, no proxy between them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_"))}
     return {**kept, "PYTHONUNBUFFERED": "1", "no_grpc_proxy": "127.0.0.1", "TF_NUM_INTRAOP_THREADS": "1"}

@@ -51,7 +51,7 @@ def finished() -> dict[str, object]:
 
 @pytest.mark.process
 def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(
-    installed: pathlib.Path,
+    forking_installed: pathlib.Path,
     addresses: list[str],
     environ: dict[str, str],
     bucket_server: BucketServer,
@@ -62,7 +62,7 @@ def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(
     pods = places.of_tf_job(manifest, addresses)
     assert [pod.name for pod in pods] == ["chief-0", "worker-0", "evaluator-0"]
     told = {**environ, **bucket_server.environ}
-    with Runner(pods, python=installed, machines=tmp_path, environ=told, restarted=operator_restarts) as runner:
+    with Runner(pods, python=forking_installed, machines=tmp_path, environ=told, restarted=operator_restarts) as runner:
         stop = Failure(name="worker-0", when=lambda runner: newest_step(OUTPUT) > 0, signal=signal.SIGTERM)
         assert runner.run(stop, secs=300) == 0, runner.log()
         assert runner.codes("worker-0") == [143, 0], runner.log()
@@ -73,13 +73,13 @@ def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(
 
 @pytest.mark.process
 def test_an_indexed_job_finds_its_roles_and_survives_a_killed_chief(
-    installed: pathlib.Path, environ: dict[str, str], bucket_server: BucketServer, tmp_path: pathlib.Path
+    forking_installed: pathlib.Path, environ: dict[str, str], bucket_server: BucketServer, tmp_path: pathlib.Path
 ) -> None:
     what = options(Workload.JOB, worker=1, ps=1, evaluator=1)
     _, manifest = submit_kubernetes.prepare(what, [*TASK, "--train_steps=10000"])
     pods = places.of_indexed_job(manifest, f"127.0.0.1:{ten_ports()}{{index}}")
     told = {**environ, **bucket_server.environ}
-    with Runner(pods, python=installed, machines=tmp_path, environ=told, restarted=job_restarts) as runner:
+    with Runner(pods, python=forking_installed, machines=tmp_path, environ=told, restarted=job_restarts) as runner:
         kill = Failure(name="index-0", when=lambda runner: newest_step(OUTPUT) > 0)
         assert runner.run(kill, secs=300) == 0, runner.log()
         assert runner.codes("index-0") == [137, 0]

@@ -41,7 +41,7 @@ def vertex_restarts(code: int) -> bool:
 
 @pytest.mark.process
 def test_a_cluster_survives_its_failures_and_leaves_its_model_in_the_bucket(
-    installed: pathlib.Path,
+    forking_installed: pathlib.Path,
     addresses: list[str],
     environ: dict[str, str],
     bucket_server: BucketServer,
@@ -50,7 +50,9 @@ def test_a_cluster_survives_its_failures_and_leaves_its_model_in_the_bucket(
     request = request_for("cluster", [*LONG, "--eval_delay_secs=0"], worker=1)
     replicas = places.of_vertex(request, addresses)
     told = {**environ, **bucket_server.environ}
-    with Runner(replicas, python=installed, machines=tmp_path, environ=told, restarted=vertex_restarts) as runner:
+    with Runner(
+        replicas, python=forking_installed, machines=tmp_path, environ=told, restarted=vertex_restarts
+    ) as runner:
         failures = [
             Failure(name="workerpool1-0", when=says("workerpool0-0", r"^step \d+/")),
             Failure(name="workerpool0-0", when=lambda runner: newest_step(f"{BASE}/checkpoints") > 0),
@@ -112,7 +114,7 @@ def test_a_job_that_cannot_work_says_why_and_ends_with_2(
 
 @pytest.mark.process
 def test_a_preempted_machine_saves_and_its_successor_goes_on(
-    installed: pathlib.Path,
+    forking_installed: pathlib.Path,
     addresses: list[str],
     environ: dict[str, str],
     bucket_server: BucketServer,
@@ -123,7 +125,7 @@ def test_a_preempted_machine_saves_and_its_successor_goes_on(
     told = {**environ, **bucket_server.environ}
     with Runner(
         places.of_vertex(request, addresses),
-        python=installed,
+        python=forking_installed,
         machines=tmp_path,
         environ=told,
         restarted=vertex_restarts,

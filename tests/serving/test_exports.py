@@ -20,10 +20,10 @@ pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
-def export_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+def export_dir(forking_python: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The export of the default job, cut to a few steps."""
     root = tmp_path_factory.mktemp("job")
-    command = [sys.executable, "-m", "trainer.task", f"--output_dir={root}", "--train_steps=20", "--seed=1"]
+    command = [forking_python, "-m", "trainer.task", f"--output_dir={root}", "--train_steps=20", "--seed=1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return next((root / "export" / "latest").iterdir())

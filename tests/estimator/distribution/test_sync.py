@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,10 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def results(forking_python: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `mirrored_job` measured in a process with four logical CPUs."""
     directory = tmp_path_factory.mktemp("mirrored")
-    command = [sys.executable, "-m", "tests.estimator.mirrored_job", str(directory)]
+    command = [forking_python, "-m", "tests.estimator.mirrored_job", str(directory)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads((directory / "results.json").read_text())
