@@ -36,7 +36,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     pip = [sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, *offline, str(sdist)], cwd=directory, check=True, timeout=300)
-    told = subprocess.check_output([python, "-P", "-c", "import trainer; print(trainer.__file__)"], text=True)
+    where = [python, "-P", "-c", "import trainer; print(trainer.__file__)"]
+    told = subprocess.check_output(where, env=environment(), text=True)
     assert told.startswith(site.strip()), "what runs is the installed package"
     return python
 
