@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A hyperparameter study on this machine: bash scripts/tune.sh [flags of trainer.task] searches what hptuning_config.yaml says.
-# Its own flags stand before two dashes: bash scripts/tune.sh --config=mine.yaml --seed=1 -- --train_steps=500. Without
-# --output_dir before the dashes everything lies in output/sweep. The same command goes on with a study that was stopped.
+# A hyperparameter study on this machine: bash scripts/tune.sh [flags of trainer.task] runs the study of hptuning_config.yaml.
+# Flags of the sweep come before two dashes: bash scripts/tune.sh --config=mine.yaml --seed=1 -- --train_steps=500. Without
+# --output_dir before the dashes the study is in output/sweep. The same command resumes a study that was stopped.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 

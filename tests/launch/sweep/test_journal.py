@@ -116,6 +116,17 @@ def test_there_are_no_more_trials_than_combinations(tmp_path: pathlib.Path) -> N
         assert len(record.trials()) == 2
 
 
+def test_a_trial_that_a_person_enqueued_with_optuna_runs_first(tmp_path: pathlib.Path) -> None:
+    with opened(tmp_path) as record:
+        asked(record, 1)
+        with optuna_output.silenced():
+            loaded(tmp_path).enqueue_trial({"rate": 0.02, "units": 7})
+        assert len(record.trials()) == 1
+        second, third = asked(record, 2)
+    assert (second["rate"], second["units"]) == (0.02, 7) and set(second) >= {"batch", "model"}
+    assert third["rate"] != 0.02
+
+
 def test_a_resumed_trial_keeps_its_values_and_reports(tmp_path: pathlib.Path) -> None:
     with opened(tmp_path) as first:
         values = asked(first, 1)
@@ -258,7 +269,7 @@ def test_a_journal_that_ends_anywhere_can_be_continued_with_the_same_values(tmp_
             first.tell(number, DONE)
         values += asked(first, 1)
     content = (tmp_path / journal.FILE).read_bytes()
-    for size in range(0, len(content), 97):
+    for size in range(0, len(content), 251):
         (tmp_path / journal.FILE).write_bytes(content[:size])
         with opened(tmp_path) as again:
             known = again.trials()

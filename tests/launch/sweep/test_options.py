@@ -1,4 +1,4 @@
-"""What is typed behind `sweep`."""
+"""The flags of `sweep`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainer.job.errors import UsageError
 from trainer.launch.sweep import options as sweep_options
 
 
-def test_flags_of_the_task_stand_behind_two_dashes() -> None:
+def test_flags_of_the_task_come_after_two_dashes() -> None:
     chosen, task = sweep_options.parse(["--job-dir=a", "--nowarm", "--", "--train_steps=5", "--train_batch_size=128.0"])
     assert (chosen.directory, chosen.warm, chosen.config) == ("a", False, "hptuning_config.yaml")
     assert task == ["--train_steps=5", "--train_batch_size=128.0"]
@@ -19,12 +19,12 @@ def test_flags_of_the_task_stand_behind_two_dashes() -> None:
     ("argv", "message"),
     [
         ([], "No --output_dir. Accepted: a directory for the study. Add --output_dir=output/sweep."),
-        (["--output_dir=gs://b/s"], "--output_dir=gs://b/s. Accepted: a directory of this machine."),
+        (["--output_dir=gs://b/s"], "--output_dir=gs://b/s. Accepted: a directory on this machine."),
         (
             ["--output_dir=a", "--train_steps=5"],
             "--train_steps=5 is a flag of the task. Accepted: such",
         ),
-        (["--output_dir=a", "--", "--job-dir=b"], "--job-dir=b behind --. Accepted: --output_dir before --."),
+        (["--output_dir=a", "--", "--job-dir=b"], "--job-dir=b after --. Accepted: --output_dir before --."),
         (["--output_dir=a", "--", "--train_stepz=5"], "Unknown flag --train_stepz. Perhaps --train_steps=5 was meant."),
         (["--output_dir=a", "--confg=b"], "Unknown flag --confg. Accepted: those of --help, and behind --"),
         (["--output_dir=a", "--trial_timeout_secs=0"], "--trial_timeout_secs=0.0. Accepted: seconds above 0."),

@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: a live table on a terminal, else a line for each thing that happens."""
+"""What a sweep shows while it runs: a live table on a terminal, else a line for each event."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _COLOURS = {None: "cyan", Outcome.DONE: "default", Outcome.STOPPED: "yellow", Ou
 
 
 class View(Protocol):
-    """Where a sweep shows what happens. `closed`: nobody reads it any more."""
+    """Where a sweep shows what happens. `closed` is set when its reader is gone."""
 
     closed: bool
 
     def event(self, secs: float, text: str) -> None:
-        """Something happened, `secs` after the start."""
+        """Shows an event, `secs` after the start."""
 
     def show(self, progress: Progress) -> None:
-        """How far the study is now."""
+        """Shows how far the study is."""
 
     def close(self) -> None:
-        """No more of it."""
+        """Stops showing anything."""
 
 
 class Lines(Console):
@@ -44,14 +44,14 @@ class Lines(Console):
         super().__init__(stream, [], colour=False)
 
     def show(self, progress: Progress) -> None:
-        """Events tell it."""
+        """Plain lines show events only."""
 
     def close(self) -> None:
         """Nothing is open."""
 
 
 class LiveTable:
-    """The table is drawn again a few times a second; what happens is said above it."""
+    """A table that is redrawn a few times a second, below the events."""
 
     closed = False
 
@@ -80,7 +80,7 @@ class LiveTable:
 
 
 def table(progress: Progress) -> Table:
-    """The trials under way, and of the others the best ones."""
+    """The running trials, and the best of the others."""
     from rich.table import Table
     from rich.text import Text  # which takes brackets as they are
 
@@ -100,7 +100,7 @@ def table(progress: Progress) -> Table:
 
 
 def headline(progress: Progress) -> str:
-    """`7 of 20 trials · 2 run · best rmse 0.012 (trial 4) · 1 min 10 s left`."""
+    """`7 of 20 trials · 2 under way · best rmse 0.012 (trial 4) · about 1 min 10 s left`."""
     ended = len(progress.trials) - progress.count(None)
     parts = [f"{ended} of {progress.study.max_trials} trials", f"{progress.count(None)} under way"]
     for outcome in (Outcome.STOPPED, Outcome.FAILED):

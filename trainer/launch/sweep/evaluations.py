@@ -19,7 +19,7 @@ class Evaluation:
     Attributes:
       step: global step of the model that was evaluated.
       value: of the metric; may be NaN or infinite, which the trainer never writes but others do.
-      secs: from the start of the trial, by the clock on the wall.
+      secs: from the start of the trial, of wall-clock time.
     """
 
     step: int
@@ -35,23 +35,29 @@ def read(path: pathlib.Path, *, metric: str, trial: str, started_at: float) -> l
     Args:
       path: of the file.
       metric: its tag there.
-      trial: the trial's number; lines of others are passed over.
+      trial: the trial's number; lines of others are ignored.
       started_at: when the trial began, in seconds since the epoch.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    found: dict[int, Evaluation] = {}
+    by_step: dict[int, Evaluation] = {}
     for line in text.splitlines():
         evaluation = _parsed(line, metric, trial, started_at)
         if evaluation is not None:
-            found[evaluation.step] = evaluation
-    return [found[step] for step in sorted(found)]
+            by_step[evaluation.step] = evaluation
+    return [by_step[step] for step in sorted(by_step)]
 
 
 def result(evaluations: Sequence[Evaluation], measurement: Measurement, goal: Goal) -> Evaluation | None:
-    """The last evaluation or the best one, which is never NaN; None where there is none."""
+    """The last evaluation, or the best finite one; None where there is none.
+
+    Args:
+      evaluations: in the order of steps.
+      measurement: whether the last or the best counts; without a finite one the last counts in any case.
+      goal: what is better.
+    """
     if measurement is Measurement.LAST or not evaluations:
         return evaluations[-1] if evaluations else None
     finite = [evaluation for evaluation in evaluations if math.isfinite(evaluation.value)]
@@ -62,8 +68,8 @@ def result(evaluations: Sequence[Evaluation], measurement: Measurement, goal: Go
 
 def finite_result(evaluations: Sequence[Evaluation], study: Study) -> float | None:
     """The value of the result by the study's goal and measurement; None where there is none, or none that is finite."""
-    found = result(evaluations, study.measurement, study.goal)
-    return found.value if found is not None and math.isfinite(found.value) else None
+    counted = result(evaluations, study.measurement, study.goal)
+    return counted.value if counted is not None and math.isfinite(counted.value) else None
 
 
 def loss(value: float, goal: Goal) -> float:
@@ -72,6 +78,7 @@ def loss(value: float, goal: Goal) -> float:
 
 
 def _parsed(line: str, metric: str, trial: str, started_at: float) -> Evaluation | None:
+    """The evaluation in a line, with the arguments of `read`; None where it has none of this metric and trial."""
     try:
         record: Any = json.loads(line)
     except ValueError:

@@ -1,10 +1,17 @@
 """Bayesian optimisation for studies of tens of trials: a Gaussian process, and where it expects the most improvement.
 
-The recipe is that of Snoek, Larochelle and Adams (2012), "Practical Bayesian Optimization of Machine Learning
-Algorithms": Matérn 5/2 with a length for each parameter, expected improvement, and pending trials at what the model
-expects of them (Ginsbourger's "kriging believer"). Values worse than the median are replaced by normal scores of their
-ranks, as in Google's Vizier (Song et al. 2024), so that a diverged trial does not flatten the rest. Optuna's own
-sampler of this kind needs torch.
+After each trial a Gaussian process is fitted to the losses so far: at every point of the unit cube it predicts a normal
+distribution of the loss, narrow near tried points and wide far from them. The next trial is the point with the largest
+expected improvement on the lowest loss, which is either promising or unexplored.
+
+- Kernel, acquisition and the fit of its settings follow Snoek, Larochelle and Adams (2012), "Practical Bayesian
+  Optimization of Machine Learning Algorithms": Matérn 5/2 with a length for each parameter, expected improvement.
+- A running trial counts as if it had given the predicted mean, so that the next one goes elsewhere: the "kriging
+  believer" of Ginsbourger, Le Riche and Carraro (2010).
+- Losses worse than the median are replaced by normal scores of their ranks, as in Google's Vizier (Song et al. 2024),
+  so that a diverged trial does not flatten the rest.
+
+Optuna's own sampler of this kind needs torch.
 """
 
 from __future__ import annotations
@@ -22,11 +29,15 @@ Array = npt.NDArray[Any]
 Snap = Callable[[Array], Array]
 
 _NORMAL = statistics.NormalDist()
+# The search for the most probable lengths and noise: draws from their prior, then random steps from the best of them.
 _HYPER_DRAWS, _HYPER_STEPS = 60, 90
+# The search for the best point: candidates everywhere, candidates near the best trials, and rounds of refinement.
 _RANDOM_POINTS, _NEAR_POINTS, _REFINEMENTS = 1000, 400, 4
-_SPREADS = (0.2, 0.05, 0.0125)
+_SPREADS = (0.2, 0.05, 0.0125)  # of the candidates near the best trials
+# The prior: normal distributions of the logarithms of a length, in sides of the cube, and of the noise, in variances.
 _LENGTH_MEAN, _LENGTH_DEVIATION = math.log(0.4), 0.8
-_NOISE_MEAN, _NOISE_DEVIATION = math.log(1e-3), 2.0  # of its logarithm, in variances of the values
+_NOISE_MEAN, _NOISE_DEVIATION = math.log(1e-3), 2.0
+_JITTER = 1e-8  # keeps the matrix positive definite where two trials are at the same point
 
 
 def suggest(
@@ -61,7 +72,11 @@ def suggest(
 
 
 def warp(values: Array) -> Array:
-    """Standardised values in the same order. The worse half is as far from the median as normal ranks would be."""
+    """Standardised values, float64 [trials], in the order of `values`.
+
+    The better half keeps its proportions; the worse half is spread as normal quantiles of its ranks are, however bad it
+    is. The deviation that scales the better half is that of this half about the median.
+    """
     median = float(np.median(values))
     good = values[values <= median]
     deviation = math.sqrt(float(np.mean((good - median) ** 2))) or 1.0
@@ -90,7 +105,7 @@ class _Process:
     noise: float
 
     def predict(self, points: Array) -> tuple[Array, Array]:
-        """Mean and deviation at each of `points`, each float64 [len(points)]."""
+        """Mean and deviation of the loss at each of `points`, each float64 [len(points)]."""
         lower, solved = self._solved
         across = _matern(_distances(self.points, points, self.categorical), self.lengths)
         half = np.linalg.solve(lower, across)
@@ -99,13 +114,21 @@ class _Process:
 
     @property
     def _solved(self) -> tuple[Array, Array]:
+        """The Cholesky factor of the kernel matrix, float64 [n, n], and the solution for the targets, float64 [n]."""
         among = _matern(_distances(self.points, self.points, self.categorical), self.lengths)
-        lower = np.linalg.cholesky(among + (self.noise + 1e-8) * np.eye(len(self.points)))
+        lower = np.linalg.cholesky(among + (self.noise + _JITTER) * np.eye(len(self.points)))
         return lower, np.linalg.solve(lower.T, np.linalg.solve(lower, self.targets))
 
 
 def _fit(points: Array, targets: Array, categorical: npt.NDArray[np.bool_], rng: np.random.Generator) -> _Process:
-    """The most probable lengths and noise: the best of draws from their prior, then improved in random steps."""
+    """The process with the most probable lengths and noise: the best draw from their prior, improved in random steps.
+
+    Args:
+      points: float64 [n, parameters].
+      targets: float64 [n], standardised.
+      categorical: bool [parameters].
+      rng: randomness.
+    """
     squares = _distances(points, points, categorical)
     mean = np.append(np.full(points.shape[1], _LENGTH_MEAN), _NOISE_MEAN)
     deviation = np.append(np.full(points.shape[1], _LENGTH_DEVIATION), _NOISE_DEVIATION)
@@ -117,9 +140,9 @@ def _fit(points: Array, targets: Array, categorical: npt.NDArray[np.bool_], rng:
     best_score, best = max(((score(logs), logs) for logs in candidates), key=lambda pair: pair[0])
     for step in range(_HYPER_STEPS):
         near = best + deviation * 0.5 * 0.97**step * rng.standard_normal(len(mean))
-        found = score(near)
-        if found > best_score:
-            best_score, best = found, near
+        near_score = score(near)
+        if near_score > best_score:
+            best_score, best = near_score, near
     return _Process(
         points=points,
         targets=targets,
@@ -130,8 +153,14 @@ def _fit(points: Array, targets: Array, categorical: npt.NDArray[np.bool_], rng:
 
 
 def _likelihood(squares: Array, targets: Array, logs: Array) -> float:
-    """Logarithm of the marginal likelihood, but for a constant."""
-    among = _matern(squares, np.exp(logs[:-1])) + (math.exp(logs[-1]) + 1e-8) * np.eye(len(targets))
+    """Logarithm of the marginal likelihood of the targets, up to a constant.
+
+    Args:
+      squares: float64 [parameters, n, n], from `_distances`.
+      targets: float64 [n].
+      logs: float64 [parameters + 1], logarithms of the lengths and, last, of the noise.
+    """
+    among = _matern(squares, np.exp(logs[:-1])) + (math.exp(logs[-1]) + _JITTER) * np.eye(len(targets))
     try:
         lower = np.linalg.cholesky(among)
     except np.linalg.LinAlgError:
@@ -141,18 +170,34 @@ def _likelihood(squares: Array, targets: Array, logs: Array) -> float:
 
 
 def _distances(rows: Array, columns: Array, categorical: npt.NDArray[np.bool_]) -> Array:
-    """Squared distances by parameter, float64 [parameters, len(rows), len(columns)]."""
+    """Squared distances by parameter, float64 [parameters, len(rows), len(columns)]; 0 or 1 between categories.
+
+    Args:
+      rows: float64 [len(rows), parameters].
+      columns: float64 [len(columns), parameters].
+      categorical: bool [parameters].
+    """
     apart = np.abs(rows.T[:, :, None] - columns.T[:, None, :])
     return np.where(categorical[:, None, None], apart > 1e-9, apart**2).astype(np.float64)
 
 
 def _matern(squares: Array, lengths: Array) -> Array:
+    """The Matérn 5/2 kernel, float64 [rows, columns], of `_distances` and lengths, float64 [parameters]."""
     distance = np.sqrt(5.0 * np.tensordot(lengths**-2.0, squares, axes=1))
     return np.asarray((1.0 + distance + distance**2 / 3.0) * np.exp(-distance))
 
 
 def _best(model: _Process, lowest: float, snap: Snap, rng: np.random.Generator) -> Array:
-    """The candidate with the best expected improvement: some everywhere, some near the best points, then refined."""
+    """The point with the largest expected improvement, float64 [parameters].
+
+    Candidates are drawn everywhere and near the best trials; then, in a few rounds, near the best candidates.
+
+    Args:
+      model: fitted to the trials.
+      lowest: the least target of a trial that has ended.
+      snap: moves rows to points that can be tried.
+      rng: randomness.
+    """
     size = model.points.shape[1]
     tops = model.points[np.argsort(model.targets)[:5]]
     near = np.repeat(tops, _NEAR_POINTS // len(tops), axis=0)
@@ -164,21 +209,27 @@ def _best(model: _Process, lowest: float, snap: Snap, rng: np.random.Generator) 
         ranked = candidates[np.argsort(-_log_improvement(mean, deviation, lowest))]
         if round_ == _REFINEMENTS - 1:
             break
-        steps = rng.standard_normal((200, size)) * 0.1 * 0.3**round_
+        steps = rng.standard_normal((200, size)) * 0.1 * 0.3**round_  # shorter from round to round
         moved = np.repeat(ranked[:5], 40, axis=0)[:200]
         candidates = _new(snap(np.vstack([ranked[:5], moved + steps[: len(moved)]])), model.points)
     return np.asarray(ranked[0])
 
 
 def _new(candidates: Array, tried: Array) -> Array:
-    """Those that were not tried yet; all, where there is no other."""
+    """The candidates that have not been tried; all, where each has been. Both float64 [n, parameters]."""
     known = {row.tobytes() for row in np.round(tried, 9)}
     fresh = [index for index, row in enumerate(np.round(candidates, 9)) if row.tobytes() not in known]
     return candidates[fresh] if fresh else candidates
 
 
 def _log_improvement(mean: Array, deviation: Array, lowest: float) -> Array:
-    """Logarithm of the expected improvement on `lowest`, which keeps an order where the improvement itself is 0."""
+    """Logarithm of the expected improvement on `lowest`, float64 [n]: it has an order where the improvement is 0.0.
+
+    Args:
+      mean: float64 [n], of the predicted loss.
+      deviation: float64 [n].
+      lowest: what is to be improved on.
+    """
     gain = (lowest - mean) / deviation
     density = np.exp(-0.5 * gain**2) / math.sqrt(2 * math.pi)
     below = np.array([_NORMAL.cdf(float(value)) for value in gain])

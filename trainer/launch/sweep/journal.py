@@ -43,10 +43,10 @@ class Journal(contextlib.ExitStack):
       definition: the study.
       task_argv: the flags that all trials have.
       seed: of a new study; None: that of the study that is resumed, else `draw_seed()`.
-      draw_seed: gives a seed where nobody did.
+      draw_seed: gives a seed where none was given.
 
     Raises:
-      UsageError: another sweep has the directory, or a different study lies there.
+      UsageError: another sweep uses the directory, or it holds a different study.
     """
 
     def __init__(
@@ -75,20 +75,21 @@ class Journal(contextlib.ExitStack):
         self._study.sampler, self._study.pruner = self._sampler, self._pruner or optuna.pruners.NopPruner()
 
     def trials(self) -> Sequence[TrialRecord]:
-        """All of them, by number."""
+        """All of them, by number, but for those that somebody enqueued with Optuna and that have not begun."""
         if self._records is None:
-            trials = self._study.get_trials(deepcopy=False)
+            trials = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, *_STATES.values()))
             self._records = [trial_records.from_optuna(trial, self._definition) for trial in trials]
         return self._records
 
     def ask(self) -> TrialRecord | None:
-        """A new trial that is to be run; None when there is nothing left to try."""
+        """A new trial that is to be run, enqueued ones first; None when there is nothing left to try."""
         if self._sampler.is_exhausted(self._study):
             return None
         return self._entered(self._study.ask())
 
     def resume(self, number: int) -> TrialRecord:
-        """A trial of the journal that is to be run again; what a kill kept from being written of it is added."""
+        """A trial of the journal that is to be run again; parameters that a kill kept from being written are added."""
+        # Optuna gives out `Trial` objects of new trials only, so that this one is made from the trial's id.
         study_id = self._storage.get_study_id_from_name(NAME)
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, number - 1)
         return self._entered(optuna.Trial(self._study, trial_id))
@@ -110,7 +111,7 @@ class Journal(contextlib.ExitStack):
         return self._pruner.reason(self._study, self._frozen(number))
 
     def tell(self, number: int, result: Result, *, exit_code: int | None = None, log_tail: Sequence[str] = ()) -> None:
-        """Enters how a running trial ended. The last line that this writes is the one that counts.
+        """Enters how a running trial ended; before the last line that this writes, it has not ended.
 
         Args:
           number: of the trial.
@@ -157,10 +158,16 @@ class Journal(contextlib.ExitStack):
         self._running[number] = trial
         space.suggested(self._definition, trial)
         trial.set_user_attr(trial_records.FOLDER, str(self._directory.absolute() / str(number)))
-        return self.trials()[number - 1]
+        return trial_records.from_optuna(self._frozen(number), self._definition)
 
     def _checked(self, asked: dict[str, object], seed: int | None, draw_seed: Callable[[], int]) -> int:
-        """The seed, once it is sure that the journal is of this study; notes in a new one what it is of."""
+        """The seed. Notes in a new journal which study it is of; refuses a journal of another one.
+
+        Args:
+          asked: description of the study that is asked for.
+          seed: that is asked for; None: that of the journal.
+          draw_seed: gives a seed to a new journal.
+        """
         known = self._study.user_attrs.get(_DESCRIPTION)
         if known is None or not self._study.get_trials(deepcopy=False):
             chosen = draw_seed() if seed is None else seed

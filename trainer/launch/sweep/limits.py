@@ -18,7 +18,7 @@ def most_failures(study: Study) -> int:
 
 
 def reached(study: Study, records: Sequence[TrialRecord], now: float) -> str | None:
-    """Which limit of the study's own is met, as a part of a sentence; None while none is.
+    """Which limit of `study_stopping` is reached, as a part of a sentence; None while none is.
 
     Args:
       study: with its `study_stopping`.
@@ -50,7 +50,13 @@ def _too_early(limits: StudyStopping, records: Sequence[TrialRecord], now: float
 
 
 def _without_progress(study: Study, records: Sequence[TrialRecord], now: float) -> tuple[int, float]:
-    """How many trials have ended since the best one, and how long ago that was; in the order of their ends."""
+    """How many trials have ended since the best one ended, and how many seconds ago that was.
+
+    Args:
+      study: for its goal.
+      records: all trials, at least one; the seconds count from the start of the first where none has a result.
+      now: seconds since the epoch.
+    """
     ended = [record for record in records if record.outcome is not None and record.secs is not None]
     ended.sort(key=lambda record: record.started_at + (record.secs or 0.0))
     since, best, best_at = 0, None, records[0].started_at

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from trainer.job.errors import JobError
-from trainer.job.signals import SAVED_EXIT_CODE, StopRequest
+from trainer.job.signals import StopRequest
 from trainer.launch.cluster import supervision
 from trainer.launch.study.study import Study
-from trainer.launch.sweep import evaluations, limits, tails, trials
+from trainer.launch.sweep import evaluations, tails, trials
 from trainer.launch.sweep.console import View
+from trainer.launch.sweep.ending import Ending
 from trainer.launch.sweep.journal import Journal
 from trainer.launch.sweep.narration import Narration
 from trainer.launch.sweep.options import SweepOptions
 from trainer.launch.sweep.progress import Progress, best
 from trainer.launch.sweep.trial_records import Outcome, Result, TrialRecord
 from trainer.launch.sweep.trial_runs import TrialRun, TrialRuns
-from trainer.launch.sweep.trials import Cause, Exit, ExitAction
+from trainer.launch.sweep.trials import Cause, ExitAction
 from trainer.launch.sweep.warm_pool import ForkServerError, TrialProcesses
 
 _TAIL_LINES = 5
@@ -55,76 +55,31 @@ class Sweep:
         self._narration = Narration(study, view, options.max_restarts)
         self._interrupted = [record.number for record in journal.trials() if record.outcome is None]
         self._exhausted = False
-        self._stop_reason: str | None = None
-        self._exit_code: int | None = None  # known when no more trials are started
+        self._ending = Ending(study, self._runs, self._narration)
 
     def run(self, stop: StopRequest) -> int:
         """Runs trials until the study ends, and returns its exit code."""
-        stop.tell(self._hear)
+        stop.tell(self._ending.request)
         self._narration.greeting(self._directory, self._journal.seed, self._journal.trials())
         while True:
-            self._check_limits()
+            if self._view.closed:
+                self._ending.request("nobody reads this output")
+            self._ending.check(self._journal.trials())
             self._start_trials()
             if not self._runs:
-                return self._conclude()
+                return self._ending.exit_code(self._journal.trials())
             self._follow_processes()
             self._read_reports()
             self._runs.end_overdue()
-            self._view.show(self._progress())
+            records = self._runs.with_reports(self._journal.trials())
+            self._view.show(Progress(study=self._study, trials=records, now=time.time()))
 
     def close(self) -> None:
         """Ends every process."""
         self._runs.close()
 
-    def _hear(self, reason: str) -> None:
-        self._stop_reason = reason
-
-    def _progress(self) -> Progress:
-        live = {run.record.number: run for run in self._runs}
-        records = [
-            dataclasses.replace(record, evaluations=tuple(live[record.number].reported))
-            if record.number in live
-            else record
-            for record in self._journal.trials()
-        ]
-        return Progress(study=self._study, trials=records, now=time.time())
-
-    # When no more trials are started
-
-    def _check_limits(self) -> None:
-        """Decides whether the study ends, and with which exit code."""
-        if (self._stop_reason or self._view.closed) and self._exit_code != SAVED_EXIT_CODE:
-            self._narration.say(f"{self._stop_reason or 'nobody reads this output'}: running trials save and end")
-            self._exit_code = SAVED_EXIT_CODE
-            self._runs.request_end_of_all(Cause.STUDY_ENDS)
-        if self._exit_code is not None:
-            return
-        records = self._journal.trials()
-        failed, most = sum(record.outcome is Outcome.FAILED for record in records), limits.most_failures(self._study)
-        if failed >= most:
-            self._narration.say(f"{failed} trials have failed; {most} end the study")
-            self._exit_code = 1
-            self._runs.request_end_of_all(Cause.STUDY_ENDS)
-            return
-        reached = limits.reached(self._study, records, time.time())
-        if reached is not None:
-            self._narration.say(f"the study has reached its limit: {reached}")
-            self._exit_code = 0
-            assert self._study.study_stopping is not None
-            if self._study.study_stopping.should_stop_asap:
-                self._runs.request_end_of_all(Cause.PRUNED, f"the study ended: {reached}")
-
-    def _conclude(self) -> int:
-        code = self._exit_code or 0
-        if code == 0 and best(self._study, self._journal.trials()) is None:
-            self._narration.say("no trial has a result")
-            return 1
-        return code
-
-    # While they run
-
     def _start_trials(self) -> None:
-        while self._exit_code is None and len(self._runs) < self._study.max_parallel_trials:
+        while not self._ending.is_decided and len(self._runs) < self._study.max_parallel_trials:
             record = self._next()
             if record is None:
                 return
@@ -170,31 +125,23 @@ class Sweep:
 
     def _read_report(self, run: TrialRun) -> bool:
         """Whether the trial has reported anything new."""
-        record = run.record
         reported = evaluations.read(
-            run.plan.metrics, metric=self._study.metric, trial=run.plan.name, started_at=record.started_at
+            run.plan.metrics, metric=self._study.metric, trial=run.plan.name, started_at=run.record.started_at
         )
         if len(reported) <= len(run.reported):
             return False
         run.reported = reported
-        self._journal.report(record.number, reported)
+        self._journal.report(run.record.number, reported)
         return True
-
-    # When one ends
 
     def _follow_exit(self, run: TrialRun, code: int) -> None:
         log_tail = tails.last_lines(run.plan.log, _TAIL_LINES)
-        end = Exit(
-            code=code,
-            reported=run.reported,
-            cause=run.cause,
-            why=run.why,
-            log_tail=log_tail,
-            restarts=run.restarts,
-        )
-        is_first_report = not any(record.evaluations or record.outcome for record in self._journal.trials())
+        nothing_yet = not any(record.evaluations or record.outcome for record in self._journal.trials())
         action = trials.classify_exit(
-            self._study, end, max_restarts=self._options.max_restarts, nothing_reported_yet=is_first_report
+            self._study,
+            run.exited(code, log_tail),
+            max_restarts=self._options.max_restarts,
+            nothing_reported_yet=nothing_yet,
         )
         match action:
             case Result() as result:
@@ -208,18 +155,23 @@ class Sweep:
                 self._runs.start(run)
                 self._narration.start(run)
             case ExitAction.REFUSE:
-                last_line = " ".join(log_tail[-1:]) or "its log is empty"
-                raise _RefusedError(f"Trial {run.plan.name} ended with 2: {last_line}")
+                raise _RefusedError(f"Trial {run.plan.name} ended with 2: {log_tail[-1] if log_tail else 'no output'}")
 
     def _enter(self, run: TrialRun, result: Result, code: int, log_tail: Sequence[str]) -> None:
-        """Writes the result of a trial to the journal, and says it."""
-        number, before = run.record.number, best(self._study, self._journal.trials())
+        """Writes the result of a trial to the journal, and says it.
+
+        Args:
+          run: of the trial.
+          result: of it.
+          code: with which its process ended.
+          log_tail: the last lines of its log.
+        """
+        number = run.record.number
         self._runs.remove(run)
         failed = result.outcome is Outcome.FAILED
         self._journal.tell(number, result, exit_code=code, log_tail=log_tail if failed else ())
-        now = best(self._study, self._journal.trials())
-        is_best = now is not None and now.number == number and now != before
-        self._narration.result(run, result, log_tail, is_best=is_best)
+        leader = best(self._study, self._journal.trials())
+        self._narration.result(run, result, log_tail, is_best=leader is not None and leader.number == number)
 
 
 class _RefusedError(JobError):

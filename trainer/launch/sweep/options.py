@@ -1,4 +1,4 @@
-"""What a person types behind `python -m trainer.launch sweep`, checked."""
+"""The flags of `python -m trainer.launch sweep`, checked."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ class SweepOptions:
     config: str = setting("hptuning_config.yaml", "the study: goal, parameters, counts")
     output_dir: str | None = setting(
         None,
-        "where the trials, journal and report go; one that holds this study already is continued",
+        "directory for the trials, the journal and the report; a study that is in it already is resumed",
         alias=("job_dir",),
     )
     seed: int | None = setting(
-        None, "of the choice of parameters; with one trial at a time it makes a study repeatable"
+        None, "seed of the choice of parameters; makes a study with one trial at a time repeatable"
     )
-    trial_timeout_secs: float | None = setting(None, "seconds after which a trial is ended as failed; default: never")
+    trial_timeout_secs: float | None = setting(
+        None, "seconds after which a trial is ended and counts as failed; default: none"
+    )
     grace: float = setting(30.0, "seconds from SIGTERM to SIGKILL")
-    max_restarts: int = setting(3, "restarts of a trial that exits with 143: state saved, restart me")
+    max_restarts: int = setting(3, "restarts of a trial that exits with 143, which means: state saved, start me again")
     warm: bool = setting(True, "import TensorFlow once and fork the trials; --nowarm: each imports it")
     module: str = setting(task_flags.TASK_MODULE, "what each trial runs: python -m MODULE")
 
@@ -41,19 +43,21 @@ class SweepOptions:
         command_line.require_module(self.module)
         if self.output_dir is not None and layout.is_remote(self.output_dir):
             raise UsageError(
-                f"--output_dir={self.output_dir}", "Accepted: a directory of this machine", "Copy it afterwards"
+                f"--output_dir={self.output_dir}",
+                "Accepted: a directory on this machine",
+                "Copy it to the bucket afterwards",
             )
 
     @property
     def directory(self) -> str:
-        """Where everything goes. Raises UsageError where nobody said it."""
+        """Where everything goes. Raises UsageError where it was not given."""
         if self.output_dir is None or not self.output_dir.strip():
             raise UsageError("No --output_dir", "Accepted: a directory for the study", "Add --output_dir=output/sweep")
         return self.output_dir
 
 
 def parse(argv: Sequence[str]) -> tuple[SweepOptions, list[str]]:
-    """The options, and the flags of every trial, which stand behind `--`.
+    """The options, and the flags of every trial, which come after `--`.
 
     Raises:
       flags.HelpRequested: on --help before the `--`.
@@ -69,7 +73,9 @@ def parse(argv: Sequence[str]) -> tuple[SweepOptions, list[str]]:
     for word in task_argv:
         if _DIRECTORY_FLAG.match(word):
             raise UsageError(
-                f"{word} behind --", "Accepted: --output_dir before --", "Each trial gets a folder of its own in that"
+                f"{word} after --",
+                "Accepted: --output_dir before --",
+                "Each trial gets its own folder in that directory",
             )
     _ = chosen.directory
     if chosen.module == task_flags.TASK_MODULE:

@@ -1,4 +1,4 @@
-"""sweep.html: the study as a page that needs no network. What is put into it here, `page.html` draws."""
+"""sweep.html: the study as a page that needs no network. This module supplies its data, which `page.html` draws."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def page(
     importance: Mapping[str, float],
     command: str | None,
 ) -> str:
-    """The page, with all of the study in it.
+    """The page, with the whole study in it.
 
     Args:
       study: what was searched.
       trials: all, by number.
-      best: of them, if any has a result.
-      importance: share of each parameter; empty where it is not known.
+      best: the best of them, if any has a result.
+      importance: share of each parameter; empty where it is unknown.
       command: that trains the best trial.
     """
     content = {
@@ -52,13 +52,13 @@ def page(
 
 
 def embedded(content: Any) -> str:
-    """JSON that stays data inside of a script element, whatever its texts hold."""
+    """JSON that stays data inside a script element, whatever its strings contain."""
     text = json.dumps(records.strict(content), allow_nan=False, ensure_ascii=True)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _axis(parameter: Parameter) -> dict[str, Any]:
-    """The parameter with the marks of its axis: texts at places from 0 to 1."""
+    """The parameter with the marks of its axis: labels at places from 0 to 1."""
     if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
         values = (
             parameter.values if len(parameter.values) <= _MOST_MARKS else (parameter.values[0], parameter.values[-1])
@@ -70,7 +70,7 @@ def _axis(parameter: Parameter) -> dict[str, Any]:
 
 
 def _round_values(parameter: Parameter) -> list[Value]:
-    """The ends of the range and three values between, with few digits; of few whole numbers all."""
+    """The ends of the range and three rounded values between; of a short INTEGER range all values."""
     least, most = space.limits(parameter)
     if parameter.kind is Kind.INTEGER and most - least < _MOST_MARKS:
         return list(range(int(least), int(most) + 1))

@@ -25,7 +25,7 @@ class Progress:
     now: float
 
     def count(self, outcome: Outcome | None) -> int:
-        """Trials that ended so; of None those under way."""
+        """How many trials ended with this outcome; None: how many are running."""
         return sum(trial.outcome is outcome for trial in self.trials)
 
     @property
@@ -34,7 +34,7 @@ class Progress:
 
     @property
     def secs_left(self) -> float | None:
-        """By the usual time of a trial; None before one is done."""
+        """Seconds that are left, by the median time of a trial; None before one is done."""
         usual = [trial.secs for trial in self.trials if trial.outcome is Outcome.DONE and trial.secs is not None]
         if not usual:
             return None
@@ -46,9 +46,9 @@ class Progress:
 
 def best(study: Study, trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """The best trial that was trained to its end; of equal ones the first; None without one."""
-    found: TrialRecord | None = None
+    leader: TrialRecord | None = None
     for trial in trials:
         if trial.outcome is Outcome.DONE and trial.value is not None:
-            beaten = is_better(trial.value, found.value if found else None, study)
-            found = trial if beaten else found
-    return found
+            leads = is_better(trial.value, leader.value if leader else None, study)
+            leader = trial if leads else leader
+    return leader

@@ -1,4 +1,4 @@
-"""What a sweep leaves when it ends: sweep.csv, sweep.html, and what is said of the best trial."""
+"""What a sweep leaves when it ends: sweep.csv, sweep.html, and a summary on the terminal."""
 
 from __future__ import annotations
 
@@ -25,12 +25,20 @@ _BEST = "best"
 
 
 def write(study: Study, task_argv: Sequence[str], journal: Journal, directory: pathlib.Path, *, module: str) -> str:
-    """Writes the table and the page, and returns what a person is told at the end."""
+    """Writes the table and the page, and returns the summary for the terminal.
+
+    Args:
+      study: what was searched.
+      task_argv: flags of every trial.
+      journal: with all trials.
+      directory: of the study.
+      module: that trials run.
+    """
     trials = journal.trials()
-    found = best(study, trials)
-    command = None if found is None else train_command(study, found, task_argv, directory, module)
+    leader = best(study, trials)
+    command = None if leader is None else train_command(study, leader, task_argv, directory, module)
     _publish(directory / CSV, table(study, trials))
-    page = sweep_page.page(study, trials, best=found, importance=journal.importance(), command=command)
+    page = sweep_page.page(study, trials, best=leader, importance=journal.importance(), command=command)
     _publish(directory / PAGE, page)
     return closing(study, trials, directory, command)
 
@@ -38,7 +46,15 @@ def write(study: Study, task_argv: Sequence[str], journal: Journal, directory: p
 def train_command(
     study: Study, trial: TrialRecord, task_argv: Sequence[str], directory: pathlib.Path, module: str
 ) -> str:
-    """What trains the trial again, into a folder of its own."""
+    """The command line that trains a trial again, into a folder of its own.
+
+    Args:
+      study: for the spelling of its parameters.
+      trial: which one.
+      task_argv: flags of every trial.
+      directory: of the study.
+      module: that trials run.
+    """
     argv = [f"--output_dir={directory / _BEST}", *task_argv, *study.flags(trial.assignment)]
     return shlex.join([pathlib.Path(sys.executable).name, "-m", module, *argv])
 
@@ -67,8 +83,15 @@ def table(study: Study, trials: Sequence[TrialRecord]) -> str:
 
 
 def closing(study: Study, trials: Sequence[TrialRecord], directory: pathlib.Path, command: str | None) -> str:
-    """How it went, the best trial, the command that trains it, where things are."""
-    found = best(study, trials)
+    """The summary for the terminal: counts, the best trial, where things are, and what to do next.
+
+    Args:
+      study: what was searched.
+      trials: all, by number.
+      directory: of the study.
+      command: that trains the best trial; None without one.
+    """
+    leader = best(study, trials)
     progress = Progress(study=study, trials=trials, now=0.0)
     counts = ", ".join(
         f"{progress.count(outcome)} {outcome.value if outcome else 'under way'}"
@@ -76,11 +99,11 @@ def closing(study: Study, trials: Sequence[TrialRecord], directory: pathlib.Path
         if progress.count(outcome)
     )
     lines = ["", f"  {'trials':<12}{counts or 'none'}"]
-    if found is not None:
-        folder = directory / str(found.number)
+    if leader is not None:
+        folder = directory / str(leader.number)
         lines += [
-            f"  {'best':<12}trial {found.number}: {study.metric} {report.figure(found.value)}",
-            f"  {'':<12}{settings(found)}",
+            f"  {'best':<12}trial {leader.number}: {study.metric} {report.figure(leader.value)}",
+            f"  {'':<12}{settings(leader)}",
             f"  {'export':<12}{_export_of(folder) or '-'}",
             f"  {'its folder':<12}{folder}",
         ]

@@ -51,13 +51,13 @@ class SeededSampler(optuna.samplers.BaseSampler, abc.ABC):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The values of the trial; of parameters that a trial with the others does not have there are none."""
+        """The values of the trial; a parameter that a trial with the other values does not have is left out."""
         return dict(self.choose(study, trial.number + 1))
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A random value, for an objective that wants parameters which the study does not give to this trial."""
+        """A random value, for an objective that asks for a parameter which this trial does not have."""
         at_random = optuna.samplers.RandomSampler(seed_of(self._seed, trial.number + 1))
         return at_random.sample_independent(study, trial, param_name, param_distribution)
 
@@ -76,7 +76,7 @@ class GridSampler(SeededSampler):
 
 
 class RandomSampler(SeededSampler):
-    """Every point of the unit cube is as likely as any other. Optuna's own does not know where a killed one was."""
+    """Every point of the unit cube is as likely as any other; Optuna's own forgets its state in a kill."""
 
     def choose(self, study: optuna.Study, number: int) -> Assignment:
         rng = random.Random(seed_of(self._seed, number))
@@ -192,8 +192,14 @@ def by_parzen_estimator(
 ) -> Assignment:
     """Values from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011), multivariate.
 
-    It learns from a study of its own, in which failed trials have a loss; the arguments are those of
-    `by_gaussian_process`.
+    It learns from a study of its own, in which failed trials have a loss.
+
+    Args:
+      definition: for its parameters.
+      tried: values of the ended trials.
+      losses: of each of them.
+      pending: values of running trials.
+      seed: of the choice.
     """
     with optuna_output.silenced():
         estimator = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
@@ -204,6 +210,7 @@ def by_parzen_estimator(
 
 
 def _told(definition: Study, values: Assignment, value: float | None) -> FrozenTrial:
+    """A trial with these values; a running one where `value` is None."""
     return optuna.trial.create_trial(
         state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
         value=value,

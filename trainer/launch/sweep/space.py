@@ -1,7 +1,8 @@
-"""The space of a study as a unit cube, a coordinate a parameter: what the optimisers choose from and learn in.
+"""The space of a study as a unit cube with a coordinate for each parameter, and as Optuna's distributions.
 
-Equal distances in the cube are equal by the parameter's scale: differences (linear), ratios (log), ratios of distances
-from above the maximum (reverse log). Whole and listed numbers have equal shares of their coordinate.
+Samplers choose and learn in the cube. Equal distances in it are equal on the parameter's scale: equal differences
+(linear), equal ratios (log), or equal ratios of the distances from just above the maximum (reverse log). Each whole or
+listed number has an equal share of its coordinate.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ MIDDLE = 0.5
 
 
 def decode(study: Study, point: Sequence[float]) -> Assignment:
-    """The values at a point of the cube; of parameters that a trial with the others does not have there are none."""
-    found: dict[str, Value] = {}
+    """The values at a point of the cube; a parameter that a trial with the other values does not have is left out."""
+    assignment: dict[str, Value] = {}
     for parameter, coordinate in zip(study.parameters, point, strict=True):
-        if study.active(parameter, found):
-            found[parameter.name] = value_at(parameter, coordinate)
-    return found
+        if study.active(parameter, assignment):
+            assignment[parameter.name] = value_at(parameter, coordinate)
+    return assignment
 
 
 def encode(study: Study, assignment: Assignment) -> list[float]:
-    """The point of the cube with these values; what is absent lies in the middle."""
+    """The point of the cube with these values; a parameter that is absent is in the middle."""
     return [
         coordinate_of(parameter, assignment[parameter.name]) if parameter.name in assignment else MIDDLE
         for parameter in study.parameters
@@ -46,7 +47,7 @@ def value_at(parameter: Parameter, coordinate: float) -> Value:
 
 
 def coordinate_of(parameter: Parameter, value: Value) -> float:
-    """The inverse: the middle of the value's share where it has one."""
+    """The inverse of `value_at`: the middle of the value's share where it has one."""
     if parameter.kind in (Kind.CATEGORICAL, Kind.DISCRETE):
         return (parameter.values.index(value) + MIDDLE) / len(parameter.values)
     low, high = _bounds(parameter)
@@ -54,12 +55,12 @@ def coordinate_of(parameter: Parameter, value: Value) -> float:
         return MIDDLE
     match parameter.scale:
         case Scale.LOG:
-            found = math.log(value / low) / math.log(high / low)
+            coordinate = math.log(value / low) / math.log(high / low)
         case Scale.REVERSE_LOG:
-            found = 1 - math.log((low + high - value) / low) / math.log(high / low)
+            coordinate = 1 - math.log((low + high - value) / low) / math.log(high / low)
         case _:
-            found = (value - low) / (high - low)
-    return min(max(found, 0.0), 1.0)
+            coordinate = (value - low) / (high - low)
+    return min(max(coordinate, 0.0), 1.0)
 
 
 def grid(study: Study) -> Iterator[Assignment]:
@@ -126,7 +127,10 @@ def limits(parameter: Parameter) -> tuple[float, float]:
 
 
 def _bounds(parameter: Parameter) -> tuple[float, float]:
-    """The ends of the coordinate: half a share beyond the limits of whole numbers, so that these get theirs."""
+    """The values at the ends of the coordinate: half a share beyond the limits of an INTEGER.
+
+    So that its least and its greatest number have shares as large as the others'.
+    """
     minimum, maximum = limits(parameter)
     return (minimum - MIDDLE, maximum + MIDDLE) if parameter.kind is Kind.INTEGER else (minimum, maximum)
 

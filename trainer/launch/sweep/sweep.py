@@ -1,4 +1,4 @@
-"""A hyperparameter study on this machine: trials as processes, a few at a time, and a journal to continue from."""
+"""A hyperparameter study on this machine: trials as processes, a few at a time, and a journal to resume from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _run(options: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
     from trainer.launch.sweep.journal import Journal  # this and those below need Optuna and rich
     from trainer.launch.sweep.warm_pool import TrialProcesses
 
-    directory = made(options.directory)
+    directory = create_directory(options.directory)
     threads = max(machine.cores() // study.max_parallel_trials, 1)
     environ = tasks.environment(os.environ, threads=threads)
     with contextlib.ExitStack() as stack:
@@ -76,7 +76,7 @@ def _run(options: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
 
 
 def read_study(chosen: SweepOptions) -> Study:
-    """The study of the file; what is only noteworthy goes to stderr. Raises UsageError with every fault of the file."""
+    """The study of the file; notes on it go to stderr. Raises UsageError with every fault of the file."""
     of_task = search_space.of_task() if chosen.module == task_flags.TASK_MODULE else None
     examined = study_file.examine(chosen.config, of_task)
     if examined.study is None:
@@ -86,8 +86,8 @@ def read_study(chosen: SweepOptions) -> Study:
     return examined.study
 
 
-def made(path: str) -> pathlib.Path:
-    """The directory, which is there now. Raises UsageError where it cannot be."""
+def create_directory(path: str) -> pathlib.Path:
+    """The directory, created where it does not exist. Raises UsageError where that fails."""
     directory = pathlib.Path(path).expanduser()
     try:
         directory.mkdir(parents=True, exist_ok=True)

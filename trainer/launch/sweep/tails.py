@@ -10,7 +10,7 @@ _LONGEST = 300
 
 
 def last_lines(path: pathlib.Path, count: int) -> list[str]:
-    """The last lines that say something, each shortened; none of a file that is not there."""
+    """The last lines that are not blank, each shortened; none where there is no such file."""
     try:
         with path.open("rb") as stream:
             stream.seek(max(os.fstat(stream.fileno()).st_size - _TAIL_BYTES, 0))

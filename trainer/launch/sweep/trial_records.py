@@ -60,7 +60,7 @@ class TrialRecord:
       reason: why it was stopped or has failed.
       log_tail: the last lines of its log, if it has failed.
       started_at: seconds since the epoch.
-      secs: from its start to its end, by the clock on the wall; None while it runs.
+      secs: from its start to its end, of wall-clock time; None while it runs.
     """
 
     number: int
@@ -102,7 +102,13 @@ def evaluations_of(trial: FrozenTrial) -> tuple[Evaluation, ...]:
 
 
 def is_better(value: float, other: float | None, study: Study) -> bool:
-    """Whether `value` beats `other` by the study's goal; NaN beats nothing."""
+    """Whether a value of the metric beats another one.
+
+    Args:
+      value: NaN beats nothing.
+      other: None is beaten by every other value.
+      study: for its goal.
+    """
     if math.isnan(value):
         return False
     return other is None or loss(value, study.goal) < loss(other, study.goal)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from trainer.launch.sweep.evaluations import Evaluation
 from trainer.launch.sweep.options import SweepOptions
 from trainer.launch.sweep.trial_records import TrialRecord
-from trainer.launch.sweep.trials import Cause, Plan
+from trainer.launch.sweep.trials import Cause, Exit, Plan
 from trainer.launch.sweep.warm_pool import Ended, ForkServerError, Started, TrialProcesses
 
 _POLL_SECS = 0.1
@@ -41,6 +41,17 @@ class TrialRun:
     kill_at: float | None = None
     restarts: int = 0
 
+    def exited(self, code: int, log_tail: Sequence[str]) -> Exit:
+        """How its process ended: with `code`, after the lines `log_tail`."""
+        return Exit(
+            code=code,
+            reported=self.reported,
+            cause=self.cause,
+            why=self.why,
+            log_tail=log_tail,
+            restarts=self.restarts,
+        )
+
 
 class TrialRuns:
     """Starts and ends the processes of trials, through a fork server that is started with the first of them.
@@ -61,6 +72,14 @@ class TrialRuns:
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    def with_reports(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """The records, where those of running trials have all that was reported, with the seconds."""
+        reported = {run.record.number: tuple(run.reported) for run in self}
+        return [
+            dataclasses.replace(record, evaluations=reported.get(record.number, record.evaluations))
+            for record in records
+        ]
 
     def start(self, run: TrialRun) -> None:
         """Starts its process, for the first time or again."""

@@ -1,4 +1,4 @@
-"""The processes of trials: forked by one process that is warm (`trainer.fork_server`), watched and ended through it."""
+"""The processes of trials, which `trainer.fork_server` forks, watches and ends on our behalf."""
 
 from __future__ import annotations
 
