@@ -113,12 +113,14 @@ def test_a_garbled_state_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").write_text("model_checkpoint_path 7")
     with pytest.raises(TrainingError) as raised:
         checkpoints.latest(str(tmp_path))
-    assert str(raised.value).startswith(f"{tmp_path / 'checkpoint'} is no checkpoint state file: ")
-    assert str(raised.value).endswith("Delete that file, or name a checkpoint by its path.")
+    assert str(raised.value).startswith(f"{tmp_path / 'checkpoint'} is not a checkpoint state file: ")
+    assert str(raised.value).endswith("Delete that file, or give the path of a checkpoint.")
 
 
 def test_a_name_of_another_kind_has_no_step() -> None:
-    with pytest.raises(ValueError, match="ckpt-7 is no checkpoint of an Estimator. They are called model.ckpt-<step>"):
+    with pytest.raises(
+        ValueError, match="ckpt-7 is not a checkpoint of an Estimator. They are named model.ckpt-<step>"
+    ):
         checkpoints.step_of("weights/ckpt-7")
 
 
@@ -258,14 +260,14 @@ def test_a_source_without_a_checkpoint_says_what_is_accepted(tmp_path: Path, sou
         checkpoints.read(str(tmp_path / source))
 
 
-def test_a_checkpoint_with_spoilt_data_is_named(tmp_path: Path) -> None:
+def test_a_checkpoint_with_damaged_data_is_named(tmp_path: Path) -> None:
     made = save(saver(tmp_path), 7)
     data = tmp_path / "model.ckpt-7.data-00000-of-00001"
     data.write_bytes(bytes(len(data.read_bytes())))
     with pytest.raises(TrainingError) as raised:
         checkpoints.read(made).value("weight")
     assert str(raised.value).startswith(f"{made} cannot be read at weight: ")
-    assert str(raised.value).endswith("Delete that checkpoint, or name another one.")
+    assert str(raised.value).endswith("Delete that checkpoint, or use another one.")
 
 
 def test_a_checkpoint_without_a_step_is_refused(tmp_path: Path) -> None:
@@ -292,13 +294,13 @@ def test_nothing_is_set_when_a_variable_is_missing(tmp_path: Path) -> None:
         checkpoints.restore({"weight": variable, "bias": variable, "slot": variable}, reader)
     assert variable.numpy() == 0.0
     assert "model.ckpt-7 lacks bias, slot; it has global_step, weight." in str(raised.value)
-    assert "use warm_start_from to take over what fits" in str(raised.value)
+    assert "use warm_start_from to start from the values that fit" in str(raised.value)
 
 
 def test_nothing_is_set_when_a_shape_differs(tmp_path: Path) -> None:
     reader = checkpoints.read(save(saver(tmp_path), 7))
     variable = tf.Variable(0.0)
-    with pytest.raises(ValueError, match=r"has weight of shape \[\]; the model function makes wide \[2\]."):
+    with pytest.raises(ValueError, match=r"has weight of shape \[\]; the model function makes wide of shape \[2\]."):
         checkpoints.restore({"weight": variable, "wide": tf.zeros([2])}, reader, {"wide": "weight"})
     assert variable.numpy() == 0.0
 

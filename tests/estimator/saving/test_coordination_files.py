@@ -1,4 +1,4 @@
-"""What the processes of a job tell each other through its directory."""
+"""The small files by which the processes of a job coordinate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_record_that_nobody_wrote_is_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "age", "held"),
+    ("record", "age", "kept"),
     [
         ({"reading": "model.ckpt-10", "at": 1000.0}, 0.0, True),
         ({"reading": "model.ckpt-10", "at": 1000.0}, LEASE_SECS, True),
@@ -32,14 +32,14 @@ def test_a_record_that_nobody_wrote_is_empty(tmp_path: Path) -> None:
         ({}, 0.0, False),
     ],
 )
-def test_a_checkpoint_is_held_while_its_reader_is_taken_to_be_alive(
-    tmp_path: Path, record: dict[str, Any], age: float, held: bool
+def test_a_checkpoint_is_being_read_while_its_reader_is_taken_to_be_alive(
+    tmp_path: Path, record: dict[str, Any], age: float, kept: bool
 ) -> None:
     write(tmp_path, record)
-    assert coordination_files.being_read(str(tmp_path), now=1000.0 + age) == (("model.ckpt-10",) if held else ())
+    assert coordination_files.being_read(str(tmp_path), now=1000.0 + age) == (("model.ckpt-10",) if kept else ())
 
 
-def test_a_checkpoint_that_an_evaluator_reads_is_not_collected(tmp_path: Path) -> None:
+def test_a_checkpoint_that_an_evaluator_reads_is_not_deleted(tmp_path: Path) -> None:
     estimator = make(tmp_path, keep_checkpoint_max=1)
     estimator.train(batches(), max_steps=10)
     write(tmp_path, {"reading": "model.ckpt-10", "at": 1e12})

@@ -97,9 +97,9 @@ def test_a_signature_that_the_receiver_rules_out_is_left_out_loudly(
 ) -> None:
     with caplog.at_level(logging.WARNING, "trainer"):
         path = estimator("regress").export_saved_model(str(tmp_path), raw).decode()
-    assert "The signature serving_default is left out of the export: RegressionOutput answers calls" in caplog.text
-    assert "and the receiver has x float32" in caplog.text
-    assert "The signature serving_default of the export answers with the predictions instead." in caplog.text
+    assert "The export has no signature serving_default: RegressionOutput needs a receiver of serialized" in caplog.text
+    assert "and this one takes x float32" in caplog.text
+    assert "The signature serving_default of the export returns the predictions instead." in caplog.text
     assert signatures(path)["serving_default"](x=tf.constant([2.0]))["y"].numpy().tolist() == [6.0]
 
 

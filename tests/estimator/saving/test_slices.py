@@ -77,7 +77,7 @@ def test_the_files_of_many_blocks_are_those_of_one_checkpoint(tmp_path: Path) ->
 def test_another_shape_of_the_whole_is_refused(tmp_path: Path) -> None:
     prefix = str(tmp_path / "model.ckpt-1")
     slices.write(prefix, {"table": tf.Variable(tf.zeros([12, 3]))})
-    said = r"has table of shape \[12, 3\]; the model function makes table\S* \[11, 3\]"
+    said = r"has table of shape \[12, 3\]; the model function makes table\S* of shape \[11, 3\]"
     for kind in ("2 parts", "on 2 servers"):
         with pytest.raises(ValueError, match=said):
             checkpoints.restore(KINDS[kind](VALUES), checkpoints.read(prefix))

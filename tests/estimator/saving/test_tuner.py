@@ -1,4 +1,4 @@
-"""The tuner's file: the library's lines, without the library's flaws."""
+"""The tuner's file: the library's lines, without the library's defects."""
 
 from __future__ import annotations
 
@@ -74,18 +74,20 @@ def test_an_evaluation_counts_once_also_after_a_restart(path: pathlib.Path) -> N
 
 
 @pytest.mark.parametrize("other", [{"trial": "2"}, {"tag": "mae"}])
-def test_another_trial_or_tag_is_another_line(path: pathlib.Path, other: dict[str, str]) -> None:
+def test_another_trial_or_tag_has_a_line_of_its_own(path: pathlib.Path, other: dict[str, str]) -> None:
     TunerFile(path=str(path))(evaluation(0.5, 100), "")
     TunerFile(path=str(path), **other)(evaluation(0.5, 100), "")
     assert len(lines(path)) == 2
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_number_is_never_written(path: pathlib.Path, caplog: pytest.LogCaptureFixture, value: float) -> None:
+def test_a_value_that_is_not_finite_is_never_written(
+    path: pathlib.Path, caplog: pytest.LogCaptureFixture, value: float
+) -> None:
     with caplog.at_level(logging.WARNING):
         TunerFile(path=str(path))(evaluation(value, 7), "")
     assert not path.exists()
-    assert f"Nothing told to the tuner: rmse is {value} at step 7." in caplog.text
+    assert f"Not reported to the tuner: rmse is {value} at step 7." in caplog.text
 
 
 def test_the_metric_of_the_tag_is_reported(path: pathlib.Path) -> None:
@@ -93,7 +95,7 @@ def test_the_metric_of_the_tag_is_reported(path: pathlib.Path) -> None:
     assert lines(path)[0]["loss"] == "0.25"
 
 
-def test_a_tag_that_is_no_metric_carries_the_rmse(path: pathlib.Path) -> None:
+def test_a_tag_without_a_metric_of_its_name_is_given_the_rmse(path: pathlib.Path) -> None:
     TunerFile(path=str(path), tag="training/hptuning/metric")(evaluation(0.5, 1), "")
     assert lines(path)[0]["training/hptuning/metric"] == "0.5"
 
@@ -101,10 +103,10 @@ def test_a_tag_that_is_no_metric_carries_the_rmse(path: pathlib.Path) -> None:
 def test_an_evaluation_without_the_metric_is_a_warning(path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         TunerFile(path=str(path), tag="auc")({"loss": 1.0, "global_step": 1}, "")
-    assert "the evaluation has no auc. It has global_step, loss." in caplog.text
+    assert "Not reported to the tuner: the evaluation has no metric auc. It has global_step, loss." in caplog.text
 
 
-def test_a_bare_file_name_lies_in_the_working_directory(
+def test_a_relative_path_starts_in_the_working_directory(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -66,10 +66,10 @@ def test_a_path_stands_for_settings() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("",), "WarmStartSettings was given no ckpt_to_initialize_from. It takes a path"),
+        (("",), "ckpt_to_initialize_from=''. It takes the path of a checkpoint, of a directory with"),
         (("a", "("), "vars_to_warm_start with '(': missing ), unterminated subpattern"),
         (("a", [3]), "vars_to_warm_start with 3: "),
-        (("a", ".*", {"words": object()}), "var_name_to_vocab_info for words. Variables are taken over as they are"),
+        (("a", ".*", {"words": object()}), "var_name_to_vocab_info for words. A variable starts from the whole value"),
     ],
 )
 def test_settings_that_cannot_be_followed_are_refused(arguments: tuple[Any, ...], message: str) -> None:
@@ -124,7 +124,9 @@ def test_renamed_variables_are_found_under_their_former_names(source: Estimator,
 
 def test_a_new_name_that_no_variable_has_is_refused(source: Estimator, tmp_path: Path) -> None:
     wrong = WarmStartSettings(source.model_dir, var_name_to_prev_var_name={"wieght": "weight"})
-    with pytest.raises(ValueError, match="var_name_to_prev_var_name has wieght. .* that are warm-started: weight"):
+    with pytest.raises(
+        ValueError, match="var_name_to_prev_var_name has wieght. .* that are warm-started. Choose from weight"
+    ):
         make(tmp_path, warm_start_from=wrong).train(batches(), steps=1)
 
 

@@ -1,8 +1,12 @@
 """Checkpoints on disk: `model.ckpt-<step>` keyed by the variables' names, with a state file of relative paths.
 
 The files are those that `tf.train.Saver` and tf.estimator wrote: a V2 bundle whose index appears last, so that a
-checkpoint is there whole or not at all, and a `checkpoint` file that is replaced atomically. The position of the input
-is kept in the same bundle.
+checkpoint exists whole or not at all, and a `checkpoint` file that is replaced atomically. The position of the input
+is kept in the same bundle. A model with the weight w [3] and the bias b [] at step 100:
+
+    model.ckpt-100.index                  which tensor is where in the data, and their checksums
+    model.ckpt-100.data-00000-of-00001    w [3], b [], global_step [], _trainer_input/batches [], …
+    checkpoint                            model_checkpoint_path: "model.ckpt-100", and those before it
 """
 
 from __future__ import annotations
@@ -27,11 +31,13 @@ from trainer.estimator.saving.retention import Checkpoint, decide
 from trainer.job.errors import TrainingError
 
 INPUT_PREFIX = "_trainer_input/"
+"""Before the names of what is no variable: the position of the input."""
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _PREFIX = re.compile(r"model\.ckpt-(\d+)$")
 
 
 def path(directory: str, step: int) -> str:
+    """Where a directory has the checkpoint of a step: the part of its files' paths that they share."""
     return os.path.join(directory, f"model.ckpt-{step}")
 
 
@@ -39,33 +45,35 @@ def step_of(checkpoint_path: str) -> int:
     """The global step in a checkpoint's name.
 
     Raises:
-      ValueError: another kind of name.
+      ValueError: it is not the name of a checkpoint.
     """
     match = _PREFIX.search(checkpoint_path)
     if not match:
-        raise ValueError(f"{checkpoint_path} is no checkpoint of an Estimator. They are called model.ckpt-<step>")
+        raise ValueError(
+            f"{checkpoint_path} is not a checkpoint of an Estimator. They are named model.ckpt-<step>. Give one of them"
+        )
     return int(match.group(1))
 
 
 def latest(directory: str) -> str | None:
     """The newest whole checkpoint of a directory, local or in a bucket, by its state file; None when there is none.
 
-    A checkpoint that the state file names but that is not there is passed over for the newest one that is.
+    Where the files of the newest one that it names are gone, this is the newest one whose files are there.
     """
     return job_directory.of_process().at(directory).checkpoints.latest()
 
 
 @dataclasses.dataclass
 class Saver:
-    """Saves to one directory, and lets old checkpoints go.
+    """Saves to one directory, and deletes old checkpoints.
 
     Attributes:
       store: of the checkpoints.
-      keep_max: how many of the newest stay; 0 or None keeps all.
-      keep_every_hours: one checkpoint of every so many hours stays for good.
+      keep_max: how many of the newest to keep; 0 or None keeps all.
+      keep_every_hours: one checkpoint in so many hours is kept for good.
       started_at: when the run began, in seconds; the hours count from here.
-      continued: the checkpoint that the run goes on from, as it is. It is not written again: a kill in the middle of
-        that would spoil it, and it may be the only one.
+      continued: path of the checkpoint that the run resumes from, which is not written again: a kill in the middle of
+        that would damage what may be the only checkpoint.
     """
 
     store: CheckpointStore
@@ -79,7 +87,7 @@ class Saver:
 
         Args:
           step: the global step.
-          tensors: what to save, by name: tensors, and variables, of which parts are saved as slices of the whole.
+          tensors: tensors and variables of any shapes, by name; a part of a variable is saved as a slice of the whole.
           now: the time in seconds.
         """
         os.makedirs(self.store.local, exist_ok=True)
@@ -95,6 +103,7 @@ class Saver:
         known = [checkpoint for checkpoint in state_file.listed(state) if checkpoint.path != name]
         known = [checkpoint for checkpoint in [*known, Checkpoint(name, now)] if self.store.exists(checkpoint.path)]
         every = self.keep_every_hours * 3600
+        # The state file carries this time across restarts, so that hours are not counted anew.
         kept_until = state.last_preserved_timestamp or self.started_at + every
         self.store.publish(decide(known, self.keep_max, every, kept_until, self.store.spared()))
 
@@ -103,8 +112,10 @@ class Saver:
 class Reader:
     """The tensors of one checkpoint, by the names of the variables.
 
-    Checkpoints of `tf.train.Checkpoint` and of SavedModels, which are keyed by objects, are read by the full names that
-    they record.
+    Attributes:
+      checkpoint_path: as the caller calls it, for messages.
+      keys: by the names of variables, the keys in the file. They differ where `tf.train.Checkpoint` wrote it, as in a
+        SavedModel: its keys are paths of objects, and it records the variables' names beside them.
     """
 
     checkpoint_path: str
@@ -116,17 +127,36 @@ class Reader:
         return name in self.keys
 
     def names(self) -> list[str]:
+        """Of the variables, sorted."""
         return sorted(self.keys)
 
     def shape(self, name: str) -> list[int]:
+        """The shape of a variable, without reading it."""
         return self._reader.get_variable_to_shape_map()[self.keys[name]]
 
     def value(self, name: str) -> np.ndarray:
+        """The whole value of a variable.
+
+        Raises:
+          TrainingError: the file is damaged.
+        """
         with self._readable(name):
             return self._reader.get_tensor(self.keys[name])
 
     def rows(self, name: str, dtype: tf.DType, piece: slices.Slice) -> tf.Tensor:
-        """A slice of a tensor, of which no more is read."""
+        """A slice of a variable, without reading the rest.
+
+        Args:
+          name: of the variable.
+          dtype: that it was saved with.
+          piece: which slice.
+
+        Returns:
+          `piece.shape`, usually [rows, …].
+
+        Raises:
+          TrainingError: the file is damaged.
+        """
         with self._readable(name):
             return slices.read(self._local_path, self.keys[name], dtype, piece)
 
@@ -137,15 +167,18 @@ class Reader:
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             raise TrainingError(
                 f"{self.checkpoint_path} cannot be read at {name}: {error}",
-                do="Delete that checkpoint, or name another one",
+                do="Delete that checkpoint, or use another one",
             ) from error
 
 
 def read(source: str) -> Reader:
-    """Opens a checkpoint: its path, a directory of checkpoints, or a SavedModel.
+    """Opens a checkpoint for reading.
+
+    Args:
+      source: its path, a directory of checkpoints, of which the newest is taken, or a SavedModel; local or in a bucket.
 
     Raises:
-      ValueError: there is nothing of the kind.
+      ValueError: there is no checkpoint.
     """
     checkpoint_path = os.fspath(source)
     try:
@@ -176,17 +209,18 @@ def _resolved(source: str) -> str:
 
 
 def _latest_or_error(source: str, store: CheckpointStore) -> str:
-    """Name of the latest checkpoint."""
-    found = store.latest()
-    if found is None:
+    """The name of the newest checkpoint."""
+    newest = store.latest()
+    if newest is None:
         raise ValueError(
             f"{source} holds no checkpoint. It takes a checkpoint's path, a directory with checkpoints, "
             "or a SavedModel. Check the path, or train first"
         )
-    return os.path.basename(found)
+    return os.path.basename(newest)
 
 
 def _keys_by_full_name(reader: Any) -> dict[str, str]:
+    """Of a checkpoint of objects: the key of each variable by its name, as the graph of objects in it records them."""
     graph = TrackableObjectGraph.FromString(reader.get_tensor(_OBJECT_GRAPH))
     return {
         attribute.full_name: attribute.checkpoint_key
@@ -204,9 +238,9 @@ def restore(
     A part of a partitioned variable takes its rows of the whole, however the checkpoint's were divided.
 
     Args:
-      variables: by name.
+      variables: of any shapes, by name.
       reader: of the checkpoint.
-      sources: names in the checkpoint that differ from the variables'.
+      sources: by the names of variables, the names that these have in the checkpoint where they differ.
 
     Raises:
       ValueError: one of them is missing in the checkpoint, or has another shape there.
@@ -215,12 +249,13 @@ def restore(
     names = {name: renamed.get(name) or _source(name, variable, renamed) for name, variable in variables.items()}
     _check_all_there(reader, names.values())
     for name, variable in variables.items():
+        # A variable made with validate_shape=False takes any shape that fits what is known of its own.
         fixed = variable.shape.is_fully_defined()
         accepted = slices.shape_of(variable) if fixed else variable.shape
         if not tf.TensorShape(accepted).is_compatible_with(reader.shape(names[name])):
             raise ValueError(
                 f"{reader.checkpoint_path} has {names[name]} of shape {reader.shape(names[name])}; "
-                f"the model function makes {name} {accepted}. "
+                f"the model function makes {name} of shape {accepted}. "
                 "Train into another model_dir, or change the model back"
             )
     for name, variable in variables.items():
@@ -244,15 +279,15 @@ def _check_all_there(reader: Reader, names: Iterable[str]) -> None:
         raise ValueError(
             f"{reader.checkpoint_path} lacks {', '.join(missing)}; it has {', '.join(reader.names())}. "
             "The model function has to make the variables that the checkpoint was written with. "
-            "Train into another model_dir, or use warm_start_from to take over what fits"
+            "Train into another model_dir, or use warm_start_from to start from the values that fit"
         )
 
 
 def saved_step(checkpoint_path: str) -> int:
-    """The global step that a checkpoint holds.
+    """The global step that is saved in a checkpoint.
 
     Raises:
-      ValueError: it holds none.
+      ValueError: there is none.
     """
     reader = read(checkpoint_path)
     _check_all_there(reader, [GLOBAL_STEP])

@@ -1,4 +1,10 @@
-"""What the processes of a job tell each other through its directory."""
+"""The small files by which the processes of a job coordinate through its directory.
+
+| file | written by | read by | says |
+|---|---|---|---|
+| `training_done.json` | the chief, at the end | evaluator, servers, workers | why training ended, and the last step |
+| `evaluator.json` | the evaluator, while it works | the chief | what it reads now, its last result, that it is alive |
+"""
 
 from __future__ import annotations
 
@@ -13,19 +19,31 @@ EVALUATOR = "evaluator.json"
 TRAINING_DONE = "training_done.json"
 _OWNER = "owner"
 LEASE_SECS = 3600.0
+"""How long an evaluator that no longer writes its record keeps a checkpoint from being deleted."""
 
 
 def read_record(model_dir: str, name: str) -> dict[str, Any]:
-    """A record of a job; empty when there is none."""
+    """A record of a job; empty when there is none.
+
+    Args:
+      model_dir: the job's directory, local or in a bucket.
+      name: of the file, EVALUATOR or TRAINING_DONE.
+    """
     directory = job_directory.of_process().at(model_dir)
     content = directory.records.read(name)
     record = dict(json.loads(content)) if content else {}
-    # In a bucket a process that was replaced may wake and write one; only the present owner's counts.
+    # In a bucket a chief that was replaced may wake up and write one: only that of the present owner counts.
     return record if record.get(_OWNER) in (None, directory.checkpoints.owner) else {}
 
 
 def write_record(model_dir: str, name: str, record: Mapping[str, Any]) -> None:
-    """Replaces a record of a job, whole; its directory is made."""
+    """Replaces a record of a job in one piece; makes its directory.
+
+    Args:
+      model_dir: the job's directory, local or in a bucket.
+      name: of the file, EVALUATOR or TRAINING_DONE.
+      record: what JSON can hold.
+    """
     directory = job_directory.of_process().at(model_dir)
     owner = directory.checkpoints.owner if name == TRAINING_DONE else None
     owned = {_OWNER: owner} if owner else {}
@@ -33,8 +51,12 @@ def write_record(model_dir: str, name: str, record: Mapping[str, Any]) -> None:
 
 
 def being_read(model_dir: str, now: float) -> tuple[str, ...]:
-    """Names of the checkpoints that an evaluator reads; a reader that has said nothing for an hour is taken for
-    gone."""
+    """The names of the checkpoints that the evaluator is reading.
+
+    Args:
+      model_dir: the job's directory, local or in a bucket.
+      now: the time in seconds; an evaluator whose record is older than LEASE_SECS is taken to be dead.
+    """
     record = read_record(model_dir, EVALUATOR)
     reading = record.get("reading")
     if not reading or now - float(record.get("at", 0.0)) > LEASE_SECS:

@@ -1,4 +1,4 @@
-"""Which checkpoints stay: a pure decision."""
+"""Which checkpoints to keep: a pure decision."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Checkpoint:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What becomes of the checkpoints of a directory. One that is kept for good is in neither list.
+    """What to do with the checkpoints of a directory. One that is kept for good is in neither list.
 
     Attributes:
-      listed: what the state file names, oldest first: the newest ones and those in use.
-      expired: what to delete, oldest first.
+      listed: those that the state file is to name, oldest first: the newest ones and those in use.
+      expired: those to delete, oldest first.
       kept_until: the time from which the next one is kept for good.
     """
 
@@ -36,14 +36,17 @@ def decide(
     kept_until: float,
     in_use: Collection[str] = (),
 ) -> Decision:
-    """Which of the checkpoints stay, as `tf.train.Saver` decides.
+    """Which checkpoints to keep, by the rule of `tf.train.Saver`.
+
+    With keep_max 2, one in 100 seconds, and the next one due from 150 on: of the checkpoints saved at 120, 160, 200 and
+    240 seconds, the last two are listed, 160 is kept for good, 120 is deleted, and the next one is due from 250 on.
 
     Args:
       checkpoints: oldest first.
-      keep_max: how many of the newest stay; 0 or None keeps all.
-      keep_every_secs: one checkpoint of every so many seconds stays for good.
+      keep_max: how many of the newest to keep; 0 or None keeps all.
+      keep_every_secs: one checkpoint in so many seconds is kept for good.
       kept_until: the time from which the next one is kept for good.
-      in_use: paths that stay whatever their age: what is being read. Their turn comes when nobody reads them any more.
+      in_use: paths to keep whatever their age, because they are being read; later decisions find them again.
     """
     if not keep_max:
         return Decision(listed=list(checkpoints), expired=[], kept_until=kept_until)

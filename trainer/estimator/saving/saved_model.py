@@ -1,7 +1,7 @@
-"""A SavedModel from a traced model: signatures cut from its graph, published whole.
+"""A SavedModel from a traced model: its signatures, each with the part of the graph that it needs.
 
-A signature answers with the tensors of an export output, from the tensors of a receiver. Directories are named by ten
-digits of seconds, as TensorFlow Serving wants them, and appear complete or not at all.
+A signature computes the tensors of an export output from the tensors of a receiver. Directories are named by ten digits
+of seconds, as TensorFlow Serving requires, and appear complete or not at all.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Signature:
     """One entry point of a served model.
 
     Attributes:
-      inputs: what a client feeds, by name.
-      outputs: what it gets, by name.
+      inputs: what a client sends, by name; usually [batch, …].
+      outputs: what it receives, by name; usually [batch, …].
       method_name: the kind of call that it answers.
     """
 
@@ -56,12 +56,16 @@ class Signature:
 def signatures(
     outputs: Mapping[str, ExportOutput], receiver: ServingInputReceiver
 ) -> tuple[dict[str, Signature], dict[str, str]]:
-    """The signatures that a receiver and export outputs make.
+    """A signature for every pair of receiver tensors and export output, as tf.estimator made them.
+
+    Args:
+      outputs: by name.
+      receiver: its tensors make `name`, each of its alternatives `alternative:name`.
 
     Returns:
-      Signatures by name, and the reason for each one that is left out.
+      Signatures by name, and by name the reason for each one that is left out.
     """
-    made: dict[str, Signature] = {}
+    by_name: dict[str, Signature] = {}
     left_out: dict[str, str] = {}
     groups: dict[str | None, Mapping[str, tf.Tensor]] = {None: receiver.receiver_tensors}
     groups.update(receiver.receiver_tensors_alternatives or {})
@@ -69,71 +73,87 @@ def signatures(
         for name, output in outputs.items():
             full = name if group is None else f"{group}:{name}"
             if not output.takes_examples_only:
-                made[full] = Signature(tensors, output.tensors)
+                by_name[full] = Signature(tensors, output.tensors)
             elif [tensor.dtype for tensor in tensors.values()] == [tf.string]:
                 examples = {EXAMPLES_INPUT: next(iter(tensors.values()))}
-                made[full] = Signature(examples, output.tensors, output.method_name)
+                by_name[full] = Signature(examples, output.tensors, output.method_name)
             else:
+                receives = ", ".join(f"{key} {tensor.dtype.name}" for key, tensor in tensors.items())
                 left_out[full] = (
-                    f"{type(output).__name__} answers calls with serialized examples, one string tensor, "
-                    + "and the receiver has "
-                    + ", ".join(f"{key} {tensor.dtype.name}" for key, tensor in tensors.items())
+                    f"{type(output).__name__} needs a receiver of serialized examples, one string tensor, and this one "
+                    f"takes {receives}"
                 )
-    return made, left_out
+    return by_name, left_out
 
 
 def with_default(
-    made: dict[str, Signature], left_out: Mapping[str, str], receiver: ServingInputReceiver, predictions: Any
+    by_name: dict[str, Signature], left_out: Mapping[str, str], receiver: ServingInputReceiver, predictions: Any
 ) -> None:
-    """Adds a `serving_default` of the predictions where the outputs left none, and says what is missing."""
+    """Adds a `serving_default` of the predictions where there is none; logs what is left out.
+
+    Args:
+      by_name: the signatures, to add to.
+      left_out: by name, the reason for each signature that is left out.
+      receiver: what `serving_default` then takes.
+      predictions: what it then answers with: a tensor, or tensors by name; usually [batch, …].
+    """
     for name, reason in left_out.items():
         log.warning(
-            "The signature %s is left out of the export: %s. A PredictOutput beside it would serve every receiver.",
+            "The export has no signature %s: %s. Add a PredictOutput, which takes any receiver.",
             name,
             reason,
         )
-    if DEFAULT_SIGNATURE not in made:
-        log.warning("The signature %s of the export answers with the predictions instead.", DEFAULT_SIGNATURE)
-        made[DEFAULT_SIGNATURE] = Signature(receiver.receiver_tensors, PredictOutput(predictions).tensors)
+    if DEFAULT_SIGNATURE not in by_name:
+        log.warning("The signature %s of the export returns the predictions instead.", DEFAULT_SIGNATURE)
+        by_name[DEFAULT_SIGNATURE] = Signature(receiver.receiver_tensors, PredictOutput(predictions).tensors)
 
 
-def parts_of(traced: TracedModel, made: Mapping[str, Signature]) -> dict[str, Part]:
+def parts_of(traced: TracedModel, by_name: Mapping[str, Signature]) -> dict[str, Part]:
     """What each signature computes, by its name."""
     return {
         name: traced.part(dict(signature.outputs), feeds=list(signature.inputs.values()))
-        for name, signature in made.items()
+        for name, signature in by_name.items()
     }
 
 
 def used_by(parts: Mapping[str, Part]) -> set[str]:
-    """The names of the variables that a SavedModel of these parts holds."""
+    """The names of the variables that a SavedModel with these parts contains: always the global step among them."""
     return {GLOBAL_STEP}.union(*(part.variables for part in parts.values()))
 
 
-def write(traced: TracedModel, made: Mapping[str, Signature], parts: Mapping[str, Part], directory: str) -> None:
-    """Writes a SavedModel of the signatures into a directory, with the variables that they use."""
+def write(traced: TracedModel, by_name: Mapping[str, Signature], parts: Mapping[str, Part], directory: str) -> None:
+    """Writes a SavedModel of the signatures, with the variables that they use.
+
+    Args:
+      traced: the model function.
+      by_name: the signatures.
+      parts: what each of them computes, by its name.
+      directory: local; made here.
+    """
     module = tf.Module()
-    functions = {name: _function(parts[name], signature) for name, signature in made.items()}
+    functions = {name: _function(parts[name], signature) for name, signature in by_name.items()}
     used = used_by(parts)
     module.model_variables = [traced.store.by_name[name] for name in sorted(used)]
     module.resources = traced.resources
     save = tf.autograph.experimental.do_not_convert(tf.saved_model.save)  # it wraps the signatures: nothing to convert
     save(module, directory, signatures=functions)
-    _name_methods(Path(directory), made)
+    _name_methods(Path(directory), by_name)
 
 
-def _name_methods(directory: Path, made: Mapping[str, Signature]) -> None:
-    """Marks signatures that answer Classify and Regress calls as such; TensorFlow writes all of them as Predict."""
-    if all(signature.method_name == PREDICT_METHOD for signature in made.values()):
+def _name_methods(directory: Path, by_name: Mapping[str, Signature]) -> None:
+    """Sets the method names of Classify and Regress signatures: `tf.saved_model.save` gives all of them Predict's."""
+    if all(signature.method_name == PREDICT_METHOD for signature in by_name.values()):
         return
     file = directory / GRAPH_FILE
     model = SavedModel.FromString(file.read_bytes())
-    for name, signature in made.items():
+    for name, signature in by_name.items():
         model.meta_graphs[0].signature_def[name].method_name = signature.method_name
     file.write_bytes(model.SerializeToString())
 
 
 def _function(part: Callable[..., Any], signature: Signature) -> Any:
+    """A concrete function of keyword arguments, as `tf.saved_model.save` takes it, for a part of positional ones."""
+
     def serve(**inputs: tf.Tensor) -> Any:
         return part(*[inputs[name] for name in signature.inputs])
 
@@ -147,15 +167,16 @@ def publish(
     """Makes `<base>/<ten digits>` appear with what `write_into` writes; returns its path.
 
     Args:
-      base: the directory of the exports.
-      write_into: fills a new directory.
-      now: seconds; the name counts on when it is taken.
-      assets_extra: files to add below `assets.extra`, destination to source.
-      as_text: write the graph as text.
+      base: the directory of the exports, local or in a bucket.
+      write_into: fills the new local directory that it is given.
+      now: the time in seconds, which names the export; where that name is taken, the next free number does.
+      assets_extra: source files by their destinations below `assets.extra`.
+      as_text: whether the graph is written as text.
     """
     directory, folder = job_directory.of_process().holding(base)
     local = os.path.join(directory.local, folder)
     os.makedirs(local, exist_ok=True)
+    # TensorFlow Serving looks at directories whose names are numbers, so it does not see this one.
     hidden = os.path.join(local, f"temp-{int(now)}-{os.getpid()}")
     try:
         write_into(hidden)
@@ -173,6 +194,7 @@ def publish(
 
 
 def _as_text(directory: Path) -> None:
+    """Replaces the graph's file by one in TensorFlow's text format."""
     binary = directory / GRAPH_FILE
     model = SavedModel.FromString(binary.read_bytes())
     (directory / TEXT_GRAPH_FILE).write_text(text_format.MessageToString(model))
@@ -183,8 +205,8 @@ def merge_modes(directories: Mapping[str, str], target: str) -> None:
     """Makes one SavedModel with a graph for each tag, from SavedModels of the same variables.
 
     Args:
-      directories: tag to SavedModel; the first one gives variables and assets.
-      target: the directory to write.
+      directories: of the SavedModels, by tag; variables and assets are those of the first.
+      target: the directory to write; made here.
     """
     first, *others = directories.items()
     shutil.copytree(first[1], target)
@@ -198,13 +220,13 @@ def merge_modes(directories: Mapping[str, str], target: str) -> None:
 
 
 def exports(base: str) -> list[str]:
-    """The exports below a directory, oldest first: its directories with ten digits for a name."""
+    """The paths of the exports below a directory, oldest first: of its directories whose names are ten digits."""
     directory, folder = job_directory.of_process().holding(base)
     return [storage.join(base, version) for version in directory.exports.versions(folder)]
 
 
 def delete(paths: Iterable[str]) -> None:
-    """Deletes exports."""
+    """Deletes exports, given their paths."""
     for path in paths:
         directory, name = job_directory.of_process().holding(path)
         directory.exports.delete(name)

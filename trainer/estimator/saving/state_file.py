@@ -20,7 +20,7 @@ def read(directory: str) -> CheckpointState:
     """The state of a local directory; an empty one where there is no state file.
 
     Raises:
-      TrainingError: the file holds something else.
+      TrainingError: the file is not a state file.
     """
     file = Path(directory, STATE_FILE)
     return parse(file.read_bytes(), str(file)) if file.exists() else CheckpointState()
@@ -48,21 +48,29 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def parse(content: bytes, where: str) -> CheckpointState:
-    """The state in a file.
+    """The state in the content of a file.
+
+    Args:
+      content: in TensorFlow's text format.
+      where: names the file in messages.
 
     Raises:
-      TrainingError: it is none; `where` names the file.
+      TrainingError: it is not a state file.
     """
     try:
         return text_format.Parse(content.decode("utf-8"), CheckpointState())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise TrainingError(
-            f"{where} is no checkpoint state file: {error}", do="Delete that file, or name a checkpoint by its path"
+            f"{where} is not a checkpoint state file: {error}", do="Delete that file, or give the path of a checkpoint"
         ) from error
 
 
 def listed(state: CheckpointState) -> list[Checkpoint]:
-    """The checkpoints of a state file, oldest first, the one called the latest last; time 0 where it names no time."""
+    """The checkpoints that a state file names.
+
+    Oldest first, except that `model_checkpoint_path` is the last. The time is 0 where it names none, as in the files of
+    early TensorFlow versions.
+    """
     paths, times = state.all_model_checkpoint_paths, state.all_model_checkpoint_timestamps
     saved_at: dict[str, float] = dict(zip(paths, itertools.chain(times, itertools.repeat(0.0)), strict=False))
     newest = state.model_checkpoint_path

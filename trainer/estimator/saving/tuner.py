@@ -1,8 +1,8 @@
-"""Reports the metric of each evaluation to a tuner, through cloudml-hypertune's file.
+"""Reports the metric of each evaluation to a tuner, through the file of cloudml-hypertune.
 
-The library builds the line, one JSON object. What it does not do is done here: earlier lines stay (after a restart, and
-beyond the library's hundred), no NaN is written, and no evaluation counts twice. A line is added to the file that is
-there, in one call, because Katib's collector follows the file that it has opened; in a bucket the object is replaced.
+The library builds the line, one JSON object. Unlike the library, this module keeps earlier lines (after a restart, and
+beyond the library's limit of a hundred), writes no NaN, and reports no evaluation twice. It appends to the file in one
+call, because Katib's collector follows the file that it has opened; in a bucket it replaces the object.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class TunerFile:
     """The file that a tuner (Vertex AI, Katib's JSON collector) reads.
 
     Attributes:
-      path: of the file, local or in a bucket; a bare name lies in the working directory.
+      path: of the file, local or in a bucket; a relative path starts in the working directory.
       trial: the trial's number, "0" outside of a study.
-      tag: what the tuner calls the metric.
+      tag: the tuner's name of the metric.
     """
 
     path: str = DEFAULT_FILE
@@ -47,25 +47,43 @@ class TunerFile:
     def __call__(self, metrics: Mapping[str, Any], checkpoint_path: str) -> None:
         """Reports one evaluation; an evaluation listener of `train_and_evaluate`.
 
-        The value is the metric that is called as the tag, else `rmse`. Trouble with the file is only a warning.
+        The value is that of the metric named by the tag, or without one that of `rmse`. Where there is nothing to
+        report, or the file cannot be written, a warning says so.
+
+        Args:
+          metrics: of the evaluation, with `global_step`.
+          checkpoint_path: of the evaluated checkpoint.
         """
         value = metrics.get(self.tag, metrics.get(DEFAULT_TAG))
         if value is None:
             known = ", ".join(sorted(metrics))
-            _log.warning("Nothing told to the tuner: the evaluation has no %s. It has %s.", self.tag, known)
+            _log.warning("Not reported to the tuner: the evaluation has no metric %s. It has %s.", self.tag, known)
         elif not math.isfinite(value):
-            _log.warning("Nothing told to the tuner: %s is %s at step %s.", self.tag, value, metrics.get("global_step"))
+            step = metrics.get("global_step")
+            _log.warning("Not reported to the tuner: %s is %s at step %s.", self.tag, value, step)
         else:
             try:
                 self.append(float(value), int(metrics["global_step"]), checkpoint_path)
             except StorageError as error:
                 _log.warning(
-                    "Nothing told to the tuner: %s. Set CLOUD_ML_HP_METRIC_FILE to a file that can be written.",
+                    "Not reported to the tuner: %s. Set CLOUD_ML_HP_METRIC_FILE to a file that can be written.",
                     error.got,
                 )
 
     def append(self, value: float, global_step: int, checkpoint_path: str) -> bool:
-        """Adds one line, unless this evaluation has one. Returns whether it was added; raises StorageError."""
+        """Adds a line for an evaluation, unless there is one.
+
+        Args:
+          value: of the metric, finite.
+          global_step: of the evaluated checkpoint.
+          checkpoint_path: of it.
+
+        Returns:
+          Whether a line was added.
+
+        Raises:
+          StorageError: the file cannot be read or written.
+        """
         path = storage.resolved(self.path)
         path = path if storage.is_remote(path) else os.path.abspath(path)
         before = (job_directory.of_process().read(path) or b"").decode("utf-8", errors="replace")
@@ -88,7 +106,7 @@ class TunerFile:
             return file.read_text(encoding="utf-8")
 
     def _reported(self, text: str) -> Iterator[tuple[str, str, str]]:
-        """Trial, step and checkpoint of each line with our tag."""
+        """Trial, step and checkpoint of each line that has a value for our tag."""
         for line in text.splitlines():
             try:
                 record = json.loads(line)
@@ -99,12 +117,12 @@ class TunerFile:
 
 
 def from_environment(environ: Mapping[str, str], *, tag: str | None = None, trial: str | None = None) -> TunerFile:
-    """The file that the tuner's variables name.
+    """The file that the environment of a trial names.
 
     Args:
-      environ: CLOUD_ML_HP_METRIC_FILE, CLOUD_ML_TRIAL_ID and CLOUD_ML_HP_METRIC_TAG, each with a default.
-      tag: as the person asked for it, which counts before the variable.
-      trial: as TF_CONFIG names it, for where CLOUD_ML_TRIAL_ID is unset.
+      environ: with CLOUD_ML_HP_METRIC_FILE, CLOUD_ML_TRIAL_ID and CLOUD_ML_HP_METRIC_TAG, each of which has a default.
+      tag: overrides the variable; None does not.
+      trial: as in TF_CONFIG, used where CLOUD_ML_TRIAL_ID is unset.
     """
     return TunerFile(
         path=environ.get("CLOUD_ML_HP_METRIC_FILE") or DEFAULT_FILE,
@@ -114,9 +132,15 @@ def from_environment(environ: Mapping[str, str], *, tag: str | None = None, tria
 
 
 class _OneLine(hypertune.HyperTune):
-    """The library's reporter, for a file of one line; its constructor, which reads the environment, is passed over."""
+    """The library's reporter, for a file of one line.
+
+    Args:
+      metric_path: of the file.
+      trial_id: the trial's number.
+    """
 
     def __init__(self, metric_path: str, trial_id: str) -> None:
+        # Not super().__init__(), which reads the environment and makes the directory of the tuner's own file.
         self.metric_path = metric_path
         self.trial_id = trial_id
         self.metrics_queue: MutableSequence[dict[str, Any]] = collections.deque(maxlen=1)

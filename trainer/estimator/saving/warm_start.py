@@ -1,4 +1,4 @@
-"""Starting a model from another one's values."""
+"""Warm start: initial values of a model from another one's checkpoint."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from trainer.estimator.saving import checkpoints, slices
 
 @dataclasses.dataclass(frozen=True)
 class WarmStartSettings:
-    """What to take over from where.
+    """Which variables start from which values.
 
     Attributes:
       ckpt_to_initialize_from: a checkpoint's path, a directory with checkpoints, or a SavedModel.
       vars_to_warm_start: a regular expression over names, for trainable variables only (the default takes all of them);
-        or a list of expressions, over all variables; or None for none. Expressions match from a name's beginning.
-      var_name_to_vocab_info: reserved for embeddings whose vocabulary changed; None or empty.
-      var_name_to_prev_var_name: names in the source that differ from the model's.
+        or a list of expressions, for all variables; or None for none. Expressions match from a name's beginning.
+      var_name_to_vocab_info: not supported; None or empty.
+      var_name_to_prev_var_name: by the names of variables, the names that these have in the source where they differ.
 
     Raises:
-      ValueError: no source, a wrong expression, or vocabularies.
+      ValueError: no source, an invalid expression, or vocabularies.
     """
 
     ckpt_to_initialize_from: str | os.PathLike[str]
@@ -34,19 +34,24 @@ class WarmStartSettings:
 
     def __post_init__(self) -> None:
         if not self.ckpt_to_initialize_from:
-            raise ValueError("WarmStartSettings was given no ckpt_to_initialize_from. It takes a path")
+            raise ValueError(
+                f"WarmStartSettings was given ckpt_to_initialize_from={self.ckpt_to_initialize_from!r}. "
+                "It takes the path of a checkpoint, of a directory with checkpoints, or of a SavedModel. Give a path"
+            )
         if self.var_name_to_vocab_info:
             raise ValueError(
                 f"WarmStartSettings was given var_name_to_vocab_info for {', '.join(self.var_name_to_vocab_info)}. "
-                "Variables are taken over as they are. Leave it out, and those variables out of vars_to_warm_start"
+                "A variable starts from the whole value in the source. Leave the argument out, and these variables out "
+                "of vars_to_warm_start"
             )
         for pattern in self.patterns:
             _check_pattern(pattern)
 
     @property
     def patterns(self) -> list[str]:
-        wanted = self.vars_to_warm_start
-        return [wanted] if isinstance(wanted, str) else list(wanted or ())
+        """The regular expressions."""
+        given = self.vars_to_warm_start
+        return [given] if isinstance(given, str) else list(given or ())
 
 
 def _check_pattern(pattern: Any) -> None:
@@ -55,30 +60,35 @@ def _check_pattern(pattern: Any) -> None:
     except (re.error, TypeError) as error:
         raise ValueError(
             f"WarmStartSettings was given vars_to_warm_start with {pattern!r}: {error}. "
-            "It takes regular expressions over names"
+            "It takes regular expressions over names. Escape what is meant literally, as in r'scale\\(1\\)'"
         ) from error
 
 
 def settings_of(source: Any) -> WarmStartSettings | None:
-    """Settings from what `warm_start_from` accepts: settings, a path, or None.
+    """The settings that an argument `warm_start_from` stands for.
+
+    Args:
+      source: settings, the path of what to start from, or None.
 
     Raises:
-      ValueError: something else.
+      ValueError: it is something else.
     """
     if source is None or isinstance(source, WarmStartSettings):
         return source
     if isinstance(source, str | os.PathLike):
         return WarmStartSettings(source)
-    raise ValueError(f"warm_start_from is {source!r}. It takes a path, or WarmStartSettings")
+    raise ValueError(f"warm_start_from is {source!r}. It takes a path, or WarmStartSettings. Give one of them, or None")
 
 
 def chosen(settings: WarmStartSettings, roles: Mapping[str, Role]) -> list[str]:
-    """The names of the variables to warm-start, never that of the global step.
+    """The names of the variables to warm-start.
 
     Args:
       settings: say which.
       roles: of the model's variables by name.
     """
+    # As in tf.estimator: one expression is over the trainable variables, a list of them over all. The global step is
+    # never among them, because warm-started training begins at step 0.
     only_trainable = isinstance(settings.vars_to_warm_start, str)
     among = {Role.WEIGHT} if only_trainable else set(Role) - {Role.METRIC, Role.STEP}
     return [
@@ -89,17 +99,24 @@ def chosen(settings: WarmStartSettings, roles: Mapping[str, Role]) -> list[str]:
 
 
 def warm_start(store: VariableStore, settings: WarmStartSettings) -> list[str]:
-    """Sets the chosen variables to the source's values; returns their names.
+    """Sets the chosen variables to the source's values.
+
+    Args:
+      store: of the model's variables.
+      settings: say which variables and which source.
+
+    Returns:
+      The names of these variables.
 
     Raises:
-      ValueError: the source lacks one of them, or has another shape, or a name or an expression is of no variable.
+      ValueError: the source lacks one of them, or has it in another shape, or a name or an expression matches none.
     """
     reader = checkpoints.read(os.fspath(settings.ckpt_to_initialize_from))
     names = chosen(settings, store.roles)
     if not names and settings.patterns:
         raise ValueError(
             f"vars_to_warm_start={settings.vars_to_warm_start!r} matches no variable of the model. "
-            f"It takes regular expressions over names, and the model has {', '.join(store.roles)}"
+            f"It takes regular expressions over names. Match one of {', '.join(store.roles)}"
         )
     renamed = settings.var_name_to_prev_var_name or {}
     wholes = {slices.full_name(name, store.by_name[name]) for name in names}
@@ -107,7 +124,7 @@ def warm_start(store: VariableStore, settings: WarmStartSettings) -> list[str]:
     if unused:
         raise ValueError(
             f"var_name_to_prev_var_name has {', '.join(unused)}. "
-            f"It takes names of the variables that are warm-started: {', '.join(names)}"
+            f"It takes names of variables that are warm-started. Choose from {', '.join(names)}"
         )
     checkpoints.restore({name: store.by_name[name] for name in names}, reader, renamed)
     return names
