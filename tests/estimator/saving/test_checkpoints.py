@@ -43,18 +43,18 @@ def steps_in(directory: Path) -> list[int]:
 
 
 def latest_step(directory: Path) -> int | None:
-    found = checkpoints.latest(str(directory))
-    return None if found is None else checkpoints.step_of(found)
+    newest = checkpoints.latest(str(directory))
+    return None if newest is None else checkpoints.step_of(newest)
 
 
 # The files and the state file
 
 
 def test_a_checkpoint_is_named_by_its_step_and_keyed_by_names(tmp_path: Path) -> None:
-    made = save(saver(tmp_path), 7)
-    assert made == str(tmp_path / "model.ckpt-7")
+    saved = save(saver(tmp_path), 7)
+    assert saved == str(tmp_path / "model.ckpt-7")
     assert sorted(os.listdir(tmp_path)) == ["checkpoint", "model.ckpt-7.data-00000-of-00001", "model.ckpt-7.index"]
-    assert dict(tf.train.list_variables(made)) == {"weight": [], "global_step": []}
+    assert dict(tf.train.list_variables(saved)) == {"weight": [], "global_step": []}
 
 
 def test_the_state_file_holds_relative_paths_that_tensorflow_reads(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_the_state_file_holds_relative_paths_that_tensorflow_reads(tmp_path: Pat
     assert tf.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "model.ckpt-10")
 
 
-def test_a_moved_directory_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_training_resumes_in_a_directory_that_was_moved(tmp_path: Path) -> None:
     estimator = make(tmp_path / "before")
     estimator.train(batches(), steps=5)
     shutil.move(tmp_path / "before", tmp_path / "after")
@@ -80,10 +80,10 @@ def test_a_moved_directory_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_a_step_saved_again_is_listed_once_and_last(tmp_path: Path) -> None:
     for step, weight in ((10, 0.1), (20, 0.2), (10, 0.3)):
-        made = save(saver(tmp_path), step, weight=weight)
+        saved = save(saver(tmp_path), step, weight=weight)
     assert latest_step(tmp_path) == 10
     assert (tmp_path / "checkpoint").read_text().count("model.ckpt-10") == 2
-    assert checkpoints.read(made).value("weight") == np.float32(0.3)
+    assert checkpoints.read(saved).value("weight") == np.float32(0.3)
 
 
 def test_a_directory_without_checkpoints_has_no_latest(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_directory_without_checkpoints_has_no_latest(tmp_path: Path) -> None:
     assert checkpoints.latest(str(tmp_path / "absent")) is None
 
 
-def test_a_checkpoint_that_is_gone_is_passed_over_for_the_newest_one_that_is_there(tmp_path: Path) -> None:
+def test_without_the_files_of_the_newest_checkpoint_the_newest_one_with_files_is_the_latest(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         save(saver(tmp_path), step)
     for file in tmp_path.glob("model.ckpt-3.*"):
@@ -99,7 +99,7 @@ def test_a_checkpoint_that_is_gone_is_passed_over_for_the_newest_one_that_is_the
     assert latest_step(tmp_path) == 2
 
 
-def test_a_state_file_that_was_turned_back_by_hand_is_followed(tmp_path: Path) -> None:
+def test_a_state_file_that_was_set_to_an_earlier_checkpoint_by_hand_is_obeyed(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         save(saver(tmp_path), step)
     state = tmp_path / "checkpoint"
@@ -109,7 +109,7 @@ def test_a_state_file_that_was_turned_back_by_hand_is_followed(tmp_path: Path) -
     assert (latest_step(tmp_path), steps_in(tmp_path)) == (2, [1, 2])
 
 
-def test_a_garbled_state_file_is_named(tmp_path: Path) -> None:
+def test_a_damaged_state_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").write_text("model_checkpoint_path 7")
     with pytest.raises(TrainingError) as raised:
         checkpoints.latest(str(tmp_path))
@@ -117,7 +117,7 @@ def test_a_garbled_state_file_is_named(tmp_path: Path) -> None:
     assert str(raised.value).endswith("Delete that file, or give the path of a checkpoint.")
 
 
-def test_a_name_of_another_kind_has_no_step() -> None:
+def test_a_name_that_is_not_a_checkpoints_has_no_step() -> None:
     with pytest.raises(
         ValueError, match="ckpt-7 is not a checkpoint of an Estimator. They are named model.ckpt-<step>"
     ):
@@ -128,7 +128,7 @@ def test_a_name_of_another_kind_has_no_step() -> None:
 
 
 @pytest.mark.parametrize(("keep_max", "left"), [(1, [4]), (2, [3, 4]), (0, [0, 1, 2, 3, 4]), (None, [0, 1, 2, 3, 4])])
-def test_the_newest_checkpoints_stay(tmp_path: Path, keep_max: int | None, left: list[int]) -> None:
+def test_the_newest_checkpoints_are_kept(tmp_path: Path, keep_max: int | None, left: list[int]) -> None:
     for step in range(5):
         save(saver(tmp_path, keep_max), step)
     assert steps_in(tmp_path) == left
@@ -136,14 +136,14 @@ def test_the_newest_checkpoints_stay(tmp_path: Path, keep_max: int | None, left:
     assert [f"model.ckpt-{step}" in (tmp_path / "checkpoint").read_text() for step in left] == [True] * len(left)
 
 
-def test_one_checkpoint_of_every_hour_stays_across_restarts(tmp_path: Path) -> None:
+def test_one_checkpoint_in_an_hour_is_kept_across_restarts(tmp_path: Path) -> None:
     for step in range(8):
         save(saver(tmp_path, keep_max=1, keep_every_hours=1), step, now=step * 0.4 * HOUR)
     assert steps_in(tmp_path) == [3, 6, 7]
     assert "model.ckpt-3" not in (tmp_path / "checkpoint").read_text()
 
 
-def test_a_checkpoint_that_is_read_stays_until_nobody_reads_it(tmp_path: Path) -> None:
+def test_a_checkpoint_that_is_being_read_is_kept_until_nobody_reads_it(tmp_path: Path) -> None:
     save(saver(tmp_path, keep_max=1), 1)
     for step in (2, 3):
         save(saver(tmp_path, keep_max=1, being_read=("model.ckpt-1",)), step)
@@ -152,7 +152,7 @@ def test_a_checkpoint_that_is_read_stays_until_nobody_reads_it(tmp_path: Path) -
     assert steps_in(tmp_path) == [4]
 
 
-def test_the_references_meta_files_go_with_their_checkpoints_and_nothing_else_goes(tmp_path: Path) -> None:
+def test_the_references_meta_files_are_deleted_with_their_checkpoints_and_nothing_else_is(tmp_path: Path) -> None:
     others = ["model.ckpt-1.meta", "model.ckpt-10.meta", "model.ckpt-1.txt", "events.out.tfevents.1"]
     for name in others:
         (tmp_path / name).touch()
@@ -161,14 +161,14 @@ def test_the_references_meta_files_go_with_their_checkpoints_and_nothing_else_go
     assert sorted(name for name in others if (tmp_path / name).exists()) == sorted(others[1:])
 
 
-def test_the_checkpoint_that_a_run_goes_on_from_is_not_written_again(tmp_path: Path) -> None:
-    made = save(saver(tmp_path), 7, weight=0.5)
+def test_the_checkpoint_that_a_run_resumes_from_is_not_written_again(tmp_path: Path) -> None:
+    saved = save(saver(tmp_path), 7, weight=0.5)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    assert save(saver(tmp_path, continued=made), 7, weight=0.25) == made
+    assert save(saver(tmp_path, continued=saved), 7, weight=0.25) == saved
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-def test_a_continued_run_leaves_its_first_checkpoint_untouched(tmp_path: Path) -> None:
+def test_a_run_that_resumes_leaves_its_first_checkpoint_untouched(tmp_path: Path) -> None:
     make(tmp_path).train(batches(), steps=3)
     file = tmp_path / "model.ckpt-3.index"
     written = file.stat().st_ino, file.stat().st_mtime_ns
@@ -180,7 +180,7 @@ def test_a_continued_run_leaves_its_first_checkpoint_untouched(tmp_path: Path) -
 # What a kill leaves
 
 
-def test_a_kill_before_the_state_file_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+def test_after_a_kill_before_the_state_file_is_written_the_previous_checkpoint_is_the_latest(tmp_path: Path) -> None:
     make(tmp_path, save_checkpoints_steps=2).train(batches(), max_steps=4)
     state = (tmp_path / "checkpoint").read_text()
     make(tmp_path, save_checkpoints_steps=2).train(batches(), max_steps=6)
@@ -192,7 +192,9 @@ def test_a_kill_before_the_state_file_leaves_the_checkpoint_before(tmp_path: Pat
 
 
 @pytest.mark.parametrize("ending", ["", ".tempstate1"])
-def test_a_kill_in_the_middle_of_a_save_leaves_the_checkpoint_before(tmp_path: Path, ending: str) -> None:
+def test_after_a_kill_in_the_middle_of_a_save_the_previous_checkpoint_is_the_latest(
+    tmp_path: Path, ending: str
+) -> None:
     save(saver(tmp_path), 7)
     (tmp_path / f"model.ckpt-9.data-00000-of-00001{ending}").write_bytes(b"half")
     assert latest_step(tmp_path) == 7
@@ -220,18 +222,18 @@ def test_half_a_state_file_is_never_published(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_is_read_by_path_by_directory_and_as_a_path_object(tmp_path: Path) -> None:
-    made = save(saver(tmp_path), 7)
-    for source in (made, str(tmp_path), tmp_path):
+    saved = save(saver(tmp_path), 7)
+    for source in (saved, str(tmp_path), tmp_path):
         reader = checkpoints.read(source)
         assert (reader.names(), reader.shape("weight"), "weight" in reader) == (["global_step", "weight"], [], True)
         assert reader.value("weight") == np.float32(0.5)
-    assert checkpoints.saved_step(made) == 7
+    assert checkpoints.saved_step(saved) == 7
 
 
 def test_a_checkpoint_keyed_by_objects_is_read_by_the_variables_names(tmp_path: Path) -> None:
     variable = tf.Variable(0.25, name="weight")
-    made = tf.train.Checkpoint(anything=variable).save(str(tmp_path / "ckpt"))
-    assert checkpoints.read(made).value("weight") == np.float32(0.25)
+    saved = tf.train.Checkpoint(anything=variable).save(str(tmp_path / "ckpt"))
+    assert checkpoints.read(saved).value("weight") == np.float32(0.25)
 
 
 def test_a_saved_model_is_read_by_the_variables_names(tmp_path: Path) -> None:
@@ -261,19 +263,19 @@ def test_a_source_without_a_checkpoint_says_what_is_accepted(tmp_path: Path, sou
 
 
 def test_a_checkpoint_with_damaged_data_is_named(tmp_path: Path) -> None:
-    made = save(saver(tmp_path), 7)
+    saved = save(saver(tmp_path), 7)
     data = tmp_path / "model.ckpt-7.data-00000-of-00001"
     data.write_bytes(bytes(len(data.read_bytes())))
     with pytest.raises(TrainingError) as raised:
-        checkpoints.read(made).value("weight")
-    assert str(raised.value).startswith(f"{made} cannot be read at weight: ")
+        checkpoints.read(saved).value("weight")
+    assert str(raised.value).startswith(f"{saved} cannot be read at weight: ")
     assert str(raised.value).endswith("Delete that checkpoint, or use another one.")
 
 
 def test_a_checkpoint_without_a_step_is_refused(tmp_path: Path) -> None:
-    made = tf.train.Checkpoint(weight=tf.Variable(1.0, name="weight")).save(str(tmp_path / "ckpt"))
+    saved = tf.train.Checkpoint(weight=tf.Variable(1.0, name="weight")).save(str(tmp_path / "ckpt"))
     with pytest.raises(ValueError, match="lacks global_step; it has .*weight"):
-        checkpoints.saved_step(made)
+        checkpoints.saved_step(saved)
 
 
 # Restoring
@@ -315,6 +317,6 @@ def test_saving_off_leaves_no_checkpoint_at_all(tmp_path: Path) -> None:
     assert [name for name in os.listdir(tmp_path) if not name.startswith("events.")] == []
 
 
-def test_saves_fall_on_step_zero_on_the_steps_asked_for_and_on_the_last(tmp_path: Path) -> None:
+def test_checkpoints_are_of_step_zero_of_the_configured_steps_and_of_the_last(tmp_path: Path) -> None:
     make(tmp_path, keep_checkpoint_max=None).train(batches(), steps=22)
     assert steps_in(tmp_path) == [0, 10, 20, 22]

@@ -17,7 +17,7 @@ def write(directory: Path, record: dict[str, Any]) -> None:
     (directory / EVALUATOR).write_text(json.dumps(record))
 
 
-def test_a_record_that_nobody_wrote_is_empty(tmp_path: Path) -> None:
+def test_a_record_that_was_never_written_is_empty(tmp_path: Path) -> None:
     assert coordination_files.read_record(str(tmp_path), EVALUATOR) == {}
     assert coordination_files.read_record(str(tmp_path / "nowhere"), EVALUATOR) == {}
 

@@ -18,8 +18,8 @@ def write(directory: Path, values: dict[int, dict[str, float]]) -> Path:
     for step, scalars in values.items():
         events.scalars(scalars, step, now=100.0 + step)
     events.close()
-    (made,) = set(directory.glob("*")) - before
-    return made
+    (written,) = set(directory.glob("*")) - before
+    return written
 
 
 def read_events(file: Path) -> list[tf.compat.v1.Event]:

@@ -28,19 +28,19 @@ def names(checkpoints: list[Checkpoint]) -> list[int]:
         (None, [0, 1, 2, 3], []),
     ],
 )
-def test_the_newest_stay(keep_max: int | None, listed: list[int], expired: list[int]) -> None:
+def test_the_newest_are_kept(keep_max: int | None, listed: list[int], expired: list[int]) -> None:
     decision = decide(saved(1, 2, 3, 4), keep_max, HOUR, kept_until=HOUR)
     assert (names(decision.listed), names(decision.expired), decision.kept_until) == (listed, expired, HOUR)
 
 
-def test_one_of_every_so_many_hours_is_kept_for_good_and_no_longer_listed() -> None:
+def test_one_in_so_many_hours_is_kept_for_good_and_no_longer_listed() -> None:
     decision = decide(saved(0.5 * HOUR, 1.5 * HOUR, 1.6 * HOUR, 2.5 * HOUR), 1, HOUR, kept_until=HOUR)
     assert names(decision.listed) == [3]
     assert names(decision.expired) == [0, 2]
     assert decision.kept_until == 2 * HOUR
 
 
-def test_what_is_read_stays_listed_until_nobody_reads_it() -> None:
+def test_what_is_being_read_is_listed_until_nobody_reads_it() -> None:
     first = decide(saved(1, 2, 3), 1, HOUR, kept_until=HOUR, in_use={"model.ckpt-0"})
     assert (names(first.listed), names(first.expired)) == ([0, 2], [1])
     later = decide(first.listed, 1, HOUR, kept_until=HOUR)

@@ -92,7 +92,7 @@ def test_a_classification_answers_serialized_examples(estimator: Any, tmp_path: 
     assert served["serving_default"](examples=tf.constant([example(2.0)]))["y"].numpy().tolist() == [6.0]
 
 
-def test_a_signature_that_the_receiver_rules_out_is_left_out_loudly(
+def test_a_signature_that_the_receiver_cannot_serve_is_left_out_with_a_warning(
     estimator: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "trainer"):
@@ -148,7 +148,7 @@ def test_a_missing_extra_asset_leaves_nothing_behind(estimator: Any, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_appears_whole_and_counts_on_when_its_name_is_taken(tmp_path: Path) -> None:
+def test_a_directory_appears_whole_under_the_next_free_number(tmp_path: Path) -> None:
     seen: list[list[str]] = []
 
     def write(directory: str) -> None:

@@ -72,23 +72,23 @@ def test_a_path_stands_for_settings() -> None:
         (("a", ".*", {"words": object()}), "var_name_to_vocab_info for words. A variable starts from the whole value"),
     ],
 )
-def test_settings_that_cannot_be_followed_are_refused(arguments: tuple[Any, ...], message: str) -> None:
+def test_invalid_settings_are_refused(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError) as raised:
         WarmStartSettings(*arguments)
     assert message in str(raised.value)
 
 
 def test_a_directory_gives_the_weights_and_neither_slots_nor_the_step(source: Estimator, tmp_path: Path) -> None:
-    found = values(make(tmp_path, {"momentum": 0.5}, warm_start_from=source.model_dir))
-    assert found["weight"] == source.get_variable_value("weight") != 0
-    assert (found["weight/Momentum"], found["global_step"]) == (0, 0)
+    warm = values(make(tmp_path, {"momentum": 0.5}, warm_start_from=source.model_dir))
+    assert warm["weight"] == source.get_variable_value("weight") != 0
+    assert (warm["weight/Momentum"], warm["global_step"]) == (0, 0)
 
 
 def test_a_list_of_expressions_gives_slots_too_and_never_the_step(source: Estimator, tmp_path: Path) -> None:
-    found = values(make(tmp_path, {"momentum": 0.5}, warm_start_from=WarmStartSettings(source.model_dir, [".*"])))
+    warm = values(make(tmp_path, {"momentum": 0.5}, warm_start_from=WarmStartSettings(source.model_dir, [".*"])))
     expected = {name: source.get_variable_value(name) for name in source.get_variable_names()} | {"global_step": 0}
-    assert found == expected
-    assert found["weight/Momentum"] != 0
+    assert warm == expected
+    assert warm["weight/Momentum"] != 0
 
 
 def test_a_checkpoint_of_a_step_gives_the_values_of_that_step(source: Estimator, tmp_path: Path) -> None:
@@ -142,10 +142,10 @@ def test_a_source_that_lacks_a_variable_is_refused(source: Estimator, tmp_path: 
         warm.train(batches(), steps=1)
 
 
-def test_no_expression_takes_nothing_over(source: Estimator, tmp_path: Path) -> None:
+def test_without_an_expression_no_variable_is_warm_started(source: Estimator, tmp_path: Path) -> None:
     assert values(make(tmp_path, warm_start_from=WarmStartSettings(source.model_dir, None)))["weight"] == 0
 
 
-def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_source_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="absent cannot be read as a checkpoint"):
         make(tmp_path, warm_start_from=str(tmp_path / "absent")).train(batches(), steps=1)
