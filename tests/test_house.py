@@ -24,11 +24,11 @@ FEWEST_COMMENTS = 5.0
 LONG_FILES = {
     *("step_partition.py", "sharded_graph.py", "tracing.py", "variables.py", "estimator.py"),
     *("steps.py", "exporters.py", "files.py", "cluster.py", "flags.py", "documents.py", "parameters.py", "search.py"),
-    *("study.py", "journal.py", "loop.py", "bucket.py"),
+    *("study.py", "journal.py", "loop.py"),
 }
 LONG_CLASSES = {
     *("Estimator", "RowShardedVariable", "Copier", "VariableStore", "TrainingLoop"),
-    *("DownloadCache", "LocalCluster", "Fields", "_Item", "_Reader", "Sweep", "JobProcess", "Bucket"),
+    *("DownloadCache", "LocalCluster", "Fields", "_Item", "_Reader", "Sweep", "JobProcess"),
 }
 LONG_FUNCTIONS = {"Estimator.train", "trace", "_run"}
 FOLDER_CYCLES = {

@@ -11,7 +11,7 @@ import pytest
 from tests.bucket.faults import Kind, Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
-from trainer.storage import Store, bucket
+from trainer.storage import Store, client
 from trainer.storage.parts import PARTS_FOLDER, WHOLE_BYTES
 
 pytestmark = pytest.mark.process
@@ -188,7 +188,7 @@ def test_the_environments_credentials_stay_in_it(monkeypatch: pytest.MonkeyPatch
     key.write_text('{"type": "service_account", "private_key": "-----BEGIN hunter2", "client_email": "x@y"}')
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    bucket._clients.cache_clear()
+    client.of.cache_clear()
     with pytest.raises(storage.RefusedError, match="no credentials for Google Cloud could be used") as error:
         Store().read("gs://bucket/x")
     assert "hunter2" not in str(error.value) and error.value.__cause__ is None
