@@ -97,7 +97,7 @@ class JobProcess:
         estimator = model.make_estimator(params, self._files.root, self._run_config())
 
         def asked(reason: str) -> None:
-            estimator.request_stop(reason)
+            estimator.stop.request(reason)
             self._directories.hurry(_GRACE_SECS)
 
         stop.tell(asked)

@@ -108,7 +108,7 @@ def trained(devices: int | None, directory: str, size: int, steps: int, **params
 def replicas(estimator: Estimator) -> list[dict[str, np.ndarray]]:
     """The variables of every device, by name."""
     strategy: Any = estimator._strategy
-    stores = getattr(strategy, "_stores", None) or [strategy._store]
+    stores = [replica.store for replica in strategy.replicas]
     return [{name: variable.numpy() for name, variable in store.by_name.items()} for store in stores]
 
 
@@ -136,7 +136,7 @@ def one_device() -> Iterator[tuple[str, Any]]:
     estimator, notes = Estimator(model_fn, new_dir(), config(None, train_distribute=strategy), {}), Notes()
     estimator.train(batches(ROWS), [notes], max_steps=STEPS)
     chosen: Any = estimator._strategy
-    yield "one device", summary(estimator, notes.losses) | {"device": chosen._store.by_name["kernel"].device}
+    yield "one device", summary(estimator, notes.losses) | {"device": chosen.replicas[0].store.by_name["kernel"].device}
 
 
 def continued() -> Iterator[tuple[str, Any]]:

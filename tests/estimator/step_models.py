@@ -9,9 +9,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator import EstimatorSpec, ModeKeys
+from trainer.estimator import EstimatorSpec, ModeKeys, RunConfig
+from trainer.estimator.graph.model_function import ModelFunction, ModelReplica
 from trainer.estimator.graph.tracing import TracedModel, trace
 from trainer.estimator.graph.variables import VariableStore
+from trainer.estimator.saving.starting_values import StartingValues
+from trainer.estimator.steps.input_function import InputFunction
+from trainer.estimator.steps.plan import TrainingPlan
+from trainer.estimator.steps.steps import Steps, make
 
 V1 = tf.compat.v1
 BATCH = [6, 5]
@@ -26,6 +31,24 @@ def stack(steps: int) -> tf.Tensor:
 def traced(model: Model, seed: int | None = 1, xla: bool = True) -> TracedModel:
     spec = [tf.TensorSpec(BATCH)]
     return trace(lambda x: (model(x), None), spec, ModeKeys.TRAIN, VariableStore(seed), xla=xla)
+
+
+def plan(
+    model_fn: Callable[..., EstimatorSpec],
+    input_fn: Callable[..., Any],
+    stop_at: int | None = None,
+    **settings: Any,
+) -> TrainingPlan:
+    """A training from the beginning, with settings of a RunConfig."""
+    config = RunConfig(save_checkpoints_secs=None, **settings)
+    model, data = ModelFunction(model_fn, None, config), InputFunction(input_fn, {}, config)
+    return TrainingPlan(model=model, data=data, values=StartingValues(), config=config, stop_at=stop_at)
+
+
+def steps(model_fn: Callable[..., EstimatorSpec], input_fn: Callable[..., Any], **settings: Any) -> Steps:
+    """What makes the steps of a `plan`, on one device."""
+    training = plan(model_fn, input_fn, **settings)
+    return make(training, ModelReplica(training.model, VariableStore(training.config.tf_random_seed)))
 
 
 def trained(loss: tf.Tensor, train_op: Any) -> EstimatorSpec:

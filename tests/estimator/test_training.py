@@ -264,7 +264,7 @@ def test_an_exporter_that_fails_after_training_fails_the_run(tmp_path: Path) -> 
 
 def test_an_interrupted_run_has_not_ended_and_is_continued(tmp_path: Path) -> None:
     estimator, notes = make(tmp_path), Notes()
-    hook = AtStep(15, lambda context: estimator.request_stop("a signal"))
+    hook = AtStep(15, lambda context: estimator.stop.request("a signal"))
     metrics, _ = train_and_evaluate(estimator, TrainSpec(batches(), 25, [hook]), spec(notes))
     assert (notes.calls, metrics and metrics["global_step"]) == ([(10, False)], 10)
     assert estimator.latest_checkpoint() == str(tmp_path / "model.ckpt-15")

@@ -53,9 +53,8 @@ def model_to_estimator(
             f"The Keras model {model.name} is not compiled. Call its compile() with an optimizer and a loss"
         )
     adapter = _Adapter(model, dict(custom_objects or {}), dict(metric_names_map or {}), export_outputs)
-    estimator = Estimator(adapter.model_fn, model_dir=model_dir, config=config)
-    estimator._initial_values = adapter.initial_values()
-    return estimator
+    initial_values = adapter.initial_values()
+    return Estimator(adapter.model_fn, model_dir=model_dir, config=config, initial_values=initial_values)
 
 
 def _loaded(path: str, custom_objects: Mapping[str, Any] | None) -> keras.Model:

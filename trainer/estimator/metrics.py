@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trainer.estimator.contract.arguments import accepted, argument_names
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.graph.tracing import accepted, argument_names
 
 _ARGUMENTS = {"features", "labels", "predictions", "config"}
 
@@ -38,4 +38,4 @@ def add_metrics(estimator: Estimator, metric_fn: Callable[..., Mapping[str, Any]
         arguments = {"features": features, "labels": labels, "predictions": spec.predictions, "config": config}
         return spec._replace(eval_metric_ops={**spec.eval_metric_ops, **metric_fn(**accepted(metric_fn, arguments))})
 
-    return estimator.extended(model_fn)
+    return estimator.with_model_fn(model_fn)

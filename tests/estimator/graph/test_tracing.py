@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +13,6 @@ import tensorflow as tf
 from trainer.estimator import EstimatorSpec, ModeKeys
 from trainer.estimator.graph.tracing import (
     TracedModel,
-    accepted,
-    argument_names,
     metrics_of,
     trace,
     training_operations,
@@ -34,24 +31,6 @@ def traced(
 
 def step(model: TracedModel) -> Callable[..., Any]:
     return model.part(model.spec.loss, training_operations(model))
-
-
-def test_argument_names_see_through_partials_objects_and_methods() -> None:
-    class Model:
-        def __call__(self, features: Any, labels: Any) -> None: ...
-
-        def method(self, features: Any, mode: str) -> None: ...
-
-    def function(features: Any, labels: Any, *rest: Any, mode: str, **more: Any) -> None: ...
-
-    assert argument_names(function) == {"features", "labels", "mode"}
-    assert argument_names(functools.partial(function, 1, mode="train")) == {"labels"}
-    assert argument_names(Model()) == {"features", "labels"}
-    assert argument_names(Model().method) == {"features", "mode"}
-
-
-def test_only_accepted_arguments_are_handed_on() -> None:
-    assert accepted(lambda mode, params: None, {"mode": 1, "params": 2, "config": 3}) == {"mode": 1, "params": 2}
 
 
 @pytest.mark.parametrize("mode", [ModeKeys.EVAL, ModeKeys.PREDICT])

@@ -10,24 +10,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimator import step_models
 from trainer.estimator import (
     CheckpointSaverListener,
     Estimator,
     EstimatorSpec,
     LoggingTensorHook,
-    ModeKeys,
     RunConfig,
     RunContext,
     RunValues,
     TrainingHook,
 )
-from trainer.estimator.graph.tracing import TracedModel, trace
-from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
 from trainer.estimator.saving.checkpoints import Saver
 from trainer.estimator.saving.events import Events, read_scalars
-from trainer.estimator.steps.loop import Cadence, NanLossError, Pacer, Stop, StopReason, TrainingLoop, steps_to
-from trainer.estimator.steps.steps import CallResult, make
+from trainer.estimator.steps.loop import Cadence, NanLossError, Outputs, Pacer, Stop, StopReason, TrainingLoop, steps_to
+from trainer.estimator.steps.steps import CallResult
 from trainer.job.errors import TrainingError
 
 V1 = tf.compat.v1
@@ -104,18 +102,14 @@ def loop(
     directory: Path, clock: Clock, listeners: Sequence[CheckpointSaverListener] = (), **cadence: Any
 ) -> TrainingLoop:
     """Seven steps, ten seconds each."""
-    store = VariableStore()
-
-    def trace_model(spec: Any, xla: bool) -> TracedModel:
-        return trace(lambda x: (model_fn(x, ModeKeys.TRAIN), None), [spec], ModeKeys.TRAIN, store, xla=xla)
-
-    never = {"save_steps": None, "save_secs": None, "summary_steps": None, "log_steps": None}
     return TrainingLoop(
-        steps=make(numbers()(), trace_model, None, None, None),
+        steps=step_models.steps(model_fn, numbers()),
         stop_at=7,
-        cadence=Cadence(**{**never, **cadence}),
-        saver=Saver(LocalCheckpoints(str(directory)), 5, 10000, clock()),
-        events=Events(str(directory)),
+        outputs=Outputs(
+            Cadence(**cadence),
+            Saver(LocalCheckpoints(str(directory)), 5, 10000, clock()),
+            Events(str(directory)),
+        ),
         hooks=[Passing(clock)],
         listeners=listeners,
         stop=Stop(),
@@ -260,7 +254,7 @@ def test_why_training_ended_is_known(tmp_path: Path) -> None:
     reasons.append(trained.stop_reason)
     trained.train(numbers(2))
     reasons.append(trained.stop_reason)
-    trained.request_stop("signal")
+    trained.stop.request("signal")
     trained.train(numbers())
     reasons.append(trained.stop_reason)
     assert reasons == [StopReason.MAX_STEPS, StopReason.EARLY_STOP, StopReason.DATA_END, StopReason.INTERRUPTED]

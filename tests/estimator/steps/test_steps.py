@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimator import step_models
 from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys
-from trainer.estimator.graph.tracing import TracedModel, trace
+from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps import compile_policy
 from trainer.estimator.steps import steps as steps_module
@@ -43,12 +44,8 @@ def steps(
     seed: int | None = None,
     stop_at: int | None = None,
 ) -> Steps:
-    store = VariableStore(seed)
-
-    def trace_model(spec: Any, xla: bool) -> TracedModel:
-        return trace(lambda x: (model_fn(x), None), [spec], ModeKeys.TRAIN, store, xla=xla)
-
-    return make(dataset, trace_model, limit, None, None, stop_at=stop_at)
+    settings = {"steps_per_loop": limit, "tf_random_seed": seed}
+    return step_models.steps(lambda features: model_fn(features), lambda: dataset, stop_at=stop_at, **settings)
 
 
 def made(inner: Steps, num_steps: int = 100) -> list[int]:
@@ -178,12 +175,10 @@ def test_a_seeded_random_op_in_a_loop_is_kept_from_xla() -> None:
 
 def test_what_was_compiled_serves_the_next_training_of_the_same_model() -> None:
     store, compiled, scale = VariableStore(), Compiled(), [1.0]
+    plan = step_models.plan(lambda features: model(scale[0] * features), lambda: batches(4))
 
     def run() -> Any:
-        def trace_model(spec: Any, xla: bool) -> TracedModel:
-            return trace(lambda x: (model(scale[0] * x), None), [spec], ModeKeys.TRAIN, store, xla=xla)
-
-        inner = make(batches(4), trace_model, None, None, None, compiled)
+        inner = make(plan, ModelReplica(plan.model, store), compiled)
         assert made(inner) == [2, 1]
         return compiled.program
 
@@ -198,13 +193,11 @@ def test_what_was_compiled_serves_the_next_training_of_the_same_model() -> None:
 
 def test_what_xla_could_not_compile_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     store, compiled = VariableStore(), Compiled()
-
-    def trace_model(spec: Any, xla: bool) -> TracedModel:
-        return trace(lambda x: (model(tf.strings.to_number(tf.as_string(x))), None), [spec], "train", store, xla=xla)
+    plan = step_models.plan(lambda features: model(tf.strings.to_number(tf.as_string(features))), lambda: batches(5))
 
     with caplog.at_level(logging.INFO, "trainer"):
         for _ in range(2):
-            made(make(batches(5), trace_model, None, None, None, compiled))
+            made(make(plan, ModelReplica(plan.model, store), compiled))
     assert caplog.text.count("XLA cannot compile") == 1
 
 

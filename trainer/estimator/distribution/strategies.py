@@ -5,8 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -14,67 +13,41 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.distribution import sync
 from trainer.estimator.distribution.collectives import Devices, Group, Processes, own_devices
 from trainer.estimator.distribution.ps import steps as ps_steps
-from trainer.estimator.graph.tracing import TracedModel
-from trainer.estimator.graph.variables import VariableStore
+from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.steps import steps
 from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.stacks import stack_steps, stackable
-from trainer.estimator.steps.steps import Steps, TraceModel
+from trainer.estimator.steps.steps import Steps
 from trainer.job.distribution import Distribution
-
-TraceInto = Callable[[Any, VariableStore, bool], TracedModel]
-DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
 
 class Strategy(abc.ABC):
-    """Where variables live and who makes steps."""
+    """Where variables live and who makes steps.
 
-    scope: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    Attributes:
+      batches_per_step: how many batches of the input function a step of the whole job is on.
+      replicas: the model on each device of this process, of the last training; empty before there was one.
+    """
+
     batches_per_step = 1
-    """How many batches of the input function a step of the whole job is on."""
-    _store: VariableStore | None = None
-
-    def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
-        """Where the variables of a training are.
-
-        Args:
-          seed: of their initial values.
-          initial_values: by name.
-          afresh: whether they start at their initial values; else a checkpoint sets every one of them.
-        """
-        self._store = VariableStore(seed, initial_values, self.scope, restored=not afresh)
-        return self._store
-
-    def _tracing(self, trace: TraceInto) -> TraceModel:
-        """Traces with the variables of this training."""
-        assert self._store is not None  # asked for before
-        return functools.partial(_into, trace, self._store)
+    replicas: Sequence[ModelReplica] = ()
 
     @abc.abstractmethod
-    def steps(
-        self,
-        dataset_fn: DatasetFn,
-        trace: TraceInto,
-        config: RunConfig,
-        position: str | None,
-        stop_at: int | None,
-    ) -> Steps:
-        """What makes the steps.
+    def begin(self, plan: TrainingPlan) -> Steps:
+        """Traces the model, sets its variables, and gives what makes the steps.
 
-        Args:
-          dataset_fn: makes the share of the data that an input context names.
-          trace: traces the model function for an element spec, with the variables of a store, for XLA or not.
-          config: of the run.
-          position: the checkpoint whose place in the data to go on from; None to start at the first batch.
-          stop_at: the global step to end at; None for the end of the data.
+        Raises:
+          ValueError: data that this way of training cannot take, or values that do not fit the model.
         """
 
-    def start(self, step: int) -> int:
-        """The global step that training begins at, as the chief sees it, given what this process sees."""
-        return step
+    def first_step(self, saved: int) -> int:
+        """The global step that training begins at, as the chief sees it.
 
-    def broadcast(self, store: VariableStore) -> None:  # noqa: B027  (there is nothing to give where there is one copy)
-        """Sets the variables to the chief's values in every process, and on every device to those of its first."""
+        Args:
+          saved: the step that this process sees: that of the newest checkpoint, 0 without one.
+        """
+        return saved
 
 
 class Alone(Strategy):
@@ -86,26 +59,16 @@ class Alone(Strategy):
 
     def __init__(self, device: str | None = None) -> None:
         self._device, self._compiled = device, steps.Compiled()
-        self.scope = functools.partial(tf.device, device)
 
-    def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
-        if afresh or self._store is None:
+    def begin(self, plan: TrainingPlan) -> Steps:
+        if not self.replicas or plan.values.checkpoint is None:
             self._compiled = steps.Compiled()
-            return super().store(seed, initial_values, afresh)
-        return self._store
-
-    def steps(
-        self,
-        dataset_fn: DatasetFn,
-        trace: TraceInto,
-        config: RunConfig,
-        position: str | None,
-        stop_at: int | None,
-    ) -> Steps:
-        dataset = dataset_fn(tf.distribute.InputContext())
-        limit, save_steps = config.steps_per_loop, config.save_checkpoints_steps
-        traced = self._tracing(trace)
-        return steps.make(dataset, traced, limit, save_steps, position, self._compiled, self._device, stop_at)
+            store = plan.values.new_store(plan.config.tf_random_seed, functools.partial(tf.device, self._device))
+            self.replicas = [ModelReplica(plan.model, store)]
+        replica = self.replicas[0]
+        begun = steps.make(plan, replica, self._compiled, self._device)
+        plan.values.assign(replica.store)
+        return begun
 
 
 class Synchronous(Strategy):
@@ -117,67 +80,81 @@ class Synchronous(Strategy):
 
     def __init__(self, group: Group) -> None:
         self._group = group
-        self._stores: list[VariableStore] = []
         self.batches_per_step = group.size * len(group.participants)
 
-    def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
+    def begin(self, plan: TrainingPlan) -> Steps:
+        self.replicas, dataset = self._new_replicas(plan), self._dataset(plan)
+        batches = self._batches(dataset, plan)
+        traces = [replica.trace for replica in self.replicas]
+        begun = sync.SyncSteps(self._group, batches, dataset.element_spec, traces)
+        first, *others = [replica.store for replica in self.replicas]
+        plan.values.assign(first)
+        with sync.peers_needed():
+            self._group.broadcast([variable for _, variable in sorted(first.saved().items())])
+        for store in others:
+            for name, variable in store.saved().items():
+                variable.assign(first.by_name[name].read_value())
+        return begun
+
+    def _new_replicas(self, plan: TrainingPlan) -> list[ModelReplica]:
+        """One for each device of this process; each device of the job has another seed."""
         participants = self._group.participants
         first = self._group.index * len(participants)
-        self._stores = [
-            VariableStore(sync.seed_of(seed, first + number), initial_values, functools.partial(tf.device, one.device))
-            for number, one in enumerate(participants)
-        ]
-        return self._stores[0]
+        replicas = []
+        for number, participant in enumerate(participants):
+            seed = sync.seed_of(plan.config.tf_random_seed, first + number)
+            store = plan.values.new_store(seed, functools.partial(tf.device, participant.device))
+            replicas.append(ModelReplica(plan.model, store))
+        return replicas
 
-    def steps(
-        self,
-        dataset_fn: DatasetFn,
-        trace: TraceInto,
-        config: RunConfig,
-        position: str | None,
-        stop_at: int | None,
-    ) -> Steps:
+    def _dataset(self, plan: TrainingPlan) -> tf.data.Dataset:
+        """This process's share of the data."""
         group, devices = self._group, len(self._group.participants)
-        dataset = dataset_fn(tf.distribute.InputContext(group.size, group.index, group.size * devices))
+        dataset = plan.dataset(tf.distribute.InputContext(group.size, group.index, group.size * devices))
         if not stackable(dataset.element_spec):
             raise ValueError(
                 f"The input function gives {dataset.element_spec}. "
                 "Devices that train in step take dense batches of known shapes. "
                 "Make the batches dense, or train on one device"
             )
-        most = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps)
-        batches = StackedBatches(dataset, most * devices)
-        if position:
-            batches.restore(position)
-        traces = [functools.partial(_into, trace, store) for store in self._stores]
-        return sync.SyncSteps(group, batches, dataset.element_spec, traces)
+        return dataset
 
-    def start(self, step: int) -> int:
+    def _batches(self, dataset: tf.data.Dataset, plan: TrainingPlan) -> StackedBatches:
+        """Batches for all devices of this process, from the place in the data where training goes on."""
+        most = stack_steps(dataset.element_spec, plan.config.steps_per_loop, plan.config.save_checkpoints_steps)
+        batches = StackedBatches(dataset, most * len(self._group.participants))
+        if plan.position:
+            batches.restore(plan.position)
+        return batches
+
+    def first_step(self, saved: int) -> int:
         with sync.peers_needed():
-            return int(self._group.gather([step])[0, 0])
-
-    def broadcast(self, store: VariableStore) -> None:
-        with sync.peers_needed():
-            self._group.broadcast([variable for _, variable in sorted(store.saved().items())])
-        for copy in self._stores[1:]:
-            for name, variable in copy.saved().items():
-                variable.assign(store.by_name[name].read_value())
-
-
-def _into(trace: TraceInto, store: VariableStore, spec: Any, xla: bool) -> TracedModel:
-    return trace(spec, store, xla)
+            return int(self._group.gather([saved])[0, 0])
 
 
 class ParameterServers(Strategy):
-    """Workers on variables that parameter servers hold; this process is the chief."""
+    """Workers on variables that parameter servers hold; this process is the chief.
+
+    Args:
+      config: of the run, whose cluster has parameter servers. Building the strategy waits for all of them.
+    """
 
     def __init__(self, config: RunConfig) -> None:
         self._servers = ps_steps.Servers(config.cluster, config.train_distribute)
-        self.scope = self._scope
 
-    def store(self, seed: int | None, initial_values: Mapping[str, Any], afresh: bool) -> VariableStore:
-        self._store = VariableStore(seed, initial_values, self.scope, self._servers.placement)
-        return self._store
+    def begin(self, plan: TrainingPlan) -> Steps:
+        store = plan.values.new_store(plan.config.tf_random_seed, self._scope, self._servers.placement)
+        self.replicas = [ModelReplica(plan.model, store)]
+        begun = ps_steps.ServerSteps(
+            self._servers,
+            plan.dataset,
+            self.replicas[0].trace,
+            plan.config.push_every,
+            plan.config.steps_per_loop,
+            plan.stop_at,
+        )
+        plan.values.assign(store)
+        return begun
 
     @contextlib.contextmanager
     def _scope(self) -> Iterator[None]:
@@ -187,29 +164,19 @@ class ParameterServers(Strategy):
         with tf.compat.v1.variable_scope(plain, auxiliary_name_scope=False), self._servers.strategy.scope():
             yield
 
-    def steps(
-        self,
-        dataset_fn: DatasetFn,
-        trace: TraceInto,
-        config: RunConfig,
-        position: str | None,
-        stop_at: int | None,
-    ) -> Steps:
-        traced = self._tracing(trace)
-        return ps_steps.ServerSteps(
-            self._servers, dataset_fn, traced, config.push_every, config.steps_per_loop, stop_at
-        )
-
 
 def choose(config: RunConfig) -> Strategy:
-    """The strategy that a run's cluster and settings ask for: parameter servers where there are any, workers in step
-    where there are workers, else alone, on all of its devices or on those of the strategy that was given."""
+    """The strategy for the distribution that a run's cluster and settings ask for.
+
+    Where this process does all the work, it takes all of its devices, or those of the `tf.distribute` strategy that
+    was given.
+    """
     match config.distribution:
         case Distribution.PS:
             return ParameterServers(config)
         case Distribution.SYNC:
             return Synchronous(Processes(config.cluster, config.train_distribute))
-        case _:
+        case Distribution.LOCAL:
             return _in_one_process(_devices(config.train_distribute))
 
 

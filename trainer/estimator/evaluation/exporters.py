@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from trainer import storage
+from trainer.estimator.contract.arguments import argument_names
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.graph.tracing import argument_names
 from trainer.estimator.saving import job_directory, saved_model
 from trainer.estimator.saving.events import read_scalars
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,26 +25,6 @@ from trainer.estimator.graph.inside import graphs, resources, summaries
 from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.graph.sharded_graph import Copier, ShardedRef
 from trainer.estimator.graph.variables import Role, VariableStore
-
-ModelFn = Callable[..., EstimatorSpec]
-
-
-def argument_names(function: Callable[..., Any]) -> set[str]:
-    """The names of the arguments that a function takes, with those that a `functools.partial` leaves open.
-
-    What it takes as `*args` or `**kwargs` has no name.
-    """
-    if isinstance(function, functools.partial):
-        fixed = set(function.keywords) | set(list(inspect.signature(function.func).parameters)[: len(function.args)])
-        return argument_names(function.func) - fixed
-    unnamed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return {name for name, one in inspect.signature(function).parameters.items() if one.kind not in unnamed}
-
-
-def accepted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the arguments that the function takes by name."""
-    names = argument_names(function)
-    return {name: value for name, value in arguments.items() if name in names}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,10 +47,10 @@ class Cadence:
       log_steps: steps between reports of the speed, from the first step on.
     """
 
-    save_steps: int | None
-    save_secs: float | None
-    summary_steps: int | None
-    log_steps: int | None
+    save_steps: int | None = None
+    save_secs: float | None = None
+    summary_steps: int | None = None
+    log_steps: int | None = None
 
 
 def steps_to(step: int, origin: int, every: int | None) -> int | None:
@@ -94,6 +94,21 @@ class Stop:
         self.reason = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """What a process writes while it trains: by default nothing, as all but the chief of a job.
+
+    Attributes:
+      cadence: of saves, summaries and reports.
+      saver: writes checkpoints; None saves nothing.
+      events: where summaries go; None writes none.
+    """
+
+    cadence: Cadence = Cadence()
+    saver: Saver | None = None
+    events: Events | None = None
+
+
 @dataclasses.dataclass
 class TrainingLoop:
     """One call of `Estimator.train`.
@@ -101,9 +116,7 @@ class TrainingLoop:
     Attributes:
       steps: makes the steps.
       stop_at: the global step to end at; None to train to the end of the data.
-      cadence: of saves, summaries and reports.
-      saver: writes checkpoints; None saves nothing.
-      events: where summaries go; None writes none.
+      outputs: checkpoints and summaries, and how often.
       hooks: around the device calls.
       listeners: around the saves.
       stop: asked from outside.
@@ -112,9 +125,7 @@ class TrainingLoop:
 
     steps: Steps
     stop_at: int | None
-    cadence: Cadence
-    saver: Saver | None
-    events: Events | None
+    outputs: Outputs
     hooks: Sequence[TrainingHook]
     listeners: Sequence[CheckpointSaverListener]
     stop: Stop
@@ -134,13 +145,8 @@ class TrainingLoop:
         self._reported_at: tuple[int, float] | None = None
         self._fetched = bool(self.steps.traced.summaries)
 
-    @property
-    def made(self) -> int:
-        """Steps made by this call of `train`."""
-        return self._step - self._start
-
     def run(self) -> StopReason:
-        """Trains.
+        """Trains, and lets go of what it trained with.
 
         Returns:
           Why it ended.
@@ -148,23 +154,34 @@ class TrainingLoop:
         Raises:
           NanLossError: a loss was NaN; the weights of that call are not saved.
         """
+        try:
+            self._run()
+        finally:
+            self.stop.clear()
+            self.steps.close()
+            if self.outputs.events:
+                self.outputs.events.close()
+        if self._step == self._start:
+            log.warning("Training made no step: the input function gave no batch.")
+        return self._reason
+
+    def _run(self) -> None:
         for hook in self._hooks:
             hook.begin()
         for listener in self.listeners:
             listener.begin()
-        if self.events:
-            self.events.started(self._start + 1, self.clock())
+        if self.outputs.events:
+            self.outputs.events.started(self._start + 1, self.clock())
         self._save()
         context = self._train()
-        if self.saver and self._saved != self._step:
+        if self.outputs.saver and self._saved != self._step:
             self._save()
         for listener in self.listeners:
             tell(listener.end, self._step)
         for hook in self._hooks:
             hook.end(context)
-        if self.events:
-            self.events.flush()
-        return self._reason
+        if self.outputs.events:
+            self.outputs.events.flush()
 
     def _train(self) -> RunContext:
         context = RunContext(self._step)
@@ -199,8 +216,8 @@ class TrainingLoop:
         due = [
             self.pacer.limit,
             None if self.stop_at is None else self.stop_at - self._step,
-            steps_to(self._step, self._save_origin, self.cadence.save_steps) if self.saver else None,
-            steps_to(self._step, first, self.cadence.summary_steps) if self._fetched else None,
+            steps_to(self._step, self._save_origin, self.outputs.cadence.save_steps) if self.outputs.saver else None,
+            steps_to(self._step, first, self.outputs.cadence.summary_steps) if self._fetched else None,
             *(steps_to(self._step, 0, hook.every_n_steps) for hook in self._hooks),
         ]
         return min(steps for steps in due if steps is not None)
@@ -228,25 +245,25 @@ class TrainingLoop:
         if not bad.size:
             return
         good = "no checkpoint was saved"
-        if self.saver and self._saved is not None:
-            good = f"the last good checkpoint is model.ckpt-{self._saved} in {self.saver.store.path}"
+        if self.outputs.saver and self._saved is not None:
+            good = f"the last good checkpoint is model.ckpt-{self._saved} in {self.outputs.saver.store.path}"
         raise NanLossError(
             f"The loss is NaN at step {before + int(bad[0]) + 1}; {good}",
             do="Lower the learning rate, clip the gradients, or look for wrong values in the data, and run again",
         )
 
     def _write_events(self, before: int, result: CallResult) -> None:
-        if not self.events:
+        if not self.outputs.events:
             return
         now, first = self.clock(), self._start + 1
         own = {summary.tag for summary in self.steps.traced.summaries}
-        for step in self._due(before, first, self.cadence.summary_steps):
+        for step in self._due(before, first, self.outputs.cadence.summary_steps):
             if "loss" not in own:
-                self.events.scalars({"loss": float(result.losses[step - before - 1])}, step, now)
-        if self._step in self._due(before, first, self.cadence.summary_steps):
+                self.outputs.events.scalars({"loss": float(result.losses[step - before - 1])}, step, now)
+        if self._step in self._due(before, first, self.outputs.cadence.summary_steps):
             for summary in self.steps.traced.summaries:
                 value = result.results[f"summary/{summary.tag}"]
-                self.events.tensor(summary.tag, value, summary.metadata, self._step, now)
+                self.outputs.events.tensor(summary.tag, value, summary.metadata, self._step, now)
         self._write_speed(before, first, now)
 
     def _due(self, before: int, origin: int, every: int | None) -> range:
@@ -256,32 +273,32 @@ class TrainingLoop:
 
     def _write_speed(self, before: int, first: int, now: float) -> None:
         """Steps per second since the last report, once a call at the most, at the last step that is due in it."""
-        assert self.events
-        due = self._due(before, first, self.cadence.log_steps)
+        assert self.outputs.events
+        due = self._due(before, first, self.outputs.cadence.log_steps)
         if not len(due):
             return
         if self._reported_at is not None and now > self._reported_at[1]:
             steps, at = self._reported_at
-            self.events.scalars({"global_step/sec": (self._step - steps) / (now - at)}, due[-1], now)
+            self.outputs.events.scalars({"global_step/sec": (self._step - steps) / (now - at)}, due[-1], now)
         self._reported_at = (self._step, now)
 
     def _save_due(self) -> bool:
-        if not self.saver:
+        if not self.outputs.saver:
             return False
-        if self.cadence.save_secs is not None:
-            return self.clock() - self._saved_at >= self.cadence.save_secs
-        every, last = self.cadence.save_steps, self._save_origin if self._saved is None else self._saved
+        if self.outputs.cadence.save_secs is not None:
+            return self.clock() - self._saved_at >= self.outputs.cadence.save_secs
+        every, last = self.outputs.cadence.save_steps, self._save_origin if self._saved is None else self._saved
         return every is not None and (self._step - self._save_origin) // every > (last - self._save_origin) // every
 
     def _save(self) -> bool:
         """Saves; returns whether a listener asks to end."""
-        if not self.saver:
+        if not self.outputs.saver:
             return False
         for listener in self.listeners:
             tell(listener.before_save, self._step)
         self._saved_at = self.clock()
-        self.saver.save(self._step, {**self._store.saved(), **self.steps.position()}, self._saved_at)
+        self.outputs.saver.save(self._step, {**self._store.saved(), **self.steps.position()}, self._saved_at)
         self._saved = self._step
-        if self.events:
-            self.events.flush()
+        if self.outputs.events:
+            self.outputs.events.flush()
         return any([tell(listener.after_save, self._step) for listener in self.listeners])

@@ -22,9 +22,11 @@ import tensorflow as tf
 
 from trainer.estimator.graph import fingerprint, randomness
 from trainer.estimator.graph.fingerprint import Fingerprint
+from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.tracing import Part, TracedModel, training_operations
 from trainer.estimator.steps import compile_policy
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
+from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.stacks import Stack, stack_steps, stackable
 
 log = logging.getLogger("trainer")
@@ -154,37 +156,27 @@ class Compiled:
 
 
 def make(
-    dataset: tf.data.Dataset,
-    trace_model: TraceModel,
-    limit: int | None,
-    save_steps: int | None,
-    position: str | None,
-    compiled: Compiled | None = None,
-    device: str | None = None,
-    stop_at: int | None = None,
+    plan: TrainingPlan, replica: ModelReplica, compiled: Compiled | None = None, device: str | None = None
 ) -> Steps:
     """The kind of loop that suits the data.
 
     Args:
-      dataset: yields batches.
-      trace_model: traces the model function.
-      limit: the most steps in a device call; None chooses.
-      save_steps: steps between checkpoints; None where they do not count steps.
-      position: the checkpoint whose position in the data to go on from; None to start at the first batch.
+      plan: of the training.
+      replica: the model function with its variables.
       compiled: what an earlier training compiled, used again where it fits; takes what this one compiles.
       device: where the steps run; None for TensorFlow's choice.
-      stop_at: the global step to end at; None where it is not known.
     """
+    dataset, config = plan.dataset(tf.distribute.InputContext()), plan.config
     spec = dataset.element_spec
     if stackable(spec):
-        stacked = StackedBatches(dataset, stack_steps(spec, limit, save_steps))
-        if position:
-            stacked.restore(position)
-        return StackedSteps(stacked, spec, trace_model, compiled, device, stop_at)
+        stacked = StackedBatches(dataset, stack_steps(spec, config.steps_per_loop, config.save_checkpoints_steps))
+        if plan.position:
+            stacked.restore(plan.position)
+        return StackedSteps(stacked, spec, replica, compiled, device, plan.stop_at)
     iterated = IteratedBatches(dataset)
-    if position:
-        iterated.restore(position)
-    return IteratedSteps(iterated, spec, trace_model, limit, device)
+    if plan.position:
+        iterated.restore(plan.position)
+    return IteratedSteps(iterated, spec, replica, config.steps_per_loop, device)
 
 
 def static_spec(element_spec: Any, batch_sizes: Sequence[int] | None) -> Any:
@@ -226,12 +218,12 @@ class StackedSteps(OwnSteps):
         self,
         batches: StackedBatches,
         element_spec: Any,
-        trace_model: TraceModel,
+        replica: ModelReplica,
         compiled: Compiled | None = None,
         device: str | None = None,
         stop_at: int | None = None,
     ) -> None:
-        self.batches, self._spec, self._trace_model, self._device = batches, element_spec, trace_model, device
+        self.batches, self._spec, self._replica, self._device = batches, element_spec, replica, device
         self._compiled, self._stop_at = compiled or Compiled(), stop_at
         batches.peek()
         self._batch_sizes = batches.batch_sizes
@@ -248,12 +240,12 @@ class StackedSteps(OwnSteps):
         earlier = self._compiled.program
         if earlier is None:
             return None
-        self.traced = self._trace_model(static_spec(self._spec, self._batch_sizes), earlier.xla)
+        self.traced = self._replica.trace(static_spec(self._spec, self._batch_sizes), earlier.xla)
         return earlier if self._fingerprint() == earlier.fingerprint else None
 
     def _built(self, xla: bool) -> Program:
         """A program of the model function as it is now."""
-        self.traced = self._trace_model(static_spec(self._spec, self._batch_sizes), xla)
+        self.traced = self._replica.trace(static_spec(self._spec, self._batch_sizes), xla)
         if xla and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
             log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
             return self._built(xla=False)
@@ -334,7 +326,7 @@ class StackedSteps(OwnSteps):
     def _run_short(self, stack: Stack) -> CallResult:
         """One step on a batch that is smaller than the others, as the last one of finite data may be."""
         if self._program.run_short is None:
-            short = self._trace_model(self._spec, False)
+            short = self._replica.trace(self._spec, xla=False)
             specs = [tf.TensorSpec(spec.shape, spec.dtype) for spec in tf.nest.flatten(self._spec)]
             step = tf.function(step_function(short), autograph=False)
             self._program.run_short = step.get_concrete_function(*specs)
@@ -437,13 +429,13 @@ class IteratedSteps(OwnSteps):
         self,
         batches: IteratedBatches,
         element_spec: Any,
-        trace_model: TraceModel,
+        replica: ModelReplica,
         limit: int | None,
         device: str | None = None,
     ) -> None:
         self.batches = self._iterated = batches
         self._most, self._device = limit or 100, device
-        self.traced = trace_model(element_spec, False)
+        self.traced = replica.trace(element_spec, xla=False)
         self._fetches = fetches_of(self.traced)
         self._run = tf.function(self._loop(step_function(self.traced)), autograph=False).get_concrete_function(
             batches.iterator, tf.TensorSpec([], tf.int32)

@@ -16,7 +16,6 @@ from trainer.estimator.distribution.ps.pull_push import PullPush
 from trainer.estimator.distribution.ps.step_partition import partition
 from trainer.estimator.graph.subgraphs import step_graph
 from trainer.estimator.graph.tracing import TracedModel
-from trainer.estimator.steps import steps
 
 STEPS = 4
 
@@ -41,7 +40,7 @@ def values(traced: TracedModel) -> dict[str, np.ndarray]:
 def alone(model: step_models.Model, stack: tf.Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Losses and variables of the ordinary steps of one process."""
     dataset = tf.data.Dataset.from_tensor_slices(stack)
-    made = steps.make(dataset, lambda spec, xla: step_models.traced(model, xla=xla), None, None, None)
+    made = step_models.steps(lambda features: model(features), lambda: dataset, tf_random_seed=1)
     losses = made.run(len(stack)).losses
     return losses, values(made.traced)
 

@@ -1,0 +1,142 @@
+"""A person's model function: checked when built, called with the arguments that it takes, traced in one mode."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from trainer.estimator.contract.arguments import accepted, argument_names
+from trainer.estimator.contract.export import ServingInputReceiver, SupervisedInputReceiver
+from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph.tracing import TracedModel, trace
+from trainer.estimator.graph.variables import VariableStore
+
+ModelFn = Callable[..., EstimatorSpec]
+ReceiverFn = Callable[[], ServingInputReceiver | SupervisedInputReceiver]
+
+_ARGUMENTS = {"features", "labels", "mode", "params", "config"}
+
+
+class ModelFunction:
+    """A model function with the params and the config that it is called with.
+
+    Args:
+      function: `model_fn(features, labels, mode, params, config) -> EstimatorSpec`, with a subset of those names.
+      params: copied deep going in and at every call; None stands for an empty dict.
+      config: a copy of it goes to every call.
+
+    Raises:
+      ValueError: it is no function, takes arguments that the contract does not have, or does not take the params.
+    """
+
+    def __init__(self, function: ModelFn, params: Any, config: RunConfig) -> None:
+        _check(function, params)
+        self._function, self._config = function, config
+        self._params = copy.deepcopy(params) if params is not None else {}
+
+    @property
+    def params(self) -> Any:
+        return copy.deepcopy(self._params)
+
+    @property
+    def config(self) -> RunConfig:
+        return self._config.replace()  # not copied deep: a tf.distribute strategy in it cannot be
+
+    def __call__(self, features: Any, labels: Any, mode: str, config: RunConfig | None = None) -> EstimatorSpec:
+        """Calls the person's function.
+
+        Args:
+          features: nested tensors, as the input function gives them.
+          labels: nested tensors; None where there are none.
+          mode: a value of ModeKeys.
+          config: in place of its own.
+
+        Raises:
+          ValueError: labels that the function does not take, or another result than an EstimatorSpec of the mode.
+        """
+        if labels is not None and "labels" not in argument_names(self._function):
+            raise ValueError(
+                "The input function gives labels, but the model function takes none. "
+                "Add a labels argument, or return features alone"
+            )
+        arguments = {"labels": labels, "mode": mode, "params": self.params, "config": config or self.config}
+        spec = self._function(features=features, **accepted(self._function, arguments))
+        if not isinstance(spec, EstimatorSpec):
+            raise ValueError(f"The model function returned {spec!r}. It returns an EstimatorSpec")
+        if spec.mode != mode:
+            raise ValueError(
+                f"The model function was called in mode {mode!r} and returned an EstimatorSpec of mode {spec.mode!r}. "
+                "Hand on the mode that it was called in"
+            )
+        return spec
+
+    def trace(self, mode: str, element_spec: Any, store: VariableStore, *, xla: bool = False) -> TracedModel:
+        """Traces the function on batches of one kind.
+
+        Args:
+          mode: a value of ModeKeys.
+          element_spec: of a batch: features, or a tuple (features, labels).
+          store: gives the variables.
+          xla: build loops so that XLA can compile them and their gradients.
+        """
+
+        def on_batch(batch: Any) -> tuple[EstimatorSpec, None]:
+            features, labels = batch if isinstance(batch, tuple) else (batch, None)
+            return self(features, labels, mode), None
+
+        return trace(on_batch, [element_spec], mode, store, xla=xla)
+
+    def trace_served(self, mode: str, receiver_fn: ReceiverFn, store: VariableStore) -> TracedModel:
+        """Traces the function on what clients of a served model send.
+
+        Args:
+          mode: a value of ModeKeys.
+          receiver_fn: makes the placeholders that clients feed, and the features (and labels) computed from them.
+          store: gives the variables.
+
+        Returns:
+          The traced model, whose `context` is the receiver.
+        """
+
+        def on_receiver() -> tuple[EstimatorSpec, Any]:
+            receiver = receiver_fn()
+            labels = receiver.labels if isinstance(receiver, SupervisedInputReceiver) else None
+            return self(receiver.features, labels, mode), receiver
+
+        return trace(on_receiver, [], mode, store)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelReplica:
+    """A model function on one set of variables, which a device trains.
+
+    Attributes:
+      model: the function.
+      store: the variables.
+    """
+
+    model: ModelFunction
+    store: VariableStore
+
+    def trace(self, element_spec: Any, xla: bool) -> TracedModel:
+        """The function traced for training on batches of one kind; see `ModelFunction.trace`."""
+        return self.model.trace(ModeKeys.TRAIN, element_spec, self.store, xla=xla)
+
+
+def _check(function: Any, params: Any) -> None:
+    if not callable(function):
+        raise ValueError(f"model_fn is {function!r}. It takes a function")
+    names = argument_names(function)
+    if "features" not in names:
+        raise ValueError(f"model_fn takes {sorted(names)}. It has to take features. Name its first argument so")
+    unknown = names - _ARGUMENTS - {"self"}
+    if unknown:
+        raise ValueError(
+            f"model_fn takes {', '.join(sorted(unknown))}. "
+            f"A model function takes {', '.join(sorted(_ARGUMENTS))}. Hand over other values in params"
+        )
+    if params is not None and "params" not in names:
+        raise ValueError("params were given, but model_fn takes none. Add a params argument to it, or leave params out")

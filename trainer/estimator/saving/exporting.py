@@ -1,0 +1,90 @@
+"""A model function exported: traced on what clients send, with the values of a checkpoint, as a SavedModel."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.estimator.contract.export import PredictOutput
+from trainer.estimator.contract.spec import ModeKeys
+from trainer.estimator.graph.model_function import ModelFunction, ReceiverFn
+from trainer.estimator.graph.tracing import TracedModel
+from trainer.estimator.saving import saved_model
+from trainer.estimator.saving.starting_values import StartingValues
+
+TAGS = {ModeKeys.PREDICT: "serve", ModeKeys.TRAIN: "train", ModeKeys.EVAL: "eval"}
+"""What the graph of a mode is called in a SavedModel of several modes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelExport:
+    """Writes a model function with one set of values.
+
+    Attributes:
+      model: the function.
+      values: what its variables are set to.
+    """
+
+    model: ModelFunction
+    values: StartingValues
+
+    def write(self, mode: str, receiver_fn: ReceiverFn, directory: str) -> None:
+        """Writes a SavedModel of one mode.
+
+        Args:
+          mode: a value of ModeKeys.
+          receiver_fn: says what clients send.
+          directory: a new one.
+        """
+        store = self.values.new_store(self.model.config.tf_random_seed)
+        traced = self.model.trace_served(mode, receiver_fn, store)
+        signatures = _signatures(traced)
+        parts = saved_model.parts_of(traced, signatures)
+        self.values.assign(store, saved_model.used_by(parts) & set(store.saved()))
+        saved_model.write(traced, signatures, parts, directory)
+
+    def write_tagged(self, receiver_fns: Mapping[str, ReceiverFn], directory: str) -> None:
+        """Writes a SavedModel with a graph for each mode, under its tag.
+
+        Args:
+          receiver_fns: by mode, what clients send.
+          directory: a new one.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            by_tag = {}
+            for mode, tag in TAGS.items():
+                if mode in receiver_fns:
+                    by_tag[tag] = os.path.join(scratch, tag)
+                    self.write(mode, receiver_fns[mode], by_tag[tag])
+            saved_model.merge_modes(by_tag, directory)
+
+
+def check_modes(receiver_fns: Mapping[str, ReceiverFn]) -> None:
+    """Checks which modes are asked for.
+
+    Raises:
+      ValueError: none, or an unknown one.
+    """
+    if set(receiver_fns) - set(TAGS) or not receiver_fns:
+        raise ValueError(
+            f"input_receiver_fn_map has the modes {sorted(receiver_fns)}. It takes {', '.join(TAGS)}, one at least"
+        )
+
+
+def _signatures(traced: TracedModel) -> dict[str, saved_model.Signature]:
+    """What clients may call: in PREDICT the export outputs, else the loss and the predictions under the mode's name."""
+    receiver, spec = traced.context, traced.spec
+    if traced.mode != ModeKeys.PREDICT:
+        outputs = {"loss": spec.loss}
+        outputs |= {f"predictions/{key}": value for key, value in _by_name(spec.predictions).items()}
+        return {traced.mode: saved_model.Signature(receiver.receiver_tensors, outputs)}
+    signatures, left_out = saved_model.signatures(spec.export_outputs or {}, receiver)
+    saved_model.with_default(signatures, left_out, receiver, spec.predictions)
+    return signatures
+
+
+def _by_name(predictions: Any) -> Mapping[str, Any]:
+    return predictions if isinstance(predictions, Mapping) else PredictOutput(predictions).tensors

@@ -1,0 +1,68 @@
+"""What the variables of a model start from: a checkpoint, else a warm start, else the model function itself."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from trainer.estimator.graph.row_sharding import Placement
+from trainer.estimator.graph.variables import VariableStore
+from trainer.estimator.saving import checkpoints
+from trainer.estimator.saving.warm_start import WarmStartSettings, warm_start
+
+log = logging.getLogger("trainer")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StartingValues:
+    """Where the values of a model's variables come from.
+
+    Attributes:
+      checkpoint: the path of the one that gives them all; None where there is none.
+      warm_start: what to take over from another model, without a checkpoint; None for nothing.
+      given: values by name, in place of those that the model function would start from.
+    """
+
+    checkpoint: str | None = None
+    warm_start: WarmStartSettings | None = None
+    given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def at(self, checkpoint: str | None) -> StartingValues:
+        """The same, with a checkpoint or without one."""
+        return dataclasses.replace(self, checkpoint=checkpoint)
+
+    def new_store(
+        self,
+        seed: int | None,
+        scope: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+        placement: Placement | None = None,
+    ) -> VariableStore:
+        """A store for variables, which the traces of a model function make.
+
+        Args:
+          seed: of the model function's own values and of its random ops; None leaves them random.
+          scope: entered around the making of each variable; says where it lives.
+          placement: which variables are row-sharded, and where; None shards none.
+        """
+        # A checkpoint sets every variable, so values to start from need not be computed.
+        return VariableStore(seed, self.given, scope, placement, restored=self.checkpoint is not None)
+
+    def assign(self, store: VariableStore, names: Collection[str] | None = None) -> None:
+        """Sets variables to what they start from; where that is the model function, they have its values already.
+
+        Args:
+          store: of the variables, made by a trace.
+          names: of those that a checkpoint sets; None for all that it saves.
+
+        Raises:
+          ValueError: a variable does not fit what the checkpoint or the warm start has.
+        """
+        if self.checkpoint is not None:
+            chosen = sorted(store.saved() if names is None else names)
+            checkpoints.restore({name: store.by_name[name] for name in chosen}, checkpoints.read(self.checkpoint))
+        elif self.warm_start is not None:
+            warmed = warm_start(store, self.warm_start)
+            log.info("Warm-started %d variables from %s.", len(warmed), self.warm_start.ckpt_to_initialize_from)

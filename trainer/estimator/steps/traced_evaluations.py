@@ -1,0 +1,37 @@
+"""The evaluations of one Estimator: traced once for each kind of batch, however many checkpoints are evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainer.estimator.contract.spec import ModeKeys
+from trainer.estimator.graph.model_function import ModelFunction
+from trainer.estimator.saving.starting_values import StartingValues
+from trainer.estimator.steps.inference import Evaluation
+
+
+class TracedEvaluations:
+    """Evaluations of a model function, with their variables.
+
+    Args:
+      model: the function.
+    """
+
+    def __init__(self, model: ModelFunction) -> None:
+        self._model = model
+        self._evaluations: dict[str, Evaluation] = {}
+
+    def ready(self, element_spec: Any, values: StartingValues) -> Evaluation:
+        """The evaluation for batches of a kind, with its variables set.
+
+        Args:
+          element_spec: of a batch.
+          values: what the variables are set to. Without a checkpoint they are made afresh.
+        """
+        key = repr(element_spec)
+        if values.checkpoint is None or key not in self._evaluations:
+            store = values.new_store(self._model.config.tf_random_seed)
+            self._evaluations[key] = Evaluation(self._model.trace(ModeKeys.EVAL, element_spec, store))
+        evaluation = self._evaluations[key]
+        values.assign(evaluation.traced.store, evaluation.variables | {"global_step"})
+        return evaluation
