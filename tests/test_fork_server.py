@@ -51,19 +51,19 @@ def ends(processes: TrialProcesses, *plans: trials.Plan) -> dict[str, int]:
     """Exit codes by name, once all of these have ended."""
     for entry in plans:
         processes.start(entry.name, entry.argv, entry.environ, entry.log)
-    found: dict[str, int] = {}
+    codes: dict[str, int] = {}
     deadline = time.monotonic() + TOO_LONG_SECS
-    while not {entry.name for entry in plans} <= set(found):
+    while not {entry.name for entry in plans} <= set(codes):
         assert time.monotonic() < deadline
         for event in processes.events(1.0):
             if isinstance(event, Ended):
-                found[event.name] = event.code
-    return found
+                codes[event.name] = event.code
+    return codes
 
 
 def metrics(entry: trials.Plan) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((entry.folder / "summary.json").read_text())["metrics"]
-    return found
+    values: dict[str, Any] = json.loads((entry.folder / "summary.json").read_text())["metrics"]
+    return values
 
 
 def test_a_fork_gives_what_a_process_of_its_own_gives(

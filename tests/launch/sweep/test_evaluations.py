@@ -29,9 +29,9 @@ def test_what_the_trainer_writes_is_read(tmp_path: pathlib.Path) -> None:
     tuner = TunerFile(path=str(path), trial="3", tag="rmse")
     tuner.append(0.25, 100, "a")
     tuner.append(0.125, 200, "b")
-    found = evaluations.read(path, metric="rmse", trial="3", started_at=0.0)
-    assert [(entry.step, entry.value) for entry in found] == [(100, 0.25), (200, 0.125)]
-    assert found[0].secs > 1.6e9
+    read_back = evaluations.read(path, metric="rmse", trial="3", started_at=0.0)
+    assert [(entry.step, entry.value) for entry in read_back] == [(100, 0.25), (200, 0.125)]
+    assert read_back[0].secs > 1.6e9
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_lines_that_say_nothing_of_this_trial_are_passed_over(tmp_path: pathlib.
 
 
 def test_of_several_lines_of_a_step_the_last_counts_and_steps_are_in_order(tmp_path: pathlib.Path) -> None:
-    found = read(tmp_path, "\n".join([line("3", step="20"), line("1"), line("2", timestamp=999.0)]))
-    assert found == [Evaluation(step=10, value=2.0, secs=0.0), Evaluation(step=20, value=3.0, secs=60.0)]
+    kept = read(tmp_path, "\n".join([line("3", step="20"), line("1"), line("2", timestamp=999.0)]))
+    assert kept == [Evaluation(step=10, value=2.0, secs=0.0), Evaluation(step=20, value=3.0, secs=60.0)]
 
 
 def test_no_file_is_no_evaluation(tmp_path: pathlib.Path) -> None:
@@ -77,11 +77,11 @@ CURVE = [Evaluation(step=step, value=value, secs=0.0) for step, value in ((1, 3.
     ],
 )
 def test_the_result_is_the_last_or_the_best(measurement: Measurement, goal: Goal, step: int) -> None:
-    found = evaluations.result(CURVE, measurement, goal)
-    assert found is not None and found.step == step
+    counted = evaluations.result(CURVE, measurement, goal)
+    assert counted is not None and counted.step == step
     assert evaluations.result([], measurement, goal) is None
 
 
 def test_of_nothing_but_nan_the_result_is_nan() -> None:
-    found = evaluations.result(CURVE[1:2], Measurement.BEST, Goal.MINIMIZE)
-    assert found is not None and math.isnan(found.value)
+    counted = evaluations.result(CURVE[1:2], Measurement.BEST, Goal.MINIMIZE)
+    assert counted is not None and math.isnan(counted.value)

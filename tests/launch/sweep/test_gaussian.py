@@ -21,8 +21,8 @@ def test_warping_keeps_the_order_and_tames_what_has_diverged() -> None:
 
 def test_equal_values_are_no_trouble() -> None:
     points = np.random.default_rng(0).random((5, 2))
-    found = gaussian.suggest(points, np.ones(5), np.zeros((0, 2)), [False, False], clip, np.random.default_rng(0))
-    assert found.shape == (2,) and np.isfinite(found).all()
+    point = gaussian.suggest(points, np.ones(5), np.zeros((0, 2)), [False, False], clip, np.random.default_rng(0))
+    assert point.shape == (2,) and np.isfinite(point).all()
 
 
 def test_the_same_randomness_gives_the_same_point() -> None:
@@ -37,8 +37,8 @@ def test_the_same_randomness_gives_the_same_point() -> None:
 def test_it_looks_near_the_minimum_of_a_parabola() -> None:
     points = np.linspace(0, 1, 6)[:, None]
     values = (points[:, 0] - 0.33) ** 2
-    found = gaussian.suggest(points, values, np.zeros((0, 1)), [False], clip, np.random.default_rng(0))
-    assert abs(found[0] - 0.33) < 0.1
+    point = gaussian.suggest(points, values, np.zeros((0, 1)), [False], clip, np.random.default_rng(0))
+    assert abs(point[0] - 0.33) < 0.1
 
 
 def test_it_keeps_away_from_trials_under_way() -> None:
@@ -55,8 +55,8 @@ def test_of_few_possibilities_it_takes_one_that_was_not_tried() -> None:
 
     points = np.array([[0.0], [0.25], [0.75], [1.0]])
     values = np.array([0.0, 1.0, 3.0, 4.0])
-    found = gaussian.suggest(points, values, np.zeros((0, 1)), [False], snap, np.random.default_rng(0))
-    assert found[0] == 0.5
+    point = gaussian.suggest(points, values, np.zeros((0, 1)), [False], snap, np.random.default_rng(0))
+    assert point[0] == 0.5
 
 
 def test_of_categories_only_sameness_counts() -> None:
@@ -66,5 +66,5 @@ def test_of_categories_only_sameness_counts() -> None:
     def snap(rows: gaussian.Array) -> gaussian.Array:
         return np.array([0.1, 0.5, 0.9])[np.minimum((clip(rows) * 3).astype(int), 2)]
 
-    found = gaussian.suggest(points, values, np.zeros((0, 1)), [True], snap, np.random.default_rng(0))
-    assert found[0] == 0.5
+    point = gaussian.suggest(points, values, np.zeros((0, 1)), [True], snap, np.random.default_rng(0))
+    assert point[0] == 0.5

@@ -39,6 +39,25 @@ def test_a_file_that_is_not_a_journal_is_left_alone(tmp_path: pathlib.Path, cont
     assert path.read_text() == content
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'"intermediate_value"', b'"intermediate_valve"'),
+        (b'\\"high\\": 1.0', b'\\"high\\": -1.0'),
+        (b'\\"log\\"', b'\\"lug\\"'),
+        (b'"op_code":4', b'"op_code":77'),
+    ],
+)
+def test_a_damaged_journal_is_refused_and_left_alone(tmp_path: pathlib.Path, before: bytes, after: bytes) -> None:
+    content = pathlib.Path(__file__).with_name("earlier_format.journal").read_bytes()
+    assert before in content
+    path = tmp_path / "journal.log"
+    path.write_bytes(content.replace(before, after))
+    with pytest.raises(UsageError, match=r"journal.log is damaged: Optuna cannot read it \(\w+: .*\)\. Accepted: .*"):
+        journal_file.storage(path)
+    assert path.read_bytes() == content.replace(before, after)
+
+
 def test_a_lock_that_a_kill_left_in_the_log_is_broken(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = pathlib.Path("journal.log")

@@ -56,17 +56,17 @@ def drawn() -> str:
 
 def content(page: str) -> dict[str, object]:
     (text,) = re.findall(r'<script type="application/json" id="study">(.*)</script>', page)
-    found: dict[str, object] = json.loads(text)
-    return found
+    data: dict[str, object] = json.loads(text)
+    return data
 
 
 def test_texts_stay_data() -> None:
     page = drawn()
     assert EVIL not in page and "<img" not in page
     assert page.count("</script>") == 2
-    found = content(page)
-    assert found["command"] == f"x {EVIL}"
-    assert found["trials"][1]["reason"] == EVIL  # type: ignore[index]
+    data = content(page)
+    assert data["command"] == f"x {EVIL}"
+    assert data["trials"][1]["reason"] == EVIL  # type: ignore[index]
 
 
 def test_the_page_needs_no_network() -> None:
@@ -76,13 +76,13 @@ def test_the_page_needs_no_network() -> None:
 
 
 def test_every_trial_is_in_it_with_its_place_on_each_axis() -> None:
-    found = content(drawn())
-    one, two, three = found["trials"]  # type: ignore[misc]
+    data = content(drawn())
+    one, two, three = data["trials"]  # type: ignore[misc]
     assert one["curve"] == [[5, None], [10, 0.5]] and one["state"] == "done"
     assert one["places"]["model"] == 0.25 and "units" not in one["places"]
     assert two["value"] is None and two["log"] == [EVIL]
     assert three["state"] == "under way" and three["secs"] is None
-    assert found["best"] == 1 and found["importance"] == {"rate": 0.75, "model": 0.25}
+    assert data["best"] == 1 and data["importance"] == {"rate": 0.75, "model": 0.25}
 
 
 def test_axes_are_marked_with_few_digits() -> None:
@@ -112,8 +112,8 @@ def test_the_table_has_a_row_for_each_trial() -> None:
 
 
 def test_the_command_trains_the_best_trial_into_a_folder_of_its_own(tmp_path: pathlib.Path) -> None:
-    found = sweep_results.train_command(STUDY, TRIALS[1], ["--train_steps=5"], tmp_path, "trainer.task")
-    assert found.endswith(
+    command = sweep_results.train_command(STUDY, TRIALS[1], ["--train_steps=5"], tmp_path, "trainer.task")
+    assert command.endswith(
         f" -m trainer.task --output_dir={tmp_path}/best --train_steps=5 --model=b --rate=0.3 --units=2"
     )
 

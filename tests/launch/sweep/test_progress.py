@@ -31,8 +31,8 @@ TRIALS = [
 
 @pytest.mark.parametrize(("goal", "number"), [(Goal.MINIMIZE, 3), (Goal.MAXIMIZE, 1)])
 def test_the_best_trial_is_one_that_was_trained_to_its_end_and_of_equal_ones_the_first(goal: Goal, number: int) -> None:
-    found = best(study(goal), TRIALS)
-    assert found is not None and found.number == number
+    leader = best(study(goal), TRIALS)
+    assert leader is not None and leader.number == number
     assert best(study(goal), TRIALS[4:]) is None
 
 

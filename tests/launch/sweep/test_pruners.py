@@ -77,8 +77,8 @@ MEDIOCRE = [curve(4, 2), curve(3, 1), curve(5, 3)]  # running averages at step 2
 def test_the_median_rule_compares_the_best_so_far_with_the_others_running_averages(
     values: tuple[float, ...], ends: bool
 ) -> None:
-    found = pruned(MedianStopping(), Goal.MINIMIZE, curve(*values), MEDIOCRE)
-    assert found == ("its best is worse than the median of 3 trials" if ends else None)
+    reason = pruned(MedianStopping(), Goal.MINIMIZE, curve(*values), MEDIOCRE)
+    assert reason == ("its best is worse than the median of 3 trials" if ends else None)
 
 
 def test_with_the_goal_to_maximise_low_values_are_bad() -> None:

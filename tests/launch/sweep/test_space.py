@@ -46,9 +46,9 @@ def study(*parameters: Parameter, algorithm: Algorithm = Algorithm.BAYESIAN) -> 
     ],
 )
 def test_a_coordinate_is_a_value_by_the_scale(parameter: Parameter, coordinate: float, value: float | str) -> None:
-    found = space.value_at(parameter, coordinate)
-    assert found == (pytest.approx(value) if isinstance(value, float) else value)
-    assert type(found) is type(value)
+    decoded = space.value_at(parameter, coordinate)
+    assert decoded == (pytest.approx(value) if isinstance(value, float) else value)
+    assert type(decoded) is type(value)
 
 
 def test_the_reverse_logarithm_spreads_what_is_near_the_maximum() -> None:
@@ -74,11 +74,11 @@ def test_a_parameter_is_there_only_with_its_parents_value() -> None:
 
 
 def test_a_grid_has_every_combination_once() -> None:
-    found = list(space.grid(study(MODEL, LAYERS, BATCH, algorithm=Algorithm.GRID)))
-    assert found[0] == {"model": "lstm", "batch": 16.0}
-    assert found[3] == {"model": "dnn", "layers": 1, "batch": 16.0}
-    assert len(found) == 3 + 3 * 3
-    assert all(one != other for one, other in itertools.combinations(found, 2))
+    combinations = list(space.grid(study(MODEL, LAYERS, BATCH, algorithm=Algorithm.GRID)))
+    assert combinations[0] == {"model": "lstm", "batch": 16.0}
+    assert combinations[3] == {"model": "dnn", "layers": 1, "batch": 16.0}
+    assert len(combinations) == 3 + 3 * 3
+    assert all(one != other for one, other in itertools.combinations(combinations, 2))
 
 
 def test_the_ends_of_a_single_value_are_no_trouble() -> None:

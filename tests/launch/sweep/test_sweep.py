@@ -115,12 +115,12 @@ def test_a_study_runs_its_trials_and_says_which_was_best(sweep: Run) -> None:
 
 
 def test_a_seed_repeats_a_study_with_one_trial_at_a_time(sweep: Run) -> None:
-    found = []
+    choices = []
     for name in ("a", "b"):
         study = sweep("--seed=5", name=name, study=yaml(maxParallelTrials=1))
         assert study.end() == 0, study.text
-        found.append([row["x"] for row in study.rows.values()])
-    assert found[0] == found[1] and len(set(found[0])) == 6
+        choices.append([row["x"] for row in study.rows.values()])
+    assert choices[0] == choices[1] and len(set(choices[0])) == 6
 
 
 def test_trials_that_misbehave_are_failures_with_a_reason_and_the_study_goes_on(sweep: Run) -> None:
@@ -142,8 +142,8 @@ def test_trials_that_misbehave_are_failures_with_a_reason_and_the_study_goes_on(
     assert [trial.state for trial in trials] == [TrialState.FAIL] * 6 + [TrialState.COMPLETE] * 2
     assert [trial.user_attrs["exit_code"] for trial in trials[:2]] == [139, 7]
     assert trials[3].user_attrs["reason"] == "cost is nan at step 2" and list(trials[7].intermediate_values) == [1, 2]
-    told = r"trial 2 failed: it ended with 7: .*bad luck 7\n.*trial 2 begins\n.*log: .*/2/trial\.log"
-    assert re.search(told, study.text)
+    lines = r"trial 2 failed: it ended with 7: .*bad luck 7\n.*trial 2 begins\n.*log: .*/2/trial\.log"
+    assert re.search(lines, study.text)
     assert study.rows["7"]["state"] == study.rows["8"]["state"] == "done"
 
 
@@ -287,10 +287,10 @@ def test_a_study_that_is_killed_ten_times_ends_with_every_trial_done_once(sweep:
     assert sorted(study.rows) == sorted(numbers)
     assert {row["state"] for row in study.rows.values()} == {"done"}
     for number in numbers:
-        told = [words[2] for words in study.ledger if words[:2] == ["start", number]]
-        assert len(set(told)) == 1, "a trial was started again with other parameters"
+        flags = [words[2] for words in study.ledger if words[:2] == ["start", number]]
+        assert len(set(flags)) == 1, "a trial was started again with other parameters"
         steps = [int(words[2]) for words in study.ledger if words[:2] == ["step", number]]
         # A step may be repeated that had not been saved when the kill came; nothing before it is.
         assert sorted(set(steps)) == list(range(1, 9)) and steps == sorted(steps)
-        assert len(steps) <= 8 + len(told) - 1
+        assert len(steps) <= 8 + len(flags) - 1
     assert sum(words[0] == "start" for words in study.ledger) > 20, "no kill met a trial"

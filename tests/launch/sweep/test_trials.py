@@ -77,15 +77,15 @@ def test_a_trial_that_ends_well_has_its_last_or_best_value() -> None:
     ],
 )
 def test_a_trial_that_fails_says_why(end: Exit, reason: str) -> None:
-    found = classified(end)
-    assert isinstance(found, Result)
-    assert (found.outcome, found.value, found.reason) == (Outcome.FAILED, None, reason)
+    result = classified(end)
+    assert isinstance(result, Result)
+    assert (result.outcome, result.value, result.reason) == (Outcome.FAILED, None, reason)
 
 
 @pytest.mark.parametrize("code", [0, 143, 137])
 def test_a_pruned_trial_is_stopped_and_keeps_its_value(code: int) -> None:
-    found = classified(Exit(code=code, reported=REPORTED, cause=Cause.PRUNED, why="no hope"))
-    assert found == Result(outcome=Outcome.STOPPED, value=0.7, evaluations=tuple(REPORTED), reason="no hope")
+    result = classified(Exit(code=code, reported=REPORTED, cause=Cause.PRUNED, why="no hope"))
+    assert result == Result(outcome=Outcome.STOPPED, value=0.7, evaluations=tuple(REPORTED), reason="no hope")
 
 
 def test_some_exits_are_not_results() -> None:

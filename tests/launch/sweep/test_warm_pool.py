@@ -60,11 +60,11 @@ def test_a_fork_has_its_own_arguments_environment_group_and_log(
 ) -> None:
     log = started(processes, tmp_path, "a", word, "ä b")
     assert until(processes, Ended, "a") == Ended(name="a", code=code)
-    said = json.loads(log.read_text().splitlines()[0])
-    assert said["argv"] == [word, "ä b"]
-    assert said["environ"].pop("LC_CTYPE", None) in (None, "C.UTF-8")  # Python's own, where no locale is set
-    assert said["environ"] == {"PYTHONPATH": str(tmp_path), "OWN": "a"}
-    assert said["group"] == said["pid"]
+    printed = json.loads(log.read_text().splitlines()[0])
+    assert printed["argv"] == [word, "ä b"]
+    assert printed["environ"].pop("LC_CTYPE", None) in (None, "C.UTF-8")  # Python's own, where no locale is set
+    assert printed["environ"] == {"PYTHONPATH": str(tmp_path), "OWN": "a"}
+    assert printed["group"] == printed["pid"]
     assert ("ValueError: as it is" in log.read_text()) == (word == "raise")
 
 

@@ -12,18 +12,25 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from trainer.job.errors import UsageError
 
 _STALE_LOCK_SECS = 3
+_ACCEPTED, _RESTORE = "Accepted: the journal that a sweep has written", "Restore it, or choose another --output_dir"
+# What Optuna raises where an entry lacks a field, or has one that makes no sense.
+_OF_DAMAGE = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 def storage(path: pathlib.Path) -> JournalStorage:
     """Opens the journal, or a new one. Whoever calls it has the directory for itself.
 
     Raises:
-      UsageError: the file is no journal; then it stays as it is.
+      UsageError: the file is not a journal, or is damaged; then it stays as it is.
     """
     _cut_torn_line(path)
     absolute = str(path.absolute())  # Optuna's lock is a link to it
     lock = JournalFileSymlinkLock(absolute, grace_period=_STALE_LOCK_SECS)
-    return JournalStorage(JournalFileBackend(absolute, lock_obj=lock))
+    try:
+        return JournalStorage(JournalFileBackend(absolute, lock_obj=lock))
+    except _OF_DAMAGE as error:
+        got = f"{path} is damaged: Optuna cannot read it ({type(error).__name__}: {error})"
+        raise UsageError(got, _ACCEPTED, _RESTORE) from error
 
 
 def _cut_torn_line(path: pathlib.Path) -> None:
@@ -47,11 +54,7 @@ def _require_entry(line: bytes, path: pathlib.Path, number: int) -> None:
             return
     except (ValueError, TypeError):
         pass
-    raise UsageError(
-        f"{path}:{number} is not an entry of a sweep's journal",
-        "Accepted: the journal that a sweep has written",
-        "Restore the file, or choose another --output_dir",
-    )
+    raise UsageError(f"{path}:{number} is not an entry of a sweep's journal", _ACCEPTED, _RESTORE)
 
 
 def _require_start(torn: bytes, path: pathlib.Path) -> None:
