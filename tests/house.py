@@ -21,6 +21,8 @@ from tests import import_graph
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "trainer"
 MOST_LINES, MOST_METHODS, MOST_CLASS_LINES = 300, 15, 150
+FEWEST_WITH_ARGS = 3
+"""From how many parameters on a docstring lists them."""
 FOLDERS_EXPLAINED = ("estimator/graph", "estimator/distribution")
 """Where code is hardest to follow, so that comments are counted there."""
 
@@ -40,6 +42,7 @@ class Function:
       lines: of code in its body: neither its docstring, nor comments, nor empty lines.
       public: whether neither it nor its class starts with an underscore.
       over_tensors: whether a parameter or what it returns is annotated with `tf.Tensor`.
+      parameters: how many it has beside `self` and `cls`; `*args` and `**kwargs` are not counted.
       docstring: its own; else, of a method, that of the method of that name in a class that it extends or in a
         Protocol of the package; of `__init__`, that of the class.
     """
@@ -48,6 +51,7 @@ class Function:
     lines: int
     public: bool
     over_tensors: bool
+    parameters: int
     docstring: str
 
 
@@ -122,6 +126,11 @@ class House:
     def public(self) -> list[Function]:
         """The functions that other modules may call."""
         return [function for function in self.functions if function.public]
+
+    def without_args(self) -> list[str]:
+        """Public functions of FEWEST_WITH_ARGS parameters or more whose docstring does not list them."""
+        many = [function for function in self.public() if function.parameters >= FEWEST_WITH_ARGS]
+        return [function.name for function in many if "Args:" not in function.docstring]
 
     def undocumented(self) -> list[str]:
         """Public functions without a docstring."""
@@ -212,6 +221,7 @@ def _function(
 ) -> Function:
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
     annotations = [node.returns, *(argument.annotation for argument in arguments if argument)]
+    named = [argument.arg for argument in arguments[:-2] if argument and argument.arg not in ("self", "cls")]
     docstring = ast.get_docstring(node) or ""
     if owners and not docstring:
         own = ast.get_docstring(owners[-1]) if node.name == "__init__" else None
@@ -222,6 +232,7 @@ def _function(
         lines=len(code.intersection(range(body[0].lineno, _end(node) + 1))) if body else 0,
         public=not any(part.startswith("_") for part in [node.name, *(owner.name for owner in owners)]),
         over_tensors=any(_TENSOR.search(ast.unparse(annotation)) for annotation in annotations if annotation),
+        parameters=len(named),
         docstring=docstring,
     )
 
@@ -259,6 +270,7 @@ def report(house: House) -> str:
         **{f"comments in 100 lines, {f}": f"{house.comments_per_100_lines(f):.1f}" for f in FOLDERS_EXPLAINED},
         "functions over tensors; without shapes": f"{len(house.over_tensors())}; {len(house.without_shapes())}",
         "public functions; without a docstring": f"{len(house.public())}; {len(house.undocumented())}",
+        f"public functions of {FEWEST_WITH_ARGS} parameters and more without Args": len(house.without_args()),
     }
     table = ["| figure | |", "|---|---|", *(f"| {title} | {value} |" for title, value in rows.items())]
     over = {
@@ -269,6 +281,7 @@ def report(house: House) -> str:
         "Cycles": [" - ".join(group) for group in (*house.module_cycles, *house.folder_cycles)],
         "Without shapes": house.without_shapes(),
         "Undocumented": house.undocumented(),
+        "Without Args": house.without_args(),
         "Longest functions": _longest(house.functions, 15),
     }
     return "\n".join([*table, *(f"\n{title}:\n  " + "\n  ".join(names) for title, names in over.items() if names)])

@@ -51,6 +51,9 @@ UNDOCUMENTED = {
     *("rows.py", "run_config.py", "schema.py", "scratch.py", "steps.py", "store.py", "subgraphs.py", "submit.py"),
     *("tracing.py", "trials.py", "variables.py", "warm_start.py", "windows.py"),
 }
+WITHOUT_ARGS = {
+    *("batches.py",),
+}
 
 
 def file_of(name: str) -> str:
@@ -97,6 +100,10 @@ def test_docstrings_over_tensors_name_shapes() -> None:
 
 def test_public_functions_are_documented() -> None:
     assert not over(HOUSE.undocumented(), UNDOCUMENTED)
+
+
+def test_docstrings_of_functions_with_many_parameters_list_them() -> None:
+    assert not over(HOUSE.without_args(), WITHOUT_ARGS)
 
 
 # What the figures mean.
@@ -200,6 +207,33 @@ def test_a_method_is_documented_by_its_own_class_or_the_one_that_it_fills_in(tmp
         ''',
     )
     assert measured.undocumented() == ["one.py:Engine.burn"]
+
+
+def test_three_parameters_beside_self_want_a_list_of_them(tmp_path: pathlib.Path) -> None:
+    measured = small(
+        tmp_path,
+        one='''
+            class Two:
+                def add(self, a, b, *others, **names):
+                    """Adds."""
+
+                def insert(self, a, b, *, at):
+                    """Inserts."""
+
+            def explained(a, b, c):
+                """Does it.
+
+                Args:
+                  a: first.
+                  b: second.
+                  c: third.
+                """
+
+            def _own(a, b, c):
+                """Is not for others."""
+        ''',
+    )
+    assert measured.without_args() == ["one.py:Two.insert"]
 
 
 def test_long_classes_and_files_are_named_with_their_size(tmp_path: pathlib.Path) -> None:

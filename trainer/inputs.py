@@ -42,7 +42,13 @@ def describe(data: DataConfig, generated_dir: str | None = None, *, memory_limit
 def train_input_fn(
     source: Source, data: DataConfig, input_context: tf.distribute.InputContext | None = None
 ) -> tf.data.Dataset:
-    """Shuffled full batches of `train_batch_size`, for ever or for `num_epochs`; the same ones after a restart."""
+    """Shuffled full batches of `train_batch_size`, for ever or for `num_epochs`; the same ones after a restart.
+
+    Args:
+      source: the data.
+      data: their settings.
+      input_context: which of several processes this one is, each of which takes its part; None where there is one.
+    """
     return pipelines.training(source.train, data, input_context)
 
 

@@ -107,7 +107,13 @@ def model_fn(features: dict[str, tf.Tensor], labels: tf.Tensor | None, mode: str
 
 
 def make_estimator(params: Params, model_dir: str | None, config: RunConfig | None) -> Estimator:
-    """The Estimator of `params.model`: of `model_fn`, or of a compiled Keras model."""
+    """The Estimator of `params.model`: of `model_fn`, or of a compiled Keras model.
+
+    Args:
+      params: with its schema.
+      model_dir: the directory of the run; None takes that of the config, or a temporary one.
+      config: of the run; None for the defaults.
+    """
     from trainer.estimator import Estimator, add_metrics, model_to_estimator
 
     if params.model is not Model.KERAS_DNN:
@@ -130,6 +136,12 @@ def metrics(
     features: dict[str, tf.Tensor], labels: tf.Tensor, predictions: dict[str, tf.Tensor], schema: Schema
 ) -> dict[str, keras.metrics.Metric]:
     """Errors over all examples, steps and targets, updated with this batch.
+
+    Args:
+      features: {"values": float32 [batch, steps, columns]}, in the units of the files.
+      labels: float32 [batch, horizon, targets], in the units of the files.
+      predictions: {"forecast": float32 [batch, horizon, targets]}, in the units of the files.
+      schema: says which columns are targets, and their means and scales.
 
     Returns:
       rmse and mae in the units of the targets; rmse_same_as_last, of repeating the last value of each target, where the
@@ -186,7 +198,7 @@ def _forecasts(values: tf.Tensor, params: Params) -> tf.Tensor:
 
 
 def _loss(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Schema) -> tf.Tensor:
-    """Mean squared error, float32 []; all arguments standardised."""
+    """Mean squared error, float32 []; all arguments are standardised, and of the shapes that `_forecasts` tells."""
     import tensorflow as tf
 
     from trainer.networks import rnn_n
@@ -197,6 +209,7 @@ def _loss(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Sc
 
 
 def _train_op(loss: tf.Tensor, params: Params) -> tf.Operation:
+    """What a step does to the weights for a loss, float32 []."""
     import tensorflow as tf
 
     variables = tf.compat.v1.trainable_variables()

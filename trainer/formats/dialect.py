@@ -67,6 +67,7 @@ class Dialect:
         return bool(_RESEMBLES_NUMBER.match(field)) and self.kind(field) is Kind.TEXT
 
     def kind(self, field: str) -> Kind:
+        """What a field holds."""
         if _NUMBER.match(self.plain(field)):
             return Kind.NUMBER
         if field.lower() in _MISSING:

@@ -96,15 +96,30 @@ def _floats(features: list[Any], names: tuple[str, ...], length: int) -> np.ndar
 
 
 def parse_examples(examples: Any, names: tuple[str, ...], length: int) -> Any:
-    """float32 [batch, length, names] of serialized examples [batch], in a TensorFlow graph."""
+    """The values of serialized examples, in a TensorFlow graph.
+
+    Args:
+      examples: string [batch].
+      names: of the features.
+      length: how many values each feature has.
+
+    Returns:
+      float32 [batch, length, names].
+    """
     import tensorflow as tf
 
-    found = tf.io.parse_example(examples, {name: tf.io.FixedLenFeature([length], tf.float32) for name in names})
-    return tf.stack([found[name] for name in names], axis=-1)
+    features = tf.io.parse_example(examples, {name: tf.io.FixedLenFeature([length], tf.float32) for name in names})
+    return tf.stack([features[name] for name in names], axis=-1)
 
 
 def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
-    """Reads the records; a part above `memory_limit` or LARGEST_READ_BYTES becomes a stream, its heads checked.
+    """Reads the records; of a part that is streamed only the first ones of each file.
+
+    Args:
+      data: the settings.
+      train: the files to train on.
+      evaluation: those to evaluate on.
+      memory_limit: bytes up to which a part is held in memory, LARGEST_READ_BYTES at most; above that it is streamed.
 
     Raises:
       UsageError: a setting that examples do not have.

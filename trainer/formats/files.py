@@ -24,10 +24,15 @@ _FOREIGN_FILES = {
 
 
 def resolve(patterns: tuple[str, ...], flag: str, cache_dir: str | None = None) -> tuple[str, ...]:
-    """The files that the patterns of `flag` name, each once, in the order of their names with digits read as numbers.
+    """The files that patterns name, each once, in the order of their names with digits read as numbers.
 
-    Objects in buckets are pinned to the generation that is there now, and have arrived afterwards: all of them where
-    they are few, else the starts of them, by which they are checked.
+    Objects in buckets are pinned to their generation of now, and fetched: whole where that is little, else their
+    beginnings, by which they are checked.
+
+    Args:
+      patterns: paths and globs, local or in buckets.
+      flag: that gives them, for messages.
+      cache_dir: where fetched files are kept for later runs; None deletes them when others need their space.
 
     Raises:
       DataError: a pattern without a file, a missing or empty file, a directory, a bucket that cannot be read.

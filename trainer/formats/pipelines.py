@@ -26,9 +26,13 @@ _FILES_AT_ONCE = 8
 def training(part: Part, data: DataConfig, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
     """Shuffled batches of `train_batch_size` examples, for ever or for `num_epochs`; batches run across epochs.
 
-    The order depends on `data.seed` alone (None counts as 0), so that a job started again meets the same batches. The
-    iterator is saved and restored by `tf.train.Checkpoint`. With an `input_context` each pipeline takes its own
-    share of the examples.
+    The order depends on `data.seed` alone (None counts as 0), so that a job that is started again has the same batches.
+
+    Args:
+      part: the examples.
+      data: batch size, number of epochs and seed.
+      input_context: which of several pipelines this one is, each of which takes its part of the examples; None where
+        there is one.
     """
     pipelines, own = (input_context.num_input_pipelines, input_context.input_pipeline_id) if input_context else (1, 0)
     if isinstance(part, Windows):

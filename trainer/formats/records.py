@@ -65,7 +65,16 @@ def parsed(example: bytes, place: str) -> Any:
 
 
 def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarray:
-    """float64 [length] of one feature of a parsed Example; finite.
+    """The values of one feature of an Example.
+
+    Args:
+      example: parsed.
+      name: of the feature.
+      length: how many values it is to have.
+      place: of the example, for messages.
+
+    Returns:
+      float64 [length], finite.
 
     Raises:
       DataError: no such feature, another type or length, a value that is not finite.

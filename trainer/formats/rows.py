@@ -41,6 +41,7 @@ class Layout:
 
     @property
     def positions(self) -> tuple[int, ...]:
+        """Of the fields to read, in a row."""
         return tuple(range(self.width)) if self.columns is None else self.columns
 
 
@@ -59,7 +60,19 @@ def read(layout: Layout, block_bytes: int = BLOCK_BYTES) -> collections.abc.Iter
 
 
 def parse(layout: Layout, first_line: int, lines: list[str]) -> np.ndarray:
-    """float64 [rows, len(columns)] of the lines that are not blank; raises DataError at the first fault."""
+    """The values of lines, without the blank ones.
+
+    Args:
+      layout: of the file.
+      first_line: the number of the first line in the file, for messages.
+      lines: of the file.
+
+    Returns:
+      float64 [rows, len(columns)].
+
+    Raises:
+      DataError: the first fault.
+    """
     rows = [line for line in lines if line and not line.isspace()]
     if not rows:
         return np.empty((0, len(layout.positions)))

@@ -55,7 +55,13 @@ class LineStream(Stream):
 
 
 def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
-    """Reads the sequences; a part above `memory_limit` bytes becomes a stream, of which only the head is read here.
+    """Reads the sequences; of a part that is streamed only the first rows.
+
+    Args:
+      data: the settings.
+      train: the files to train on.
+      evaluation: those to evaluate on.
+      memory_limit: bytes of text up to which a part is held in memory; above that it is streamed.
 
     Raises:
       UsageError: a setting that sequences do not have.
@@ -67,7 +73,13 @@ def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...]
 
 
 def in_parts(data: DataConfig, train: Part, evaluation: Part) -> Source:
-    """The source whose parts are these."""
+    """The source with these parts.
+
+    Args:
+      data: the settings.
+      train: the part to train on, which gives mean and scale.
+      evaluation: the part to evaluate on.
+    """
     mean, scale = _moments(data, train)
     schema = Schema(
         steps=data.sequence_length - data.horizon,

@@ -21,10 +21,16 @@ _TIME_NAMES = frozenset({"date", "time", "timestamp", "datetime"})
 
 
 def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
-    """Reads the series in `train`, and splits it unless `evaluation` names files of their own.
+    """Reads the series, and splits it where no files are given to evaluate on.
+
+    Args:
+      data: the settings.
+      train: the files to train on, one series in their order.
+      evaluation: those to evaluate on; empty to split the series.
+      memory_limit: bytes of text that may be held in memory.
 
     Raises:
-      DataError: the first fault in the files, or windows and parts that the rows have no room for.
+      DataError: the first fault in the files, or too few rows for a window in each part.
     """
     heads = [_head(path) for path in (*train, *evaluation)]
     columns, targets = _chosen(data, heads[0])

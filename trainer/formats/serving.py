@@ -10,9 +10,18 @@ from trainer.job.schema import Schema
 
 
 def parse_rows(rows: Any, steps: int, columns: int) -> Any:
-    """float32 [batch, steps, columns] of CSV rows, string [batch], of steps · columns numbers in row-major order.
+    """The values in rows of CSV, in a TensorFlow graph.
 
-    Raises InvalidArgumentError when it runs on a row of another width, or on text.
+    Args:
+      rows: string [batch], each of steps · columns numbers in row-major order.
+      steps: how many each has.
+      columns: how many a step has.
+
+    Returns:
+      float32 [batch, steps, columns].
+
+    Raises:
+      tf.errors.InvalidArgumentError: when it runs, a row has another number of values, or text.
     """
     import tensorflow as tf
 

@@ -36,10 +36,12 @@ class Windows:
 
     @functools.cached_property
     def values32(self) -> np.ndarray:
+        """`values` in float32."""
         return self.values.astype(np.float32)
 
     @functools.cached_property
     def labels32(self) -> np.ndarray:
+        """`labels` in float32."""
         return self.values32 if self.labels is self.values else self.labels.astype(np.float32)
 
     def take(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

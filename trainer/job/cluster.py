@@ -53,10 +53,12 @@ class Cluster:
 
     @property
     def is_evaluator(self) -> bool:
+        """Whether this process evaluates, outside of the cluster."""
         return self.task_type == EVALUATOR
 
     @property
     def is_chief(self) -> bool:
+        """Whether this process is the one that saves; so it is where there is no cluster."""
         return self.task_type == CHIEF or not self.jobs
 
     @property
@@ -71,6 +73,7 @@ class Cluster:
 
     @property
     def num_ps_replicas(self) -> int:
+        """Parameter servers; 0 for an evaluator, who is outside."""
         return 0 if self.is_evaluator else len(self._training.get(PS, {}))
 
     @property

@@ -31,7 +31,13 @@ class ExporterKind(enum.Enum):
 
 
 def setting(default: Any, help: str, *, alias: tuple[str, ...] = ()) -> Any:
-    """A field that becomes a flag with this help text, also spelled as each `alias`."""
+    """A field of settings that becomes a flag.
+
+    Args:
+      default: its value when the flag is not given.
+      help: text of the flag.
+      alias: other names of the flag.
+    """
     return dataclasses.field(default=default, metadata={"help": help, "alias": alias})
 
 
@@ -147,7 +153,16 @@ class RunSettings:
 
 
 def require_positive(name: str, value: float | None, accept: str) -> None:
-    """Raises UsageError naming the flag when a given `value` is not a number above 0."""
+    """Refuses a number that is not above 0.
+
+    Args:
+      name: of its flag, for the message.
+      value: None where the flag was not given.
+      accept: what the flag accepts, for the message.
+
+    Raises:
+      UsageError: the value is 0 or less, or not finite.
+    """
     if value is not None and not (math.isfinite(value) and value > 0):
         raise UsageError(f"--{name}={value}", f"Accepted: {accept}", "Give such a number, or leave the flag out")
 

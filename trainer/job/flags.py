@@ -84,7 +84,16 @@ def to_argv(*settings: Any) -> list[str]:
 
 
 def value_of(name: str, text: str, hint: Any) -> Any:
-    """What `--name=text` gives a field of the type `hint`. Raises UsageError where it gives nothing."""
+    """The value that `--name=text` gives a field.
+
+    Args:
+      name: of the flag.
+      text: as on the command line.
+      hint: the type of the field.
+
+    Raises:
+      UsageError: the text is not a value of that type.
+    """
     return _Parser(name, hint).parse(text)
 
 

@@ -31,29 +31,36 @@ class Layout:
 
     @property
     def eval_events(self) -> str:
+        """The directory of the events of evaluations."""
         return join(self.root, "eval")
 
     @property
     def exports(self) -> str:
+        """The directory of all exports."""
         return join(self.root, "export")
 
     def exports_of(self, exporter: str) -> str:
+        """The directory of the exports of one exporter, given its name."""
         return join(self.exports, exporter)
 
     @property
     def training_done(self) -> str:
+        """The record of the end of training."""
         return join(self.root, "training_done.json")
 
     @property
     def summary(self) -> str:
+        """The record of a run that ended well: its metrics and speed."""
         return join(self.root, "summary.json")
 
     @property
     def failure(self) -> str:
+        """The record of a run that ended with an error."""
         return join(self.root, "failure.json")
 
     @property
     def generated_data(self) -> str:
+        """The directory of the data that the job generates when it is given none."""
         return join(self.root, "data")
 
 
@@ -104,6 +111,7 @@ def join(directory: str, *names: str) -> str:
 
 
 def is_remote(path: str) -> bool:
+    """Whether a path is in a bucket."""
     return path.startswith(SCHEME)
 
 

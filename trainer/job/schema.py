@@ -38,4 +38,5 @@ class Schema:
 
     @property
     def standardized(self) -> bool:
+        """Whether means and scales change anything."""
         return any(self.mean) or any(scale != 1.0 for scale in self.scale)
