@@ -51,7 +51,7 @@ def traced() -> Callable[..., TracedNetwork]:
             return EstimatorSpec(ModeKeys.PREDICT, predictions={"forecasts": made["forecasts"]}), None
 
         signature = [tf.TensorSpec([None, schema.steps, len(schema.columns)])]
-        part = trace(body, signature, ModeKeys.PREDICT, store, xla=True).part(made)
+        part = trace(body, signature, ModeKeys.PREDICT, store, xla=True).prune(made)
         return TracedNetwork(lambda values: part(values), store.named(Role.WEIGHT))
 
     return build

@@ -21,7 +21,7 @@ def looked_up(make: Callable[[], tf.lookup.StaticHashTable], mode: str) -> list[
         return EstimatorSpec(mode, predictions=found, loss=tf.constant(0.0), train_op=tf.no_op()), None
 
     traced = trace(body, [tf.TensorSpec([None], tf.string)], mode, VariableStore())
-    part = traced.part(traced.spec.predictions)
+    part = traced.prune(traced.spec.predictions)
     del traced  # the part keeps the table alive
     return part(WORDS).numpy().tolist()
 

@@ -32,7 +32,7 @@ def traced(op: Callable[[], tf.Tensor], seed: int | None, mode: str = ModeKeys.T
 
 def drawn(op: Callable[[], tf.Tensor], seed: int | None, *, xla: bool = False, steps: tuple[int, ...] = (0, 1)) -> Any:
     model = traced(op, seed)
-    part = tf.function(model.part(model.spec.predictions, feeds=()), jit_compile=xla)
+    part = tf.function(model.prune(model.spec.predictions, feeds=()), jit_compile=xla)
     found = []
     for step in steps:
         model.store.global_step.assign(step)

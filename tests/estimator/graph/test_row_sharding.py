@@ -28,7 +28,7 @@ def test_runs_that_do_not_fit_their_devices_are_refused() -> None:
 
 
 def test_ids_go_to_the_runs_that_have_their_rows() -> None:
-    numbers, (marks,) = Rows.dealt(10, [CPU] * 3).parted(tf.constant([9, 0, 3, 4, 7]), tf.constant([9, 0, 3, 4, 7]))
+    numbers, (marks,) = Rows.dealt(10, [CPU] * 3).partition(tf.constant([9, 0, 3, 4, 7]), tf.constant([9, 0, 3, 4, 7]))
     assert [part.numpy().tolist() for part in numbers] == [[0, 3], [0], [2, 0]]
     assert [part.numpy().tolist() for part in marks] == [[0, 3], [4], [9, 7]]
 

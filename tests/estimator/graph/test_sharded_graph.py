@@ -79,7 +79,7 @@ def traced(lookup: Lookup, optimizer: Callable[[], Any], placement: Placement | 
 
 
 def steps(made: TracedModel) -> tuple[list[float], dict[str, np.ndarray]]:
-    part = made.part(made.spec.loss, training_operations(made))
+    part = made.prune(made.spec.loss, training_operations(made))
     losses = [float(part(tf.constant(batch))) for batch in BATCHES]
     return losses, {name: np.asarray(variable.read_value()) for name, variable in made.store.by_name.items()}
 
@@ -116,9 +116,9 @@ def test_slots_live_with_the_rows_that_they_belong_to() -> None:
 @pytest.mark.parametrize("lookup", [of_variable, of_keras])
 def test_a_step_makes_nothing_as_large_as_the_table(lookup: Lookup, optimizer: str) -> None:
     made = traced(lookup, OPTIMIZERS[optimizer], THIRDS)
-    part = made.part(made.spec.loss, training_operations(made))
-    assert part.moved == frozenset()
-    whole = [op for op in part._function.graph.get_operations() if any(o.shape == [11, 3] for o in op.outputs)]
+    part = made.prune(made.spec.loss, training_operations(made))
+    assert part.taken_whole == frozenset()
+    whole = [op for op in part.graph.get_operations() if any(o.shape == [11, 3] for o in op.outputs)]
     assert whole == []
 
 
@@ -128,7 +128,7 @@ def with_a_product(ids: tf.Tensor) -> tf.Tensor:
 
 def test_a_variable_that_is_taken_whole_is_fetched_and_gives_the_same_steps() -> None:
     apart, whole = (traced(with_a_product, OPTIMIZERS["adam"], placement) for placement in (THIRDS, None))
-    assert apart.part(apart.spec.loss, training_operations(apart)).moved == {"table"}
+    assert apart.prune(apart.spec.loss, training_operations(apart)).taken_whole == {("table", "MatMul")}
     assert steps(apart)[0] == pytest.approx(steps(whole)[0], rel=1e-6)
 
 
@@ -153,5 +153,5 @@ def test_a_later_mode_that_takes_a_variable_that_is_held_apart_into_a_loop_is_re
         return EstimatorSpec(ModeKeys.PREDICT, predictions=in_a_loop(ids)), None
 
     later = trace(model, [tf.TensorSpec([7], tf.int64)], ModeKeys.PREDICT, store)
-    with pytest.raises(ValueError, match="takes the variable table whole, which is held by rows.*in every mode"):
-        later.part(later.spec.predictions)
+    with pytest.raises(ValueError, match="takes the variable table whole, which is row-sharded.*in every mode"):
+        later.prune(later.spec.predictions)

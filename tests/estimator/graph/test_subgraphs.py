@@ -1,67 +1,126 @@
-"""Parts of a step, added to other graphs."""
+"""Operations copied from one graph into another."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from tests.estimator import step_models
-from trainer.estimator.graph.subgraphs import StepGraph, definitions, graft, name_of, step_graph
-
-X = np.ones([6, 5], np.float32)
+from trainer.estimator.graph.subgraphs import Copier, ancestors, in_order
 
 
-def dense_step() -> StepGraph:
-    return step_graph(step_models.traced(step_models.model(step_models.dense, step_models.sgd)))
+def graph_of(function: tf.types.experimental.GenericFunction, *arguments: tf.Tensor) -> tf.Graph:
+    return function.get_concrete_function(*arguments).graph
 
 
-def test_a_step_is_its_loss_its_operations_and_its_variables() -> None:
-    step = dense_step()
-    assert set(step.variables) == {"global_step", "dense/kernel", "dense/bias", "weight"}
-    assert set(step.handles()) == set(step.variables)
-    assert [feed.shape.as_list() for feed in step.feeds] == [[6, 5]]
-    assert step.loss.shape.rank == 0
-    assert step.operations
+@pytest.fixture
+def line() -> tf.Graph:
+    """x · 2 + 1, of float32 [3]."""
+    return graph_of(tf.function(lambda x: x * 2.0 + 1.0, autograph=False), tf.ones([3]))
 
 
-def test_a_grafted_loss_is_computed_from_what_is_given() -> None:
-    step = dense_step()
-    forward = [op for op in step.graph.get_operations() if op.type not in ("Placeholder", "AssignAddVariableOp")]
+def moved(source: tf.Graph, value: tf.Tensor) -> tf.Tensor:
+    """What the source gives for a value in the place of its input, computed in another graph."""
+    argument = source.inputs[0]
 
     @tf.function(autograph=False)
-    def loss(x: tf.Tensor) -> tf.Tensor:
-        return graft(step, definitions(forward), {name_of(step.feeds[0]): x}, [step.loss])[0]
+    def elsewhere(value: tf.Tensor) -> tf.Tensor:
+        copier = Copier()
+        copier.replace(argument, value)
+        copier.copy(in_order(source, ancestors([source.outputs[0].op], {argument.op}) - {argument.op}))
+        return copier.copy_of(source.outputs[0])
 
-    expected = (4 * np.tanh(5.0) - 1) ** 2 + 0.01 * 4
-    np.testing.assert_allclose(loss(tf.constant(X)), expected, rtol=1e-5)
-    assert step.variables["weight"].numpy().max() < 1.0  # the update was grafted with it, and runs
+    return elsewhere(value)
 
 
-def test_copies_stand_in_for_the_variables_that_they_are_of() -> None:
-    step = dense_step()
-    copy = tf.Variable(2 * tf.ones([4, 1]))
-    reads = [op for op in step.handles()["weight"].consumers() if op.type == "ReadVariableOp"][:1]
+def test_a_copy_computes_what_the_source_does_from_what_is_put_in_place_of_its_input(line: tf.Graph) -> None:
+    assert moved(line, tf.constant([0.0, 1.0, 2.0])).numpy().tolist() == [1.0, 3.0, 5.0]
+
+
+def test_a_rewrite_puts_something_else_in_the_place_of_an_op(line: tf.Graph) -> None:
+    @tf.function(autograph=False)
+    def elsewhere(value: tf.Tensor) -> tf.Tensor:
+        copier = Copier()
+        copier.replace(line.inputs[0], value)
+        ops = in_order(line, set(line.get_operations()) - {line.inputs[0].op})
+        copier.copy(ops, lambda op: [tf.constant(10.0)] if op.type == "Const" else None)
+        return copier.copy_of(line.outputs[0])
+
+    assert elsewhere(tf.ones([3])).numpy().tolist() == [20.0, 20.0, 20.0]
+
+
+def test_functions_that_an_op_calls_come_with_it() -> None:
+    def halved(x: tf.Tensor) -> tf.Tensor:
+        return tf.while_loop(lambda x: tf.reduce_max(x) > 1.0, lambda x: (x / 2.0,), [x])[0]
+
+    source = graph_of(tf.function(halved, autograph=False), tf.ones([2]))
+    assert moved(source, tf.constant([4.0, 2.0])).numpy().tolist() == [1.0, 0.5]
+
+
+def test_what_waits_for_an_op_waits_for_what_it_became() -> None:
+    variable = tf.Variable(0.0)
 
     @tf.function(autograph=False)
-    def read() -> list[tf.Tensor]:
-        return [
-            graft(step, definitions(reads), {}, [reads[0].outputs[0]], copies)[0]
-            for copies in ({}, {"weight": copy.handle})
-        ]
+    def write_and_read(x: tf.Tensor) -> tf.Tensor:
+        variable.assign(x)
+        return variable.read_value()
 
-    assert [float(tf.reduce_max(value)) for value in read()] == [1.0, 2.0]
+    source = graph_of(write_and_read, tf.constant(0.0))
+    ((handle, inner),) = source.captures
+    ops = in_order(source, set(source.get_operations()) - {source.inputs[0].op, inner.op})
+
+    # `wrap_function` orders nothing by itself and runs only what the result needs.
+    def elsewhere(x: tf.Tensor) -> tf.Tensor:
+        copier = Copier()
+        copier.replace(source.inputs[0], x)
+        copier.replace(inner, copier.graph.capture(handle))
+        copier.copy(ops)
+        return copier.copy_of(source.outputs[0])
+
+    assert tf.compat.v1.wrap_function(elsewhere, [tf.TensorSpec([])])(tf.constant(7.0)).numpy() == 7.0
 
 
-def test_definitions_say_devices_and_keep_edges_among_themselves_alone() -> None:
-    step = dense_step()
-    after = next(op for op in step.graph.get_operations() if op.name == "GradientDescent/update")
-    update, *others = after.control_inputs
-    assert others
-    first, idle = definitions({update: "/job:ps/task:1", after: ""}, idle={after})
-    assert (first.op, first.device) == ("ResourceApplyGradientDescent", "/job:ps/task:1")
-    assert update.control_inputs and not [name for name in first.input if name.startswith("^")]
-    assert (idle.op, list(idle.input)) == ("NoOp", [f"^{update.name}"])
-    (busy,) = definitions([update], idle=[])
-    assert list(busy.input) == [name_of(tensor) for tensor in update.inputs]
-    (nothing,) = definitions([update], idle=[update])
-    assert (nothing.op, nothing.name, list(nothing.input)) == ("NoOp", update.name, [])
+def test_shapes_that_were_set_by_hand_and_what_handles_are_of_are_kept() -> None:
+    def body(x: tf.Tensor) -> tf.Tensor:
+        items = tf.TensorArray(tf.float32, 2, element_shape=[3]).unstack(x)
+        seen = tf.py_function(lambda x: x, [items.read(0)], tf.float32)
+        seen.set_shape([3])
+        return seen
+
+    source = graph_of(tf.function(body, autograph=False), tf.ones([2, 3]))
+    copied = tf.compat.v1.wrap_function(lambda x: moved(source, x), [tf.TensorSpec([2, 3])])
+    assert copied.graph.outputs[0].shape == [3]
+    assert copied(tf.ones([2, 3])).numpy().tolist() == [1.0, 1.0, 1.0]
+
+
+def test_an_op_like_another_may_have_other_shapes_and_attributes_and_a_device(line: tf.Graph) -> None:
+    (add,) = (op for op in line.get_operations() if op.type == "AddV2")
+    with tf.Graph().as_default():
+        copier = Copier()
+        (total,) = copier.like(add, [tf.ones([5]), tf.ones([5])], "/job:ps/task:1")
+        assert (total.shape, total.op.type, total.op.device) == ([5], "AddV2", "/job:ps/task:1")
+        assert copier.operations(add) == [total.op]
+        seeded = graph_of(tf.function(lambda: tf.random.uniform([2], seed=1))).get_operations()
+        (draw,) = (op for op in seeded if op.type == "RandomUniform")
+        (other,) = copier.like(draw, [tf.constant([3])], "", {"seed2": tf.compat.v1.AttrValue(i=5)})
+        assert (other.shape, other.op.get_attr("seed2"), draw.get_attr("seed2")) == ([3], 5, 1)
+
+
+def test_ancestors_end_at_the_stops_and_may_leave_out_what_is_only_waited_for() -> None:
+    with tf.Graph().as_default():
+        first, second = tf.constant(1.0), tf.constant(2.0)
+        with tf.control_dependencies([second]):
+            middle = tf.negative(first)
+        last = tf.negative(middle)
+    assert ancestors([last.op], set()) == {last.op, middle.op, first.op, second.op}
+    assert ancestors([last.op], set(), control=False) == {last.op, middle.op, first.op}
+    assert ancestors([last.op], {middle.op}) == {last.op, middle.op}
+
+
+def test_a_gradient_through_a_loop_is_copied_although_the_loop_was_made_before_what_it_hands_on() -> None:
+    def gradient(x: tf.Tensor) -> tf.Tensor:
+        power = tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * x), [0, tf.ones([])])[1]
+        return tf.gradients(power, x)[0]
+
+    source = graph_of(tf.function(gradient, autograph=False), tf.constant(1.0))
+    np.testing.assert_allclose(moved(source, tf.constant(2.0)), 12.0)

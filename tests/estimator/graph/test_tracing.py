@@ -30,7 +30,7 @@ def traced(
 
 
 def step(model: TracedModel) -> Callable[..., Any]:
-    return model.part(model.spec.loss, training_operations(model))
+    return model.prune(model.spec.loss, training_operations(model))
 
 
 @pytest.mark.parametrize("mode", [ModeKeys.EVAL, ModeKeys.PREDICT])
@@ -46,7 +46,7 @@ def test_a_train_op_built_in_every_mode_runs_in_none_but_train(mode: str) -> Non
 
     built = traced(model, mode)
     metrics = metrics_of(built)
-    built.part([built.spec.loss, built.spec.predictions], metrics.updates)(tf.constant([[2.0], [4.0]]))
+    built.prune([built.spec.loss, built.spec.predictions], metrics.updates)(tf.constant([[2.0], [4.0]]))
     assert built.store.by_name["w"].numpy() == 1.0
     assert {name: float(result()) for name, result in metrics.results.items()} == {"k": 3.0, "v": 3.0}
 
@@ -82,7 +82,7 @@ def test_batch_normalization_is_not_updated_by_evaluation() -> None:
         return EstimatorSpec(ModeKeys.EVAL, loss=tf.reduce_mean(y))
 
     built = traced(model, ModeKeys.EVAL)
-    built.part(built.spec.loss, metrics_of(built).updates)(tf.constant([[2.0], [4.0]]))
+    built.prune(built.spec.loss, metrics_of(built).updates)(tf.constant([[2.0], [4.0]]))
     assert built.store.by_name["norm/moving_mean"].numpy().tolist() == [0.0]
 
 
@@ -115,9 +115,9 @@ def test_reads_and_writes_of_one_variable_keep_the_order_of_the_code() -> None:
 
 def test_a_part_needs_its_feeds() -> None:
     built = traced(lambda x: EstimatorSpec(ModeKeys.PREDICT, predictions=2.0 * x), ModeKeys.PREDICT)
-    assert built.part(built.spec.predictions)(tf.ones([1, 1])).numpy().tolist() == [[2.0]]
+    assert built.prune(built.spec.predictions)(tf.ones([1, 1])).numpy().tolist() == [[2.0]]
     with pytest.raises(ValueError, match="which is not fed"):
-        built.part(built.spec.predictions, feeds=())
+        built.prune(built.spec.predictions, feeds=())
 
 
 def test_a_part_names_the_variables_that_it_uses() -> None:
@@ -126,7 +126,7 @@ def test_a_part_names_the_variables_that_it_uses() -> None:
         return EstimatorSpec(ModeKeys.PREDICT, predictions=used * x)
 
     built = traced(model, ModeKeys.PREDICT)
-    assert built.part(built.spec.predictions).variables == {"used"}
+    assert built.prune(built.spec.predictions).variables == {"used"}
 
 
 def test_a_part_keeps_shapes_that_the_function_knew_better() -> None:
@@ -137,7 +137,7 @@ def test_a_part_keeps_shapes_that_the_function_knew_better() -> None:
 
     built = traced(model, ModeKeys.PREDICT)
     shapes = []
-    tf.function(lambda x: shapes.append(built.part(built.spec.predictions)(x).shape)).get_concrete_function(X[0])
+    tf.function(lambda x: shapes.append(built.prune(built.spec.predictions)(x).shape)).get_concrete_function(X[0])
     assert shapes[0].as_list() == [None, 1]
 
 
@@ -171,7 +171,7 @@ def test_summaries_of_both_generations_are_found_with_their_tags() -> None:
 
     built = traced(model)
     assert [summary.tag for summary in built.summaries] == ["old", "new", "scope/inner"]
-    values = built.part([summary.tensor for summary in built.summaries])(tf.constant([[1.0], [3.0]]))
+    values = built.prune([summary.tensor for summary in built.summaries])(tf.constant([[1.0], [3.0]]))
     assert np.array(values).tolist() == [2.0, 4.0, 3.0]
 
 
@@ -183,7 +183,7 @@ def test_v1_losses_and_regularization_add_up() -> None:
         return EstimatorSpec(ModeKeys.EVAL, loss=V1.losses.get_total_loss())
 
     built = traced(model, ModeKeys.EVAL)
-    assert built.part(built.spec.loss)(tf.ones([1, 1])).numpy() == 4.0 + 1.0
+    assert built.prune(built.spec.loss)(tf.ones([1, 1])).numpy() == 4.0 + 1.0
 
 
 def test_static_rnn_runs_over_a_hand_written_cell() -> None:
@@ -205,4 +205,4 @@ def test_static_rnn_runs_over_a_hand_written_cell() -> None:
 
     built = traced(model, ModeKeys.PREDICT)
     assert list(built.store.by_name) == ["global_step", "rnn/cell/kernel"]
-    assert built.part(built.spec.predictions)(tf.constant([[2.0]])).numpy().tolist() == [[6.0]]
+    assert built.prune(built.spec.predictions)(tf.constant([[2.0]])).numpy().tolist() == [[6.0]]

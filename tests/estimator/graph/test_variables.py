@@ -247,7 +247,7 @@ def test_a_keras_train_op_updates_the_weights_however_it_is_wrapped(kind: str) -
         return EstimatorSpec(ModeKeys.TRAIN, loss=tf.constant(0.0), train_op=made), None
 
     built = trace(model, [tf.TensorSpec([None, 1])], ModeKeys.TRAIN, store)
-    built.part(built.spec.loss, training_operations(built))(tf.ones([1, 1]))
+    built.prune(built.spec.loss, training_operations(built))(tf.ones([1, 1]))
     assert store.by_name["w"].numpy() == 0.5
 
 

@@ -1,46 +1,63 @@
-"""Initial values of a large variable, a block of rows at a time, computed where the rows are to be.
+"""Initial values outside of every graph, and those of a large variable a block of rows at a time, where the rows are.
 
 A model function gives an initial value as numbers, as a function, or as a tensor of its graph. Of numbers a block is
-cut; of a random or a constant tensor, and of arithmetic on such, a block is made that never was part of a whole. Random
-blocks differ from each other and follow the seeds that the ops were given.
+cut; of a random or a constant tensor, and of arithmetic on such, a block is made that never was part of a whole. For
+example of `0.5 * tf.random.normal([4, 2], seed=7)` in two blocks, of the rows 0 to 2 and of row 3::
+
+    the model's graph                                  the graph of the first block
+
+    RandomStandardNormal([4, 2], seed 7) ─► Mul        RandomStandardNormal([3, 2], seed 7 and block 0) ─► Mul
+    Const(0.5) ─────────────────────────────┘          Const(0.5) ─────────────────────────────────────────┘
+
+Random blocks differ from each other and follow the seeds that the ops were given.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
-from tensorflow.python.eager import wrap_function
-from tensorflow.python.eager.lift_to_graph import lift_to_graph
-from tensorflow.python.framework import func_graph
-from tensorflow.python.ops import op_selector
 
+from trainer.estimator.graph import op_table
+from trainer.estimator.graph.inside import copying
+from trainer.estimator.graph.pruning import UnfedError, prune
 from trainer.estimator.graph.row_sharding import Block
+from trainer.estimator.graph.subgraphs import Copier, ancestors, in_order
 
-_RANDOM = frozenset({"RandomUniform", "RandomStandardNormal", "TruncatedNormal"})
-_STATELESS = frozenset({"StatelessRandomUniformV2", "StatelessRandomNormalV2", "StatelessTruncatedNormalV2"})
-_ARITHMETIC = frozenset(
-    {
-        "Add",
-        "AddV2",
-        "Cast",
-        "Exp",
-        "Identity",
-        "Log",
-        "Mul",
-        "Neg",
-        "Pow",
-        "RealDiv",
-        "Square",
-        "Sqrt",
-        "Sub",
-        "Tanh",
-    }
-)
+
+def evaluated(initial_value: Any) -> Any:
+    """An initial value outside every graph: called if it is a function, computed if it is a tensor of a trace."""
+    return computed(initial_value() if callable(initial_value) else initial_value)
+
+
+def computed(value: Any) -> Any:
+    """A tensor of a trace as its value, computed from what it needs and nothing else of its trace; others as they are.
+
+    Raises:
+      ValueError: it depends on what the trace is fed.
+    """
+    if not _is_traced(value):
+        return value
+    static = tf.get_static_value(value)
+    if static is not None:
+        return static
+    try:
+        with tf.init_scope():
+            return prune(value.graph, value)()
+    except UnfedError as error:
+        raise ValueError(
+            f"The initial value {value.name} of a variable or a table depends on the features or the labels. "
+            "An initial value may be numbers, a function, or a tensor made from constants, random ops and variables. "
+            "Compute it from those"
+        ) from error
+
+
+def _is_traced(value: Any) -> bool:
+    return tf.is_tensor(value) and isinstance(getattr(value, "graph", None), tf.Graph)
 
 
 class _WholeError(Exception):
@@ -54,16 +71,15 @@ class Source:
       value: what the model function gave: numbers, a tensor, or a function that gives one of those; a function is
         called once, in a graph that never runs as a whole.
       dtype: of the variable; None takes the value's.
-      whole: computes a tensor of a graph as it is, where no block of it can be made alone.
 
     Attributes:
       plain: what to make an ordinary variable from, without calling a function twice that gives numbers.
     """
 
-    def __init__(self, value: Any, dtype: Any, whole: Callable[[Any], Any]) -> None:
-        self._whole, self.plain = whole, value
+    def __init__(self, value: Any, dtype: Any) -> None:
+        self.plain = value
         if callable(value):
-            with func_graph.FuncGraph("initial_value").as_default():
+            with copying.FuncGraph("initial_value").as_default():
                 value = value()
             if not tf.is_tensor(value):
                 self.plain = value
@@ -73,13 +89,9 @@ class Source:
         self.value = value
         self.shape, self.dtype = tf.TensorShape(value.shape), tf.as_dtype(value.dtype if dtype is None else dtype)
 
-    @property
-    def _traced(self) -> bool:
-        return isinstance(getattr(self.value, "graph", None), tf.Graph)
-
     def fill(self) -> Any:
         """The number that all values are; None where they are not known to be the same."""
-        if not self._traced:
+        if not _is_traced(self.value):
             return None
         op = self.value.op
         return tf.get_static_value(op.inputs[1]) if op.type == "Fill" else _same_everywhere(op)
@@ -91,11 +103,11 @@ class Source:
           block: which rows.
           salt: tells the random numbers of this block from those of others.
         """
-        if self._traced:
+        if _is_traced(self.value):
             try:
-                return _Blocks(self.value, block, salt).run()
+                return _block_of(self.value, block, salt)
             except _WholeError:
-                self.value = self._whole(self.value)
+                self.value = computed(self.value)
         return self.value[block.start : block.stop]
 
 
@@ -119,26 +131,42 @@ def _as_one(proto: TensorProto) -> TensorProto:
     return one
 
 
-class _Blocks:
-    """One block of the rows of a traced tensor, as a graph."""
+def _block_of(tensor: tf.Tensor, block: Block, salt: str) -> tf.Tensor:
+    """The values of a block of a traced tensor, [rows of the block, …]."""
+    return tf.compat.v1.wrap_function(lambda: _BlockGraph(tensor, block, salt).output, [])()
+
+
+class _BlockGraph:
+    """Adds what makes one block of the rows of a traced tensor to the graph that is being built.
+
+    Args:
+      tensor: [rows, …].
+      block: which rows.
+      salt: tells the random numbers of this block from those of others.
+
+    Attributes:
+      output: [rows of the block, …].
+    """
 
     def __init__(self, tensor: tf.Tensor, block: Block, salt: str) -> None:
-        self._count, self._block, self._salt = tensor.shape[0], block, salt
-        self._graph = func_graph.FuncGraph("initial_rows")
-        self._lifted: Any = None
-        with self._graph.as_default():
-            self._output = self._rows(tensor)
-
-    def run(self) -> tf.Tensor:
-        self._graph.outputs.append(self._output)
-        self._graph.structured_outputs = self._output
-        return wrap_function.WrappedFunction(self._graph, wrap_function.VariableHolder())._call_flat([], [])
+        self._shape, self._block, self._salt = tensor.shape, block, salt
+        self._copier = Copier()
+        self._made: dict[int, tf.Tensor] = {}
+        self.output = self._rows(tensor)
 
     def _rows(self, tensor: tf.Tensor) -> tf.Tensor:
-        op = tensor.op
-        if tensor.shape.rank == 0 or (tensor.shape.rank is not None and tensor.shape[0] == 1 != self._count):
+        """The block's rows of a tensor that the whole is made from, or all of one that is broadcast along the rows."""
+        if id(tensor) not in self._made:
+            self._made[id(tensor)] = self._make_rows(tensor)
+        return self._made[id(tensor)]
+
+    def _make_rows(self, tensor: tf.Tensor) -> tf.Tensor:
+        op, rank, count = tensor.op, self._shape.rank, self._shape[0]
+        if tensor.shape.rank is None:
+            raise _WholeError
+        if tensor.shape.rank < rank or tensor.shape[0] == 1 != count:
             return self._alone(tensor)
-        if tensor.shape.rank is None or tensor.shape[0] != self._count:
+        if tensor.shape[0] != count:
             raise _WholeError
         shape = [self._block.stop - self._block.start, *tensor.shape[1:]]
         match op.type:
@@ -149,38 +177,41 @@ class _Blocks:
                 if fill is not None:
                     return tf.fill(shape, tf.constant(fill, tensor.dtype))
                 return tf.constant(tf.make_ndarray(op.get_attr("value"))[self._block.start : self._block.stop])
-            case kind if kind in _RANDOM:
+            case kind if kind in op_table.RANDOM:
                 return self._random(op, shape)
-            case kind if kind in _STATELESS:
+            case kind if kind in op_table.STATELESS_RANDOM:
                 return self._stateless(op, shape)
-            case kind if kind in _ARITHMETIC:
-                return self._same(op, [self._rows(part) for part in op.inputs])
+            case kind if kind in op_table.ELEMENTWISE:
+                return self._like(op, [self._rows(part) for part in op.inputs])
             case _:
                 raise _WholeError
 
     def _random(self, op: tf.Operation, shape: list[int]) -> tf.Tensor:
-        made = self._same(op, [tf.constant(shape, op.inputs[0].dtype)])
-        if made.op.get_attr("seed") or made.op.get_attr("seed2"):
-            salted = zlib.crc32(f"{made.op.get_attr('seed2')}/{self._salt}".encode())
-            return self._same(op, [tf.constant(shape, op.inputs[0].dtype)], seed2=salted)
-        return made
+        """Random numbers of a shape, by a seed of the block's own where the op has one."""
+        size = [tf.constant(shape, op.inputs[0].dtype)]
+        if op.get_attr("seed") or op.get_attr("seed2"):
+            salted = zlib.crc32(f"{op.get_attr('seed2')}/{self._salt}".encode())
+            return self._like(op, size, {"seed2": tf.compat.v1.AttrValue(i=salted)})
+        return self._like(op, size)
 
     def _stateless(self, op: tf.Operation, shape: list[int]) -> tf.Tensor:
+        """Random numbers of a shape, by a key of the block's own."""
         _, key, counter, algorithm = op.inputs
         salted = self._alone(key) + tf.constant(zlib.crc32(self._salt.encode()), key.dtype)
-        inputs = [tf.constant(shape, op.inputs[0].dtype), salted, self._alone(counter), self._alone(algorithm)]
-        return self._same(op, inputs)
+        size = tf.constant(shape, op.inputs[0].dtype)
+        return self._like(op, [size, salted, self._alone(counter), self._alone(algorithm)])
 
-    def _same(self, op: tf.Operation, inputs: list[tf.Tensor], **changes: int) -> tf.Tensor:
-        attributes = {key: value for key, value in op.node_def.attr.items() if not key.startswith("_")}
-        for key, value in changes.items():
-            attributes[key] = tf.compat.v1.AttrValue(i=value)
-        return self._graph.create_op(op.type, inputs, [op.outputs[0].dtype], attrs=attributes).outputs[0]
+    def _like(
+        self, op: tf.Operation, inputs: list[tf.Tensor], attributes: Mapping[str, Any] | None = None
+    ) -> tf.Tensor:
+        # Where the block is computed is where its rows are to be, not where the whole would have been.
+        return self._copier.like(op, inputs, "", attributes)[0]
 
     def _alone(self, tensor: tf.Tensor) -> tf.Tensor:
         """A small tensor, with what it is made of."""
-        try:
-            self._lifted = lift_to_graph([tensor], self._graph, base_graph=tensor.graph, op_map=self._lifted)
-        except op_selector.UnliftableError as error:
-            raise _WholeError from error
-        return self._lifted[tensor]
+        ops = in_order(tensor.graph, ancestors([tensor.op], set()))
+        # A random op would draw other numbers for each block, where the whole has the same in all rows.
+        if any(op.type in op_table.PLACEHOLDERS or op.op_def.is_stateful for op in ops):
+            raise _WholeError
+        self._copier.copy(op for op in ops if not any(map(self._copier.has_copy, op.outputs)))
+        return self._copier.copy_of(tensor)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from trainer.estimator.graph.initial_values import computed
 from trainer.estimator.graph.inside import resources
-from trainer.estimator.graph.variables import outside
 
 if TYPE_CHECKING:
     from trainer.estimator.graph.tracing import TracedModel
@@ -22,6 +22,6 @@ def fill(traced: TracedModel) -> None:
     """Runs what fills the tables of a traced model, and nothing else of its graph."""
     fillers = traced.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
     if fillers:
-        traced.part((), fillers, feeds=())()
+        traced.prune((), fillers, feeds=())()
     for resource in traced.resources:
-        resources.settle_initializer(resource, outside)
+        resources.settle_initializer(resource, computed)

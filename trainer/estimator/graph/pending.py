@@ -17,8 +17,8 @@ import tensorflow as tf
 from trainer.estimator.graph.initial_values import Source
 from trainer.estimator.graph.inside import graphs, slices
 from trainer.estimator.graph.inside.stand_ins import stand_in
+from trainer.estimator.graph.op_table import looks_up, runs_by_rows
 from trainer.estimator.graph.row_sharding import Block, Placement, Rows, RowShardedVariable
-from trainer.estimator.graph.sharded_graph import looks_up, takes_by_rows
 
 log = logging.getLogger("trainer")
 
@@ -109,7 +109,7 @@ class PendingVariables:
     def _rows_in_use(self, pending: _Pending, users: list[tf.Operation]) -> Rows:
         """Where the rows go; to one place where something takes the variable as it is, or it is a part already."""
         variable = pending.variable
-        whole = next((op for op in users if not takes_by_rows(op)), None)
+        whole = next((op for op in users if not runs_by_rows(op)), None)
         if len(variable.rows) == 1 or (whole is None and slices.info_of(variable.stand_in) is None):
             return variable.rows
         if whole is not None:

@@ -54,7 +54,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.devices)
 
-    def parted(self, ids: tf.Tensor, *others: tf.Tensor) -> tuple[list[tf.Tensor], list[list[tf.Tensor]]]:
+    def partition(self, ids: tf.Tensor, *others: tf.Tensor) -> tuple[list[tf.Tensor], list[list[tf.Tensor]]]:
         """What goes to each run, in a graph.
 
         Args:
@@ -227,7 +227,7 @@ class RowShardedVariable:
 
     def gather(self, ids: tf.Tensor) -> tf.Tensor:
         """Rows by their numbers, [n], from where they are: [n, …]."""
-        numbers, (positions,) = self.rows.parted(ids, tf.range(tf.size(ids)))
+        numbers, (positions,) = self.rows.partition(ids, tf.range(tf.size(ids)))
         found = [
             self._at(shard, tf.raw_ops.ResourceGather, indices=numbers[shard], dtype=self.dtype)
             for shard in range(len(self.rows))
@@ -243,7 +243,7 @@ class RowShardedVariable:
         self._scatter(tf.raw_ops.ResourceScatterUpdate, ids, values)
 
     def _scatter(self, write: Callable[..., Any], ids: tf.Tensor, values: tf.Tensor) -> None:
-        numbers, (parts,) = self.rows.parted(ids, values)
+        numbers, (parts,) = self.rows.partition(ids, values)
         for shard in range(len(self.rows)):
             self._at(shard, write, indices=numbers[shard], updates=parts[shard])
 

@@ -1,125 +1,165 @@
-"""Parts of a step's graph, added to another graph as often as they are needed, each op on a device of its own."""
+"""Copies operations from one graph into another: the one way in which a part of a graph comes to stand elsewhere.
+
+Pruning a traced model, putting a worker's part of a step into its function, and computing an initial value all copy
+ops. A copy is made op by op, each behind what it needs. Tensors that come from outside of the part are replaced first;
+a rewrite may put something else in the place of an op.
+
+An example: of a model of two variables with the loss `mean((x @ w + b)²)`, a worker is to compute the loss from values
+of `w` and `b` that it was sent::
+
+    the model's graph                         the worker's, after the copy
+
+    x ──────► MatMul ─► AddV2 ─► Square ...    x2 ─► MatMul ─► AddV2 ─► Square ...
+    Read(w) ───┘          │                    w2 ────┘          │
+    Read(b) ──────────────┘                    b2 ───────────────┘
+
+`replace(x, x2)`, `replace(Read(w), w2)` and `replace(Read(b), b2)`, then `copy([MatMul, AddV2, Square, Mean])`:
+nothing of the reads is in the copy, and `copy_of(Mean)` is the loss there.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Container, Iterable, Mapping, Sequence
+import contextlib
+import graphlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.framework import graph_pb2, node_def_pb2
 
-from trainer.estimator.graph.tracing import Part, TracedModel, training_operations
+from trainer.estimator.graph.inside import copying
 
+# Of the place of an op in its own graph or in a program of TPUs; they name ops that the copy may lack.
+_OF_ITS_GRAPH = ("_class", "_tpu_replicate", "_output_shapes")
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class StepGraph:
-    """All that a step of training does.
-
-    Attributes:
-      part: of the traced model; its graph is the step's.
-      feeds: the placeholders of features and labels, flat.
-      variables: what holds values, by name; a variable that is held by rows is several.
-    """
-
-    part: Part
-    feeds: list[tf.Tensor]
-    variables: Mapping[str, tf.Variable]
-
-    @property
-    def graph(self) -> tf.Graph:
-        return self.part.graph
-
-    @property
-    def loss(self) -> tf.Tensor:
-        return self.graph.outputs[0]
-
-    @property
-    def operations(self) -> list[tf.Operation]:
-        return list(self.graph.control_outputs)
-
-    def handles(self) -> dict[str, tf.Tensor]:
-        """The placeholders of handles, by the names of their variables."""
-        names = {id(variable.handle): name for name, variable in self.variables.items()}
-        return {names[id(outer)]: inner for outer, inner in self.graph.captures if id(outer) in names}
+Rewrite = Callable[[tf.Operation], Sequence[Any] | None]
+"""Asked for each op: gives what its outputs become, made with the copier's help, or None to copy the op as it is."""
 
 
-def step_graph(traced: TracedModel) -> StepGraph:
-    """The step of a traced model in TRAIN."""
-    part = traced.part(traced.spec.loss, training_operations(traced))
-    by_rows = traced.store.by_rows()
-    shards = {f"{name}/{index}": shard for name, held in by_rows.items() for index, shard in enumerate(held.shards)}
-    whole = {name: variable for name, variable in traced.store.by_name.items() if name not in by_rows}
-    return StepGraph(part, part.graph.inputs[: len(traced.feeds)], {**whole, **shards})
+def _as_it_is(op: tf.Operation) -> None:
+    """The rewrite that changes nothing."""
 
 
-def name_of(tensor: tf.Tensor) -> str:
-    """What a tensor of the traced graph is called in the definition of an op that takes it."""
-    return f"{tensor.op.name}:{tensor.value_index}"
+def _own_device(op: tf.Operation) -> str:
+    return str(op.device)
 
 
-def definitions(
-    ops: Mapping[tf.Operation, str] | Iterable[tf.Operation], idle: Container[tf.Operation] = ()
-) -> list[node_def_pb2.NodeDef]:
-    """Definitions of ops, with the edges among them and from whatever tensors they take.
+class Copier:
+    """Copies operations into the graph that is being built.
 
     Args:
-      ops: in their order; a mapping gives the device of each.
-      idle: those of them that are to do nothing but keep their place in the order.
+      device: gives the device of each copy; `''` leaves it to the scope.
     """
-    devices = ops if isinstance(ops, Mapping) else {}
-    inside = set(ops)
-    return [_definition(op, inside, devices.get(op, ""), op in idle) for op in ops]
+
+    def __init__(self, device: Callable[[tf.Operation], str] = _own_device) -> None:
+        self.graph = tf.compat.v1.get_default_graph()
+        self._device = device
+        # Tensors by identity: a traced graph is TF 2's, where they compare element by element.
+        self._copies: dict[int, Any] = {}
+        self._operations: dict[tf.Operation, list[tf.Operation]] = {}
+        self._known: tf.Graph | None = None
+
+    def replace(self, tensor: tf.Tensor, value: Any) -> None:
+        """Lets a value stand for a tensor of the source: what takes the one takes the other in the copy."""
+        self._copies[id(tensor)] = value
+
+    def copy(self, ops: Iterable[tf.Operation], rewrite: Rewrite = _as_it_is) -> None:
+        """Copies operations with the data and control edges among them.
+
+        Args:
+          ops: each behind what it needs.
+          rewrite: may put something else in the place of an op.
+        """
+        for op in ops:
+            before = [copied for control in op.control_inputs for copied in self._operations.get(control, ())]
+            with tf.control_dependencies(before) if before else contextlib.nullcontext():
+                outputs = rewrite(op)
+                if outputs is None:
+                    outputs = self.same(op, [self._copies[id(tensor)] for tensor in op.inputs])
+            for tensor, copied in zip(op.outputs, outputs, strict=True):
+                self._copies[id(tensor)] = copied
+
+    def copy_of(self, tensor: tf.Tensor) -> Any:
+        """What a tensor of the source became: a tensor, or what a rewrite or `replace` gave in its place."""
+        return self._copies[id(tensor)]
+
+    def has_copy(self, tensor: tf.Tensor) -> bool:
+        """Whether a tensor of the source was copied or replaced."""
+        return id(tensor) in self._copies
+
+    def operations(self, op: tf.Operation) -> list[tf.Operation]:
+        """What an operation became: none if it was not copied, several if a rewrite divided it."""
+        return self._operations.get(op, [])
+
+    def stands_for(self, op: tf.Operation, copies: Iterable[tf.Operation]) -> None:
+        """Lets what waits for an operation wait for others in the copy."""
+        known = self._operations.setdefault(op, [])
+        known.extend(copied for copied in copies if copied not in known)
+
+    def same(self, op: tf.Operation, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """The operation on inputs of the same shapes; its outputs."""
+        outputs = self.like(op, inputs, self._device(op))
+        for before, after in zip(op.outputs, outputs, strict=True):
+            # Shapes that the program has set by hand do not follow from the op and its inputs.
+            after.set_shape(before.shape)
+            if before.dtype in (tf.resource, tf.variant):
+                copying.copy_handle_data(before, after)
+        return outputs
+
+    def like(
+        self, op: tf.Operation, inputs: Sequence[tf.Tensor], device: str, attributes: Mapping[str, Any] | None = None
+    ) -> list[tf.Tensor]:
+        """The operation on inputs that may have other shapes; its outputs.
+
+        Args:
+          op: of the source.
+          inputs: tensors of the copy.
+          device: of the copy; `''` leaves it to the scope.
+          attributes: that it has in place of its own, by name.
+        """
+        own = {key: value for key, value in op.node_def.attr.items() if not key.startswith(_OF_ITS_GRAPH)}
+        self._know_functions(op, own)
+        copied = copying.create(self.graph, op, inputs, {**own, **(attributes or {})}, device)
+        self._operations.setdefault(op, []).append(copied)
+        return list(copied.outputs)
+
+    def _know_functions(self, op: tf.Operation, attributes: Mapping[str, Any]) -> None:
+        """Adds the functions of the source to the graph before the first op that calls one."""
+        if self._known is op.graph:
+            return
+        named = any(value.HasField("func") or value.list.func for value in attributes.values())
+        if named or copying.is_function(op.graph, op.type):
+            copying.add_functions(op.graph, self.graph)
+            self._known = op.graph
 
 
-def _definition(op: tf.Operation, inside: set[tf.Operation], device: str, idle: bool) -> node_def_pb2.NodeDef:
-    node = node_def_pb2.NodeDef(name=op.name, op="NoOp") if idle else op.node_def
-    del node.input[:]
-    if not idle:
-        node.input.extend(name_of(tensor) for tensor in op.inputs)
-        node.attr.pop("_class", None)
-    node.input.extend(f"^{before.name}" for before in op.control_inputs if before in inside)
-    node.device = device
-    return node
-
-
-def graft(
-    step: StepGraph,
-    nodes: Sequence[node_def_pb2.NodeDef],
-    given: Mapping[str, tf.Tensor],
-    wanted: Sequence[tf.Tensor] = (),
-    copies: Mapping[str, tf.Tensor] | None = None,
-) -> list[tf.Tensor]:
-    """Adds ops to the graph that is being built.
+def ancestors(targets: Iterable[tf.Operation], stops: set[tf.Operation], control: bool = True) -> set[tf.Operation]:
+    """The operations that the targets depend on, themselves included, not looking behind the stops.
 
     Args:
-      step: where they come from.
-      nodes: their definitions.
-      given: tensors in the place of those that they take, by name.
-      wanted: tensors of the step's graph.
-      copies: handles in the place of those of variables, by the variables' names.
-
-    Returns:
-      What was wanted, as computed here or as given.
+      targets: where to begin.
+      stops: where to end.
+      control: whether to follow control edges too.
     """
-    graph = tf.compat.v1.get_default_graph()
-    for function in step.graph._functions.values():
-        graph._add_function(function)
-    inside, taken = {node.name for node in nodes}, {name for node in nodes for name in node.input}
-    given = {**_captured(step, taken | {name_of(tensor) for tensor in wanted}, copies or {}), **given}
-    fetched = list(dict.fromkeys(name_of(tensor) for tensor in wanted if tensor.op.name in inside))
-    made = tf.graph_util.import_graph_def(
-        graph_pb2.GraphDef(node=nodes, versions=step.graph.graph_def_versions),
-        {name: tensor for name, tensor in given.items() if name in taken},
-        fetched,
-        name="part",
-    )
-    known = {**given, **dict(zip(fetched, made or [], strict=True))}
-    return [known[name_of(tensor)] for tensor in wanted]
+    reached: set[tf.Operation] = set()
+    waiting = list(targets)
+    while waiting:
+        op = waiting.pop()
+        if op not in reached:
+            reached.add(op)
+            if op not in stops:
+                waiting.extend(tensor.op for tensor in op.inputs)
+                waiting.extend(op.control_inputs if control else ())
+    return reached
 
 
-def _captured(step: StepGraph, taken: set[str], copies: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """What the step has from outside, for the graph that is being built."""
-    graph = tf.compat.v1.get_default_graph()
-    outside = {name_of(inner): outer for outer, inner in step.graph.captures}
-    outside |= {name_of(inner): copies[name] for name, inner in step.handles().items() if name in copies}
-    return {name: graph.capture(outer) for name, outer in outside.items() if name in taken}
+def in_order(graph: tf.Graph, ops: set[tf.Operation]) -> list[tf.Operation]:
+    """Operations of a graph, each behind what it needs.
+
+    The order in which they were made is not enough: a gradient adds to the inputs of loops that were made before it.
+    """
+    sorter: graphlib.TopologicalSorter[tf.Operation] = graphlib.TopologicalSorter()
+    for op in graph.get_operations():
+        if op in ops:
+            before = [*(tensor.op for tensor in op.inputs), *op.control_inputs]
+            sorter.add(op, *(other for other in before if other in ops))
+    return list(sorter.static_order())

@@ -15,15 +15,14 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.eager import wrap_function
-from tensorflow.python.framework import func_graph
 
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.graph import lookup_tables, randomness
 from trainer.estimator.graph.creator import RegularizationLosses, shared
 from trainer.estimator.graph.inside import graphs, resources, summaries
+from trainer.estimator.graph.pruning import GraphVariables, PrunedFunction, prune
 from trainer.estimator.graph.row_sharding import Rows
-from trainer.estimator.graph.sharded_graph import Copier, ShardedRef
+from trainer.estimator.graph.sharded_tensors import ShardedRef
 from trainer.estimator.graph.variables import Role, VariableStore
 
 
@@ -52,33 +51,52 @@ class TracedModel:
 
     mode: str
     spec: EstimatorSpec
-    graph: func_graph.FuncGraph
+    graph: tf.Graph
     feeds: list[tf.Tensor]
     store: VariableStore
     resources: list[Any]
     context: Any = None
 
-    def part(
+    def prune(
         self,
         fetches: Any,
         operations: Iterable[tf.Operation] = (),
         feeds: Sequence[tf.Tensor] | None = None,
-        touched: Mapping[str, tf.Tensor] | None = None,
-    ) -> Part:
+        row_ids: Mapping[str, tf.Tensor] | None = None,
+    ) -> PrunedFunction:
         """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 
         Args:
           fetches: nested tensors.
           operations: what to run beside them.
           feeds: tensors whose values are the arguments; None for the features and labels.
-          touched: for variables by name whose handles are fed and that have some rows only: a placeholder of the
-            numbers of those rows, int64 and sorted, which is fed too.
+          row_ids: for row-sharded variables by name whose handles are fed and that are caches of some rows: a
+            placeholder of the numbers of those rows, int64 [rows] and sorted, which is fed too.
 
         Raises:
-          ValueError: a fetch depends on a placeholder that is not fed, or uses a variable whole that is held by rows.
+          UnfedError: a fetch depends on a placeholder that is not fed.
+          ValueError: a row-sharded variable is taken whole in a way that cannot be done.
         """
         feeds = list(self.feeds if feeds is None else feeds)
-        return _cut(self, fetches, list(dict.fromkeys(operations)), feeds, touched or {})
+        variables = self._variables(row_ids or {})
+        function = prune(self.graph, fetches, list(dict.fromkeys(operations)), feeds, variables)
+        self.store.say_moved(function.taken_whole)
+        return dataclasses.replace(function, resources=self.resources)
+
+    def _variables(self, row_ids: Mapping[str, tf.Tensor]) -> GraphVariables:
+        sharded, handles = self.store.by_rows(), self.handles()
+        refs = {}
+        for name in sharded.keys() & handles.keys():
+            variable, handle = sharded[name], handles[name]
+            if name in row_ids:  # one shard, wherever the function runs
+                rows = Rows(bounds=(0, variable.rows.count), devices=("",))
+                ref = ShardedRef(name, variable.shape, variable.dtype, [handle], rows, row_ids[name])
+            else:
+                shards = [shard.handle for shard in variable.shards]
+                ref = ShardedRef(name, variable.shape, variable.dtype, shards, variable.rows)
+            refs[id(handle)] = ref
+        home = next(iter(sharded.values())).stand_in.device if refs else None
+        return GraphVariables(names=self.store.names_by_handle(), refs=refs, home=home)
 
     def handles(self) -> dict[str, tf.Tensor]:
         """The placeholders of the variables' handles in the graph, by the variables' names."""
@@ -101,132 +119,6 @@ class TracedModel:
             if known:
                 found[op] = known
         return found
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Part:
-    """A function cut out of a traced model.
-
-    Attributes:
-      variables: names of the variables that it reads or writes.
-      moved: names of those that are held by rows and that it takes whole nevertheless.
-    """
-
-    variables: frozenset[str]
-    moved: frozenset[str]
-    _function: Any
-    _fetches: Any
-    _kept: Any  # lookup tables live as long as the object that made them
-
-    @property
-    def graph(self) -> func_graph.FuncGraph:
-        """Its inputs are the feeds and the captures, its outputs the fetches, its control outputs the operations."""
-        return self._function.graph
-
-    def __call__(self, *arguments: tf.Tensor) -> Any:
-        flat = self._function(*arguments)
-        return tf.nest.pack_sequence_as(self._fetches, flat, expand_composites=True)
-
-
-def _cut(
-    traced: TracedModel,
-    fetches: Any,
-    operations: list[tf.Operation],
-    feeds: list[tf.Tensor],
-    touched: Mapping[str, tf.Tensor],
-) -> Part:
-    tensors = tf.nest.flatten(fetches, expand_composites=True)
-    fed = {tensor.op for tensor in feeds}
-    needed = ancestors([*(tensor.op for tensor in tensors), *operations], fed)
-    captures = [(outer, inner) for outer, inner in traced.graph.captures if inner.op in needed - fed]
-    unfed = needed - fed - {inner.op for _, inner in captures}
-    for op in unfed:
-        if op.type in ("Placeholder", "PlaceholderWithDefault"):
-            raise ValueError(f"{', '.join(t.name for t in tensors)} needs {op.name}, which is not fed")
-    with traced.graph.as_default():
-        graph = func_graph.FuncGraph(f"{traced.mode}_part")
-    for function in traced.graph._functions.values():
-        graph._add_function(function)
-    held = _held(traced, captures, feeds, touched)
-    copied = _copied(traced, graph, _Cut(tensors, operations, feeds, captures, needed), held)
-    graph.inputs.extend(copied.feeds)
-    graph.outputs.extend(copied.tensors)
-    graph.control_outputs.extend(copied.operations)
-    for outer, inner in copied.captures:
-        graph.add_capture(outer, inner)
-    graph.structured_outputs = copied.tensors
-    cut = wrap_function.WrappedFunction(graph, wrap_function.VariableHolder())
-    cut._num_positional_args, cut._arg_keywords = len(feeds), [feed.op.name for feed in feeds]
-    names = traced.store.names_by_handle()
-    variables = frozenset(names[id(outer)] for outer, _ in captures if id(outer) in names)
-    return Part(variables, copied.moved, cut, fetches, traced.resources)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Cut:
-    """What belongs to a part, in the traced graph or in its own; captures are pairs of outer and inner tensors."""
-
-    tensors: list[tf.Tensor]
-    operations: list[tf.Operation]
-    feeds: list[tf.Tensor]
-    captures: list[tuple[tf.Tensor, tf.Tensor]]
-    needed: set[tf.Operation] = dataclasses.field(default_factory=set)
-    moved: frozenset[str] = frozenset()
-
-
-def _copied(traced: TracedModel, graph: func_graph.FuncGraph, cut: _Cut, held: Mapping[int, ShardedRef]) -> _Cut:
-    """The part, with what it does to variables that are held by rows done where the rows are."""
-    home = next(iter(traced.store.by_rows().values())).stand_in.device if held else None
-    copier = Copier(traced.graph, graph, held, home)
-    feeds = [copier.feed(feed) for feed in cut.feeds]
-    captures = [(outer, copier.feed(inner)) for outer, inner in cut.captures if id(inner) not in held]
-    copier.copy(cut.needed)
-    tensors = [copier.tensor(tensor) for tensor in cut.tensors]
-    operations = [copied for op in cut.operations for copied in copier.operations(op)]
-    moved = frozenset(name for name, _ in copier.moved)
-    traced.store.say_moved(copier.moved)
-    return _Cut(tensors, operations, feeds, [*captures, *copier.captures], moved=moved)
-
-
-def _held(
-    traced: TracedModel,
-    captures: list[tuple[tf.Tensor, tf.Tensor]],
-    feeds: list[tf.Tensor],
-    touched: Mapping[str, tf.Tensor],
-) -> dict[int, ShardedRef]:
-    """The variables of a part that are held by rows, by the id of their handle in the traced graph."""
-    by_handle = {id(variable.handle): variable for variable in traced.store.by_rows().values()}
-    held = {}
-    for outer, inner in captures:
-        variable = by_handle.get(id(outer))
-        if variable is not None:
-            handles = [shard.handle for shard in variable.shards]
-            held[id(inner)] = ShardedRef(variable.name, variable.shape, variable.dtype, handles, variable.rows)
-    for name, numbers in touched.items():
-        variable, handle = traced.store.by_rows()[name], traced.handles()[name]
-        rows = Rows(bounds=(0, variable.rows.count), devices=("",))
-        held[id(handle)] = ShardedRef(name, variable.shape, variable.dtype, [handle], rows, numbers)
-    return held
-
-
-def ancestors(targets: Iterable[tf.Operation], stops: set[tf.Operation], control: bool = True) -> set[tf.Operation]:
-    """The operations that the targets depend on, themselves included, not looking behind the stops.
-
-    Args:
-      targets: where to begin.
-      stops: where to end.
-      control: whether to follow control edges too.
-    """
-    found: set[tf.Operation] = set()
-    waiting = list(targets)
-    while waiting:
-        op = waiting.pop()
-        if op not in found:
-            found.add(op)
-            if op not in stops:
-                waiting.extend(tensor.op for tensor in op.inputs)
-                waiting.extend(op.control_inputs if control else ())
-    return found
 
 
 def _summary(op: tf.Operation) -> Summary:
@@ -361,7 +253,7 @@ def _check_updated(traced: TracedModel, name: str, variables: set[str]) -> None:
 def _without_feeds(traced: TracedModel, value: Any, name: str) -> Callable[[], Any]:
     """The value of a metric, computed from its variables alone."""
     try:
-        return traced.part(value, feeds=())
+        return traced.prune(value, feeds=())
     except ValueError as error:
         raise ValueError(
             f"eval_metric_ops[{name!r}] has a value that depends on the features or labels of a batch. "

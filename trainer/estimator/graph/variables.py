@@ -16,12 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import wrap_function
-from tensorflow.python.eager.lift_to_graph import lift_to_graph
-from tensorflow.python.framework import func_graph
-from tensorflow.python.ops import op_selector
 
-from trainer.estimator.graph.initial_values import Source
+from trainer.estimator.graph.initial_values import Source, evaluated
 from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.pending import PendingVariables
 from trainer.estimator.graph.row_sharding import Placement, RowShardedVariable
@@ -109,7 +105,7 @@ class VariableStore:
         with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
             start = self._given.get(name, initial_value)
             if self._pending is not None and role is not Role.METRIC:
-                source = Source(start, settings.get("dtype"), outside)
+                source = Source(start, settings.get("dtype"))
                 sharded = self._pending.make(name, source, settings, self.by_name.get(primary or ""))
                 if sharded is not None:
                     self.by_name[name], self.roles[name] = sharded, role
@@ -127,7 +123,7 @@ class VariableStore:
             return self._make(name, start, settings, primary)
 
     def _make(self, name: str, start: Any, settings: Mapping[str, Any], primary: str | None) -> tf.Variable:
-        value, near = _evaluated(start), self.by_name.get(primary or "")
+        value, near = evaluated(start), self.by_name.get(primary or "")
         with self._scope(), contextlib.ExitStack() as stack:
             if isinstance(near, tf.Variable):
                 stack.enter_context(tf.distribute.get_strategy().extended.colocate_vars_with(near))
@@ -152,40 +148,6 @@ class VariableStore:
 
     def _seed_of(self, name: str) -> int | None:
         return None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode())
-
-
-def _evaluated(initial_value: Any) -> Any:
-    """An initial value outside every graph: called if it is a function, computed if it is a tensor of a trace."""
-    return outside(initial_value() if callable(initial_value) else initial_value)
-
-
-def outside(value: Any) -> Any:
-    """A tensor of a trace as its value, computed from what it needs; anything else as it is."""
-    if not tf.is_tensor(value) or not isinstance(getattr(value, "graph", None), tf.Graph):
-        return value
-    static = tf.get_static_value(value)
-    return _run_alone(value) if static is None else static
-
-
-def _run_alone(tensor: tf.Tensor) -> tf.Tensor:
-    """The value of a traced tensor, computed from what it needs and nothing else of its trace."""
-    graph = func_graph.FuncGraph("initial_value")
-    try:
-        captured = list(tensor.graph.internal_captures)
-        copies = lift_to_graph([tensor], graph, sources=captured, base_graph=tensor.graph)
-    except op_selector.UnliftableError as error:
-        raise ValueError(
-            f"The initial value {tensor.name} of a variable or a table depends on the features or the labels. "
-            "An initial value may be numbers, a function, or a tensor made from constants, random ops and variables. "
-            "Compute it from those"
-        ) from error
-    for external, internal in tensor.graph.captures:
-        if internal in copies:
-            graph.add_capture(external, copies[internal])
-    graph.outputs.append(copies[tensor])
-    graph.structured_outputs = copies[tensor]
-    function = wrap_function.WrappedFunction(graph, wrap_function.VariableHolder())
-    return function._call_flat([], function.captured_inputs)
 
 
 def _check_same(

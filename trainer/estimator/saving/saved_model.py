@@ -26,7 +26,8 @@ from trainer.estimator.contract.export import (
     PredictOutput,
     ServingInputReceiver,
 )
-from trainer.estimator.graph.tracing import Part, TracedModel
+from trainer.estimator.graph.pruning import PrunedFunction
+from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import GLOBAL_STEP
 from trainer.estimator.saving import job_directory
 from trainer.estimator.saving.export_store import GRAPH_FILE
@@ -108,20 +109,22 @@ def with_default(
         by_name[DEFAULT_SIGNATURE] = Signature(receiver.receiver_tensors, PredictOutput(predictions).tensors)
 
 
-def parts_of(traced: TracedModel, by_name: Mapping[str, Signature]) -> dict[str, Part]:
+def parts_of(traced: TracedModel, by_name: Mapping[str, Signature]) -> dict[str, PrunedFunction]:
     """What each signature computes, by its name."""
     return {
-        name: traced.part(dict(signature.outputs), feeds=list(signature.inputs.values()))
+        name: traced.prune(dict(signature.outputs), feeds=list(signature.inputs.values()))
         for name, signature in by_name.items()
     }
 
 
-def used_by(parts: Mapping[str, Part]) -> set[str]:
+def used_by(parts: Mapping[str, PrunedFunction]) -> set[str]:
     """The names of the variables that a SavedModel with these parts contains: always the global step among them."""
     return {GLOBAL_STEP}.union(*(part.variables for part in parts.values()))
 
 
-def write(traced: TracedModel, by_name: Mapping[str, Signature], parts: Mapping[str, Part], directory: str) -> None:
+def write(
+    traced: TracedModel, by_name: Mapping[str, Signature], parts: Mapping[str, PrunedFunction], directory: str
+) -> None:
     """Writes a SavedModel of the signatures, with the variables that they use.
 
     Args:

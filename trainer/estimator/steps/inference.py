@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
-from trainer.estimator.graph.tracing import Part, TracedModel, metrics_of
+from trainer.estimator.graph.pruning import PrunedFunction
+from trainer.estimator.graph.tracing import TracedModel, metrics_of
 from trainer.job.errors import DataError
 
 _CALL_STEPS = 100
@@ -43,10 +44,10 @@ class Evaluation:
             )
         self.traced = traced
         self._metrics = metrics_of(traced)
-        self._part = traced.part(traced.spec.loss, self._metrics.updates)
+        self._part = traced.prune(traced.spec.loss, self._metrics.updates)
         self._results = tf.function(self._values, autograph=False).get_concrete_function()
         self._run: Any = None
-        values = [part.variables for part in self._metrics.results.values() if isinstance(part, Part)]
+        values = [part.variables for part in self._metrics.results.values() if isinstance(part, PrunedFunction)]
         self.variables = set(self._part.variables.union(*values)) & set(traced.store.saved())
 
     def _values(self) -> dict[str, Any]:
@@ -136,7 +137,7 @@ class Prediction:
     """
 
     keys: Sequence[str] | None
-    part: Part
+    part: PrunedFunction
     hooks: Sequence[TrainingHook]
 
     def batches(self, dataset: tf.data.Dataset, hooks: Sequence[TrainingHook]) -> Iterator[Any]:
@@ -183,14 +184,14 @@ def prediction(traced: TracedModel, predict_keys: Sequence[str] | str | None) ->
             raise ValueError(
                 f"predict_keys is {predict_keys!r}, but the predictions are one tensor. Leave predict_keys out"
             )
-        return Prediction(None, traced.part(predictions), traced.spec.prediction_hooks)
+        return Prediction(None, traced.prune(predictions), traced.spec.prediction_hooks)
     wanted = [predict_keys] if isinstance(predict_keys, str) else predict_keys
     chosen = {key: tensor for key, tensor in predictions.items() if not wanted or key in wanted}
     if not chosen:
         raise ValueError(
             f"predict_keys is {predict_keys!r}; the model predicts {', '.join(predictions)}. Name one of those"
         )
-    return Prediction(list(chosen), traced.part(chosen), traced.spec.prediction_hooks)
+    return Prediction(list(chosen), traced.prune(chosen), traced.spec.prediction_hooks)
 
 
 def single_examples(batch: Any) -> Iterator[Any]:

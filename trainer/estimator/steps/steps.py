@@ -23,7 +23,8 @@ import tensorflow as tf
 from trainer.estimator.graph import fingerprint, randomness
 from trainer.estimator.graph.fingerprint import Fingerprint
 from trainer.estimator.graph.model_function import ModelReplica
-from trainer.estimator.graph.tracing import Part, TracedModel, training_operations
+from trainer.estimator.graph.pruning import PrunedFunction
+from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.steps import compile_policy
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
 from trainer.estimator.steps.plan import TrainingPlan
@@ -95,13 +96,13 @@ def fetches_of(traced: TracedModel) -> dict[str, tf.Tensor]:
     return fetches
 
 
-def step_part(traced: TracedModel) -> Part:
+def step_part(traced: TracedModel) -> PrunedFunction:
     """What a step computes."""
-    return traced.part([traced.spec.loss, fetches_of(traced)], training_operations(traced))
+    return traced.prune([traced.spec.loss, fetches_of(traced)], training_operations(traced))
 
 
 def step_function(
-    traced: TracedModel, part: Part | None = None
+    traced: TracedModel, part: PrunedFunction | None = None
 ) -> Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]:
     """One step on one batch: the loss before the update, and the fetches. The global step counts exactly one.
 

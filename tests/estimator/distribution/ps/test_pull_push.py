@@ -13,8 +13,8 @@ from tests.estimator import step_models
 from tests.estimator.step_models import V1
 from trainer.estimator.distribution.ps import worker_functions
 from trainer.estimator.distribution.ps.pull_push import PullPush
+from trainer.estimator.distribution.ps.step_graph import step_graph
 from trainer.estimator.distribution.ps.step_partition import partition
-from trainer.estimator.graph.subgraphs import step_graph
 from trainer.estimator.graph.tracing import TracedModel
 
 STEPS = 4

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tests.estimator import step_models
 from tests.estimator.step_models import V1
 from trainer.estimator.distribution.ps import step_partition
-from trainer.estimator.graph.subgraphs import step_graph
+from trainer.estimator.distribution.ps.step_graph import step_graph
 
 
 def cut(

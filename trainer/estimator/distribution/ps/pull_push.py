@@ -6,14 +6,14 @@ What crosses the network is one message from each server, and one to each: small
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
-from tensorflow.core.framework import node_def_pb2
 
 from trainer.estimator.distribution.ps.fused_tensors import FusedTensors
 from trainer.estimator.distribution.ps.step_partition import StepPartition
-from trainer.estimator.graph.subgraphs import definitions, graft, name_of
+from trainer.estimator.graph.subgraphs import Copier
 from trainer.estimator.graph.variables import GLOBAL_STEP
 
 CopyOf = Callable[[tf.Variable], tf.Tensor]
@@ -53,7 +53,6 @@ class PullPush:
         self._pushed = {self._home: [cut.step.loss], **cut.pushed}
         self._pushes = {device: _parcel(tensors) for device, tensors in self._pushed.items()}
         self._batch = list(cut.step.feeds)
-        self._updates = self._addressed_updates()
         self._local = tf.function(self._compute, jit_compile=xla or None, autograph=False)
 
     @property
@@ -124,10 +123,13 @@ class PullPush:
         gathers = self._cut.gathers
         if not gathers:
             return []
-        given = dict(zip(map(name_of, self._batch), [tf.gather(stack, index) for stack in stacks], strict=True))
         devices = {op: self._by_name[name].device for op, name in gathers.items()}
-        nodes = definitions(self._cut.indexing) + definitions(devices)
-        return graft(self._cut.step, nodes, given, [op.outputs[0] for op in gathers])
+        ops = [*self._cut.indexing, *gathers]
+        copier = self._cut.step.copier(ops, devices)
+        for feed, stack in zip(self._batch, stacks, strict=True):
+            copier.replace(feed, tf.gather(stack, index))
+        copier.copy(ops)
+        return [copier.copy_of(op.outputs[0]) for op in gathers]
 
     def _compute(
         self,
@@ -140,37 +142,50 @@ class PullPush:
     ) -> tuple[tf.Tensor, dict[str, list[tf.Tensor]]]:
         """The worker's part: the loss, and what is sent to each server."""
         cut, values = self._cut, {**values, **self._unpulled(pieces)}
-        given = {name_of(feed): tf.gather(stack, index) for feed, stack in zip(self._batch, stacks, strict=True)}
-        given |= {name_of(op.outputs[0]): values[name] for op, name in cut.snapshot.items()}
-        given |= {name_of(op.outputs[0]): row for op, row in zip(cut.gathers, rows, strict=True)}
-        wanted = [cut.step.loss, *(tensor for tensors in self._pushed.values() for tensor in tensors)]
-        loss, *found = graft(cut.step, definitions(cut.local), given, wanted, copies)
-        sent = iter(found)
+        copier = cut.step.copier(cut.local, handles=copies)
+        for feed, stack in zip(self._batch, stacks, strict=True):
+            copier.replace(feed, tf.gather(stack, index))
+        for op, name in cut.snapshot.items():
+            copier.replace(op.outputs[0], values[name])
+        for op, row in zip(cut.gathers, rows, strict=True):
+            copier.replace(op.outputs[0], row)
+        copier.copy(cut.local)
         pushed = {
-            device: self._pushes[device].pack([next(sent) for _ in tensors]) for device, tensors in self._pushed.items()
+            device: self._pushes[device].pack([copier.copy_of(tensor) for tensor in tensors])
+            for device, tensors in self._pushed.items()
         }
-        return tf.cast(loss, tf.float32), pushed
+        return tf.cast(copier.copy_of(cut.step.loss), tf.float32), pushed
 
     def _push(self, pieces: Mapping[str, Sequence[tf.Tensor]]) -> None:
         """The servers' part, and the count of the step."""
-        given: dict[str, tf.Tensor] = {}
-        here: list[tf.Tensor] = []
+        arrived: dict[tuple[str, int], tf.Tensor] = {}
         for device, tensors in self._pushed.items():
             with tf.device(device):
-                arrived = self._pushes[device].unpack(pieces[device])
-            given |= {_addressed(device, tensor): value for tensor, value in zip(tensors, arrived, strict=True)}
-            here = arrived if device == self._home else here
-        graft(self._cut.step, self._updates, given)
+                unpacked = self._pushes[device].unpack(pieces[device])
+            arrived |= {(device, id(tensor)): value for tensor, value in zip(tensors, unpacked, strict=True)}
+        applied = self._cut.applied
+        copier = self._cut.step.copier(applied, applied)
+        copier.copy(applied, functools.partial(self._apply, copier, arrived))
+        here = [value for (device, _), value in arrived.items() if device == self._home]
         with tf.device(self._home), tf.control_dependencies(here):
             self._by_name[GLOBAL_STEP].assign_add(1)
 
-    def _addressed_updates(self) -> list[node_def_pb2.NodeDef]:
-        """The ops of the update, which take what was sent to their own device."""
-        cut, nodes = self._cut, definitions(self._cut.applied, idle=self._cut.counting)
-        for node, device in zip(nodes, cut.applied.values(), strict=True):
-            addressed = {name_of(tensor): _addressed(device, tensor) for tensor in self._pushed.get(device, ())}
-            node.input[:] = [addressed.get(name, name) for name in node.input]
-        return nodes
+    def _apply(self, copier: Copier, arrived: Mapping[tuple[str, int], tf.Tensor], op: tf.Operation) -> list[tf.Tensor]:
+        """One op of the update, on what was sent to its own device.
+
+        Args:
+          copier: makes the copy.
+          arrived: what was sent, by the device and the id of the tensor in the step.
+          op: of the update.
+        """
+        if op in self._cut.counting:
+            copier.stands_for(op, [tf.no_op()])
+            return []
+        device = self._cut.applied[op]
+        sent = [arrived.get((device, id(tensor))) for tensor in op.inputs]
+        return copier.same(
+            op, [copier.copy_of(tensor) if one is None else one for tensor, one in zip(op.inputs, sent, strict=True)]
+        )
 
 
 def _by_device(variables: Mapping[str, tf.Variable], names: Iterable[str]) -> dict[str, list[str]]:
@@ -182,9 +197,3 @@ def _by_device(variables: Mapping[str, tf.Variable], names: Iterable[str]) -> di
 
 def _parcel(tensors: Iterable[tf.Tensor | tf.Variable]) -> FusedTensors:
     return FusedTensors(tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors))
-
-
-def _addressed(device: str, tensor: tf.Tensor) -> str:
-    """A name for what was sent to a device: not the same tensor as what was sent to another."""
-    place = device.replace("/", "_").replace(":", "_")
-    return f"{place}/{tensor.op.name}:{tensor.value_index}"

@@ -14,9 +14,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.estimator.graph.op_table import is_lookup
+from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.row_sharding import RowShardedVariable
-from trainer.estimator.graph.sharded_graph import is_lookup
-from trainer.estimator.graph.tracing import Part, TracedModel, ancestors
+from trainer.estimator.graph.subgraphs import ancestors
+from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import Role
 
 
@@ -30,7 +32,7 @@ class Lookups:
       followers: names of the slots that go with each, by its name.
     """
 
-    ids: Part
+    ids: PrunedFunction
     names: tuple[str, ...]
     followers: Mapping[str, tuple[str, ...]]
 
@@ -72,7 +74,7 @@ def lookups(traced: TracedModel, operations: Sequence[tf.Operation], without: fr
     }
     tensors = [tensor for ids in found.values() for tensor in ids]
     names = tuple(name for name, ids in found.items() for _ in ids)
-    return Lookups(traced.part(tensors), names, followers)
+    return Lookups(traced.prune(tensors), names, followers)
 
 
 def _ids(handle: tf.Tensor, needed: set[tf.Operation]) -> Iterator[tf.Tensor]:

@@ -14,25 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 import tensorflow as tf
 
+from trainer.estimator.distribution.ps.step_graph import StepGraph
+from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import graphs
-from trainer.estimator.graph.subgraphs import StepGraph
-from trainer.estimator.graph.tracing import ancestors
+from trainer.estimator.graph.subgraphs import ancestors
 from trainer.estimator.graph.variables import GLOBAL_STEP
-
-_READ = "ReadVariableOp"
-_GATHERS = {"ResourceGather", "ResourceGatherNd"}
-_SETS = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
-# What servers may compute of an update: costs about what touching the values does.
-_COSTS_LITTLE = (
-    "Abs Add AddN AddV2 All Any BiasAdd BroadcastTo Cast ClipByValue ConcatV2 Const Cumsum Div DivNoNan Equal Erf "
-    "Exp ExpandDims Fill Floor FloorDiv FloorMod GatherV2 Greater GreaterEqual Identity IdentityN Inv IsFinite "
-    "IsInf IsNan L2Loss Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr Max Maximum Mean Min Minimum Mul "
-    "MulNoNan Neg NoOp NotEqual OnesLike Pack Pow PreventGradient Prod Range RealDiv Reciprocal Relu Reshape "
-    "Round Rsqrt Select SelectV2 Shape Sigmoid Sign Size Slice Softplus Split SplitV Sqrt Square "
-    "SquaredDifference Squeeze StopGradient StridedSlice Sub Sum Tanh Tile Transpose Unique Unpack "
-    "UnsortedSegmentSum Xdivy ZerosLike"
-)
-_ARITHMETIC = frozenset(_COSTS_LITTLE.split())
 
 
 class NotPartitionableError(Exception):
@@ -88,11 +74,11 @@ def partition(step: StepGraph, place: Callable[[str], str]) -> StepPartition:
         graph.check(op)
     applied = _written_or_after(graph)
     for op in graph.touched:
-        if op.type == _READ or op.type in _GATHERS:
+        if op.type == op_table.READ or op.type in op_table.GATHERS:
             applied |= _kept_on_servers(graph, op, applied, place)
     _check_applied(graph, applied)
-    reads = {op: names[0] for op, names in graph.touched.items() if op not in applied and op.type == _READ}
-    gathers = {op: names[0] for op, names in graph.touched.items() if op not in applied and op.type in _GATHERS}
+    reads = {op: names[0] for op, names in graph.touched.items() if op not in applied and op.type == op_table.READ}
+    gathers = {op: names[0] for op, names in graph.touched.items() if op not in applied and op.type in op_table.GATHERS}
     local = [op for op in graph.order if not (op in applied or op in reads or op in gathers)]
     devices = _devices(graph, applied, place)
     devices |= {op: place(name) for op, name in reads.items() if _only_on(place(name), op, graph, devices)}
@@ -160,7 +146,7 @@ class _Graph:
 
     def counts_steps(self, op: tf.Operation) -> bool:
         """Whether all that an op does is to advance the global step, which is counted elsewhere."""
-        return op.type in _SETS and self.writes.get(op) == {GLOBAL_STEP}
+        return op.type in op_table.ASSIGNMENTS and self.writes.get(op) == {GLOBAL_STEP}
 
     def check(self, op: tf.Operation) -> None:
         """Raises NotPartitionableError for uses of variables that have no place in any of the three parts."""
@@ -168,18 +154,11 @@ class _Graph:
             raise NotPartitionableError(f"{op.type} writes the global step")
         if GLOBAL_STEP in self.touched[op] and self.is_late(op):
             raise NotPartitionableError("the global step is read after it was advanced")
-        functions = _functions(op)
+        functions = op_table.calls(op)
         if functions and self.writes.get(op):
             raise NotPartitionableError(f"a loop or a branch ({op.type}) writes variables")
         if functions and _gathers_inside(self.step.graph, functions):
             raise NotPartitionableError(f"a loop or a branch ({op.type}) gathers rows of a variable")
-
-
-def _functions(op: tf.Operation) -> list[str]:
-    """Names of the functions that an op calls."""
-    values = [op.get_attr(attr.name) for attr in op.op_def.attr if attr.type in ("func", "list(func)")]
-    flat = [one for value in values for one in (value if isinstance(value, list) else [value])]
-    return [one.name for one in flat]
 
 
 def _gathers_inside(graph: tf.Graph, names: Iterable[str]) -> bool:
@@ -191,7 +170,7 @@ def _gathers_inside(graph: tf.Graph, names: Iterable[str]) -> bool:
             continue
         seen.add(name)
         for node in library[name].node_def:
-            if node.op in _GATHERS:
+            if node.op in op_table.GATHERS:
                 return True
             called = [one for value in node.attr.values() for one in (value.func, *value.list.func)]
             waiting.extend(one.name for one in called if one.name)
@@ -216,7 +195,7 @@ def _kept_on_servers(
     while waiting:
         for op in graph.consumers(waiting.pop()):
             names = graph.touched.get(op, ())
-            arithmetic = op in applied or (op.type in _ARITHMETIC and not names)
+            arithmetic = op in applied or (op.type in op_table.CHEAP and not names)
             if not arithmetic or op is graph.step.loss.op or any(place(name) != home for name in names):
                 return set()
             if op not in found:
@@ -229,9 +208,9 @@ def _check_applied(graph: _Graph, applied: set[tf.Operation]) -> None:
     if graph.step.loss.op in applied:
         raise NotPartitionableError("the loss is computed from what the step has written")
     for op in applied:
-        if op not in graph.touched and op.type not in _ARITHMETIC:
+        if op not in graph.touched and op.type not in op_table.CHEAP:
             raise NotPartitionableError(f"{op.type} is computed from what the step has written")
-        if op in graph.touched and _functions(op):
+        if op in graph.touched and op_table.calls(op):
             raise NotPartitionableError(f"a loop or a branch ({op.type}) reads what the step has written")
 
 
@@ -275,7 +254,7 @@ def _cheaper_there(
     sent = {id(tensor) for tensors in _pushed(graph, devices).values() for tensor in tensors}
     for op in reversed([op for op in graph.order if op in set(local)]):
         places = {found.get(consumer) for consumer in graph.consumers(op)}
-        if op.type not in _ARITHMETIC or op in graph.constant or len(places) != 1 or None in places:
+        if op.type not in op_table.CHEAP or op in graph.constant or len(places) != 1 or None in places:
             continue
         takes = [tensor for tensor in op.inputs if tensor.op not in graph.constant and id(tensor) not in sent]
         sizes = [tensor.shape.num_elements() for tensor in (*takes, *op.outputs)]

@@ -33,12 +33,12 @@ import tensorflow as tf
 from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.ps import worker_functions
 from trainer.estimator.distribution.ps.pull_push import PullPush
+from trainer.estimator.distribution.ps.step_graph import step_graph
 from trainer.estimator.distribution.ps.step_partition import NotPartitionableError, partition
 from trainer.estimator.distribution.server import MEET_SECS
 from trainer.estimator.graph import randomness
 from trainer.estimator.graph.inside.coordinator import is_done, resources_of_workers, take_partitioner, wait
 from trainer.estimator.graph.row_sharding import Placement
-from trainer.estimator.graph.subgraphs import step_graph
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.steps.stacks import stack_steps, stackable
 from trainer.estimator.steps.steps import CallResult, TraceModel

@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from trainer.estimator.distribution.ps.pull_push import PullPush
 from trainer.estimator.distribution.ps.sparse_rows import RowCache, lookups
+from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.row_sharding import RowShardedVariable
-from trainer.estimator.graph.tracing import Part, TracedModel, training_operations
+from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.variables import Role
 
 log = logging.getLogger("trainer")
@@ -69,7 +70,7 @@ def downpour(traced: TracedModel, size: int) -> Call:
     steps use the servers' rows.
     """
     handles, store, run = traced.handles(), traced.store, uuid.uuid4().hex
-    used = traced.part(traced.spec.loss, training_operations(traced)).variables | {"global_step"}
+    used = traced.prune(traced.spec.loss, training_operations(traced)).variables | {"global_step"}
     names = sorted(name for name in used if name in handles and name not in store.by_rows())
     part, rows = _with_rows(traced, names, lambda variable: own(run, variable, rows_only=True))
     on_copies = _on_copies(part, [*names, *rows.touched], size)
@@ -101,7 +102,7 @@ def downpour(traced: TracedModel, size: int) -> Call:
 
 def _with_rows(
     traced: TracedModel, names: Sequence[str], own_rows: Callable[[RowShardedVariable], tf.Tensor]
-) -> tuple[Part, RowCache]:
+) -> tuple[PrunedFunction, RowCache]:
     """A step as a function of the batch, the handles of variables by name, those of copies of rows, and the numbers of
     those rows; and what makes the copies."""
     handles, operations, without = traced.handles(), training_operations(traced), frozenset[str]()
@@ -109,8 +110,10 @@ def _with_rows(
         rows = RowCache(traced, lookups(traced, operations, without), own_rows)
         given = [handles[name] for name in (*names, *rows.touched)]
         feeds = [*traced.feeds, *given, *rows.placeholders.values()]
-        part = traced.part(traced.spec.loss, operations, feeds, rows.touched)
-        taken_whole = {traced.store.by_rows()[name].primary or name for name in part.moved} & set(rows.placeholders)
+        part = traced.prune(traced.spec.loss, operations, feeds, rows.touched)
+        taken_whole = {traced.store.by_rows()[name].primary or name for name, _ in part.taken_whole} & set(
+            rows.placeholders
+        )
         if not taken_whole:
             return part, rows
         without |= taken_whole
@@ -163,7 +166,7 @@ def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
     """One step on the servers' own variables; the global step grows by exactly one, atomically."""
     step_handle = traced.handles().get("global_step")
     feeds = [*traced.feeds, *([step_handle] if step_handle is not None else [])]
-    part = traced.part(traced.spec.loss, training_operations(traced), feeds=feeds)
+    part = traced.prune(traced.spec.loss, training_operations(traced), feeds=feeds)
     global_step = traced.store.global_step
 
     def step(*batch: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,76 @@
+"""What is known of TensorFlow's operations by their types: the one table that partitioning and sharding consult.
+
+A test holds that TensorFlow has every op that is named here.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# Given from outside when the graph runs.
+PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderWithDefault"})
+READ = "ReadVariableOp"
+# Each element of the outputs comes from the elements at the same place in the inputs, which may be broadcast.
+_ELEMENTWISE = (
+    "Abs Add AddN AddV2 Cast ClipByValue Div DivNoNan Equal Erf Exp Floor FloorDiv FloorMod Greater GreaterEqual "
+    "Identity Inv IsFinite IsInf IsNan Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr Maximum Minimum Mul "
+    "MulNoNan Neg NotEqual OnesLike Pow PreventGradient RealDiv Reciprocal Relu Round Rsqrt SelectV2 Sigmoid Sign "
+    "Snapshot Softplus Sqrt Square SquaredDifference StopGradient Sub Tanh Xdivy ZerosLike"
+)
+ELEMENTWISE = frozenset(_ELEMENTWISE.split())
+# What servers may compute of an update: it costs about what reading and writing the values costs. A matrix product is
+# not among them, so that a server never does a worker's work.
+_ALSO_CHEAP = (
+    "All Any BiasAdd BroadcastTo ConcatV2 Const Cumsum ExpandDims Fill GatherV2 IdentityN L2Loss Max Mean Min NoOp "
+    "Pack Prod Range Reshape Select Shape Size Slice Split SplitV Squeeze StridedSlice Sum Tile Transpose Unique "
+    "Unpack UnsortedSegmentSum"
+)
+CHEAP = ELEMENTWISE | frozenset(_ALSO_CHEAP.split())
+# Take rows of a variable by its handle and the numbers of the rows.
+GATHERS = frozenset({"ResourceGather", "ResourceGatherNd"})
+# Set or add to a variable as it is, without a rule of an optimizer.
+ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"})
+# Write a variable by its handle; each prefix stands for a family, as ResourceApplyAdam is of the first.
+UPDATE_PREFIXES = ("ResourceApply", "ResourceSparseApply", "ResourceScatter", "Assign")
+# Updates whose indices are not numbers of rows, so that no holder of rows can do its part alone.
+NOT_BY_ROWS = frozenset({"ResourceScatterNdUpdate", "ResourceScatterNdAdd", "ResourceScatterNdSub"})
+# Draw from a hidden state in the kernel; the first input is the shape.
+RANDOM = frozenset({"RandomUniform", "RandomStandardNormal", "TruncatedNormal"})
+# Draw by a key and a counter: inputs (shape, key, counter, algorithm).
+STATELESS_RANDOM = frozenset({"StatelessRandomUniformV2", "StatelessRandomNormalV2", "StatelessTruncatedNormalV2"})
+
+
+def is_update(op: tf.Operation) -> bool:
+    """Whether an operation on a variable's handle writes the variable."""
+    return op.type.startswith(UPDATE_PREFIXES)
+
+
+def runs_by_rows(op: tf.Operation) -> bool:
+    """Whether an operation on a variable's handle can be done by the holders of its rows."""
+    if op.type in NOT_BY_ROWS:
+        return False
+    if op.type == "ResourceGather":
+        return op.get_attr("batch_dims") == 0
+    return op.type in (READ, "VariableShape", "VarIsInitializedOp") or is_update(op)
+
+
+def looks_up(op: tf.Operation) -> bool:
+    """Whether an operation on a variable's handle takes rows by their numbers, or reads it so that others may."""
+    if op.type == READ:
+        return any(is_lookup(user, op.outputs[0]) for user in op.outputs[0].consumers())
+    return op.type == "ResourceGather"
+
+
+def is_lookup(op: tf.Operation, tensor: tf.Tensor) -> bool:
+    """Whether an operation takes rows of a dense tensor, [rows, …], by their numbers."""
+    if op.type != "GatherV2" or op.inputs[0] is not tensor or op.get_attr("batch_dims") != 0:
+        return False
+    axis = tf.get_static_value(op.inputs[2])
+    return axis is not None and int(axis) == 0
+
+
+def calls(op: tf.Operation) -> list[str]:
+    """Names of the functions that an operation calls: the bodies of a loop, the sides of a branch."""
+    values = [op.get_attr(attr.name) for attr in op.op_def.attr if attr.type in ("func", "list(func)")]
+    functions = [one for value in values for one in (value if isinstance(value, list) else [value])]
+    return [function.name for function in functions]

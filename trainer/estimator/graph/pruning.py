@@ -1,0 +1,138 @@
+"""Cuts a function out of a graph: some tensors of it, some of its operations, and what those depend on.
+
+A model function builds more than one mode needs. What it built is a graph that never runs; a mode runs a function that
+computes the mode's fetches from its feeds. For example a model of two variables that builds its `train_op` in EVAL::
+
+    x ─► MatMul(Read(w)) ─► AddV2(Read(b)) ─► loss ─► gradients ─► ResourceApply(w), ResourceApply(b)
+
+`prune(graph, loss, feeds=[x])` copies what stands before the loss and leaves the variables as they are; their handles
+are captures of the function, as they are of the graph. `prune(graph, loss, [ResourceApply(w), ResourceApply(b)], [x])`
+is the whole, a step of training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.estimator.graph import op_table
+from trainer.estimator.graph.inside import copying
+from trainer.estimator.graph.sharded_graph import RowSharding
+from trainer.estimator.graph.sharded_tensors import ShardedRef, ShardedValues
+from trainer.estimator.graph.subgraphs import Copier, ancestors, in_order
+
+
+class UnfedError(ValueError):
+    """A fetch depends on a placeholder that is not fed."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PrunedFunction:
+    """A function cut out of a graph. It is called with the feeds and gives the fetches.
+
+    Attributes:
+      variables: names of the variables that it reads or writes.
+      taken_whole: names of row-sharded variables that operations take whole nevertheless, with the types of those.
+      resources: lookup tables and the like that it uses, which live as long as the objects that made them.
+    """
+
+    variables: frozenset[str]
+    taken_whole: frozenset[tuple[str, str]]
+    _function: Any
+    _fetches: Any
+    resources: Any = None
+
+    @property
+    def graph(self) -> tf.Graph:
+        """Its inputs are the feeds and the captures, its outputs the fetches, its control outputs the operations."""
+        return self._function.graph
+
+    def __call__(self, *arguments: tf.Tensor) -> Any:
+        flat = self._function(*arguments)
+        return tf.nest.pack_sequence_as(self._fetches, flat, expand_composites=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GraphVariables:
+    """The variables that a graph uses.
+
+    Attributes:
+      names: by the id of the variable's handle, which the graph captures.
+      refs: the row-sharded ones, by the id of their handle's placeholder in the graph.
+      home: the device of the marks that stand for those in the graph; what stands on it goes anywhere.
+    """
+
+    names: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    refs: Mapping[int, ShardedRef] = dataclasses.field(default_factory=dict)
+    home: str | None = None
+
+    def device(self, op: tf.Operation) -> str:
+        """Where the copy of an operation goes; `''` anywhere."""
+        return "" if op.device == self.home else str(op.device)
+
+
+def prune(
+    graph: tf.Graph,
+    fetches: Any,
+    operations: Sequence[tf.Operation] = (),
+    feeds: Sequence[tf.Tensor] = (),
+    variables: GraphVariables = GraphVariables(),
+) -> PrunedFunction:
+    """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
+
+    Args:
+      graph: the source.
+      fetches: nested tensors of it.
+      operations: what to run beside them.
+      feeds: tensors of it whose values are the arguments.
+      variables: those of the graph; the function works on row-sharded ones where their rows are.
+
+    Raises:
+      UnfedError: a fetch depends on a placeholder that is not fed.
+      ValueError: an operation takes a variable whole that is row-sharded.
+    """
+    tensors = tf.nest.flatten(fetches, expand_composites=True)
+    fed = {feed.op for feed in feeds}
+    needed = ancestors([*(tensor.op for tensor in tensors), *operations], fed) - fed
+    captures = [(outer, inner) for outer, inner in graph.captures if inner.op in needed]
+    ops = in_order(graph, needed - {inner.op for _, inner in captures})
+    _check_fed(tensors, ops)
+    taken_whole: set[tuple[str, str]] = set()
+
+    def body(*arguments: tf.Tensor) -> list[tf.Tensor]:
+        copier = Copier(variables.device)
+        rule = RowSharding(ShardedValues(copier, variables.refs), ops)
+        for feed, argument in zip(feeds, arguments, strict=True):
+            _tell_handle(feed, argument, variables)
+            copier.replace(feed, argument)
+        for outer, inner in captures:
+            if id(inner) not in variables.refs:
+                copier.replace(inner, copier.graph.capture(outer))
+        with tf.device(None):  # where an op runs was said when the graph was traced
+            copier.copy(ops, rule)
+            copies = [rule.whole(tensor) for tensor in tensors]
+        copier.graph.control_outputs.extend(copied for op in operations for copied in copier.operations(op))
+        taken_whole.update(rule.values.taken_whole)
+        return copies
+
+    function = tf.compat.v1.wrap_function(body, [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds])
+    used = frozenset(variables.names[id(outer)] for outer, _ in captures if id(outer) in variables.names)
+    return PrunedFunction(used, frozenset(taken_whole), function, fetches)
+
+
+def _check_fed(tensors: Sequence[tf.Tensor], ops: Iterable[tf.Operation]) -> None:
+    for op in ops:
+        if op.type in op_table.PLACEHOLDERS:
+            raise UnfedError(f"{', '.join(tensor.name for tensor in tensors)} needs {op.name}, which is not fed")
+
+
+def _tell_handle(feed: tf.Tensor, argument: tf.Tensor, variables: GraphVariables) -> None:
+    """Lets the handle of a variable among the arguments be known to be of what it is of in the source."""
+    ref = variables.refs.get(id(feed))
+    if ref is None:
+        copying.copy_handle_data(feed, argument)
+    else:  # some of its rows are here, and nobody knows how many
+        copying.set_handle_data(argument, tf.TensorShape([None, *ref.shape[1:]]), ref.dtype)
