@@ -1,1 +1,14 @@
-"""What a run leaves on disk or in a bucket: checkpoints, exports, events, records."""
+"""What a run leaves on disk or in a bucket: checkpoints, exports, events, records.
+
+`job_directory` opens a directory and has a store for each of them, in a form for disks and one for buckets. What goes
+in and out of the stores is the work of the other modules:
+
+    checkpoints    checkpoint_store, bucket_checkpoints    `checkpoints` saves and restores variables, large ones in
+                                                           `slices`; `retention` decides which to keep; `state_file`
+                                                           names them; `warm_start` reads those of other models
+    exports        export_store                            `saved_model` writes them
+    events         event_store                             `events` writes and reads them
+    records        record_store                            `coordination_files`, by which processes coordinate
+
+A file of a tuner, which lies elsewhere, is written by `tuner`.
+"""
