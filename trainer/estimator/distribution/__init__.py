@@ -6,7 +6,7 @@
     Alone               on the device               nothing
     Synchronous         a replica on each device    one vector: the gradients, summed over all devices (`sync`, with
                                                     `averaging`, `collectives`, `device_batches`)
-    ParameterServers    on the servers              what a step reads and what it changes, from and to each server (`ps`)
+    ParameterServers    on the servers              what a step reads and changes, from and to each server (`ps`)
 
 The processes that train nothing by themselves, parameter servers and their workers, run `server.serve`.
 """
