@@ -81,9 +81,9 @@ def trainer_inputs(job: Job) -> float:
     """The same, with the rows that `trainer.inputs` reads, checks and shuffles."""
     from benchmarks.model_functions import course_lstm
     from trainer import inputs
-    from trainer.job.config import DataConfig
+    from trainer.formats.settings import ForecastData
 
-    data = DataConfig(train_data_paths=(job.csv,), eval_data_paths=(job.csv,), train_batch_size=job.batch_size)
+    data = ForecastData(train_data_paths=(job.csv,), eval_data_paths=(job.csv,), train_batch_size=job.batch_size)
     source = inputs.describe(data)
 
     def model_fn(features: dict[str, tf.Tensor], labels: tf.Tensor, mode: str, params: dict[str, Any]) -> Any:

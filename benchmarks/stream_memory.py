@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from trainer import inputs  # noqa: E402
 from trainer.formats import sines  # noqa: E402
+from trainer.formats.settings import ForecastData  # noqa: E402
 from trainer.formats.source import Source
-from trainer.job.config import DataConfig  # noqa: E402
 
 SEQUENCE_LENGTH = 50
 FILE_BYTES = 1 << 28
@@ -51,7 +51,9 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
-def stream(source: Source, data: DataConfig, row_bytes: float, seconds: float) -> Iterator[tuple[float, float, float]]:
+def stream(
+    source: Source, data: ForecastData, row_bytes: float, seconds: float
+) -> Iterator[tuple[float, float, float]]:
     """(gigabytes read, resident MiB, rows a second) at the start and after each further gigabyte, for one epoch."""
     begin, rows, told = time.perf_counter(), 0, 0
     for features, _ in inputs.train_input_fn(source, data):
@@ -72,7 +74,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         size, rows = generate(folder, arguments.gigabytes)
         paths = (f"{folder}/part-*.csv",)
-        data = DataConfig(
+        data = ForecastData(
             train_data_paths=paths,
             eval_data_paths=(f"{folder}/part-0.csv",),
             sequence_length=SEQUENCE_LENGTH,

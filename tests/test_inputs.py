@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trainer import inputs
-from trainer.job.config import DataConfig
+from trainer.formats.schema import Schema
+from trainer.formats.settings import ForecastData
 from trainer.job.errors import DataError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -14,10 +16,9 @@ needs_shared_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared d
 
 
 def test_without_data_the_course_s_waves_are_written_and_trained_on(tmp_path: Path) -> None:
-    data = DataConfig(train_batch_size=20)
-    source = inputs.describe(data, str(tmp_path / "data"))
-    schema = source.schema
-    assert (schema.steps, schema.horizon, schema.standardized) == (9, 1, False)
+    data = ForecastData(train_batch_size=20)
+    source = inputs.describe(data, str(tmp_path))
+    assert (source.steps, source.horizon, source.standardized) == (9, 1, False)
     written = np.loadtxt(tmp_path / "data" / "valid.csv", delimiter=",", dtype=np.float32)
     ((features, labels),) = inputs.eval_input_fn(source, data).as_numpy_iterator()
     np.testing.assert_array_equal(np.concatenate([features["values"], labels], axis=1)[:, :, 0], written)
@@ -27,11 +28,12 @@ def test_without_data_the_course_s_waves_are_written_and_trained_on(tmp_path: Pa
 
 
 def test_the_same_files_named_by_flags_are_the_same_data(tmp_path: Path) -> None:
-    generated = DataConfig()
+    generated = ForecastData()
     sines = inputs.describe(generated, str(tmp_path))
-    named = DataConfig(train_data_paths=(f"{tmp_path}/train.csv",), eval_data_paths=(f"{tmp_path}/valid.csv",))
+    folder = tmp_path / "data"
+    named = ForecastData(train_data_paths=(f"{folder}/train.csv",), eval_data_paths=(f"{folder}/valid.csv",))
     files = inputs.describe(named)
-    assert files.schema == sines.schema
+    assert all(getattr(files, field.name) == getattr(sines, field.name) for field in dataclasses.fields(Schema))
     first = next(inputs.train_input_fn(sines, generated).as_numpy_iterator())
     second = next(inputs.train_input_fn(files, named).as_numpy_iterator())
     np.testing.assert_array_equal(first[0]["values"], second[0]["values"])
@@ -40,7 +42,7 @@ def test_the_same_files_named_by_flags_are_the_same_data(tmp_path: Path) -> None
 def test_a_series_split_in_three_has_a_test_part(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("date,a\n" + "".join(f"2020-01-01,{n}\n" for n in range(100)))
-    data = DataConfig(train_data_paths=(str(path),), lookback=5, eval_batch_size=7)
+    data = ForecastData(train_data_paths=(str(path),), lookback=5, eval_batch_size=7)
     test = inputs.test_input_fn(inputs.describe(data), data)
     assert test is not None
     assert [int(label) for _, labels in test.as_numpy_iterator() for label in labels[:, 0, 0]] == list(range(80, 100))
@@ -49,7 +51,7 @@ def test_a_series_split_in_three_has_a_test_part(tmp_path: Path) -> None:
 def test_a_fault_in_a_stream_is_located(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("1.0000000000,2.0000000000\n" * 50_000 + "1,x\n")
-    data = DataConfig(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=2)
+    data = ForecastData(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=2)
     fault = inputs.locate_fault(inputs.describe(data, memory_limit=1), "")
     assert isinstance(fault, DataError)
     assert "a.csv:50001, column 2: 'x' where a number belongs" in str(fault)
@@ -59,7 +61,7 @@ def test_a_served_model_is_asked_by_values_or_by_rows() -> None:
     import tensorflow as tf
 
     with tf.Graph().as_default():
-        receiver = inputs.serving_input_receiver_fn(inputs.describe(DataConfig()))
+        receiver = inputs.serving_input_receiver_fn(inputs.describe(ForecastData()))
     assert receiver.features["values"].shape.as_list() == [None, 9, 1]
     assert list(receiver.receiver_tensors) == ["values"]
     assert receiver.receiver_tensors_alternatives is not None
@@ -82,9 +84,9 @@ def test_real_series_are_read_by_flags_alone(
     settings: dict[str, tuple[str, ...]], windows: int, shape: tuple[int, int]
 ) -> None:
     paths = tuple(str(SHARED / path) for path in settings["train_data_paths"])
-    data = DataConfig(**{**settings, "train_data_paths": paths})  # type: ignore[arg-type]
+    data = ForecastData(**{**settings, "train_data_paths": paths})  # type: ignore[arg-type]
     source = inputs.describe(data)
-    assert source.schema.standardized
+    assert source.standardized
     test = inputs.test_input_fn(source, data)
     assert test is not None
     labels = [labels for _, labels in test.as_numpy_iterator()]

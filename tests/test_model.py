@@ -16,10 +16,13 @@ import tensorflow as tf
 from trainer import model
 from trainer.estimator import ModeKeys, RunConfig
 from trainer.estimator.contract import export
+from trainer.formats.schema import Schema
 from trainer.job import flags
 from trainer.job.errors import UsageError
-from trainer.job.schema import Schema
-from trainer.model import Model, Optimizer, Params
+from trainer.model import Params
+from trainer.networks.registry import Model
+from trainer.problems import forecasting
+from trainer.problems.optimizers import Optimizer
 
 SCHEMA = Schema(steps=6, columns=("a", "b"), horizon=2, targets=("b",), mean=(10.0, 100.0), scale=(2.0, 50.0))
 WITHOUT_SCALES = dataclasses.replace(SCHEMA, mean=(0.0, 0.0), scale=(1.0, 1.0))
@@ -35,8 +38,8 @@ def input_fn(repeat: int = 1) -> tf.data.Dataset:
 
 
 def estimator(directory: pathlib.Path, **params: Any) -> Any:
-    config = RunConfig(tf_random_seed=1, save_summary_steps=None)
-    return model.make_estimator(Params(**{"schema": SCHEMA} | params), str(directory), config)
+    config = RunConfig(model_dir=str(directory), tf_random_seed=1, save_summary_steps=None)
+    return model.PROBLEM.call("make_estimator", params=Params(**params), config=config, schema=SCHEMA)
 
 
 def forecasts(trained: Any) -> np.ndarray:
@@ -46,14 +49,12 @@ def forecasts(trained: Any) -> np.ndarray:
 # Settings
 
 
-def test_every_field_but_the_schema_is_a_flag():
+def test_every_field_is_a_flag():
     argv = ["--model=rnnN", "--learning-rate=.001", "--optimizer=sgd", "--lstm_units=128.0", "--clip_norm=1"]
     params = flags.parse(argv, Params)[Params]
     assert params == Params(
-        model=Model.RNN_N, learning_rate=0.001, optimizer=Optimizer.SGD, lstm_units=128, clip_norm=1.0
+        model=Model("rnnN"), learning_rate=0.001, optimizer=Optimizer.SGD, lstm_units=128, clip_norm=1.0
     )
-    with pytest.raises(UsageError, match="schema"):
-        flags.parse(["--schema=1"], Params)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_every_field_but_the_schema_is_a_flag():
         ({"momentum": 1.0}, r"--momentum=1.0. Accepted: at least 0 and below 1"),
         ({"lstm_units": 0}, r"--lstm_units=0. Accepted: a whole number from 1 up"),
         ({"keras_units": -3}, r"--keras_units=-3"),
-        ({"model": "lstm2"}, r"--model=lstm2. It is one of lstm, linear, dnn, cnn, rnn, rnn2, rnnN, keras_dnn"),
+        ({"model": "lstm2"}, r"--model=lstm2. It is one of cnn, dnn, keras_dnn, linear, lstm, rnn, rnn2, rnnN"),
         ({"optimizer": "adamm"}, r"--optimizer=adamm. It is one of sgd, momentum, adam"),
     ],
 )
@@ -74,20 +75,16 @@ def test_a_setting_that_cannot_be_names_its_flag(setting, message):
         Params(**setting)
 
 
-def test_rnn_n_refuses_a_target_whose_past_is_not_given():
+def test_rnn_n_refuses_a_target_whose_past_is_not_given(tmp_path):
     schema = dataclasses.replace(SCHEMA, targets=("b", "c"))
+    config = RunConfig(model_dir=str(tmp_path))
     with pytest.raises(UsageError, match="the target c is not among the feature columns"):
-        Params(model=Model.RNN_N, schema=schema)
-    Params(model=Model.RNN2, schema=schema)
-
-
-def test_a_model_without_a_schema_says_where_one_comes_from():
-    with pytest.raises(UsageError, match=r"Params\(schema=...\), as trainer.inputs learns it"):
-        model.model_fn({"values": tf.constant(VALUES)}, None, ModeKeys.PREDICT, Params())
+        model.PROBLEM.call("make_estimator", params=Params(model=Model("rnnN")), config=config, schema=schema)
+    model.PROBLEM.call("make_estimator", params=Params(model=Model("rnn2")), config=config, schema=schema)
 
 
 def test_params_survive_the_estimators_deep_copy():
-    params = Params(schema=SCHEMA, lstm_units=5)
+    params = Params(lstm_units=5)
     assert copy.deepcopy(params) == params
 
 
@@ -104,7 +101,7 @@ def test_settings_are_read_without_tensorflow():
 
 def test_metrics_are_means_over_all_examples_steps_and_targets():
     forecast = LABELS + RANDOM.normal(size=LABELS.shape).astype(np.float32) * 10
-    measured = model.metrics({"values": VALUES}, LABELS, {"forecast": tf.constant(forecast)}, SCHEMA)
+    measured = forecasting.measure({"values": VALUES}, LABELS, {"forecast": tf.constant(forecast)}, SCHEMA)
     errors = forecast.astype(np.float64) - LABELS
     expected = {
         "rmse": np.sqrt(np.mean(errors**2)),
@@ -117,13 +114,13 @@ def test_metrics_are_means_over_all_examples_steps_and_targets():
 
 
 def test_data_that_are_not_standardised_have_no_standardised_metrics():
-    measured = model.metrics({"values": VALUES}, LABELS, {"forecast": tf.constant(LABELS)}, WITHOUT_SCALES)
+    measured = forecasting.measure({"values": VALUES}, LABELS, {"forecast": tf.constant(LABELS)}, WITHOUT_SCALES)
     assert set(measured) == {"rmse", "mae", "rmse_same_as_last"}
 
 
 def test_a_target_that_is_no_column_has_no_last_value_to_compare_with():
     schema = dataclasses.replace(WITHOUT_SCALES, targets=("c",))
-    measured = model.metrics({"values": VALUES}, LABELS, {"forecast": tf.constant(LABELS)}, schema)
+    measured = forecasting.measure({"values": VALUES}, LABELS, {"forecast": tf.constant(LABELS)}, schema)
     assert set(measured) == {"rmse", "mae"}
 
 
@@ -142,16 +139,16 @@ def test_training_brings_the_error_down_in_the_units_of_the_files(name, tmp_path
     assert set(after) == {
         *["rmse", "mae", "rmse_same_as_last", "mse_standardized", "mae_standardized", "loss", "global_step"]
     }
-    assert set(after) == {*model.METRICS, "global_step"}
+    assert set(after) == {*model.PROBLEM.metrics, "global_step"}
 
 
-@pytest.mark.parametrize("name", [Model.LINEAR, Model.KERAS_DNN], ids=lambda name: name.value)
+@pytest.mark.parametrize("name", [Model("linear"), Model("keras_dnn")], ids=lambda name: name.value)
 def test_the_loss_is_the_squared_error_in_standardised_units(name, tmp_path):
     result = estimator(tmp_path, model=name).evaluate(input_fn)
     assert result["loss"] == pytest.approx(result["mse_standardized"], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", [Model.LINEAR, Model.KERAS_DNN], ids=lambda name: name.value)
+@pytest.mark.parametrize("name", [Model("linear"), Model("keras_dnn")], ids=lambda name: name.value)
 @pytest.mark.parametrize("optimizer", list(Optimizer), ids=lambda optimizer: optimizer.value)
 def test_every_optimizer_trains(name, optimizer, tmp_path):
     trained = estimator(tmp_path, model=name, optimizer=optimizer, clip_norm=1.0)
@@ -161,7 +158,7 @@ def test_every_optimizer_trains(name, optimizer, tmp_path):
 
 
 def test_a_clipped_gradient_makes_a_step_of_the_norm_asked_for(tmp_path):
-    trained = estimator(tmp_path, model=Model.LINEAR, optimizer=Optimizer.SGD, learning_rate=1.0, clip_norm=1e-3)
+    trained = estimator(tmp_path, model=Model("linear"), optimizer=Optimizer.SGD, learning_rate=1.0, clip_norm=1e-3)
     names = ("forecast/kernel", "forecast/bias")
     trained.train(input_fn, steps=1)
     first = [trained.get_variable_value(name) for name in names]
@@ -171,18 +168,18 @@ def test_a_clipped_gradient_makes_a_step_of_the_norm_asked_for(tmp_path):
 
 
 def test_keras_dnn_starts_from_the_same_weights_with_the_same_seed(tmp_path):
-    once, again = (estimator(tmp_path / name, model=Model.KERAS_DNN) for name in ("once", "again"))
+    once, again = (estimator(tmp_path / name, model=Model("keras_dnn")) for name in ("once", "again"))
     np.testing.assert_array_equal(forecasts(once), forecasts(again))
 
 
 def test_keras_dnn_has_no_model_function():
-    with pytest.raises(UsageError, match="Build it with make_estimator"):
+    with pytest.raises(UsageError, match="Build its Estimator with make_estimator"):
         model.model_fn(
-            {"values": tf.constant(VALUES)}, None, ModeKeys.PREDICT, Params(model=Model.KERAS_DNN, schema=SCHEMA)
+            {"values": tf.constant(VALUES)}, None, ModeKeys.PREDICT, Params(model=Model("keras_dnn")), SCHEMA
         )
 
 
-@pytest.mark.parametrize("name", [Model.LSTM, Model.KERAS_DNN], ids=lambda name: name.value)
+@pytest.mark.parametrize("name", [Model("lstm"), Model("keras_dnn")], ids=lambda name: name.value)
 def test_an_export_forecasts_as_the_estimator_does(name, tmp_path):
     trained = estimator(tmp_path / "model", model=name)
     trained.train(input_fn, steps=1)

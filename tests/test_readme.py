@@ -7,7 +7,8 @@ import pathlib
 import re
 
 from trainer import inputs
-from trainer.job.config import DataConfig, RunSettings
+from trainer.formats.settings import ForecastData
+from trainer.job.config import RunSettings
 from trainer.launch.cluster.options import ClusterOptions
 from trainer.launch.kubernetes.options import KubernetesOptions
 from trainer.launch.submit.options import SubmitOptions
@@ -26,7 +27,7 @@ def test_the_model_function_trains_as_it_is_written(tmp_path: pathlib.Path) -> N
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {"tf": tf, "EstimatorSpec": EstimatorSpec, "ModeKeys": ModeKeys}
     exec(code, names)
-    data = DataConfig(seed=1)
+    data = ForecastData(seed=1)
     source = inputs.describe(data)
     estimator = Estimator(
         names["model_fn"],
@@ -46,7 +47,7 @@ def test_the_model_function_trains_as_it_is_written(tmp_path: pathlib.Path) -> N
 
 def test_every_flag_that_is_named_exists() -> None:
     submissions = (SubmitOptions, VertexOptions, KubernetesOptions)
-    kinds = (RunSettings, DataConfig, Params, ClusterOptions, SweepOptions, *submissions)
+    kinds = (RunSettings, ForecastData, Params, ClusterOptions, SweepOptions, *submissions)
     known = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     named = {name.replace("-", "_") for name in re.findall(r"`--([a-z][\w-]+)", README)}
     assert named - known == {"job_dir", "flagfile"}

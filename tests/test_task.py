@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from trainer import task
-from trainer.job.config import DataConfig, RunSettings
+from trainer.formats.settings import ForecastData
+from trainer.job.config import RunSettings
 from trainer.model import Params
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -81,7 +82,7 @@ def test_a_cluster_that_cannot_work_is_refused(
 def test_help_goes_to_stdout_and_exits_0(capsys: Any) -> None:
     assert run("--help") == 0
     shown = capsys.readouterr()
-    for settings_class in (RunSettings, DataConfig, Params):
+    for settings_class in (RunSettings, ForecastData, Params):
         for field in dataclasses.fields(settings_class):
             assert (f"--{field.name}" in shown.out) == field.metadata.get("flag", True)
     assert shown.err == ""

@@ -159,14 +159,8 @@ def prepare(module: str) -> None:
         with logs.without_import_chatter():
             import numpy.random  # noqa: F401
 
-            import trainer.networks.cnn
-            import trainer.networks.dnn
-            import trainer.networks.keras_dnn
-            import trainer.networks.linear
-            import trainer.networks.lstm
-            import trainer.networks.rnn
-            import trainer.networks.rnn2
-            import trainer.networks.rnn_n
+            import trainer.bound_problem
+            import trainer.model
             import trainer.process  # noqa: F401
     gc.collect()
     gc.freeze()  # so that collections in the forks leave the shared memory alone

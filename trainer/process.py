@@ -22,35 +22,29 @@ import numpy as np
 import tensorflow as tf
 
 import trainer
-from trainer import inputs, model, storage
+from trainer import storage
+from trainer.bound_problem import BoundProblem
 from trainer.estimator import (
-    BestExporter,
     Estimator,
     EvalSpec,
-    Exporter,
-    FinalExporter,
-    LatestExporter,
     RunConfig,
     TrainSpec,
     train_and_evaluate,
 )
-from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.distribution import collectives
 from trainer.estimator.evaluation.evaluations import EvaluationListener
-from trainer.estimator.saving import job_directory, saved_model, tuner
+from trainer.estimator.saving import job_directory, saved_model, served_inputs, tuner
 from trainer.estimator.saving.export_store import GRAPH_FILE
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.estimator.steps.loop import StopReason
 from trainer.estimator.steps.progress import Progress
-from trainer.formats.source import Source
 from trainer.job import distribution, flags, records, report
 from trainer.job.cluster import Cluster
-from trainer.job.config import DataConfig, ExporterKind, RunSettings
+from trainer.job.config import RunSettings
 from trainer.job.distribution import Distribution
 from trainer.job.errors import TrainingError
 from trainer.job.layout import Layout
 from trainer.job.signals import SAVED_EXIT_CODE, StopRequest
-from trainer.model import Params
 
 _log = logging.getLogger(__name__)
 
@@ -62,21 +56,22 @@ class JobProcess:
     """One process that trains or evaluates, from the settings to the closing table.
 
     Args:
-      settings: holds RunSettings, DataConfig and Params.
+      bound: what is trained, on which data, with which settings.
+      run: how long, and when to save, evaluate and export.
       cluster: all processes of the job, and which of them this is.
       files: where everything goes; its root exists.
-      source: the data, read and checked.
       environ: of the process.
     """
 
     def __init__(
-        self, settings: flags.Settings, cluster: Cluster, files: Layout, source: Source, environ: Mapping[str, str]
+        self, bound: BoundProblem, run: RunSettings, cluster: Cluster, files: Layout, environ: Mapping[str, str]
     ) -> None:
-        self._run, self._data, self._params = settings[RunSettings], settings[DataConfig], settings[Params]
-        self._cluster = cluster
-        self._files, self._source, self._started = files, source, time.monotonic()
-        self._tuner = tuner.from_environment(environ, tag=self._run.hyperparameter_metric_tag, trial=cluster.trial)
-        self._progress = Progress(self._run.max_steps(self._data.num_epochs))
+        self._bound, self._run, self._cluster, self._files = bound, run, cluster, files
+        problem, self._started = bound.problem, time.monotonic()
+        self._score = report.Score(name=problem.score, maximizes=problem.maximizes)
+        tag = run.hyperparameter_metric_tag
+        self._tuner = tuner.from_environment(environ, tuple(problem.metrics), tag=tag, trial=cluster.trial)
+        self._progress = Progress(run.max_steps(bound.data.num_epochs))
         self._directories = job_directory.of_process()
 
     @property
@@ -90,11 +85,9 @@ class JobProcess:
         Raises:
           JobError: on data or a loss that make no sense, where they are known to be the cause.
         """
-        cluster = self._cluster
-        scores = cluster.is_chief or cluster.is_evaluator
-        baselines = _beside(lambda: inputs.baselines(self._source) if scores else {})
-        params = dataclasses.replace(self._params, schema=self._source.schema)
-        estimator = model.make_estimator(params, self._files.root, self._run_config())
+        scores = self._cluster.is_chief or self._cluster.is_evaluator
+        baselines = _beside(lambda: self._bound.baselines() if scores else {})
+        estimator = self._bound.estimator(self._run_config())
 
         def asked(reason: str) -> None:
             estimator.stop.request(reason)
@@ -119,7 +112,7 @@ class JobProcess:
                 storage.copy_out(folder, self._files.served_model, last=GRAPH_FILE)
             _log.info("The model of %s is in %s.", export, self._files.served_model)
 
-    def _finish(self, estimator: Estimator, baselines: Future[dict[str, float]], stop: StopRequest) -> int:
+    def _finish(self, estimator: Estimator, baselines: Future[Mapping[str, float]], stop: StopRequest) -> int:
         """Trains, and reports where that is this process's part."""
         cluster = self._cluster
         metrics = self._train(estimator, baselines)
@@ -135,24 +128,24 @@ class JobProcess:
         self._report(estimator, baselines.result(), metrics or self._caught_up(estimator))
         return 0
 
-    def _train(self, estimator: Estimator, baselines: Future[dict[str, float]]) -> dict[str, Any] | None:
+    def _train(self, estimator: Estimator, baselines: Future[Mapping[str, float]]) -> dict[str, Any] | None:
         """Metrics of the last evaluation; None where there was nothing to train."""
 
         def log_evaluation(metrics: Mapping[str, Any], checkpoint_path: str) -> None:
-            _log.info("%s", report.evaluation_line(metrics, baselines.result()))
+            _log.info("%s", report.evaluation_line(metrics, baselines.result(), self._score))
 
         train_spec = TrainSpec(
-            lambda input_context: inputs.train_input_fn(self._source, self._data, input_context),
-            max_steps=self._run.max_steps(self._data.num_epochs),
-            hooks=[self._progress] if self._cluster.is_chief else [],
+            self._bound.input_fn("train_input_fn"),
+            max_steps=self._run.max_steps(self._bound.data.num_epochs),
+            hooks=[*self._bound.hooks(estimator.config), *([self._progress] if self._cluster.is_chief else [])],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
-        eval_spec = self._eval_spec()
+        eval_spec = self._eval_spec(estimator.config)
         try:
             with self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext():
                 metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         except tf.errors.InvalidArgumentError as error:
-            fault = inputs.locate_fault(self._source, str(error))
+            fault = self._bound.fault(str(error))
             raise (error if fault is None else fault) from error
         return metrics
 
@@ -161,17 +154,18 @@ class JobProcess:
         checkpoint = estimator.latest_checkpoint()
         if checkpoint is None:
             raise TrainingError("Training made no step", "Data that hold a whole batch", "Lower --train_batch_size")
-        metrics = estimator.evaluate(lambda: inputs.eval_input_fn(self._source, self._data), steps=self._run.eval_steps)
+        metrics = estimator.evaluate(self._bound.input_fn("eval_input_fn"), steps=self._run.eval_steps)
         if estimator.config.has_evaluator:  # it reports and exports, even if it is late
             return metrics
         self._tuner(metrics, checkpoint)
-        for exporter in map(self._exporter, self._run.exporter):
+        for exporter in self._bound.exporters(self._run.exporter, estimator.config):
             exporter.export(estimator, self._files.exports_of(exporter.name), checkpoint, metrics, True)
         return metrics
 
     def _run_config(self) -> RunConfig:
         return RunConfig(
-            tf_random_seed=self._data.seed,
+            model_dir=self._files.root,
+            tf_random_seed=self._bound.data.seed,
             save_checkpoints_steps=self._run.save_checkpoints_steps,
             save_checkpoints_secs=self._run.save_secs,
             keep_checkpoint_max=self._run.keep_checkpoint_max,
@@ -188,34 +182,22 @@ class JobProcess:
         decided = distribution.decide(self._cluster, self._run.strategy.value)
         return collectives.join(self._cluster) if decided is Distribution.SYNC else None
 
-    def _eval_spec(self) -> EvalSpec:
+    def _eval_spec(self, config: RunConfig) -> EvalSpec:
         return EvalSpec(
-            lambda: inputs.eval_input_fn(self._source, self._data),
+            self._bound.input_fn("eval_input_fn"),
             steps=self._run.eval_steps,
-            exporters=[self._exporter(kind) for kind in self._run.exporter],
+            exporters=self._bound.exporters(self._run.exporter, config),
             start_delay_secs=self._run.eval_delay_secs,
             throttle_secs=self._run.min_eval_frequency,
         )
 
-    def _exporter(self, kind: ExporterKind) -> Exporter:
-        def receiver_fn() -> ServingInputReceiver:
-            return inputs.serving_input_receiver_fn(self._source)
-
-        match kind:
-            case ExporterKind.LATEST:
-                return LatestExporter(kind.value, receiver_fn)
-            case ExporterKind.BEST:
-                return BestExporter(kind.value, receiver_fn, metric=report.SCORE, mode="min")
-            case ExporterKind.FINAL:
-                return FinalExporter(kind.value, receiver_fn)
-
     def _report(self, estimator: Estimator, baselines: Mapping[str, float], metrics: Mapping[str, Any]) -> None:
         rate = self._progress.speed.steps_per_sec
-        step_examples = estimator.batches_per_step * self._data.train_batch_size
+        step_examples = estimator.batches_per_step * self._bound.data.train_batch_size
         summary = report.Summary(
             global_step=int(metrics["global_step"]),
             reason=_reason(self._directories, self._files),
-            metrics=metrics,
+            metrics=_scalars(metrics),
             test_metrics=self._test_metrics(estimator),
             baselines=baselines,
             steps_per_sec=rate,
@@ -223,30 +205,38 @@ class JobProcess:
             seconds=time.monotonic() - self._started,
             checkpoint=estimator.latest_checkpoint(),
             export_dir=_newest_export(self._files, self._run, elsewhere=estimator.config.has_evaluator),
-            model=self._params.model.value,
-            params=_plain(self._params),
+            model=self._model_name(),
+            params=_plain(self._bound.params),
             versions=_versions(),
         )
         self._directories.write(self._files.summary, records.text(summary.record()).encode())
         self._directories.remove(self._files.failure)
-        shape = (1, self._source.schema.steps, len(self._source.schema.columns))
-        print(report.table(summary, self._files.root, serving_shape=shape, again=self._again(summary.global_step)))
+        inputs = served_inputs.of_export(summary.export_dir) if summary.export_dir else ()
+        again = self._again(summary.global_step)
+        print(report.table(summary, self._files.root, self._score, inputs=inputs, again=again))
+        if own := self._bound.report(summary):
+            print(own)
+
+    def _model_name(self) -> str:
+        """What `--model` names, where the problem has such a flag; else the problem itself."""
+        model = getattr(self._bound.params, "model", self._run.problem)
+        return str(model.value if isinstance(model, enum.Enum) else model)
 
     def _test_metrics(self, estimator: Estimator) -> dict[str, Any] | None:
         """Metrics of the last checkpoint on the test part; None without one."""
-        if self._source.test is None:
+        if not self._bound.has_test_part():
             return None
-        return estimator.evaluate(lambda: inputs.test_input_fn(self._source, self._data), name="test")
+        return _scalars(estimator.evaluate(self._bound.input_fn("test_input_fn"), name="test"))
 
     def _again(self, step: int) -> str:
         """The command that trains as long again."""
         longer = dataclasses.replace(self._run, train_steps=2 * step)
-        for_ever = dataclasses.replace(self._data, num_epochs=None)
-        argv = flags.to_argv(longer, for_ever, self._params)
+        for_ever = dataclasses.replace(self._bound.data, num_epochs=None)
+        argv = flags.to_argv(longer, for_ever, self._bound.params)
         return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])
 
 
-def _beside(work: Callable[[], dict[str, float]]) -> Future[dict[str, float]]:
+def _beside(work: Callable[[], Mapping[str, float]]) -> Future[Mapping[str, float]]:
     """Starts work in a thread of its own: training need not wait for the scores of simple forecasts."""
     return ThreadPoolExecutor(1, thread_name_prefix="baselines").submit(work)
 
@@ -276,7 +266,12 @@ def _newest_export(files: Layout, run: RunSettings, *, elsewhere: bool) -> str |
     return None
 
 
-def _plain(params: Params) -> dict[str, Any]:
+def _scalars(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics that are one number."""
+    return {name: value for name, value in metrics.items() if np.ndim(value) == 0}
+
+
+def _plain(params: Any) -> dict[str, Any]:
     """The fields that are flags, as JSON has them."""
     fields = [field.name for field in dataclasses.fields(params) if field.metadata.get("flag", True)]
     values = {name: getattr(params, name) for name in fields}

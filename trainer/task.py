@@ -10,23 +10,25 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer import storage
+from trainer import problem_file, storage
 from trainer.formats import download_cache
 from trainer.job import distribution, environment, flags, layout, logs, records, signals
 from trainer.job.cluster import PS, WORKER, Cluster
-from trainer.job.config import DataConfig, RunSettings, Strategy
+from trainer.job.config import RunSettings, Strategy
 from trainer.job.distribution import Distribution
 from trainer.job.errors import JobError, UsageError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
-from trainer.model import Params
+from trainer.problem import Problem
 from trainer.storage.errors import FencedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains as asked and returns the exit code: 0 done, 1 training error, 2 wrong usage or data, 143 restart me."""
     try:
-        settings = flags.parse(sys.argv[1:] if argv is None else argv, RunSettings, DataConfig, Params)
+        argv = sys.argv[1:] if argv is None else argv
+        problem = problem_file.named_in(argv)
+        settings = flags.parse(argv, RunSettings, problem.data, problem.params)
         cluster = environment.read(os.environ)
         files = layout.from_environment(settings[RunSettings].output_dir, os.environ, cluster.trial)
         _require_supported(cluster, settings[RunSettings])
@@ -36,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except JobError as error:
         return _refused(error)
-    return _supervised(settings, cluster, files)
+    return _supervised(problem, settings, cluster, files)
 
 
-def _supervised(settings: flags.Settings, cluster: Cluster, files: Layout) -> int:
+def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, files: Layout) -> int:
     """Runs the job; a failure becomes a message, `failure.json` and an exit code."""
     logs.to_stderr()
     logs.quiet_tensorflow(os.environ, in_cluster=not cluster.is_local)
@@ -48,13 +50,17 @@ def _supervised(settings: flags.Settings, cluster: Cluster, files: Layout) -> in
         with signals.listening() as stop:
             if _only_serves(cluster, settings[RunSettings]):
                 return _serve(cluster, files, stop)
-            from trainer import inputs
-
-            source = inputs.describe(settings[DataConfig], files.generated_data)  # before TensorFlow takes its seconds
+            data = settings[problem.data]
+            params: Any = settings[problem.params]
+            schema = None
+            if problem.describe is not None:  # before TensorFlow takes its seconds
+                schema = problem.call("describe", data=data, params=params, output_dir=files.root)
             with logs.without_import_chatter():
+                from trainer.bound_problem import BoundProblem
                 from trainer.process import JobProcess
 
-            job = JobProcess(settings, cluster, files, source, os.environ)
+            bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
+            job = JobProcess(bound, settings[RunSettings], cluster, files, os.environ)
             return job.run(stop)
     except Exception as error:
         return _failed(error, cluster.task_type, job.global_step if job else None, files)

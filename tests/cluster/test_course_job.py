@@ -16,7 +16,7 @@ import pytest
 
 from tests.cluster.conftest import TOO_LONG_SECS, Job, Start
 from tests.launched import ROOT
-from trainer.job.config import DataConfig
+from trainer.formats.settings import ForecastData
 
 pytestmark = pytest.mark.process
 
@@ -85,7 +85,7 @@ def test_the_quality_of_every_strategy_is_that_of_one_process(
     job = run(start, tmp_path, *flags, task=task_of(model))
     assert assert_complete(tmp_path / "run", job) == pytest.approx(local_rmse[model], rel=0.05)
     summary = record(tmp_path / "run", "summary.json")
-    batch = DataConfig.train_batch_size
+    batch = ForecastData.train_batch_size
     assert summary["examples_per_sec"] == pytest.approx(summary["steps_per_sec"] * batch * batches_per_step)
     if "--evaluator=1" in flags:
         assert not any("Evaluated step" in line for line in job.lines("chief:0"))

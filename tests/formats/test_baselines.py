@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from trainer.formats import baselines, reading
-from trainer.job.config import DataConfig
+from trainer.formats.settings import ForecastData
 
 
 def scores(**settings: object) -> dict[str, float]:
-    return baselines.score(reading.read(DataConfig(**settings)))  # type: ignore[arg-type]
+    return baselines.score(reading.read(ForecastData(**settings)))  # type: ignore[arg-type]
 
 
 def test_least_squares_forecasts_noiseless_sines_to_nine_digits() -> None:
@@ -48,7 +48,7 @@ def test_a_stream_is_scored_like_the_same_data_in_memory(tmp_path: Path) -> None
     path = tmp_path / "a.csv"
     rows = np.random.default_rng(1).normal(size=(200, 4))
     path.write_text("".join(",".join(map(repr, row)) + "\n" for row in rows.tolist()))
-    data = DataConfig(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=4)
+    data = ForecastData(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=4)
     assert baselines.score(reading.read(data, 1)) == pytest.approx(baselines.score(reading.read(data)))
 
 

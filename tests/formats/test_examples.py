@@ -8,8 +8,8 @@ import pytest
 from trainer.formats import examples
 from trainer.formats.examples import RecordStream
 from trainer.formats.records import example_class, frame
+from trainer.formats.settings import ForecastData
 from trainer.formats.windows import Windows
-from trainer.job.config import DataConfig
 from trainer.job.errors import DataError, UsageError
 
 
@@ -28,16 +28,16 @@ def numbered(count: int) -> list[dict[str, list[float]]]:
     return [{"values": [i, i + 0.5], "other": [-i, -i - 0.5], "labels": [10 * i]} for i in range(count)]
 
 
-CONFIG = DataConfig(sequence_length=3)
+CONFIG = ForecastData(sequence_length=3)
 
 
 def test_features_are_columns_and_labels_are_targets(tmp_path: Path) -> None:
     paths = (written(tmp_path / "a.tfrecord", numbered(5)),)
-    data = DataConfig(sequence_length=3, feature_columns=("other", "values"))
+    data = ForecastData(sequence_length=3, feature_columns=("other", "values"))
     source = examples.source(data, paths, paths, 1 << 20)
-    assert source.schema.columns == ("other", "values")
-    assert source.schema.targets == ("labels",)
-    assert source.schema.target_indices is None
+    assert source.columns == ("other", "values")
+    assert source.targets == ("labels",)
+    assert source.target_indices is None
     assert isinstance(source.train, Windows)
     values, labels = source.train.take(2, 4)
     np.testing.assert_array_equal(values, [[[-2, 2], [-2.5, 2.5]], [[-3, 3], [-3.5, 3.5]]])
@@ -46,7 +46,7 @@ def test_features_are_columns_and_labels_are_targets(tmp_path: Path) -> None:
 
 def test_standardising_scales_each_column(tmp_path: Path) -> None:
     paths = (written(tmp_path / "a.tfrecord", numbered(3)),)
-    schema = examples.source(DataConfig(sequence_length=3, standardize=True), paths, paths, 1 << 20).schema
+    schema = examples.source(ForecastData(sequence_length=3, standardize=True), paths, paths, 1 << 20)
     assert schema.mean == (1.25,)
     assert schema.scale == pytest.approx((np.std([0, 0.5, 1, 1.5, 2, 2.5]),))
 
@@ -84,6 +84,6 @@ def test_a_stream_reads_the_same_examples(tmp_path: Path) -> None:
 def test_settings_that_examples_do_not_have_are_refused(tmp_path: Path) -> None:
     paths = (written(tmp_path / "a.tfrecord", numbered(5)),)
     with pytest.raises(UsageError, match="--lookback=7 with examples of 3 values"):
-        examples.source(DataConfig(sequence_length=3, lookback=7), paths, paths, 1 << 20)
+        examples.source(ForecastData(sequence_length=3, lookback=7), paths, paths, 1 << 20)
     with pytest.raises(UsageError, match="--standardize with data larger than memory"):
-        examples.source(DataConfig(sequence_length=3, standardize=True), paths, paths, memory_limit=1)
+        examples.source(ForecastData(sequence_length=3, standardize=True), paths, paths, memory_limit=1)

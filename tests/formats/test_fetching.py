@@ -16,7 +16,7 @@ from trainer import storage
 from trainer.formats import download_cache, fetching, pipelines, reading
 from trainer.formats.reading import locate_fault
 from trainer.formats.remote import RemoteFile
-from trainer.job.config import DataConfig
+from trainer.formats.settings import ForecastData
 from trainer.job.errors import DataError, JobError
 
 pytestmark = pytest.mark.process
@@ -38,8 +38,8 @@ def lines(numbers: range) -> bytes:
     return "".join(f"{n},{-n},{n + 0.5}\n" for n in numbers).encode()
 
 
-def config(folder: str) -> DataConfig:
-    return DataConfig(
+def config(folder: str) -> ForecastData:
+    return ForecastData(
         train_data_paths=(f"{folder}/part-*",),
         eval_data_paths=(f"{folder}/part-*",),
         sequence_length=3,
@@ -48,7 +48,7 @@ def config(folder: str) -> DataConfig:
     )
 
 
-def training(data: DataConfig) -> tf.data.Dataset:
+def training(data: ForecastData) -> tf.data.Dataset:
     return pipelines.training(reading.read(data, 1).train, data)
 
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 from trainer import storage
 from trainer.formats import pipelines, reading
 from trainer.formats.records import example_class, frame
+from trainer.formats.settings import ForecastData
 from trainer.formats.source import Part
-from trainer.job.config import DataConfig
 
 BATCH = 8
 
@@ -34,7 +34,7 @@ def records(numbers: range) -> bytes:
 
 
 @pytest.fixture(params=["memory", "gzip", "records", "bucket", "gzip in a bucket"])
-def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[DataConfig, int]:
+def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ForecastData, int]:
     """Sixty examples in four files, and the memory limit to read them with."""
     folder = str(tmp_path)
     if "bucket" in request.param:
@@ -44,7 +44,7 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[DataConfig, in
     pack = gzip.compress if "gzip" in request.param else bytes
     for number in range(4):
         storage.write(f"{folder}/part-{number}", pack(write(range(15 * number, 15 * number + 15))))
-    config = DataConfig(
+    config = ForecastData(
         train_data_paths=(f"{folder}/part-*",),
         eval_data_paths=(f"{folder}/part-*",),
         sequence_length=3,
@@ -53,7 +53,7 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[DataConfig, in
     return config, 1 << 20 if request.param == "memory" else 1
 
 
-def part_of(data: tuple[DataConfig, int]) -> Part:
+def part_of(data: tuple[ForecastData, int]) -> Part:
     return reading.read(*data).train
 
 
@@ -68,11 +68,11 @@ def numbers(dataset: tf.data.Dataset) -> list[int]:
     return found
 
 
-def with_settings(data: tuple[DataConfig, int], **changes: Any) -> DataConfig:
+def with_settings(data: tuple[ForecastData, int], **changes: Any) -> ForecastData:
     return dataclasses.replace(data[0], **changes)
 
 
-def test_every_epoch_holds_every_example_once_and_batches_run_across_epochs(data: tuple[DataConfig, int]) -> None:
+def test_every_epoch_holds_every_example_once_and_batches_run_across_epochs(data: tuple[ForecastData, int]) -> None:
     config = with_settings(data, num_epochs=4)
     dataset = pipelines.training(part_of(data), config)
     assert dataset.element_spec[0]["values"].shape == (BATCH, 2, 1)
@@ -84,11 +84,11 @@ def test_every_epoch_holds_every_example_once_and_batches_run_across_epochs(data
     assert len({tuple(epoch) for epoch in epochs}) == 4
 
 
-def test_what_does_not_fill_a_batch_at_the_end_is_dropped(data: tuple[DataConfig, int]) -> None:
+def test_what_does_not_fill_a_batch_at_the_end_is_dropped(data: tuple[ForecastData, int]) -> None:
     assert len(numbers(pipelines.training(part_of(data), with_settings(data, num_epochs=1)))) == 56
 
 
-def test_without_epochs_training_goes_on_and_depends_on_the_seed_alone(data: tuple[DataConfig, int]) -> None:
+def test_without_epochs_training_goes_on_and_depends_on_the_seed_alone(data: tuple[ForecastData, int]) -> None:
     def order(seed: int | None) -> list[int]:
         return numbers(pipelines.training(part_of(data), with_settings(data, seed=seed)).take(30))
 
@@ -98,7 +98,7 @@ def test_without_epochs_training_goes_on_and_depends_on_the_seed_alone(data: tup
     assert order(1) != first
 
 
-def test_a_restored_iterator_goes_on_with_the_next_batch(data: tuple[DataConfig, int], tmp_path: Path) -> None:
+def test_a_restored_iterator_goes_on_with_the_next_batch(data: tuple[ForecastData, int], tmp_path: Path) -> None:
     dataset = pipelines.training(part_of(data), data[0])
     unbroken = numbers(dataset.take(40))
     iterator = iter(dataset)
@@ -112,7 +112,7 @@ def test_a_restored_iterator_goes_on_with_the_next_batch(data: tuple[DataConfig,
 
 
 @pytest.mark.parametrize("pipelines_in_all", [3, 7])
-def test_pipelines_share_the_examples_of_an_epoch(data: tuple[DataConfig, int], pipelines_in_all: int) -> None:
+def test_pipelines_share_the_examples_of_an_epoch(data: tuple[ForecastData, int], pipelines_in_all: int) -> None:
     config = with_settings(data, train_batch_size=1, num_epochs=1)
     shares = []
     for own in range(pipelines_in_all):
@@ -124,7 +124,7 @@ def test_pipelines_share_the_examples_of_an_epoch(data: tuple[DataConfig, int], 
 
 @pytest.mark.parametrize(("batch_size", "lengths"), [(25, [25, 25, 10]), (20, [20, 20, 20]), (1000, [60])])
 def test_evaluation_goes_in_order_and_keeps_the_last_batch(
-    data: tuple[DataConfig, int], batch_size: int, lengths: list[int]
+    data: tuple[ForecastData, int], batch_size: int, lengths: list[int]
 ) -> None:
     dataset = pipelines.evaluation(part_of(data), batch_size)
     assert numbers(dataset) == list(range(60))
@@ -132,7 +132,7 @@ def test_evaluation_goes_in_order_and_keeps_the_last_batch(
 
 
 def test_batches_of_even_size_have_a_static_shape() -> None:
-    part = reading.read(DataConfig()).evaluation
+    part = reading.read(ForecastData()).evaluation
     assert pipelines.evaluation(part, 25).element_spec[1].shape == (25, 1, 1)
     assert pipelines.evaluation(part, 1000).element_spec[1].shape == (50, 1, 1)
     assert pipelines.evaluation(part, 30).element_spec[1].shape.as_list() == [None, 1, 1]
@@ -142,7 +142,7 @@ def test_batches_of_even_size_have_a_static_shape() -> None:
 def test_a_fault_far_into_a_stream_stops_the_pipeline(tmp_path: Path, line: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"1.0000000000,2.0000000000,3.0000000000\n" * 30_000 + line.encode() + b"\n")
-    data = DataConfig(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=3)
+    data = ForecastData(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=3)
     dataset = pipelines.evaluation(reading.read(data, 1).evaluation, 10_000)
     with pytest.raises(tf.errors.InvalidArgumentError):
         for _ in dataset:
@@ -152,14 +152,14 @@ def test_a_fault_far_into_a_stream_stops_the_pipeline(tmp_path: Path, line: str)
 def test_blank_lines_and_line_ends_of_windows_do_no_harm_to_a_stream(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(lines(range(5)).replace(b"\n", b"\r\n") + b"\r\n  \r\n" + lines(range(5, 9)) + b"\n")
-    data = DataConfig(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=3)
+    data = ForecastData(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=3)
     assert numbers(pipelines.evaluation(reading.read(data, 1).evaluation, 4)) == list(range(9))
 
 
 def test_windows_of_a_series_hold_the_rows_before_and_after(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("a,b\n" + "".join(f"{n},{-n}\n" for n in range(50)))
-    data = DataConfig(train_data_paths=(str(path),), lookback=4, horizon=3, split=(0.5, 0.5), train_batch_size=5)
+    data = ForecastData(train_data_paths=(str(path),), lookback=4, horizon=3, split=(0.5, 0.5), train_batch_size=5)
     source = reading.read(data)
     for features, labels in pipelines.training(source.train, data).take(20).as_numpy_iterator():
         assert features["values"].shape == (5, 4, 2)

@@ -8,8 +8,8 @@ import pytest
 
 from trainer.formats import reading
 from trainer.formats.records import example_class, frame
+from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.windows import Windows
-from trainer.job.config import DataConfig, DataFormat
 from trainer.job.errors import DataError, JobError, UsageError
 
 ROWS = "1,2,3\n" * 4
@@ -28,9 +28,9 @@ def records(count: int = 3) -> bytes:
     return frame(made.SerializeToString()) * count
 
 
-def config(path: str, **changes: object) -> DataConfig:
+def config(path: str, **changes: object) -> ForecastData:
     settings = {"train_data_paths": (path,), "eval_data_paths": (path,), "sequence_length": 3}
-    return DataConfig(**{**settings, **changes})  # type: ignore[arg-type]
+    return ForecastData(**{**settings, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_data_that_do_not_fit_the_settings_end_with_exit_code_2(
 
 
 def test_without_paths_the_course_s_waves_are_the_data() -> None:
-    source = reading.read(DataConfig(sequence_length=12, horizon=2))
-    assert (source.schema.steps, source.schema.horizon) == (10, 2)
+    source = reading.read(ForecastData(sequence_length=12, horizon=2))
+    assert (source.steps, source.horizon) == (10, 2)
     assert isinstance(source.train, Windows) and source.train.count == 1000
     with pytest.raises(UsageError, match="--data_format=series without --train_data_paths"):
-        reading.read(DataConfig(data_format=DataFormat.SERIES))
+        reading.read(ForecastData(data_format=DataFormat.SERIES))
 
 
 def test_the_place_of_a_fault_in_a_stream_is_found(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_the_place_of_a_fault_in_a_stream_is_found(tmp_path: Path) -> None:
 def test_reading_does_not_import_tensorflow(tmp_path: Path) -> None:
     paths = [written(tmp_path / name, content) for name, content in (("a", ROWS), ("b", TABLE), ("c", records()))]
     code = (
-        "import sys; from trainer import inputs; from trainer.job.config import DataConfig\n"
+        "import sys; from trainer import inputs; from trainer.formats.settings import ForecastData\n"
         f"for path in {paths!r}:\n"
-        "    inputs.describe(DataConfig(train_data_paths=(path,), eval_data_paths=(path,), sequence_length=3))\n"
+        "    inputs.describe(ForecastData(train_data_paths=(path,), eval_data_paths=(path,), sequence_length=3))\n"
         "assert 'tensorflow' not in sys.modules\n"
     )
     repository = Path(__file__).resolve().parents[2]

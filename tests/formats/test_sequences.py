@@ -7,15 +7,15 @@ import pytest
 
 from trainer.formats import sequences
 from trainer.formats.sequences import LineStream
+from trainer.formats.settings import ForecastData
 from trainer.formats.windows import Windows
-from trainer.job.config import DataConfig
 from trainer.job.errors import DataError, UsageError
 
 ROWS = "1,2,3\n4,5,6\n"
 
 
-def config(**changes: object) -> DataConfig:
-    return DataConfig(**{"sequence_length": 3, **changes})  # type: ignore[arg-type]
+def config(**changes: object) -> ForecastData:
+    return ForecastData(**{"sequence_length": 3, **changes})  # type: ignore[arg-type]
 
 
 def written(tmp_path: Path, text: str, name: str = "a.csv") -> str:
@@ -27,7 +27,7 @@ def written(tmp_path: Path, text: str, name: str = "a.csv") -> str:
 def test_the_last_values_of_a_row_are_the_label(tmp_path: Path) -> None:
     paths = (written(tmp_path, ROWS),)
     source = sequences.source(config(horizon=2), paths, paths, 1 << 20)
-    assert (source.schema.steps, source.schema.horizon, source.schema.columns, source.schema.targets) == (
+    assert (source.steps, source.horizon, source.columns, source.targets) == (
         1,
         2,
         ("value",),
@@ -42,10 +42,10 @@ def test_the_last_values_of_a_row_are_the_label(tmp_path: Path) -> None:
 
 def test_standardising_takes_mean_and_deviation_of_the_training_rows(tmp_path: Path) -> None:
     train, evaluation = (written(tmp_path, ROWS),), (written(tmp_path, "9,9,9\n", "b.csv"),)
-    schema = sequences.source(config(standardize=True), train, evaluation, 1 << 20).schema
+    schema = sequences.source(config(standardize=True), train, evaluation, 1 << 20)
     assert schema.mean == (3.5,)
     assert schema.scale == pytest.approx((np.std([1, 2, 3, 4, 5, 6]),))
-    assert not sequences.source(config(), train, evaluation, 1 << 20).schema.standardized
+    assert not sequences.source(config(), train, evaluation, 1 << 20).standardized
 
 
 def test_a_header_above_sequences_is_named(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from trainer.formats import series
+from trainer.formats.settings import ForecastData
 from trainer.formats.source import Source
 from trainer.formats.windows import Windows
-from trainer.job.config import DataConfig
 from trainer.job.errors import DataError
 
 LIMIT = 1 << 20
@@ -27,7 +27,7 @@ def written(tmp_path: Path, text: str, name: str = "a.csv") -> str:
 
 
 def read(*paths: str, evaluation: tuple[str, ...] = (), **settings: object) -> Source:
-    data = DataConfig(**{"lookback": 3, **settings})  # type: ignore[arg-type]
+    data = ForecastData(**{"lookback": 3, **settings})  # type: ignore[arg-type]
     return series.source(data, paths, evaluation, LIMIT)
 
 
@@ -39,7 +39,7 @@ def span(part: object) -> tuple[float, float, int]:
 
 
 def test_dates_and_words_are_left_out_and_targets_default_to_all_columns(tmp_path: Path) -> None:
-    schema = read(written(tmp_path, table())).schema
+    schema = read(written(tmp_path, table()))
     assert schema.columns == schema.targets == ("a", "b")
     assert (schema.steps, schema.horizon) == (3, 1)
 
@@ -76,17 +76,17 @@ def test_boundaries_follow_the_protocol_of_ltsf(count: int, split: tuple[float, 
 
 def test_mean_and_deviation_are_those_of_the_training_rows(tmp_path: Path) -> None:
     text = "x,constant\n" + "".join(f"{i},0.1\n" for i in range(20))
-    schema = read(written(tmp_path, text), split=(10.0, 10.0)).schema
+    schema = read(written(tmp_path, text), split=(10.0, 10.0))
     assert schema.mean == pytest.approx((4.5, 0.1))
     assert schema.scale == pytest.approx((np.std(np.arange(10)), 1.0))
-    assert not read(written(tmp_path, text), standardize=False).schema.standardized
+    assert not read(written(tmp_path, text), standardize=False).standardized
 
 
 def test_targets_are_features_too(tmp_path: Path) -> None:
     source = read(written(tmp_path, table()), feature_columns=("b",), target_columns=("a",))
-    assert source.schema.columns == ("b", "a")
-    assert source.schema.targets == ("a",)
-    assert source.schema.target_indices == (1,)
+    assert source.columns == ("b", "a")
+    assert source.targets == ("a",)
+    assert source.target_indices == (1,)
     assert isinstance(source.train, Windows)
     np.testing.assert_array_equal(source.train.take(0, 1)[1], [[[3]]])
 
@@ -102,7 +102,7 @@ def test_evaluation_files_are_all_evaluation(tmp_path: Path) -> None:
     assert span(source.train) == (0, 19, 17)
     assert span(source.evaluation) == (30, 39, 7)
     assert source.test is None
-    assert source.schema.mean[0] == 9.5
+    assert source.mean[0] == 9.5
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_evaluation_files_are_all_evaluation(tmp_path: Path) -> None:
 )
 def test_tables_of_many_hands_are_read_as_they_are(tmp_path: Path, text: str, columns: tuple[str, ...]) -> None:
     source = read(written(tmp_path, text))
-    assert source.schema.columns == columns
+    assert source.columns == columns
     assert isinstance(source.train, Windows) and len(source.train.values) == 20
 
 
@@ -168,7 +168,7 @@ def test_a_fault_of_a_series_is_named_with_its_place(
 
 def test_a_missing_value_in_a_column_that_is_not_used_does_no_harm(tmp_path: Path) -> None:
     path = written(tmp_path, table() + "x,1,?,NE\n")
-    assert read(path, feature_columns=("a",)).schema.columns == ("a",)
+    assert read(path, feature_columns=("a",)).columns == ("a",)
 
 
 def test_another_header_in_a_later_file_is_named(tmp_path: Path) -> None:
@@ -180,4 +180,4 @@ def test_another_header_in_a_later_file_is_named(tmp_path: Path) -> None:
 def test_a_series_larger_than_memory_is_refused_with_the_formats_that_stream(tmp_path: Path) -> None:
     path = written(tmp_path, table())
     with pytest.raises(DataError, match="A series of .* in 1 files. Accepted: .*fits in memory.*TFRecord"):
-        series.source(DataConfig(lookback=3), (path,), (), memory_limit=10)
+        series.source(ForecastData(lookback=3), (path,), (), memory_limit=10)

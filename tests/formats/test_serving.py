@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from trainer.formats import serving
 from trainer.formats.records import example_class
-from trainer.job.config import DataFormat
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
+from trainer.formats.settings import DataFormat
 
 
 def schema(columns: tuple[str, ...]) -> Schema:

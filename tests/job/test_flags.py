@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer.formats.settings import DataFormat, ForecastData
 from trainer.job import flags
-from trainer.job.config import DataConfig, DataFormat, ExporterKind, RunSettings, setting
+from trainer.job.config import ExporterKind, RunSettings, setting
 from trainer.job.errors import UsageError
 
 
@@ -44,7 +45,7 @@ def parsed(*argv: str) -> Params:
     return flags.parse(argv, Params)[Params]
 
 
-def refusal(*argv: str, classes: tuple[type, ...] = (RunSettings, DataConfig, Params)) -> str:
+def refusal(*argv: str, classes: tuple[type, ...] = (RunSettings, ForecastData, Params)) -> str:
     with pytest.raises(UsageError) as caught:
         flags.parse(argv, *classes)
     assert caught.value.exit_code == 2
@@ -102,8 +103,8 @@ def test_a_field_that_is_no_flag_stays_unknown() -> None:
 
 
 def test_several_classes_are_filled_from_one_argv() -> None:
-    settings = flags.parse(["--seed=3", "--exporter=best,final", "--units=9"], DataConfig, RunSettings, Params)
-    assert settings[DataConfig].seed == 3
+    settings = flags.parse(["--seed=3", "--exporter=best,final", "--units=9"], ForecastData, RunSettings, Params)
+    assert settings[ForecastData].seed == 3
     assert settings[RunSettings].exporter == (ExporterKind.BEST, ExporterKind.FINAL)
     assert settings[Params].units == 9
 
@@ -189,11 +190,11 @@ def test_abseil_logging_flags_are_known() -> None:
 @pytest.mark.parametrize("word", ["--help", "-h", "-?", "--helpfull"])
 def test_help_lists_every_flag_in_its_group(word: str) -> None:
     with pytest.raises(flags.HelpRequested) as caught:
-        flags.parse(["--train_steps=1", word, "--nonsense"], RunSettings, DataConfig, Params)
+        flags.parse(["--train_steps=1", word, "--nonsense"], RunSettings, ForecastData, Params)
     text = str(caught.value)
-    for settings_class in (RunSettings, DataConfig, Params):
+    for settings_class in (RunSettings, ForecastData, Params):
         assert settings_class.__doc__ and settings_class.__doc__.splitlines()[0] in text
-    names = [field.name for kind in (RunSettings, DataConfig, Params) for field in dataclasses.fields(kind)]
+    names = [field.name for kind in (RunSettings, ForecastData, Params) for field in dataclasses.fields(kind)]
     assert [name for name in names if f"  --{name}" not in text] == ["schema"]
 
 
@@ -211,7 +212,7 @@ def test_nearest_is_silent_where_nothing_is_near() -> None:
 
 def test_to_argv_gives_only_what_differs_from_the_defaults() -> None:
     run = RunSettings(output_dir="out", exporter=(ExporterKind.BEST,), min_eval_frequency=2.5)
-    data = DataConfig(data_format=DataFormat.SERIES, split=(8640, 2880, 2880))
+    data = ForecastData(data_format=DataFormat.SERIES, split=(8640, 2880, 2880))
     assert flags.to_argv(run, data) == [
         "--output_dir=out",
         "--min_eval_frequency=2.5",

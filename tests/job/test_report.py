@@ -8,7 +8,9 @@ import math
 import pytest
 
 from trainer.job import report
-from trainer.job.report import Summary
+from trainer.job.report import Input, Score, Summary
+
+RMSE = Score(name="rmse", maximizes=False)
 
 SUMMARY = Summary(
     global_step=2000,
@@ -27,15 +29,20 @@ SUMMARY = Summary(
 )
 
 
+def values(*shape: int) -> Input:
+    return Input(name="values", shape=(None, *shape), is_number=True)
+
+
 def test_the_table_puts_the_score_beside_the_baselines_and_says_what_to_type() -> None:
     again = "python -m trainer.task --output_dir=out --train_steps=4000"
-    assert report.table(SUMMARY, "out", serving_shape=(1, 3, 1), again=again).splitlines() == [
+    assert report.table(SUMMARY, "out", RMSE, inputs=[values(3, 1)], again=again).splitlines() == [
         "",
         "                                      rmse",
         "  this run (lstm)                   0.0123   step 2,000",
         "  same as last                      0.2386   beaten",
         "  least squares                    1.1e-09   not beaten",
         "",
+        "  also        loss 0.00015",
         "  checkpoint  out/model.ckpt-2000",
         "  export      out/export/latest/1700000000",
         "  events      out",
@@ -54,7 +61,7 @@ def test_what_is_not_known_is_a_dash_or_left_out() -> None:
     bare = dataclasses.replace(
         SUMMARY, metrics={"loss": 1.0}, baselines={}, steps_per_sec=None, checkpoint=None, export_dir=None
     )
-    text = report.table(bare, "my runs", serving_shape=(1, 9, 1))
+    text = report.table(bare, "my runs", RMSE, inputs=[values(9, 1)])
     assert "  this run (lstm)                        -   step 2,000" in text
     assert "  export      -" in text
     assert "no step made" in text
@@ -62,17 +69,36 @@ def test_what_is_not_known_is_a_dash_or_left_out() -> None:
 
 
 def test_an_input_too_long_to_type_is_shown_instead() -> None:
-    text = report.table(SUMMARY, "out", serving_shape=(1, 336, 7))
+    text = report.table(SUMMARY, "out", RMSE, inputs=[values(336, 7)])
     assert text.endswith("  saved_model_cli show --dir out/export/latest/1700000000 --all")
 
 
+def test_an_input_of_text_is_shown_instead_of_typed() -> None:
+    words = Input(name="words", shape=(None,), is_number=False)
+    text = report.table(SUMMARY, "out", RMSE, inputs=[values(1), words])
+    assert text.endswith("  saved_model_cli show --dir out/export/latest/1700000000 --all")
+
+
+def test_a_score_of_which_more_is_better_beats_what_is_less() -> None:
+    accuracy = Score(name="accuracy", maximizes=True)
+    summary = dataclasses.replace(SUMMARY, metrics={"accuracy": 0.9}, baselines={"accuracy_majority": 0.6})
+    text = report.table(summary, "out", accuracy)
+    assert text.splitlines()[1:4] == [
+        "                                  accuracy",
+        "  this run (lstm)                      0.9   step 2,000",
+        "  majority                             0.6   beaten",
+    ]
+    line = report.evaluation_line({"accuracy": 0.5, "global_step": 3}, {"accuracy_majority": 0.6}, accuracy)
+    assert line == "Evaluated step 3: accuracy 0.5 (does not beat majority 0.6)"
+
+
 def test_the_test_part_has_a_line_of_its_own() -> None:
-    text = report.table(dataclasses.replace(SUMMARY, test_metrics={"rmse": 0.5}), "out")
+    text = report.table(dataclasses.replace(SUMMARY, test_metrics={"rmse": 0.5}), "out", RMSE)
     assert "  this run, test part                  0.5" in text
 
 
 def test_a_score_that_is_nan_beats_nothing() -> None:
-    text = report.table(dataclasses.replace(SUMMARY, metrics={"rmse": math.nan}), "out")
+    text = report.table(dataclasses.replace(SUMMARY, metrics={"rmse": math.nan}), "out", RMSE)
     assert "this run (lstm)                      nan" in text
     assert "same as last                      0.2386   not beaten" in text
 
@@ -90,7 +116,7 @@ def test_a_score_that_is_nan_beats_nothing() -> None:
     ],
 )
 def test_an_evaluation_is_one_line(metrics: dict[str, float], baselines: dict[str, float], expected: str) -> None:
-    assert report.evaluation_line(metrics, baselines) == expected
+    assert report.evaluation_line(metrics, baselines, RMSE) == expected
 
 
 def test_the_record_has_every_field() -> None:

@@ -12,7 +12,7 @@ from trainer.job.config import RunSettings
 from trainer.launch import __main__ as launcher
 from trainer.launch import completion
 from trainer.launch.vertex.options import VertexOptions
-from trainer.model import Model
+from trainer.networks.registry import Model
 
 _ASK = 'COMP_LINE="$1"; COMP_POINT=${#1}; _trainer; printf "%s\\n" "${COMPREPLY[@]}"'
 

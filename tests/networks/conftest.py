@@ -13,7 +13,7 @@ import tensorflow as tf
 from trainer.estimator import EstimatorSpec, ModeKeys
 from trainer.estimator.graph.tracing import trace
 from trainer.estimator.graph.variables import Role, VariableStore
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
 
 
 @dataclasses.dataclass
@@ -39,12 +39,12 @@ def make_schema() -> Callable[..., Schema]:
 
 @pytest.fixture
 def traced() -> Callable[..., TracedNetwork]:
-    def build(network: Callable[[tf.Tensor, Schema], tf.Tensor], schema: Schema) -> TracedNetwork:
+    def build(network: Callable[..., tf.Tensor], schema: Schema, *settings: Any) -> TracedNetwork:
         store = VariableStore(seed=1)
         made: dict[str, Any] = {}
 
         def body(values: tf.Tensor) -> tuple[EstimatorSpec, None]:
-            made["forecasts"] = network(values, schema)
+            made["forecasts"] = network(values, schema, *settings)
             variables = tf.compat.v1.trainable_variables()
             gradients = tf.gradients(tf.reduce_sum(tf.square(made["forecasts"] - 1.0)), variables)
             made["gradients"] = dict(zip(store.named(Role.WEIGHT), gradients, strict=True))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.job.schema import Schema
-from trainer.networks import cnn, dnn, linear, lstm, rnn, rnn2, rnn_n
+from trainer.formats.schema import Schema
+from trainer.model import Params
+from trainer.networks import registry
 
 NETWORKS = {
-    "linear": linear.forecast,
-    "dnn": lambda values, schema: dnn.forecast(values, schema, hidden=(10, 3)),
-    "cnn": cnn.forecast,
-    "lstm": lambda values, schema: lstm.forecast(values, schema, units=3),
-    "rnn": rnn.forecast,
-    "rnn2": rnn2.forecast,
-    "rnn_n": rnn_n.forecasts,
+    name: functools.partial(network.outputs, params=Params())
+    for name, network in registry.NETWORKS.items()
+    if network.compiled is None
 }
 HIDDEN = {
     "linear": [],
@@ -40,7 +39,7 @@ every_network = pytest.mark.parametrize("name", NETWORKS)
 def test_a_forecast_has_a_value_for_every_step_ahead_and_target(name, make_schema, traced, some_values):
     schema = make_schema(steps=5, columns=3, horizon=4, targets=2)
     forecasts = traced(NETWORKS[name], schema).forecasts(some_values(schema))
-    assert forecasts.shape == ((5, 5, 4, 2) if name == "rnn_n" else (5, 4, 2))
+    assert forecasts.shape == ((5, 5, 4, 2) if name == "rnnN" else (5, 4, 2))
 
 
 @every_network

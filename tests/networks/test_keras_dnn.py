@@ -3,7 +3,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
 from trainer.networks import keras_dnn
 
 SCHEMA = Schema(steps=3, columns=("a", "b"), horizon=2, targets=("b",), mean=(10.0, 100.0), scale=(2.0, 50.0))
@@ -11,7 +11,7 @@ VALUES = np.random.default_rng(1).normal((10.0, 100.0), (2.0, 50.0), size=(4, 3,
 
 
 def compiled(seed: int | None = 1) -> keras.Model:
-    return keras_dnn.compiled(SCHEMA, units=5, optimizer=keras.optimizers.SGD(0.1), seed=seed)
+    return keras_dnn.compiled(SCHEMA, keras_dnn.Settings(keras_units=5), keras.optimizers.SGD(0.1), seed)
 
 
 def test_values_and_forecasts_are_in_the_units_of_the_files():

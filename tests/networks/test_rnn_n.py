@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
 from trainer.networks import rnn_n
 
 SCHEMA = Schema(steps=4, columns=("a", "b"), horizon=2, targets=("b",), mean=(0.0, 0.0), scale=(1.0, 1.0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
 from trainer.networks import scaling
 
 SCHEMA = Schema(steps=2, columns=("a", "b"), horizon=1, targets=("b",), mean=(10.0, 100.0), scale=(2.0, 50.0))

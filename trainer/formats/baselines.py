@@ -23,7 +23,7 @@ def score(source: Source) -> dict[str, float]:
     history with an intercept (on all columns where the target is none of them), left out where it has too few windows
     or costs too much. The first 100,000 windows of each part count.
     """
-    indices = source.schema.target_indices
+    indices = source.target_indices
     scores = {"rmse_mean": _rmse(source.evaluation, _mean(source.train))}
     if indices is not None:
         last = [*indices]
@@ -71,24 +71,24 @@ def _rmse_of(pairs: Iterator[tuple[np.ndarray, np.ndarray]]) -> float:
 def _affordable(source: Source) -> int:
     """How many training windows least squares may use; 0 when it should be left out."""
     unknowns = source.train.steps * _history_columns(source) + 1
-    fits = len(source.schema.targets) if source.schema.target_indices is not None else 1
+    fits = len(source.targets) if source.target_indices is not None else 1
     windows = min(MOST_WINDOWS, int(_LARGEST_FIT / (2 * unknowns**2 * fits)))
     there = sum(len(labels) for _, labels in _blocks(source.train, windows)) if windows > unknowns else 0
     return there if there > unknowns else 0
 
 
 def _history_columns(source: Source) -> int:
-    return 1 if source.schema.target_indices is not None else len(source.schema.columns)
+    return 1 if source.target_indices is not None else len(source.columns)
 
 
 def _least_squares(source: Source, windows: int) -> float:
-    fits = len(source.schema.targets)
+    fits = len(source.targets)
     triangles: list[np.ndarray] = [np.empty((0, 0))] * fits
     for values, labels in _blocks(source.train, windows):
         for target in range(fits):
             system = np.concatenate([_history(source, values, target), labels[:, :, target]], axis=1)
             triangles[target] = _triangle(triangles[target], system)
-    weights = [_solved(triangle, source.schema.horizon) for triangle in triangles]
+    weights = [_solved(triangle, source.horizon) for triangle in triangles]
     return _rmse_of(
         (np.stack([_history(source, values, target) @ weights[target] for target in range(fits)], axis=-1), labels)
         for values, labels in _blocks(source.evaluation, MOST_WINDOWS)
@@ -97,7 +97,7 @@ def _least_squares(source: Source, windows: int) -> float:
 
 def _history(source: Source, values: np.ndarray, target: int) -> np.ndarray:
     """float64 [n, unknowns]: the target's own history, or all of it, and a column of ones."""
-    indices = source.schema.target_indices
+    indices = source.target_indices
     history = values.reshape(len(values), -1) if indices is None else values[:, :, indices[target]]
     return np.concatenate([history, np.ones((len(values), 1))], axis=1)
 

@@ -12,13 +12,13 @@ from google.protobuf.message import DecodeError
 
 from trainer.formats.contents import HEAD_BYTES, is_gzip, plain_bytes
 from trainer.formats.records import example_class, feature_floats, first_records, parsed, read_records
+from trainer.formats.schema import Schema
 from trainer.formats.sequences import check_lookback
+from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Part, Source
 from trainer.formats.streams import Stream
 from trainer.formats.windows import Windows
-from trainer.job.config import DataConfig, DataFormat
 from trainer.job.errors import DataError, UsageError
-from trainer.job.schema import Schema
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -112,7 +112,7 @@ def parse_examples(examples: Any, names: tuple[str, ...], length: int) -> Any:
     return tf.stack([features[name] for name in names], axis=-1)
 
 
-def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
+def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
     """Reads the records; of a part that is streamed only the first ones of each file.
 
     Args:
@@ -138,14 +138,14 @@ def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...]
         mean=mean,
         scale=scale,
     )
-    return Source(format=DataFormat.EXAMPLES, schema=schema, train=parts[0], evaluation=parts[1])
+    return Source.of(schema, format=DataFormat.EXAMPLES, train=parts[0], evaluation=parts[1])
 
 
-def _columns(data: DataConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _columns(data: ForecastData) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return data.feature_columns or ("values",), data.target_columns or ("labels",)
 
 
-def _part(data: DataConfig, paths: tuple[str, ...], limit: int) -> Part:
+def _part(data: ForecastData, paths: tuple[str, ...], limit: int) -> Part:
     columns, targets = _columns(data)
     stream = RecordStream(
         paths=paths,
@@ -187,7 +187,7 @@ def _check_head(stream: RecordStream, path: str) -> None:
         stream.tables(path, [(number, record)])
 
 
-def _moments(data: DataConfig, train: Part, columns: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _moments(data: ForecastData, train: Part, columns: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if not data.standardize:
         return (0.0,) * columns, (1.0,) * columns
     if isinstance(train, Stream):

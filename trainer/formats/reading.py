@@ -5,17 +5,14 @@ from __future__ import annotations
 from trainer.formats import contents, examples, fetching, files, sequences, series, sines
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.records import is_framed
+from trainer.formats.settings import MEMORY_LIMIT, DataFormat, ForecastData
 from trainer.formats.source import Source
 from trainer.formats.streams import Stream
 from trainer.formats.windows import Windows, of_rows
-from trainer.job.config import DataConfig, DataFormat
 from trainer.job.errors import DataError, JobError, UsageError
 
-MEMORY_LIMIT = 1 << 30
-"""Bytes of text or records, uncompressed, up to which a part of the data is held in memory."""
 
-
-def read(data: DataConfig, memory_limit: int = MEMORY_LIMIT) -> Source:
+def read(data: ForecastData, memory_limit: int = MEMORY_LIMIT) -> Source:
     """The data of a job, read and checked.
 
     Args:
@@ -58,7 +55,7 @@ def locate_fault(source: Source, message: str) -> JobError | None:
     return None
 
 
-def _sines(data: DataConfig) -> Source:
+def _sines(data: ForecastData) -> Source:
     if data.data_format not in (DataFormat.AUTO, DataFormat.SEQUENCES):
         raise UsageError(
             f"--data_format={data.data_format.value} without --train_data_paths",
@@ -71,7 +68,7 @@ def _sines(data: DataConfig) -> Source:
     return sequences.in_parts(data, train, evaluation)
 
 
-def _files(data: DataConfig, memory_limit: int) -> Source:
+def _files(data: ForecastData, memory_limit: int) -> Source:
     train = files.resolve(data.train_data_paths, "train_data_paths", data.data_cache_dir)
     evaluation = files.resolve(data.eval_data_paths, "eval_data_paths", data.data_cache_dir)
     chosen = _format(train[0], data) if data.data_format is DataFormat.AUTO else data.data_format
@@ -93,7 +90,7 @@ def _files(data: DataConfig, memory_limit: int) -> Source:
             return sequences.source(data, train, evaluation, memory_limit)
 
 
-def _format(path: str, data: DataConfig) -> DataFormat:
+def _format(path: str, data: ForecastData) -> DataFormat:
     """What a file holds, by its first bytes and rows."""
     if is_framed(contents.head(path, 12)):
         return DataFormat.EXAMPLES
@@ -103,7 +100,7 @@ def _format(path: str, data: DataConfig) -> DataFormat:
     return DataFormat.SEQUENCES
 
 
-def _is_long_table(found: Head, data: DataConfig) -> bool:
+def _is_long_table(found: Head, data: ForecastData) -> bool:
     """A header, only words, or dates beside numbers: what is missing there, reading it as a series will say."""
     kinds = [found.dialect.kind(field) for field in found.first]
     if found.has_header:
@@ -122,7 +119,7 @@ def _reject_records(paths: tuple[str, ...], chosen: DataFormat) -> None:
             )
 
 
-def _check_batches(data: DataConfig, source: Source) -> None:
+def _check_batches(data: ForecastData, source: Source) -> None:
     """Raises DataError when the epochs asked for do not fill one batch."""
     if not isinstance(source.train, Windows) or data.num_epochs is None:
         return

@@ -12,12 +12,12 @@ from trainer.formats import rows
 from trainer.formats.contents import first_lines, head, is_gzip, plain_bytes
 from trainer.formats.dialect import Dialect, Head, Kind, read_head
 from trainer.formats.rows import Layout
+from trainer.formats.schema import Schema
+from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Part, Source
 from trainer.formats.streams import Stream
 from trainer.formats.windows import of_rows
-from trainer.job.config import DataConfig, DataFormat
 from trainer.job.errors import DataError, UsageError
-from trainer.job.schema import Schema
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -54,7 +54,7 @@ class LineStream(Stream):
                 yield from of_rows(block, self.steps, self.horizon).blocks(size)
 
 
-def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
+def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
     """Reads the sequences; of a part that is streamed only the first rows.
 
     Args:
@@ -72,7 +72,7 @@ def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...]
     return in_parts(data, *parts)
 
 
-def in_parts(data: DataConfig, train: Part, evaluation: Part) -> Source:
+def in_parts(data: ForecastData, train: Part, evaluation: Part) -> Source:
     """The source with these parts.
 
     Args:
@@ -89,10 +89,10 @@ def in_parts(data: DataConfig, train: Part, evaluation: Part) -> Source:
         mean=mean,
         scale=scale,
     )
-    return Source(format=DataFormat.SEQUENCES, schema=schema, train=train, evaluation=evaluation)
+    return Source.of(schema, format=DataFormat.SEQUENCES, train=train, evaluation=evaluation)
 
 
-def check_settings(data: DataConfig) -> None:
+def check_settings(data: ForecastData) -> None:
     """Raises UsageError for the settings that only other formats have."""
     for name in ("feature_columns", "target_columns"):
         if getattr(data, name):
@@ -104,7 +104,7 @@ def check_settings(data: DataConfig) -> None:
     check_lookback(data, DataFormat.SEQUENCES)
 
 
-def check_lookback(data: DataConfig, data_format: DataFormat) -> None:
+def check_lookback(data: ForecastData, data_format: DataFormat) -> None:
     """Raises UsageError for a lookback that --sequence_length and --horizon contradict."""
     steps = data.sequence_length - data.horizon
     if steps < 1:
@@ -120,7 +120,7 @@ def check_lookback(data: DataConfig, data_format: DataFormat) -> None:
         )
 
 
-def _moments(data: DataConfig, train: Part) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _moments(data: ForecastData, train: Part) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if not data.standardize:
         return (0.0,), (1.0,)
     if isinstance(train, Stream):
@@ -131,7 +131,7 @@ def _moments(data: DataConfig, train: Part) -> tuple[tuple[float, ...], tuple[fl
     return (float(train.values.mean()),), (deviation or 1.0,)
 
 
-def _part(data: DataConfig, paths: tuple[str, ...], memory_limit: int) -> Part:
+def _part(data: ForecastData, paths: tuple[str, ...], memory_limit: int) -> Part:
     layouts = [_layout(path, data) for path in paths]
     steps = data.sequence_length - data.horizon
     if sum(plain_bytes(path) for path in paths) > memory_limit:
@@ -140,7 +140,7 @@ def _part(data: DataConfig, paths: tuple[str, ...], memory_limit: int) -> Part:
     return of_rows(table, steps, data.horizon)
 
 
-def _layout(path: str, data: DataConfig) -> Layout:
+def _layout(path: str, data: ForecastData) -> Layout:
     found = read_head(path, first_lines(path))
     if _is_header(found):
         raise DataError(

@@ -11,16 +11,16 @@ from trainer.formats import rows
 from trainer.formats.contents import first_lines, plain_bytes
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.rows import Layout
+from trainer.formats.schema import Schema
+from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Source
 from trainer.formats.windows import Windows
-from trainer.job.config import DataConfig, DataFormat
 from trainer.job.errors import DataError, UsageError
-from trainer.job.schema import Schema
 
 _TIME_NAMES = frozenset({"date", "time", "timestamp", "datetime"})
 
 
-def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
+def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
     """Reads the series, and splits it where no files are given to evaluate on.
 
     Args:
@@ -48,7 +48,7 @@ def source(data: DataConfig, train: tuple[str, ...], evaluation: tuple[str, ...]
     mean, scale = _moments(data, table[: ends[0]])
     schema = Schema(steps=steps, columns=names, horizon=data.horizon, targets=targets, mean=mean, scale=scale)
     test = parts[2] if len(parts) > 2 else None
-    return Source(format=DataFormat.SERIES, schema=schema, train=parts[0], evaluation=parts[1], test=test)
+    return Source.of(schema, format=DataFormat.SERIES, train=parts[0], evaluation=parts[1], test=test)
 
 
 def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
     return ends
 
 
-def _steps(data: DataConfig) -> int:
+def _steps(data: ForecastData) -> int:
     return data.sequence_length - data.horizon if data.lookback is None else data.lookback
 
 
@@ -110,7 +110,7 @@ def _is_data(found: Head) -> bool:
     return any(found.dialect.kind(field) in (Kind.NUMBER, Kind.DATE) for field in found.first)
 
 
-def _chosen(data: DataConfig, found: Head) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _chosen(data: ForecastData, found: Head) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the feature columns and of the target columns.
 
     Features default to every numeric column, targets to the features.
@@ -200,7 +200,7 @@ def _split(
     table: np.ndarray,
     ends: tuple[int, ...],
     steps: int,
-    data: DataConfig,
+    data: ForecastData,
     names: tuple[str, ...],
     targets: tuple[str, ...],
 ) -> list[Windows]:
@@ -217,7 +217,7 @@ def _cut(
     start: int,
     end: int,
     steps: int,
-    data: DataConfig,
+    data: ForecastData,
     names: tuple[str, ...],
     targets: tuple[str, ...],
     place: str,
@@ -242,7 +242,7 @@ def _cut(
     )
 
 
-def _moments(data: DataConfig, training: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _moments(data: ForecastData, training: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and population deviation of each column; a constant column has scale 1."""
     columns = training.shape[1]
     if data.standardize is False:
@@ -253,7 +253,7 @@ def _moments(data: DataConfig, training: np.ndarray) -> tuple[tuple[float, ...],
     return tuple(training.mean(axis=0).tolist()), tuple(scale.tolist())
 
 
-def check_settings(data: DataConfig) -> None:
+def check_settings(data: ForecastData) -> None:
     """Raises UsageError for a window without history."""
     if _steps(data) < 1:
         raise UsageError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainer.formats.examples import parse_examples
-from trainer.job.config import DataFormat
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
+from trainer.formats.settings import DataFormat
 
 
 def parse_rows(rows: Any, steps: int, columns: int) -> Any:

@@ -1,23 +1,35 @@
-"""What reading the data gives: the schema, and the parts for training, evaluation and test."""
+"""What reading the data gives: their schema, with the parts for training, evaluation and test."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+from trainer.formats.schema import Schema
+from trainer.formats.settings import DataFormat
 from trainer.formats.streams import Stream
 from trainer.formats.windows import Windows
-from trainer.job.config import DataFormat
-from trainer.job.schema import Schema
 
 Part = Windows | Stream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Source:
-    """Data that were read and checked; `format` is never AUTO, and `test` is None when the data have no such part."""
+class Source(Schema):
+    """Data that were read and checked.
+
+    Attributes:
+      format: of the files; never AUTO.
+      train: the examples to train on.
+      evaluation: those to evaluate on.
+      test: those that are looked at once, at the end; None where the data have no such part.
+    """
 
     format: DataFormat
-    schema: Schema
     train: Part
     evaluation: Part
     test: Part | None = None
+
+    @classmethod
+    def of(cls, schema: Schema, **parts: Any) -> Source:
+        """The data of a schema."""
+        return cls(**vars(schema), **parts)

@@ -10,13 +10,6 @@ from typing import Any
 from trainer.job.errors import UsageError
 
 
-class DataFormat(enum.Enum):
-    AUTO = "auto"
-    SEQUENCES = "sequences"
-    SERIES = "series"
-    EXAMPLES = "examples"
-
-
 class Strategy(enum.Enum):
     AUTO = "auto"
     LOCAL = "local"
@@ -30,45 +23,50 @@ class ExporterKind(enum.Enum):
     FINAL = "final"
 
 
-def setting(default: Any, help: str, *, alias: tuple[str, ...] = ()) -> Any:
-    """A field of settings that becomes a flag.
+def setting(
+    default: Any,
+    help: str,
+    *,
+    alias: tuple[str, ...] = (),
+    positive: str | None = None,
+    choices: type[enum.Enum] | None = None,
+) -> Any:
+    """A field that becomes a flag.
 
     Args:
-      default: its value when the flag is not given.
-      help: text of the flag.
-      alias: other names of the flag.
+      default: its value where the flag is left out.
+      help: what `--help` says of it.
+      alias: other spellings of the flag.
+      positive: what is accepted where the value has to be above 0 ("a whole number from 1 up"); seen to by `Checked`.
+      choices: of which the value has to be one; seen to by `Checked`.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "alias": alias})
+    metadata = {"help": help, "alias": alias, "positive": positive, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checked:
+    """Settings whose values are checked, when they are built, against what their fields say."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if positive := field.metadata.get("positive"):
+                require_positive(field.name, value, positive)
+            choices = field.metadata.get("choices")
+            if choices is not None and not isinstance(value, choices):
+                names = ", ".join(str(choice.value) for choice in choices)
+                raise UsageError(f"--{field.name}={value}", f"It is one of {names}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Where the data are and how examples are cut from them."""
+    """Where the data are, and how many examples a batch has."""
 
-    train_data_paths: tuple[str, ...] = setting(
-        (), "files or globs to train on, local or gs://, comma separated, plain or .gz; none: the course's sine waves"
-    )
-    eval_data_paths: tuple[str, ...] = setting(
-        (), "files or globs to evaluate on; none: the evaluation part of --split"
-    )
+    train_data_paths: tuple[str, ...] = setting((), "files or globs to train on, local or gs://, comma separated")
+    eval_data_paths: tuple[str, ...] = setting((), "files or globs to evaluate on")
     data_cache_dir: str | None = setting(
         None, "where files of buckets are kept for later epochs and runs; default: each is deleted when others follow"
-    )
-    data_format: DataFormat = setting(
-        DataFormat.AUTO,
-        "auto looks at the first file; sequences: headerless CSV, one a row; series: one long CSV with a header; "
-        "examples: TFRecord of tf.train.Example",
-    )
-    sequence_length: int = setting(10, "values in a row of sequences, label included")
-    horizon: int = setting(1, "values to forecast: the last of a sequence, the rows after a window")
-    lookback: int | None = setting(None, "rows of history in a window of a series; default: sequence_length - horizon")
-    target_columns: tuple[str, ...] = setting((), "columns of a series to forecast; default: every numeric one")
-    feature_columns: tuple[str, ...] = setting((), "columns of a series to forecast from; default: every numeric one")
-    split: tuple[float, ...] = setting(
-        (0.7, 0.1, 0.2), "train, evaluation and test part of a series, in row counts (8640,2880,2880) or fractions"
-    )
-    standardize: bool | None = setting(
-        None, "scale columns by mean and deviation of the training part; default: yes for a series"
     )
     train_batch_size: int = setting(100, "examples in a training step, for each device of each process that trains")
     eval_batch_size: int = setting(1000, "examples in an evaluation step")
@@ -78,12 +76,12 @@ class DataConfig:
     )
 
     def __post_init__(self) -> None:
-        _check_paths(self)
-        _check_window(self)
-        _check_counts(self)
-        _check_split(self.split)
+        require_names(self, "train_data_paths", "eval_data_paths")
+        for name in ("train_batch_size", "eval_batch_size", "num_epochs"):
+            require_positive(name, getattr(self, name), "a whole number from 1 up")
 
 
+DEFAULT_PROBLEM = "trainer.model"
 DEFAULT_TRAIN_STEPS = 2000
 DEFAULT_SAVE_SECS = 60.0
 
@@ -92,6 +90,9 @@ DEFAULT_SAVE_SECS = 60.0
 class RunSettings:
     """Where results go, how long to train, and when to save, evaluate and export."""
 
+    problem: str = setting(
+        DEFAULT_PROBLEM, "what to train: a module, or a Python file (path/to/file.py), that defines PROBLEM"
+    )
     output_dir: str | None = setting(
         None, "where checkpoints, events and exports go; one that holds a run is continued", alias=("job_dir",)
     )
@@ -114,7 +115,7 @@ class RunSettings:
     push_every: int = setting(1, "steps between a worker's exchanges with the parameter servers")
     steps_per_loop: int | None = setting(None, "steps in one device call; default: found automatically")
     hyperparameter_metric_tag: str | None = setting(
-        None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else rmse"
+        None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else the score"
     )
 
     def __post_init__(self) -> None:
@@ -173,48 +174,11 @@ def require_not_negative(name: str, value: float) -> None:
         raise UsageError(f"--{name}={value}", "Accepted: 0 or more", "Give such a number, or leave the flag out")
 
 
-def _check_paths(data: DataConfig) -> None:
-    if data.eval_data_paths and not data.train_data_paths:
-        raise UsageError(
-            "--eval_data_paths without --train_data_paths",
-            "Accepted: both, or neither (then the course's sine waves are generated)",
-            "Set --train_data_paths",
-        )
-    for flag in ("train_data_paths", "eval_data_paths", "feature_columns", "target_columns"):
-        names = getattr(data, flag)
+def require_names(settings: Any, *flags: str) -> None:
+    """Raises UsageError naming the flag where a list of names has an empty one."""
+    for flag in flags:
+        names = getattr(settings, flag)
         if any(not name.strip() for name in names):
             raise UsageError(
                 f"--{flag}={','.join(names)} names nothing between two commas", None, "Remove the comma too many"
             )
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled and flag.endswith("columns"):
-            raise UsageError(f"--{flag} names {doubled[0]!r} twice", "Accepted: each column once", "Remove one of them")
-
-
-def _check_window(data: DataConfig) -> None:
-    """Without a `lookback` the history is what `horizon` leaves of `sequence_length`."""
-    for name in ("sequence_length", "horizon", "lookback"):
-        require_positive(name, getattr(data, name), "a whole number from 1 up")
-    if data.lookback is None and data.sequence_length <= data.horizon:
-        raise UsageError(
-            f"--sequence_length={data.sequence_length} with --horizon={data.horizon} leaves no history",
-            f"Accepted: --sequence_length of {data.horizon + 1} or more",
-            "Set a longer --sequence_length, or --lookback for a series",
-        )
-
-
-def _check_counts(data: DataConfig) -> None:
-    for name in ("train_batch_size", "eval_batch_size", "num_epochs"):
-        require_positive(name, getattr(data, name), "a whole number from 1 up")
-
-
-def _check_split(split: tuple[float, ...]) -> None:
-    """Two or three parts: whole rows each, or fractions that sum to 1."""
-    fractions = all(0 < part < 1 for part in split) and abs(sum(split) - 1) < 1e-6
-    counts = all(math.isfinite(part) and part >= 1 and part == int(part) for part in split)
-    if len(split) not in (2, 3) or not (fractions or counts):
-        raise UsageError(
-            f"--split={','.join(f'{part:g}' for part in split)}",
-            "Accepted: two or three parts (training, evaluation, test), row counts or fractions that sum to 1",
-            "Set --split=.7,.1,.2 or --split=8640,2880,2880",
-        )

@@ -38,7 +38,7 @@ class HelpRequested(Exception):  # noqa: N818  (it is no error)
 
 
 class Settings:
-    """One checked instance of each settings class: `settings[DataConfig]`."""
+    """One checked instance of each settings class: `settings[ForecastData]`."""
 
     def __init__(self, instances: Iterable[Any]) -> None:
         self._by_class = {type(instance): instance for instance in instances}

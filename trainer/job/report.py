@@ -5,11 +5,42 @@ from __future__ import annotations
 import dataclasses
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-SCORE = "rmse"
 MOST_TYPED_VALUES = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score:
+    """The metric that a model is judged by.
+
+    Attributes:
+      name: of the metric.
+      maximizes: whether more of it is better.
+    """
+
+    name: str
+    maximizes: bool
+
+    def beats(self, value: float, other: float) -> bool:
+        """Whether a value is better than another."""
+        return value > other if self.maximizes else value < other
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Input:
+    """What an exported model takes.
+
+    Attributes:
+      name: of the input.
+      shape: with None for sizes that are free, as that of the batch; None where the number of sizes is.
+      is_number: whether it takes floating-point numbers.
+    """
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    is_number: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,13 +52,13 @@ class Summary:
       reason: why training ended: max_steps, early_stop, data_end, stopped.
       metrics: of the last evaluation.
       test_metrics: of the test part; None where the data have none.
-      baselines: what one would get without training, by name (`rmse_same_as_last`).
+      baselines: scores of simple models, each named after its metric (`accuracy_majority`).
       steps_per_sec: while training, without the first call, which compiles; None when no step was made.
       examples_per_sec: likewise.
       seconds: of the whole run.
       checkpoint: prefix of the last one.
       export_dir: of the last export; None without one.
-      model: name of the network.
+      model: what the model is called.
       params: the model's settings.
       versions: of Python and the packages that matter.
     """
@@ -51,32 +82,47 @@ class Summary:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
-def evaluation_line(metrics: Mapping[str, float], baselines: Mapping[str, float]) -> str:
-    """`step 1,000: rmse 0.012 (beats same as last 0.239, ...)`."""
-    score = metrics.get(SCORE)
+def evaluation_line(metrics: Mapping[str, float], baselines: Mapping[str, float], score: Score) -> str:
+    """`step 1,000: accuracy 0.9 (beats majority 0.5, ...)`.
+
+    Args:
+      metrics: of an evaluation.
+      baselines: scores of simple models, each named after its metric.
+      score: what models are judged by.
+    """
+    value = metrics.get(score.name)
     step = int(metrics.get("global_step", 0))
-    if score is None:
+    if value is None:
         return f"Evaluated step {step:,}: loss {figure(metrics.get('loss'))}"
     beside = ", ".join(
-        f"{'beats' if score < value else 'does not beat'} {_words(name)} {figure(value)}"
-        for name, value in _comparable({**baselines, **_baselines_among(metrics)}).items()
+        f"{'beats' if score.beats(value, other) else 'does not beat'} {_words(name, score)} {figure(other)}"
+        for name, other in _comparable({**baselines, **metrics}, score).items()
     )
-    return f"Evaluated step {step:,}: {SCORE} {figure(score)}" + (f" ({beside})" if beside else "")
+    return f"Evaluated step {step:,}: {score.name} {figure(value)}" + (f" ({beside})" if beside else "")
 
 
-def table(summary: Summary, root: str, *, serving_shape: tuple[int, ...] | None = None, again: str = "") -> str:
+def table(summary: Summary, root: str, score: Score, *, inputs: Sequence[Input] = (), again: str = "") -> str:
     """The closing table.
 
     Args:
       summary: of the run.
       root: the directory that holds it.
-      serving_shape: of the input `values` of the export, to try it with; None leaves that line out.
+      score: what models are judged by.
+      inputs: of the export, to try it with; empty leaves that line out.
       again: the command that continues this run.
     """
-    lines = ["", f"  {'':<28}{SCORE:>12}", *_scores(summary), "", *_places(summary, root), "", "Next"]
+    lines = [
+        "",
+        f"  {'':<28}{score.name:>12}",
+        *_scores(summary, score),
+        "",
+        *_places(summary, root, score),
+        "",
+        "Next",
+    ]
     lines.append(f"  tensorboard --logdir {shlex.quote(root)}")
-    if summary.export_dir and serving_shape:
-        lines.append(f"  {_try_export(summary.export_dir, serving_shape)}")
+    if summary.export_dir and inputs:
+        lines.append(f"  {_try_export(summary.export_dir, inputs)}")
     if again:
         lines.append(f"  {again}")
     return "\n".join(lines)
@@ -87,21 +133,26 @@ def figure(value: float | None) -> str:
     return "-" if value is None else "nan" if math.isnan(value) else f"{value:.4g}"
 
 
-def _scores(summary: Summary) -> list[str]:
-    score = summary.metrics.get(SCORE)
-    lines = [f"  {'this run (' + summary.model + ')':<28}{figure(score):>12}   step {summary.global_step:,}"]
-    known = {**summary.baselines, **_baselines_among(summary.metrics)}
-    for name, value in _comparable(known).items():
-        verdict = "" if score is None else "beaten" if score < value else "not beaten"
-        lines.append(f"  {_words(name):<28}{figure(value):>12}   {verdict}".rstrip())
+def _scores(summary: Summary, score: Score) -> list[str]:
+    value = summary.metrics.get(score.name)
+    lines = [f"  {'this run (' + summary.model + ')':<28}{figure(value):>12}   step {summary.global_step:,}"]
+    for name, other in _comparable({**summary.baselines, **summary.metrics}, score).items():
+        verdict = "" if value is None else "beaten" if score.beats(value, other) else "not beaten"
+        lines.append(f"  {_words(name, score):<28}{figure(other):>12}   {verdict}".rstrip())
     if summary.test_metrics:
-        lines.append(f"  {'this run, test part':<28}{figure(summary.test_metrics.get(SCORE)):>12}")
+        lines.append(f"  {'this run, test part':<28}{figure(summary.test_metrics.get(score.name)):>12}")
     return lines
 
 
-def _places(summary: Summary, root: str) -> list[str]:
+def _places(summary: Summary, root: str, score: Score) -> list[str]:
     speed = f"{summary.steps_per_sec:,.0f} steps/s" if summary.steps_per_sec else "no step made"
+    others = [
+        f"{name} {figure(value)}"
+        for name, value in summary.metrics.items()
+        if not name.startswith(score.name) and name != "global_step"
+    ]
     rows = [
+        *([("also", ", ".join(others))] if others else []),
         ("checkpoint", summary.checkpoint or "-"),
         ("export", summary.export_dir or "-"),
         ("events", root),
@@ -111,27 +162,31 @@ def _places(summary: Summary, root: str) -> list[str]:
     return [f"  {name:<12}{value}" for name, value in rows]
 
 
-def _try_export(export_dir: str, shape: tuple[int, ...]) -> str:
+def _try_export(export_dir: str, inputs: Sequence[Input]) -> str:
     """A call with zeros, which the tool takes as a literal only; where that is long, what shows the inputs."""
-    if math.prod(shape) > MOST_TYPED_VALUES:
+    shapes = {one.name: tuple(1 if size is None else size for size in one.shape or ()) for one in inputs}
+    small = sum(math.prod(shape) for shape in shapes.values()) <= MOST_TYPED_VALUES
+    if not small or not all(one.is_number and one.shape for one in inputs):
         return f"saved_model_cli show --dir {shlex.quote(export_dir)} --all"
-    zeros: Any = 0.0
-    for size in reversed(shape):
-        zeros = [zeros] * size
-    literal = f"values={zeros}".replace(" ", "")
+    literals = ";".join(f"{name}={_zeros(shape)}" for name, shape in shapes.items()).replace(" ", "")
     return (
         f"saved_model_cli run --dir {shlex.quote(export_dir)} --tag_set serve --signature_def serving_default "
-        f"--input_exprs {shlex.quote(literal)}"
+        f"--input_exprs {shlex.quote(literals)}"
     )
 
 
-def _baselines_among(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name.startswith(f"{SCORE}_")}
+def _zeros(shape: Sequence[int]) -> Any:
+    zeros: Any = 0.0
+    for size in reversed(shape):
+        zeros = [zeros] * size
+    return zeros
 
 
-def _comparable(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if name.startswith(f"{SCORE}_") and math.isfinite(value)}
+def _comparable(values: Mapping[str, Any], score: Score) -> dict[str, float]:
+    """Those that are scores of something else: `accuracy_majority`."""
+    ours = {name: value for name, value in values.items() if name.startswith(f"{score.name}_")}
+    return {name: float(value) for name, value in ours.items() if math.isfinite(value)}
 
 
-def _words(name: str) -> str:
-    return name.removeprefix(f"{SCORE}_").replace("_", " ")
+def _words(name: str, score: Score) -> str:
+    return name.removeprefix(f"{score.name}_").replace("_", " ")

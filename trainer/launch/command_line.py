@@ -6,8 +6,9 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from trainer import problem_file
 from trainer.job import flags
-from trainer.job.config import DataConfig, RunSettings
+from trainer.job.config import DEFAULT_PROBLEM, RunSettings
 from trainer.job.errors import UsageError
 
 
@@ -22,7 +23,7 @@ def halves(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def misplaced(own: Sequence[str], *settings_classes: type) -> UsageError | None:
     """The error to raise where a flag of the task, and none of `settings_classes`, stands before the `--`."""
-    task_flags = _names(RunSettings) | _names(DataConfig)
+    task_flags = _names(RunSettings) | _names(problem_file.load(DEFAULT_PROBLEM).data)
     own_flags = {name for settings_class in settings_classes for name in _names(settings_class)}
     for word in own:
         name = word.lstrip("-").partition("=")[0].replace("-", "_")

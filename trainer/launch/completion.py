@@ -118,7 +118,9 @@ def main(argv: Sequence[str]) -> int:
 
 def script(shell: str) -> str:
     """The script, for bash; zsh runs it through its bashcompinit."""
-    by_path = {f"launch {words}": classes for words, classes in _WORDS.items()} | {"task": task_flags.SETTINGS}
+    by_path = {f"launch {words}": classes for words, classes in _WORDS.items()} | {
+        "task": task_flags.settings_classes(())
+    }
     return _SCRIPT.format(
         usage=USAGE.replace("bash|zsh", shell),
         zsh=_ZSH if shell == "zsh" else "",

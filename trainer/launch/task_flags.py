@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from trainer.job import flags, layout
-from trainer.job.config import DataConfig, RunSettings
+from trainer.job.config import RunSettings
 from trainer.job.errors import UsageError
 from trainer.launch.breaches import Breach, Path, short
-from trainer.model import Params
+from trainer.problem_file import named_in
 
 TASK_MODULE = "trainer.task"
-SETTINGS = (RunSettings, DataConfig, Params)
+
+
+def settings_classes(argv: Sequence[str]) -> tuple[type, ...]:
+    """The settings classes of the task with these flags, among which `--problem` may name a problem of its own.
+
+    Raises:
+      UsageError: a problem that cannot be loaded.
+    """
+    problem = named_in(argv)
+    return RunSettings, problem.data, problem.params
 
 
 def parse(argv: Sequence[str]) -> flags.Settings:
     """The settings that the task would have. Raises UsageError as the task would."""
     try:
-        return flags.parse(argv, *SETTINGS)
+        return flags.parse(argv, *settings_classes(argv))
     except flags.HelpRequested as error:
         raise UsageError("--help behind --", "flags of the task", "python -m trainer.task --help lists them") from error
 
@@ -38,7 +48,8 @@ def breaches(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_d
         accept = accept.replace("Only flags are accepted", "flags only")
         yield Breach(path=path, got=error.got, accept=accept, do=error.do or "Correct it behind --")
         return
-    run, data = settings[RunSettings], settings[DataConfig]
+    run = settings[RunSettings]
+    data: Any = settings[settings_classes(argv)[1]]
     if run.separate_evaluator and not has_evaluator:
         yield Breach(
             path=path,

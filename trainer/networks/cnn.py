@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import keras
-import tensorflow as tf
-
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
 from trainer.networks import head
+from trainer.networks.network import Network
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
-def forecast(values: tf.Tensor, schema: Schema) -> tf.Tensor:
+def forecast(values: tf.Tensor, schema: Schema, params: object = None) -> tf.Tensor:
     """Twice a convolution (width 3, steps // 2 filters, relu) and a max-pool of 2, then 3 rectified units, then a line.
 
     The convolutions' outputs are never negative, so a step of Adam moves all products of a unit the same way, and at a
@@ -22,10 +24,14 @@ def forecast(values: tf.Tensor, schema: Schema) -> tf.Tensor:
     Args:
       values: float32 [batch, steps, columns], standardised.
       schema: gives steps, horizon and targets.
+      params: nothing that this network needs.
 
     Returns:
       float32 [batch, horizon, targets], standardised.
     """
+    import keras
+    import tensorflow as tf
+
     units = values
     for number in (1, 2):
         units = halve(convolve(units, filters=max(1, schema.steps // 2), name=f"convolution_{number}"))
@@ -50,6 +56,9 @@ def convolve(values: tf.Tensor, *, filters: int, name: str) -> tf.Tensor:
     Returns:
       float32 [batch, steps, filters].
     """
+    import keras
+    import tensorflow as tf
+
     steps = values.shape[1]
     padded = tf.pad(values, [[0, 0], [1, 1], [0, 0]])
     neighbours = tf.concat([padded[:, shift : shift + steps] for shift in range(3)], axis=2)
@@ -58,8 +67,13 @@ def convolve(values: tf.Tensor, *, filters: int, name: str) -> tf.Tensor:
 
 def halve(values: tf.Tensor) -> tf.Tensor:
     """The larger of each two steps: float32 [batch, steps // 2, columns]; one step alone stays as it is."""
+    import tensorflow as tf
+
     steps, columns = values.shape[1:]
     if steps == 1:
         return values
     pairs = tf.reshape(values[:, : steps // 2 * 2], [-1, steps // 2, 2, columns])
     return tf.reduce_max(pairs, axis=2)
+
+
+NETWORK = Network(name="cnn", outputs=forecast)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def forecast(hidden: tf.Tensor, schema: Schema) -> tf.Tensor:
@@ -20,6 +22,9 @@ def forecast(hidden: tf.Tensor, schema: Schema) -> tf.Tensor:
     Returns:
       float32 [..., horizon, targets].
     """
+    import keras
+    import tensorflow as tf
+
     start = keras.initializers.RandomNormal(stddev=0.1)
     values = keras.layers.Dense(schema.horizon * len(schema.targets), kernel_initializer=start, name="forecast")(hidden)
     leading = [-1, *hidden.shape[1:-1]]

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
 from trainer.networks import head
+from trainer.networks.network import Network
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
-def forecast(values: tf.Tensor, schema: Schema) -> tf.Tensor:
+def forecast(values: tf.Tensor, schema: Schema, params: object = None) -> tf.Tensor:
     """Every forecast is a weighted sum of every value of the history, plus a bias.
 
     Args:
       values: float32 [batch, steps, columns], standardised.
       schema: gives steps, columns, horizon and targets.
+      params: nothing that this network needs.
 
     Returns:
       float32 [batch, horizon, targets], standardised.
     """
+    import tensorflow as tf
+
     return head.forecast(tf.reshape(values, [-1, schema.steps * len(schema.columns)]), schema)
+
+
+NETWORK = Network(name="linear", outputs=forecast)

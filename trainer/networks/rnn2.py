@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
 from trainer.networks import head
+from trainer.networks.network import Network
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
-def forecast(values: tf.Tensor, schema: Schema) -> tf.Tensor:
+def forecast(values: tf.Tensor, schema: Schema, params: object = None) -> tf.Tensor:
     """The last state of two stacked GRUs, half as many rectified units, then a linear layer.
 
     Args:
       values: float32 [batch, steps, columns], standardised.
       schema: gives steps, horizon and targets.
+      params: nothing that this network needs.
 
     Returns:
       float32 [batch, horizon, targets], standardised.
     """
+    import keras
+
     state = stacked_grus(values, schema)[:, -1]
     hidden = keras.layers.Dense(
         max(1, state.shape[-1] // 2), activation="relu", kernel_initializer="he_normal", name="hidden"
@@ -39,5 +45,10 @@ def stacked_grus(values: tf.Tensor, schema: Schema) -> tf.Tensor:
     Returns:
       float32 [batch, steps, max(1, steps // 2)].
     """
+    import keras
+
     first = keras.layers.GRU(2 * schema.steps, return_sequences=True, use_cudnn=False, name="gru_1")(values)
     return keras.layers.GRU(max(1, schema.steps // 2), return_sequences=True, use_cudnn=False, name="gru_2")(first)
+
+
+NETWORK = Network(name="rnn2", outputs=forecast)

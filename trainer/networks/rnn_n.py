@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
+from trainer.job.errors import UsageError
 from trainer.networks import head, rnn2
+from trainer.networks.network import Network
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
-def forecasts(values: tf.Tensor, schema: Schema) -> tf.Tensor:
-    """After every step the states of rnn2's GRUs pass two rectified layers and a linear one, the same for all steps.
+def forecasts(values: tf.Tensor, schema: Schema, params: object = None) -> tf.Tensor:
+    """After every step the states of rnn2's GRUs pass two rectified layers and a linear one, which all steps share.
 
     Args:
       values: float32 [batch, steps, columns], standardised.
-      schema: gives steps, horizon and targets.
+      schema: says the horizon and the targets.
+      params: nothing that this network needs.
 
     Returns:
       float32 [batch, steps, horizon, targets], standardised; `[:, -1]` is the forecast of the example.
     """
+    import keras
+
     states = rnn2.stacked_grus(values, schema)
     size = states.shape[-1]
     first = keras.layers.Dense(size, activation="relu", kernel_initializer="he_normal", name="hidden_1")(states)
@@ -40,6 +47,8 @@ def loss(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Sch
     Returns:
       float32 [].
     """
+    import tensorflow as tf
+
     start = 2 * schema.steps // 3
     errors = forecasts[:, start:] - labels_of_every_step(values, labels, schema)[:, start:]
     return tf.reduce_mean(tf.square(errors))
@@ -56,7 +65,28 @@ def labels_of_every_step(values: tf.Tensor, labels: tf.Tensor, schema: Schema) -
     Returns:
       float32 [batch, steps, horizon, targets].
     """
+    import tensorflow as tf
+
     history = tf.gather(values, schema.target_indices, axis=2)
     series = tf.concat([history, labels], axis=1)
     ahead = [series[:, first : first + schema.steps] for first in range(1, schema.horizon + 1)]
     return tf.stack(ahead, axis=2)
+
+
+def check(schema: Schema) -> None:
+    """Raises UsageError where the past of a target is not given."""
+    missing = [target for target in schema.targets if target not in schema.columns]
+    if missing:
+        raise UsageError(
+            f"--model=rnnN, and the target {', '.join(missing)} is not among the feature columns",
+            "rnnN learns from what followed each step, so it needs the past of every target",
+            "Add it to --feature_columns, or take --model=rnn2",
+        )
+
+
+def last_step(outputs: tf.Tensor) -> tf.Tensor:
+    """The forecasts of examples, float32 [batch, horizon, targets], among those after every step."""
+    return outputs[:, -1]
+
+
+NETWORK = Network(name="rnnN", outputs=forecasts, forecast=last_step, loss=loss, check=check)

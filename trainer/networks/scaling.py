@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
-from trainer.job.schema import Schema
+from trainer.formats.schema import Schema
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def target_mean_and_scale(schema: Schema) -> tuple[list[float], list[float]]:
@@ -21,17 +24,23 @@ def standardize_values(values: tf.Tensor, schema: Schema) -> tf.Tensor:
     Args:
       values: float32 [batch, steps, columns], in the units of the files; the sizes are checked against the schema.
     """
+    import tensorflow as tf
+
     values = tf.ensure_shape(values, [None, schema.steps, len(schema.columns)])
     return (values - tf.constant(schema.mean, tf.float32)) / tf.constant(schema.scale, tf.float32)
 
 
 def standardize_targets(targets: tf.Tensor, schema: Schema) -> tf.Tensor:
     """Standardised targets of the same shape; `targets` is float32 [..., targets], in the units of the files."""
+    import tensorflow as tf
+
     mean, scale = target_mean_and_scale(schema)
     return (targets - tf.constant(mean, tf.float32)) / tf.constant(scale, tf.float32)
 
 
 def restore_targets(standardized: tf.Tensor, schema: Schema) -> tf.Tensor:
     """What `standardize_targets` undid: float32 [..., targets], in the units of the files."""
+    import tensorflow as tf
+
     mean, scale = target_mean_and_scale(schema)
     return standardized * tf.constant(scale, tf.float32) + tf.constant(mean, tf.float32)

@@ -261,7 +261,7 @@ def test_the_collector_reads_the_lines_that_the_task_writes(tmp_path: pathlib.Pa
 
     environ = katib.environment(study(UNITS, metric="mae"))
     path = tmp_path / pathlib.PurePath(environ["CLOUD_ML_HP_METRIC_FILE"]).name
-    tuner = TunerFile(path=str(path), trial="sines-abc", tag=environ["CLOUD_ML_HP_METRIC_TAG"])
+    tuner = TunerFile(path=str(path), trial="sines-abc", tag=environ["CLOUD_ML_HP_METRIC_TAG"], metric="mae")
     tuner({"mae": 0.25, "global_step": 100}, "model.ckpt-100")
     (line,) = [json.loads(text) for text in path.read_text().splitlines()]
     objective = experiment(study(UNITS, metric="mae"))["spec"]["objective"]

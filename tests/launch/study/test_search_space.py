@@ -46,7 +46,7 @@ def test_flags_are_accepted_with_dashes_or_underscores(spelled: str) -> None:
 @pytest.mark.parametrize(
     ("spelled", "message"),
     [
-        ("first-layer", "first-layer is no flag of trainer.task. Accepted: fields of Params"),
+        ("first-layer", "first-layer is no flag of trainer.task. Accepted: fields of the problem's params"),
         ("colours", "Perhaps colour was meant."),
         ("zzz", "python -m trainer.task --help lists the flags."),
         ("shapes", "shapes is no flag of trainer.task."),
@@ -110,6 +110,7 @@ def test_the_task_of_this_installation_is_known() -> None:
     assert "rmse" in task.metrics
 
 
-def test_a_model_that_does_not_list_its_metrics_may_report_any(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("trainer.model.METRICS")
-    assert search_space.of_task().metrics == ()
+def test_a_problem_of_ones_own_says_what_its_study_may_search_and_aim_at() -> None:
+    task = search_space.of_task(["--problem=examples/classification.py", "--train_steps=10"])
+    assert {"units", "learning_rate"} <= set(task.hints) and "lstm_units" not in task.hints
+    assert task.metrics == ("accuracy", "loss")

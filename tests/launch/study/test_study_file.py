@@ -75,7 +75,7 @@ WRONG = {
     "metric_that_is_not_reported": [
         "4:30: hyperparameterMetricTag: accuracy, which the job does not report. Accepted: a metric that the "
         "job reports: rmse, mae, loss, rmse_same_as_last, mse_standardized, mae_standardized. Choose one of "
-        "them; a metric of your own has to be listed in METRICS of trainer/model.py.",
+        "them; a metric of your own has to be listed in metrics of PROBLEM.",
     ],
     "minimum_above_maximum": [
         "10:19: minValue 0.5 is above maxValue 0.1. Accepted: minValue up to maxValue. Swap them.",
@@ -84,7 +84,7 @@ WRONG = {
         "5:16: maxTrials: -20. Accepted: a whole number from 1 up. Give such a number.",
     ],
     "no_flag_of_the_task": [
-        "8:24: learning-rat is no flag of trainer.task. Accepted: fields of Params in trainer/model.py, and "
+        "8:24: learning-rat is no flag of trainer.task. Accepted: fields of the problem's params, and "
         "other flags of trainer.task. Perhaps learning_rate was meant.",
     ],
     "no_goal_and_no_parameters": [

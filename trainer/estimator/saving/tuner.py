@@ -15,19 +15,21 @@ import math
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator, Mapping, MutableSequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from typing import Any
 
 import hypertune
 
 from trainer import storage
 from trainer.estimator.saving import job_directory
+from trainer.job.errors import UsageError
 from trainer.storage import StorageError
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_FILE = "/tmp/hypertune/output.metrics"
-DEFAULT_TAG = "rmse"
+OLD_DEFAULT_TAG = "training/hptuning/metric"
+"""Under this tag a tuner looks where a study names none: it means the score."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,26 +40,27 @@ class TunerFile:
       path: of the file, local or in a bucket; a relative path starts in the working directory.
       trial: the trial's number, "0" outside of a study.
       tag: the tuner's name of the metric.
+      metric: the evaluation's name of it.
     """
 
     path: str = DEFAULT_FILE
     trial: str = "0"
-    tag: str = DEFAULT_TAG
+    tag: str
+    metric: str
 
     def __call__(self, metrics: Mapping[str, Any], checkpoint_path: str) -> None:
         """Reports one evaluation; an evaluation listener of `train_and_evaluate`.
 
-        The value is that of the metric named by the tag, or without one that of `rmse`. Where there is nothing to
-        report, or the file cannot be written, a warning says so.
+        Where there is nothing to report, or the file cannot be written, a warning says so.
 
         Args:
           metrics: of the evaluation, with `global_step`.
           checkpoint_path: of the evaluated checkpoint.
         """
-        value = metrics.get(self.tag, metrics.get(DEFAULT_TAG))
+        value = metrics.get(self.metric)
         if value is None:
             known = ", ".join(sorted(metrics))
-            _log.warning("Not reported to the tuner: the evaluation has no metric %s. It has %s.", self.tag, known)
+            _log.warning("Not reported to the tuner: the evaluation has no metric %s. It has %s.", self.metric, known)
         elif not math.isfinite(value):
             step = metrics.get("global_step")
             _log.warning("Not reported to the tuner: %s is %s at step %s.", self.tag, value, step)
@@ -116,18 +119,33 @@ class TunerFile:
                 yield str(record.get("trial")), str(record.get("global_step")), str(record.get("checkpoint_path"))
 
 
-def from_environment(environ: Mapping[str, str], *, tag: str | None = None, trial: str | None = None) -> TunerFile:
+def from_environment(
+    environ: Mapping[str, str], metrics: Sequence[str], *, tag: str | None = None, trial: str | None = None
+) -> TunerFile:
     """The file that the environment of a trial names.
 
     Args:
-      environ: with CLOUD_ML_HP_METRIC_FILE, CLOUD_ML_TRIAL_ID and CLOUD_ML_HP_METRIC_TAG, each of which has a default.
+      environ: CLOUD_ML_HP_METRIC_FILE, CLOUD_ML_TRIAL_ID and CLOUD_ML_HP_METRIC_TAG, each of which has a default.
+      metrics: what evaluations report, the score first, which is reported where nobody asks for another.
       tag: overrides the variable; None does not.
       trial: as in TF_CONFIG, used where CLOUD_ML_TRIAL_ID is unset.
+
+    Raises:
+      UsageError: the tag is none of the metrics.
     """
+    asked = tag or environ.get("CLOUD_ML_HP_METRIC_TAG") or metrics[0]
+    if asked not in (*metrics, OLD_DEFAULT_TAG):
+        source = "--hyperparameter_metric_tag" if tag else "CLOUD_ML_HP_METRIC_TAG"
+        raise UsageError(
+            f"{source}={asked}, which no evaluation of this problem reports",
+            f"Accepted: {', '.join(metrics)}",
+            "Name one of them, in the study too; a metric of your own has to be listed in metrics of PROBLEM",
+        )
     return TunerFile(
         path=environ.get("CLOUD_ML_HP_METRIC_FILE") or DEFAULT_FILE,
         trial=environ.get("CLOUD_ML_TRIAL_ID") or trial or "0",
-        tag=tag or environ.get("CLOUD_ML_HP_METRIC_TAG") or DEFAULT_TAG,
+        tag=asked,
+        metric=metrics[0] if asked == OLD_DEFAULT_TAG else asked,
     )
 
 

@@ -82,7 +82,7 @@ def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Manifest]
 
 
 def _study(what: KubernetesOptions, config: str, task_argv: Sequence[str]) -> list[Manifest]:
-    study = study_file.read(config, search_space.of_task())
+    study = study_file.read(config, search_space.of_task(task_argv))
     for difference in katib.differences(study):
         print(difference, file=sys.stderr)
     return kubernetes_study.manifests(what, task_argv, study)

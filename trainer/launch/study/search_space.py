@@ -8,14 +8,16 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.job import flags
+from trainer.job.config import RunSettings
 from trainer.job.errors import UsageError
 from trainer.launch.study.study import Kind
+from trainer.problem_file import named_in
 
-# Under this tag a tuner looks where a file names none; the task reports its rmse there.
+# Under this tag a tuner looks where a file names none; the task reports its score there.
 OLD_DEFAULT_TAG = "training/hptuning/metric"
 
 _OF_THE_RUNNER = ("output_dir", "hyperparameter_metric_tag", "separate_evaluator")
@@ -69,7 +71,7 @@ class SearchSpace:
             return None
         meant = flags.nearest(name, self.hints)
         do = f"Perhaps {meant} was meant" if meant else "python -m trainer.task --help lists the flags"
-        accept = "fields of Params in trainer/model.py, and other flags of trainer.task"
+        accept = "fields of the problem's params, and other flags of trainer.task"
         return UsageError(f"{spelled} is no flag of trainer.task", accept, do)
 
     def kinds(self, name: str) -> tuple[Kind, ...]:
@@ -96,12 +98,14 @@ class SearchSpace:
         return None
 
 
-def of_task() -> SearchSpace:
-    """What `trainer.task` takes and reports, with the Params and METRICS of this installation's `trainer.model`."""
-    from trainer import model
-    from trainer.launch import task_flags
+def of_task(argv: Sequence[str] = ()) -> SearchSpace:
+    """What `trainer.task` with these flags takes and reports, as the problem that they name says.
 
-    return SearchSpace(settings=task_flags.SETTINGS, metrics=getattr(model, "METRICS", ()))
+    Raises:
+      UsageError: a problem that cannot be loaded.
+    """
+    problem = named_in(argv)
+    return SearchSpace(settings=(RunSettings, problem.data, problem.params), metrics=tuple(problem.metrics))
 
 
 def normal(spelled: str) -> str:

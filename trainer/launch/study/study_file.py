@@ -252,7 +252,7 @@ class _Reader:
         if metric == OLD_DEFAULT_TAG:
             fields.note(place, f"Under {metric} the job reports its rmse", None, "Write rmse")
         elif known and metric not in known and metric.split() == [metric]:
-            do = "Choose one of them; a metric of your own has to be listed in METRICS of trainer/model.py"
+            do = "Choose one of them; a metric of your own has to be listed in metrics of PROBLEM"
             fields.fault(place, f"{name}: {documents.shortened(metric)}, which the job does not report", accept, do)
         if goal is Goal.MAXIMIZE and any(word in metric.lower() for word in _ERRORS):
             fields.note(

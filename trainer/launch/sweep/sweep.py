@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
       flags.HelpRequested, UsageError: before anything is started.
     """
     chosen, task_argv = sweep_options.parse(argv)
-    study = read_study(chosen)
+    study = read_study(chosen, task_argv)
     if importlib.util.find_spec("optuna") is None:
         raise UsageError("Optuna is not installed", "Sweeps run on Optuna", 'pip install ".[launch]"')
     return _run(chosen, task_argv, study)
@@ -75,9 +75,9 @@ def _run(options: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
     return code
 
 
-def read_study(chosen: SweepOptions) -> Study:
+def read_study(chosen: SweepOptions, task_argv: Sequence[str] = ()) -> Study:
     """The study of the file; notes on it go to stderr. Raises UsageError with every fault of the file."""
-    of_task = search_space.of_task() if chosen.module == task_flags.TASK_MODULE else None
+    of_task = search_space.of_task(task_argv) if chosen.module == task_flags.TASK_MODULE else None
     examined = study_file.examine(chosen.config, of_task)
     if examined.study is None:
         raise FaultyFileError(fault for fault in examined.faults if fault.level is Level.FAULT)

@@ -105,7 +105,7 @@ def rules(request: Request) -> list[Breach]:
 def _built(chosen: VertexOptions, task_argv: Sequence[str], packages: Sequence[str]) -> Request:
     if chosen.config is None:
         return vertex.custom_job(chosen, task_argv, packages)
-    study = study_file.read(chosen.config, search_space.of_task())
+    study = study_file.read(chosen.config, search_space.of_task(task_argv))
     return vertex.tuning_job(chosen, task_argv, packages, vertex_study.tuning(study))
 
 

@@ -1,0 +1,133 @@
+"""A problem with the values of one run: what the Estimator and its exporters are given."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.estimator import BestExporter, Estimator, Exporter, FinalExporter, LatestExporter, ModeKeys, RunConfig
+from trainer.estimator.contract.export import ServingInputReceiver
+from trainer.estimator.contract.feature_receiver import receiver_fn_of
+from trainer.job.config import DataConfig, ExporterKind
+from trainer.job.errors import JobError, UsageError
+from trainer.problem import Problem, argument_names
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BoundProblem:
+    """What is trained, on which data, with which settings.
+
+    Attributes:
+      problem: as the person wrote it.
+      data: the flags about files and batches.
+      params: the settings of the model.
+      schema: what the problem's `describe` returned; None where it has none.
+    """
+
+    problem: Problem
+    data: DataConfig
+    params: Any
+    schema: Any
+
+    def estimator(self, config: RunConfig) -> Estimator:
+        """The Estimator of the problem.
+
+        Args:
+          config: of the run, with its model_dir.
+        """
+        problem = self.problem
+        if problem.model_fn is None:
+            made = problem.call("make_estimator", config=config, **self._given)
+            if not isinstance(made, Estimator):
+                raise UsageError(
+                    f"make_estimator of PROBLEM returned {made!r}",
+                    "Accepted: an Estimator",
+                    "Return model_to_estimator(…), or Estimator(…)",
+                )
+            return made
+        model_fn = self._bound(problem.model_fn, "data", "schema")
+        params = self.params if "params" in argument_names(problem.model_fn) else None
+        return Estimator(model_fn, config=config, params=params, warm_start_from=problem.warm_start_from)
+
+    def input_fn(self, name: str) -> Callable[..., tf.data.Dataset]:
+        """An input function for the Estimator, which gives it mode, config and input_context.
+
+        Args:
+          name: `train_input_fn`, `eval_input_fn` or `test_input_fn`.
+        """
+        return self._bound(getattr(self.problem, name), *self._given)
+
+    def has_test_part(self) -> bool:
+        """Whether there are examples that are looked at once, at the end."""
+        if self.problem.test_input_fn is None:
+            return False
+        return self.input_fn("test_input_fn")(**_mode_of(self.problem.test_input_fn)) is not None
+
+    def serving_input_receiver_fn(self) -> Callable[[], ServingInputReceiver]:
+        """What clients send: as the problem says, else the features that evaluation has.
+
+        Raises:
+          UsageError: it does not say, and these features cannot be sent.
+        """
+        if self.problem.serving_input_receiver_fn is not None:
+            return self._bound(self.problem.serving_input_receiver_fn, *self._given)
+        dataset = self.input_fn("eval_input_fn")(**_mode_of(self.problem.eval_input_fn))
+        spec = dataset.element_spec if isinstance(dataset, tf.data.Dataset) else None
+        return receiver_fn_of(spec[0] if isinstance(spec, tuple) else spec)
+
+    def exporters(self, kinds: tuple[ExporterKind, ...], config: RunConfig) -> list[Exporter]:
+        """Those that were asked for, and the problem's own.
+
+        Args:
+          kinds: as `--exporter` names them.
+          config: of the run.
+        """
+        receiver_fn = self.serving_input_receiver_fn() if kinds else None
+        made = [self._exporter(kind, receiver_fn) for kind in kinds]
+        own = self.problem.call("exporters", config=config, **self._given) if self.problem.exporters else ()
+        return [*made, *own]
+
+    def _exporter(self, kind: ExporterKind, receiver_fn: Any) -> Exporter:
+        match kind:
+            case ExporterKind.LATEST:
+                return LatestExporter(kind.value, receiver_fn)
+            case ExporterKind.BEST:
+                mode = "max" if self.problem.maximizes else "min"
+                return BestExporter(kind.value, receiver_fn, metric=self.problem.score, mode=mode)
+            case ExporterKind.FINAL:
+                return FinalExporter(kind.value, receiver_fn)
+
+    def hooks(self, config: RunConfig) -> list[Any]:
+        """The problem's hooks of training."""
+        return list(self.problem.call("hooks", config=config, **self._given)) if self.problem.hooks else []
+
+    def baselines(self) -> Mapping[str, float]:
+        """Scores that a model has to beat, each named after its metric."""
+        return self.problem.call("baselines", **self._given) if self.problem.baselines else {}
+
+    def report(self, summary: Any) -> str:
+        """What the problem adds to the closing table."""
+        return self.problem.call("report", summary=summary, **self._given) if self.problem.report else ""
+
+    def fault(self, message: str) -> JobError | None:
+        """The fault in the data behind an InvalidArgumentError with this message; None where they are not to blame."""
+        if self.problem.locate_fault is None:
+            return None
+        fault: JobError | None = self.problem.call("locate_fault", message=message, **self._given)
+        return fault
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        return {"data": self.data, "params": self.params, "schema": self.schema}
+
+    def _bound(self, function: Callable[..., Any], *names: str) -> Callable[..., Any]:
+        taken = argument_names(function)
+        return functools.partial(function, **{name: self._given[name] for name in names if name in taken})
+
+
+def _mode_of(function: Callable[..., Any]) -> dict[str, str]:
+    return {"mode": ModeKeys.EVAL} if "mode" in argument_names(function) else {}

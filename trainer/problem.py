@@ -1,0 +1,174 @@
+"""The seam between a person's code and the package: all that anything else may know of a problem.
+
+A module or a file that defines `PROBLEM` says what is trained, on which data, and by which figure it is judged. Task,
+sweeps, submissions, exporters, the tuner and the closing table work from that one value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trainer.job.config import DataConfig
+from trainer.job.errors import UsageError
+
+_KNOWN = ("data", "params", "mode", "config", "schema")
+_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "model_fn": ("features", "labels", *_KNOWN),
+    "make_estimator": _KNOWN,
+    "train_input_fn": (*_KNOWN, "input_context"),
+    "eval_input_fn": (*_KNOWN, "input_context"),
+    "test_input_fn": (*_KNOWN, "input_context"),
+    "serving_input_receiver_fn": _KNOWN,
+    "describe": ("data", "params", "output_dir"),
+    "baselines": ("data", "params", "schema"),
+    "hooks": _KNOWN,
+    "exporters": _KNOWN,
+    "report": ("summary", "data", "params", "schema"),
+    "locate_fault": ("message", "data", "schema"),
+}
+"""What each function of a problem may take, by name."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NoParams:
+    """A model without settings."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is trained, on which data, and how it is judged. Checked when built.
+
+    Functions take what they need by name: `data` (the flags about files and batches), `params`, `mode`, `config` (a
+    RunConfig), `input_context`, `schema` (what `describe` returned).
+
+    Attributes:
+      model_fn: `model_fn(features, labels, mode, …)` gives an EstimatorSpec; this or `make_estimator`.
+      make_estimator: gives an Estimator whose model_dir is `config.model_dir`, as `model_to_estimator` does.
+      params: a frozen dataclass, each of whose fields is a flag and may be searched.
+      data: DataConfig, or a dataclass that extends it by flags of its own.
+      train_input_fn: gives a Dataset of (features, labels) batches to train on.
+      eval_input_fn: gives that of the examples to evaluate on, once.
+      metrics: what evaluations report and whether "max" or "min" is better, by name; the first is the score, which
+        tuners are told, the best exporter goes by and the closing table shows. `loss` may be among them.
+      test_input_fn: like `eval_input_fn`, for examples that are looked at once, at the end; may give None.
+      serving_input_receiver_fn: gives a ServingInputReceiver; without it, clients send features as evaluation has them.
+      describe: reads and checks the data before TensorFlow is imported; what it returns is `schema`.
+      baselines: scores that a model has to beat, as `{"accuracy_majority": 0.5}`, each named after its metric.
+      hooks: gives a list of hooks of training.
+      exporters: gives a list of Exporters beside those of `--exporter`.
+      warm_start_from: a checkpoint, a directory, or WarmStartSettings.
+      report: gives text to print below the closing table.
+      locate_fault: for the `message` of an InvalidArgumentError in training, the JobError that names file and line;
+        None where the data are not to blame.
+
+    Raises:
+      UsageError: a function is missing, is none, or takes what nobody gives; metrics, params or data of another kind.
+    """
+
+    train_input_fn: Callable[..., Any]
+    eval_input_fn: Callable[..., Any]
+    metrics: Mapping[str, str]
+    model_fn: Callable[..., Any] | None = None
+    make_estimator: Callable[..., Any] | None = None
+    params: type = NoParams
+    data: type[DataConfig] = DataConfig
+    test_input_fn: Callable[..., Any] | None = None
+    serving_input_receiver_fn: Callable[..., Any] | None = None
+    describe: Callable[..., Any] | None = None
+    baselines: Callable[..., Mapping[str, float]] | None = None
+    hooks: Callable[..., Any] | None = None
+    exporters: Callable[..., Any] | None = None
+    warm_start_from: Any = None
+    report: Callable[..., str] | None = None
+    locate_fault: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name in _ARGUMENTS:
+            _check_function(name, getattr(self, name), required=name in ("train_input_fn", "eval_input_fn"))
+        if (self.model_fn is None) == (self.make_estimator is None):
+            got = "neither model_fn nor make_estimator" if self.model_fn is None else "model_fn and make_estimator"
+            raise _wrong(f"has {got}", "One of the two", "Give model_fn, or make_estimator for a Keras model")
+        _check_settings("params", self.params, object)
+        _check_settings("data", self.data, DataConfig)
+        _check_metrics(self.metrics)
+        object.__setattr__(self, "metrics", dict(self.metrics))
+
+    @property
+    def score(self) -> str:
+        """The metric that a model is judged by."""
+        return next(iter(self.metrics))
+
+    @property
+    def maximizes(self) -> bool:
+        """Whether more of the score is better."""
+        return self.metrics[self.score] == "max"
+
+    def call(self, name: str, **given: Any) -> Any:
+        """Calls a function of the problem with those of the given values that it takes.
+
+        Args:
+          name: of the field that holds it.
+          given: values by the names of arguments.
+        """
+        function = getattr(self, name)
+        return function(**{key: value for key, value in given.items() if key in argument_names(function)})
+
+
+def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names that a function can be called with; what it takes as `*args` or `**kwargs` has none."""
+    unnamed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+    return tuple(name for name, one in inspect.signature(function).parameters.items() if one.kind not in unnamed)
+
+
+def _wrong(got: str, accept: str, do: str) -> UsageError:
+    return UsageError(f"PROBLEM {got}", f"Accepted: {accept[:1].lower()}{accept[1:]}", do)
+
+
+def _check_function(name: str, function: object, *, required: bool) -> None:
+    if function is None and not required:
+        return
+    if not callable(function):
+        raise _wrong(f"has {name}={function!r}", "A function", f"Give the function itself, as {name}=my_{name}")
+    known = _ARGUMENTS[name]
+    taken = argument_names(function)
+    optional = {key for key, one in inspect.signature(function).parameters.items() if one.default is not one.empty}
+    for argument in taken:
+        if argument not in known and argument not in optional:
+            near = difflib.get_close_matches(argument, known, n=1)
+            do = f"Perhaps {near[0]} was meant" if near else "Rename the argument, or give it a default"
+            raise _wrong(f"has a {name} that takes {argument}", f"Any of {', '.join(known)}", do)
+    if name == "model_fn" and "features" not in taken:
+        raise _wrong("has a model_fn that takes no features", "model_fn(features, …)", "Name its first argument so")
+
+
+def _check_settings(name: str, settings: object, base: type) -> None:
+    accept = f"A frozen dataclass that extends {base.__name__}" if base is not object else "A frozen dataclass"
+    if not isinstance(settings, type) or not dataclasses.is_dataclass(settings) or not issubclass(settings, base):
+        do = (
+            "Give the class, not an instance of it" if dataclasses.is_dataclass(settings) else "Decorate it: @dataclass"
+        )
+        raise _wrong(f"has {name}={settings!r}", accept, do)
+    if not settings.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        do = "Write @dataclasses.dataclass(frozen=True)"
+        raise _wrong(f"has {name}={settings.__name__}, which can be changed", accept, do)
+    for field in dataclasses.fields(settings):
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            got = f"has {name}={settings.__name__}, whose {field.name} has no default"
+            raise _wrong(got, "Fields with defaults, since each is a flag that may be left out", "Give it one")
+
+
+def _check_metrics(metrics: object) -> None:
+    accept = '{"accuracy": "max", "loss": "min"}, the score first'
+    if not isinstance(metrics, Mapping) or not metrics:
+        raise _wrong(f"has metrics={metrics!r}", accept, "Name what evaluations report, and which way is better")
+    for name, direction in metrics.items():
+        if not isinstance(name, str) or not name.strip():
+            raise _wrong(f"has a metric called {name!r}", accept, "Call it as eval_metric_ops does")
+        if direction not in ("max", "min"):
+            near = difflib.get_close_matches(str(direction).lower(), ("max", "min"), n=1, cutoff=0.4)
+            do = f"Perhaps {near[0]!r} was meant" if near else "Write 'max' or 'min'"
+            raise _wrong(f"has metrics[{name!r}]={direction!r}", "'max' or 'min'", do)

@@ -1,0 +1,1 @@
+"""What problems share, and problems that are shipped beside the one in `trainer/model.py`."""

@@ -1,0 +1,90 @@
+"""What a forecast is judged by, and how a network that forecasts becomes an Estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from trainer.formats.schema import Schema
+from trainer.networks.registry import NETWORKS
+from trainer.problems import optimizers
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from trainer.estimator import Estimator, RunConfig
+
+METRICS = {
+    "rmse": "min",
+    "mae": "min",
+    "loss": "min",
+    "rmse_same_as_last": "min",
+    "mse_standardized": "min",
+    "mae_standardized": "min",
+}
+"""What evaluations report, the score first; `measure` says of which data each is."""
+
+
+def measure(
+    features: dict[str, tf.Tensor], labels: tf.Tensor, predictions: dict[str, tf.Tensor], schema: Schema
+) -> dict[str, keras.metrics.Metric]:
+    """Errors over all examples, steps and targets, updated with this batch.
+
+    Args:
+      features: {"values": float32 [batch, steps, columns]}, in the units of the files.
+      labels: float32 [batch, horizon, targets], in the units of the files.
+      predictions: {"forecast": float32 [batch, horizon, targets]}, likewise.
+      schema: of the data.
+
+    Returns:
+      rmse and mae in the units of the targets; rmse_same_as_last, of repeating the last value of each target, where the
+      targets are among the columns; mse_standardized and mae_standardized, where the data are standardised.
+    """
+    import keras
+    import tensorflow as tf
+
+    from trainer.networks import scaling
+
+    forecast = predictions["forecast"]
+    measured = {"rmse": keras.metrics.RootMeanSquaredError(), "mae": keras.metrics.MeanAbsoluteError()}
+    for metric in measured.values():
+        metric.update_state(labels, forecast)
+    if schema.target_indices is not None:
+        last = tf.gather(features["values"][:, -1:], schema.target_indices, axis=2)
+        baseline = measured["rmse_same_as_last"] = keras.metrics.RootMeanSquaredError()
+        baseline.update_state(labels, tf.broadcast_to(last, tf.shape(labels)))
+    if schema.standardized:
+        standardized = [scaling.standardize_targets(tensor, schema) for tensor in (labels, forecast)]
+        measured["mse_standardized"] = keras.metrics.MeanSquaredError()
+        measured["mae_standardized"] = keras.metrics.MeanAbsoluteError()
+        for name in ("mse_standardized", "mae_standardized"):
+            measured[name].update_state(*standardized)
+    return measured
+
+
+def estimator(model_fn: Callable[..., Any], params: Any, config: RunConfig, schema: Schema) -> Estimator:
+    """The Estimator of the network that `params.model` names: of the model function, or of a compiled Keras model.
+
+    Args:
+      model_fn: `model_fn(features, labels, mode, params, schema)`.
+      params: with the settings of networks and optimizers.
+      config: of the run, with its model_dir.
+      schema: of the data.
+    """
+    import functools
+
+    from trainer.estimator import Estimator, add_metrics, model_to_estimator
+
+    network = NETWORKS[params.model.value]
+    network.check(schema)
+    if network.compiled is None:
+        return Estimator(functools.partial(model_fn, schema=schema), config=config, params=params)
+    compiled = network.compiled(schema, params, optimizers.for_keras(params), config.tf_random_seed)
+
+    def metric_fn(
+        features: dict[str, tf.Tensor], labels: tf.Tensor, predictions: dict[str, tf.Tensor]
+    ) -> dict[str, keras.metrics.Metric]:
+        return measure(features, labels, predictions, schema)
+
+    return add_metrics(model_to_estimator(keras_model=compiled, config=config), metric_fn)
