@@ -219,7 +219,7 @@ class JobProcess:
 
     def _model_name(self) -> str:
         """What `--model` names, where the problem has such a flag; else the problem itself."""
-        model = getattr(self._bound.params, "model", self._run.problem)
+        model = getattr(self._bound.params, "model", pathlib.Path(self._run.problem).stem)
         return str(model.value if isinstance(model, enum.Enum) else model)
 
     def _test_metrics(self, estimator: Estimator) -> dict[str, Any] | None:
