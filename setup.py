@@ -1,9 +1,16 @@
-"""What is installed: on this machine by pip, on a cloud runner from the source distribution that this file builds."""
+"""What is installed: on this machine by pip, on a cloud runner from the source distribution that this file builds.
+
+TRAINER_TENSORFLOW says which wheel brings TensorFlow: `tensorflow` (the default, which the images of cloud runners
+have, so that theirs is left alone) or `tensorflow-cpu`, a third of the size. Both hold the same package, so an
+environment may have one of them only.
+"""
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
+import sys
 
 from setuptools import find_packages, setup
 
@@ -11,22 +18,28 @@ ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "trainer" / "__init__.py").read_text(encoding="utf-8"))
 assert VERSION is not None
 
-# Lower bounds are what the tests run with.
+WHEELS = ("tensorflow", "tensorflow-cpu")
+TENSORFLOW = os.environ.get("TRAINER_TENSORFLOW") or WHEELS[0]
+if TENSORFLOW not in WHEELS:
+    sys.exit(f"TRAINER_TENSORFLOW is {TENSORFLOW!r}. It is one of {', '.join(WHEELS)}, or unset")
+VERSIONS = ">=2.21,<2.22"
+
+# Lower bounds are what the tests run with. TensorFlow and Keras have upper ones, because some of what is used of them
+# is not public (trainer/estimator/graph/inside): the tests of that folder are the first to run with a new release.
 TRAINING = [
     "absl-py>=2.5",  # the flags of trainer.task
     "cloudml-hypertune>=0.1.0.dev6",  # builds the lines that a tuner reads; only released as a development version
     "google-cloud-storage>=3.17",  # buckets: what a runner's image has to bring for gs:// paths
     "google-crc32c>=1.5",  # checksums of TFRecord, without TensorFlow
-    "keras>=3.15",  # layers, optimizers and metrics in model functions
+    "keras>=3.15,<3.16",  # layers, optimizers and metrics in model functions
     "numpy>=2.0",  # reading data and scoring baselines before TensorFlow is loaded
     "packaging>=24.0",  # doctor compares versions
     "protobuf>=6.31",  # checkpoint states, SavedModels and examples, as TensorFlow's own files have them
     "rich>=15.0",  # the live line on a terminal
     "tensorboard>=2.21",  # tf.summary needs it, and TensorFlow no longer brings it
-    # Where a wheel without CUDA exists it is a third of the size; docs/contributing.md says how to train on a GPU.
-    'tensorflow-cpu>=2.21; sys_platform == "linux" and platform_machine == "x86_64"',
-    'tensorflow>=2.21; sys_platform != "linux" or platform_machine != "x86_64"',
+    f"{TENSORFLOW}{VERSIONS}",  # what everything here is for
 ]
+GPU = [f"tensorflow[and-cuda]{VERSIONS}"]  # CUDA, for a machine with a GPU and nothing but its driver
 LAUNCH = [
     "PyYAML>=6.0",  # sweep and job files
     "optuna>=5.0,<6",  # samplers, pruners and storage of sweeps
@@ -61,5 +74,5 @@ setup(
     packages=find_packages(include=["trainer", "trainer.*"]),
     package_data={"trainer.launch.sweep": ["*.html"]},
     install_requires=TRAINING,
-    extras_require={"launch": LAUNCH, "dev": LAUNCH + DEV},
+    extras_require={"gpu": GPU, "launch": LAUNCH, "dev": LAUNCH + DEV},
 )

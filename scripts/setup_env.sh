@@ -39,15 +39,36 @@ find_environment() {
   [[ -x $python ]] || fail "$environment has no bin/python. Deactivate that environment, or repair it"
 }
 
+# Which wheel is to bring TensorFlow (setup.py reads TRAINER_TENSORFLOW): the one that is there; else the smaller one
+# where no GPU is seen and that wheel exists.
+choose_tensorflow() {
+  if [[ -n ${TRAINER_TENSORFLOW:-} ]]; then
+    return
+  fi
+  TRAINER_TENSORFLOW=$("$python" - <<'PYTHON'
+import importlib.metadata
+import os
+import platform
+
+installed = {str(found.metadata["Name"]).lower().replace("_", "-") for found in importlib.metadata.distributions()}
+small = (platform.system(), platform.machine()) == ("Linux", "x86_64") and not os.path.exists("/dev/nvidiactl")
+wheels = [name for name in ("tensorflow", "tensorflow-cpu") if name in installed]
+print(wheels[0] if wheels else "tensorflow-cpu" if small else "tensorflow")
+PYTHON
+  ) || fail "$python does not run. Repair that environment, or delete it"
+  export TRAINER_TENSORFLOW
+}
+
 set_up_environment() {
   local extra=${1:-} stamp wanted
   find_environment
   stamp=$environment/.trainer${extra:+-$extra}.stamp
-  wanted=$(cat "$root/setup.py" "$root/pyproject.toml" <(echo "$root") | cksum)
+  wanted=$(cat "$root/setup.py" "$root/pyproject.toml" <(echo "$root ${TRAINER_TENSORFLOW:-}") | cksum)
   if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
     return
   fi
   echo "Installing into $environment (once; a few minutes)" >&2
+  choose_tensorflow
   "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >&2
   "$python" -m pip install --quiet --disable-pip-version-check --editable "$root${extra:+[$extra]}" >&2 ||
     fail "the installation failed; the lines above say why"
