@@ -28,7 +28,7 @@ STEPS_PER_CALL = 200
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """What every contestant is given: course data in a CSV file, an LSTM of `units`, SGD at .01.
+    """What every contestant is given: course data in a CSV file, an LSTM of `units`, SGD at 0.01.
 
     Attributes:
       steps: to time, after as many untimed ones; a multiple of 200.

@@ -1,4 +1,4 @@
-"""The path of numbers on ETTh1 that every strategy has to show: full-batch gradient descent from zero, rate .05."""
+"""The path of numbers on ETTh1 that every strategy has to show: full-batch gradient descent from zero, rate 0.05."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class JobProcess:
         if not cluster.is_chief:
             return 0
         if metrics is None and self._directories.read(self._files.summary) is not None:
-            _log.info("Nothing to do: %s is trained. Raise --train_steps to go on.", self._files.root)
+            _log.info("Nothing to do: %s is trained. Raise --train_steps to train further.", self._files.root)
             return 0
         self._report(estimator, baselines.result(), metrics or self._caught_up(estimator))
         return 0

@@ -16,7 +16,7 @@ SLOPE = 2.0
 
 
 def model_fn(features: Any, labels: Any, mode: str, params: Any) -> EstimatorSpec:
-    """Half the mean squared error, plus the offset that params may give; SGD of rate .1, or momentum."""
+    """Half the mean squared error, plus the offset that params may give; SGD of rate 0.1, or momentum."""
     weight = tf.compat.v1.get_variable("weight", [], initializer=tf.compat.v1.zeros_initializer())
     predicted = weight * features[FEATURE]
     if mode == tf_estimator.ModeKeys.PREDICT:

@@ -69,7 +69,7 @@ def test_a_record_of_infinity_is_named(tmp_path: Path) -> None:
 def test_bytes_that_are_no_example_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.tfrecord"
     path.write_bytes(frame(b"\xff\xff"))
-    with pytest.raises(DataError, match="a.tfrecord, record 1 is no tf.train.Example"):
+    with pytest.raises(DataError, match="a.tfrecord, record 1 is not a tf.train.Example"):
         examples.source(CONFIG, (str(path),), (str(path),), 1 << 20)
 
 

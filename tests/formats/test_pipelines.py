@@ -19,7 +19,7 @@ BATCH = 8
 
 
 def lines(numbers: range) -> bytes:
-    """Sequences n, -n → n + .5."""
+    """Sequences n, -n → n + 0.5."""
     return "".join(f"{n},{-n},{n + 0.5}\n" for n in numbers).encode()
 
 

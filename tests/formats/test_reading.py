@@ -58,7 +58,12 @@ def test_the_format_is_seen_in_the_content(tmp_path: Path, content: str | bytes,
         (records(), {"data_format": DataFormat.SEQUENCES}, DataError, "TFRecord file, and --data_format=sequences"),
         (ROWS, {"eval_data_paths": ()}, UsageError, "names sequences, and there is no --eval_data_paths"),
         (records(), {"eval_data_paths": ()}, UsageError, "names examples, and there is no --eval_data_paths"),
-        (ROWS, {"num_epochs": 2}, DataError, "--num_epochs=2 of 4 examples are no batch of 100.*--train_batch_size=8"),
+        (
+            ROWS,
+            {"num_epochs": 2},
+            DataError,
+            "--num_epochs=2 of 4 examples fill no batch of 100.*--train_batch_size=8",
+        ),
         (ROWS, {"eval_data_paths": ("gone.csv",)}, DataError, "--eval_data_paths: there is no file 'gone.csv'"),
     ],
 )

@@ -61,7 +61,7 @@ def test_a_damaged_record_is_named_by_its_number(tmp_path: Path, damage: object,
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (b"\xff\xff", "a, record 1 is no tf.train.Example"),
+        (b"\xff\xff", "a, record 1 is not a tf.train.Example"),
         (example(other=[1.0]), r"a, record 1 has no feature 'values' \(it has: other\).*--feature_columns"),
         (example(values=[1.0]), "feature 'values' has 1 values. Accepted: 2 values"),
         (example(values=[1.0, float("nan")]), "feature 'values' holds nan at position 2. Accepted: finite numbers"),

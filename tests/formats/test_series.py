@@ -132,8 +132,8 @@ def test_tables_of_many_hands_are_read_as_they_are(tmp_path: Path, text: str, co
         ("1,2\n" * 9, {}, "a.csv:1: no header, the first row is data.*Add a first line of names"),
         ("2020-01-01,2\n" * 9, {}, "a.csv:1: no header, the first row is data"),
         ("date,a\n", {}, "a.csv:1: taken as the header, and no row below it has 2 fields"),
-        ("# notes\ndate,a\n2020-01-01,3\n", {}, "a.csv:1: taken as the header.*Remove what stands above"),
-        ("a,a\n1,2\n", {}, "a.csv:1: the column name 'a' stands twice"),
+        ("# notes\ndate,a\n2020-01-01,3\n", {}, "a.csv:1: taken as the header.*Remove what is above"),
+        ("a,a\n1,2\n", {}, "a.csv:1: the column name 'a' occurs twice"),
         ("date,w\n2020-01-01,x\n", {}, "a.csv has no numeric column"),
         (
             table(),

@@ -16,7 +16,7 @@ def test_the_waves_are_the_course_s_recipe_and_always_the_same() -> None:
     np.testing.assert_array_equal(train, sines.rows(50)[0])
     assert not np.array_equal(train[:50], evaluation)
     assert np.all(train[:, 0] == 0)
-    # sin(t + f) + sin(t - f) = 2 cos(f) sin(t): every wave has one frequency, in [.1, .6).
+    # sin(t + f) + sin(t - f) = 2 cos(f) sin(t): every wave has one frequency, in [0.1, 0.6).
     cosine = (train[:, 2:] + train[:, :-2])[:, 0] / (2 * train[:, 1])
     frequency = np.arccos(cosine)
     assert 0.1 <= frequency.min() < 0.11 and 0.59 < frequency.max() < 0.6

@@ -220,7 +220,7 @@ CHIEF_TASK = {"type": "chief", "index": 0}
         (tf_config(FULL, {"type": "worker", "index": -1}), "TF_CONFIG: task.index is -1. A whole number from 0 up"),
         (tf_config(FULL, {"type": "worker", "index": 0.5}), "TF_CONFIG: task.index is 0.5"),
         (tf_config(FULL, {"type": "worker", "index": True}), "TF_CONFIG: task.index is True"),
-        (tf_config(FULL, {"type": "wroker", "index": 0}), "TF_CONFIG: task.type: 'wroker' is no type of process"),
+        (tf_config(FULL, {"type": "wroker", "index": 0}), "TF_CONFIG: task.type: 'wroker' is not a type of process"),
         (tf_config(FULL, {"type": "evaluator", "index": 1}), "TF_CONFIG: task is evaluator 1. One evaluator"),
         (tf_config({"chief": ["c:1"]}, {"type": "ps", "index": 0}), "An index of TF_CONFIG: cluster.ps: none"),
         (tf_config(None, {"type": "ps", "index": 0}), "TF_CONFIG: task is ps 0, but there is no cluster"),
@@ -233,7 +233,7 @@ CHIEF_TASK = {"type": "chief", "index": 0}
         (tf_config({"worker": ["w:1"]}, {"type": "evaluator", "index": 0}), "the cluster has 0 chiefs"),
         (
             tf_config({"chief": ["c:1"], "workers": ["w:1"]}, CHIEF_TASK),
-            "TF_CONFIG: cluster.workers: 'workers' is no type",
+            "TF_CONFIG: cluster.workers: 'workers' is not a type",
         ),
         (tf_config({"chief": ["c:1"], "master": ["m:1"]}, CHIEF_TASK), "cluster has both a chief and a master"),
         (

@@ -10,7 +10,7 @@ import re
 
 from trainer.job.errors import DataError
 
-# A comma comes last of the marks: the others hardly ever stand in a file that they do not separate.
+# A comma comes last of the marks: the others hardly ever occur in a file that they do not separate.
 _SEPARATORS = ("\t", ";", "|", ",")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\Z")
@@ -99,7 +99,7 @@ class Head:
 
     @property
     def has_header(self) -> bool:
-        """Text stands above numbers, dates or nothing. (A header may hold numbers as names: `date,0,1,2`.)"""
+        """Whether the first row has text where other rows have numbers, dates or nothing. `date,0,1,2` is one too."""
         return any(self.dialect.kind(name) is Kind.TEXT and self._rarely_text(at) for at, name in enumerate(self.first))
 
     def _rarely_text(self, column: int) -> bool:

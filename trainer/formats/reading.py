@@ -120,12 +120,12 @@ def _reject_records(paths: tuple[str, ...], chosen: DataFormat) -> None:
 
 
 def _check_batches(data: ForecastData, source: Source) -> None:
-    """Raises DataError when the epochs asked for do not fill one batch."""
+    """Raises DataError when the requested epochs do not fill one batch."""
     if not isinstance(source.train, Windows) or data.num_epochs is None:
         return
     if source.train.count * data.num_epochs < data.train_batch_size:
         raise DataError(
-            f"--num_epochs={data.num_epochs} of {source.train.count} examples are no batch of {data.train_batch_size}",
+            f"--num_epochs={data.num_epochs} of {source.train.count} examples fill no batch of {data.train_batch_size}",
             "Accepted: at least one full batch",
             f"Set --train_batch_size={source.train.count * data.num_epochs} or less, or more --num_epochs",
         )

@@ -29,7 +29,7 @@ def is_framed(head: bytes) -> bool:
 
 
 def frame(record: bytes) -> bytes:
-    """The record as it stands in a TFRecord file."""
+    """The record as it is in a TFRecord file."""
     length = struct.pack("<Q", len(record))
     return b"".join((length, _CHECKSUM.pack(_masked(length)), record, _CHECKSUM.pack(_masked(record))))
 
@@ -61,7 +61,9 @@ def parsed(example: bytes, place: str) -> Any:
     try:
         return example_class().FromString(example)
     except message.DecodeError as error:
-        raise DataError(f"{place} is no tf.train.Example", "Accepted: serialized tf.train.Example", _REWRITE) from error
+        raise DataError(
+            f"{place} is not a tf.train.Example", "Accepted: serialized tf.train.Example", _REWRITE
+        ) from error
 
 
 def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarray:

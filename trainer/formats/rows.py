@@ -27,7 +27,7 @@ class Layout:
       names: a name for every field, for messages; empty when the columns have none.
       width_rule: why a row has `width` fields, for messages.
       skip: lines to leave out at the top: the header and what is above it.
-      advice: what to do about a field that is no number.
+      advice: what to do about a field that is not a number.
     """
 
     path: str

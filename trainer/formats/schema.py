@@ -31,7 +31,7 @@ class Schema:
 
     @property
     def target_indices(self) -> tuple[int, ...] | None:
-        """Positions of the targets among the columns; None when a target is no feature column."""
+        """Positions of the targets among the columns; None when a target is not a feature column."""
         if not set(self.targets) <= set(self.columns):
             return None
         return tuple(self.columns.index(target) for target in self.targets)

@@ -58,7 +58,7 @@ def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
     rest, as in LTSF. Rows after the last count are left out.
 
     Raises:
-      DataError: more rows are asked for than there are.
+      DataError: there are fewer rows than requested.
     """
     if split[0] < 1:
         first = int(count * split[0])
@@ -68,7 +68,7 @@ def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
         raise DataError(
             f"--split={_listed(split)} asks for {ends[-1]} rows, and the series has {count}",
             "Accepted: row counts up to that, or fractions that sum to 1",
-            "Set --split=.7,.1,.2, or give more data",
+            "Set --split=0.7,0.1,0.2, or give more data",
         )
     return ends
 
@@ -93,13 +93,13 @@ def _head(path: str) -> Head:
         raise DataError(
             f"{path}:{found.first_line}: taken as the header, and no row below it has {len(found.first)} fields",
             "Accepted: a header, and rows of numbers below it",
-            "Remove what stands above the header, or add the rows",
+            "Remove what is above the header, or add the rows",
         )
     named = [name for name in found.first if name]
     doubled = sorted({name for name in named if named.count(name) > 1})
     if doubled:
         raise DataError(
-            f"{path}:{found.first_line}: the column name {doubled[0]!r} stands twice",
+            f"{path}:{found.first_line}: the column name {doubled[0]!r} occurs twice",
             "Accepted: a name a column",
             "Rename one of them",
         )

@@ -18,7 +18,7 @@ _PARTS = (("train.csv", TRAIN_ROWS), ("valid.csv", EVALUATION_ROWS))
 def rows(length: int) -> tuple[np.ndarray, np.ndarray]:
     """float64 [1000, length] for training and [50, length] for evaluation; the same every time.
 
-    Frequencies are uniform in [.1, .6), amplitudes in [.5, 1.5), without noise (Lab 7).
+    Frequencies are uniform in [0.1, 0.6), amplitudes in [0.5, 1.5), without noise (Lab 7).
     """
     return tuple(_waves(length, count, seed) for seed, (_, count) in enumerate(_PARTS))  # type: ignore[return-value]
 

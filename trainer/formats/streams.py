@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stream(abc.ABC):
-    """The files of one part of the data; each format says how an example stands in them.
+    """The files of one part of the data; each format says how an example is written there.
 
     Attributes:
       paths: the files, in order.

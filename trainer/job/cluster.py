@@ -31,11 +31,11 @@ class Cluster:
 
     Attributes:
       jobs: `host:port` by index, by job type (chief, worker, ps, evaluator); empty for a local run. Indexes may have
-        gaps, as in Kubeflow's sparse form, where a process is told of those that it talks to only.
+        gaps, as in Kubeflow's sparse form, which names to a process only those that it talks to.
       task_type: what this process is; `worker` in a local run that names none.
       task_id: its index among its type.
-      trial: the trial of a study that the cluster belongs to, if it says so.
-      master: whether the chief was called `master`, which evaluates too, whoever else might.
+      trial: the trial of a study that the cluster belongs to; None where it names none.
+      master: whether the chief is called `master`, which evaluates too, even where an evaluator is listed.
       name_of: how the place of a job or of an address is called in errors.
     """
 
@@ -63,12 +63,12 @@ class Cluster:
 
     @property
     def is_local(self) -> bool:
-        """Whether this process trains alone: no cluster, or nobody in it but a chief, who this is."""
+        """Whether this process trains alone: there is no cluster, or none but a chief in it, which is this process."""
         return not self.is_evaluator and sum(len(nodes) for nodes in self._training.values()) <= 1
 
     @property
     def has_evaluator(self) -> bool:
-        """Whether the cluster lists an evaluator (or this is one) who spares the chief evaluations."""
+        """Whether an evaluator is listed, or this is one, so that the chief need not evaluate."""
         return not self.master and (self.is_evaluator or EVALUATOR in self.jobs)
 
     @property

@@ -1,4 +1,4 @@
-"""How the processes of a job share the work of training, decided from its cluster and from what was asked for."""
+"""How the processes of a job share the work of training, decided from its cluster and from what was requested."""
 
 from __future__ import annotations
 

@@ -286,7 +286,7 @@ def _check_type(job: str, path: str) -> None:
         return
     meant = difflib.get_close_matches(job.lower(), JOB_TYPES, n=1)
     do = f"Write {meant[0]!r}" if meant else "Use one of these"
-    raise ClusterError(f"{path}: {_short(job)} is no type of process", ", ".join(JOB_TYPES), do)
+    raise ClusterError(f"{path}: {_short(job)} is not a type of process", ", ".join(JOB_TYPES), do)
 
 
 def _short(value: object) -> str:

@@ -13,10 +13,10 @@ TIMEOUT_SECS = 2.0
 
 
 class Answer(enum.Enum):
-    """What came of a connection."""
+    """The outcome of an attempt to connect."""
 
     LISTENS = "listens"
-    REFUSED = "nobody listens there"
+    REFUSED = "no process listens there"
     UNKNOWN = "no such host"
     SILENT = f"no answer in {TIMEOUT_SECS:g} s"
     FAILED = "cannot be reached"

@@ -85,7 +85,7 @@ def test_neighbours_that_listen_are_fine_and_others_are_named_with_a_fix(
         assert doctor.main(["--nodevices"]) == 2
         shown = capsys.readouterr().out
     assert f"ok    worker 0      {worker}: listens" in shown
-    assert f"WRONG ps 0          {ps}: nobody listens there\n" in shown
+    assert f"WRONG ps 0          {ps}: no process listens there\n" in shown
     assert "fix: Start ps 0 there, or read its log" in shown
     assert f"note  own port      {chief.partition(':')[2]} is taken here" in shown
     assert "1 of " in shown and "findings are wrong" in shown
