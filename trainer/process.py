@@ -36,8 +36,8 @@ from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, saved_model, served_inputs, tuner
 from trainer.estimator.saving.export_store import GRAPH_FILE
 from trainer.estimator.saving.job_directory import JobDirectories
-from trainer.estimator.steps.loop import StopReason
 from trainer.estimator.steps.progress import Progress
+from trainer.estimator.steps.stop import StopReason
 from trainer.job import distribution, flags, records, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import RunSettings

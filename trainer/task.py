@@ -77,7 +77,7 @@ def _only_serves(cluster: Cluster, run: RunSettings) -> bool:
 def _serve(cluster: Cluster, files: Layout, stop: signals.StopRequest) -> int:
     with logs.without_import_chatter():
         from trainer.estimator.distribution import server
-        from trainer.estimator.steps.loop import Stop
+        from trainer.estimator.steps.stop import Stop
         from trainer.formats import fetching
 
     fetching.register()  # the pipelines that the chief makes run here

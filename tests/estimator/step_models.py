@@ -14,9 +14,10 @@ from trainer.estimator.graph.model_function import ModelFunction, ModelReplica
 from trainer.estimator.graph.tracing import TracedModel, trace
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.saving.starting_values import StartingValues
+from trainer.estimator.steps import one_device
 from trainer.estimator.steps.input_function import InputFunction
 from trainer.estimator.steps.plan import TrainingPlan
-from trainer.estimator.steps.steps import Steps, make
+from trainer.estimator.steps.steps import Steps
 
 V1 = tf.compat.v1
 BATCH = [6, 5]
@@ -48,7 +49,7 @@ def plan(
 def steps(model_fn: Callable[..., EstimatorSpec], input_fn: Callable[..., Any], **settings: Any) -> Steps:
     """What makes the steps of a `plan`, on one device."""
     training = plan(model_fn, input_fn, **settings)
-    return make(training, ModelReplica(training.model, VariableStore(training.config.tf_random_seed)))
+    return one_device.begin(training, ModelReplica(training.model, VariableStore(training.config.tf_random_seed)))
 
 
 def trained(loss: tf.Tensor, train_op: Any) -> EstimatorSpec:

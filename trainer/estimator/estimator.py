@@ -27,9 +27,11 @@ from trainer.estimator.saving.exporting import ModelExport
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.saving.starting_values import StartingValues
 from trainer.estimator.steps import inference
+from trainer.estimator.steps.cadence import Cadence
 from trainer.estimator.steps.input_function import InputFn, InputFunction
-from trainer.estimator.steps.loop import Cadence, Outputs, Stop, StopReason, TrainingLoop
+from trainer.estimator.steps.loop import Outputs, TrainingLoop
 from trainer.estimator.steps.plan import TrainingPlan
+from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.traced_evaluations import TracedEvaluations
 
 log = logging.getLogger("trainer")
@@ -388,10 +390,4 @@ def _outputs(directory: JobDirectory, plan: TrainingPlan) -> Outputs:
             time.time(),
             continued=plan.position,
         )
-    cadence = Cadence(
-        save_steps=config.save_checkpoints_steps,
-        save_secs=config.save_checkpoints_secs,
-        summary_steps=config.save_summary_steps,
-        log_steps=config.log_step_count_steps,
-    )
-    return Outputs(cadence, saver, Events(directory.local))
+    return Outputs(Cadence.of(config), saver, Events(directory.local))

@@ -20,7 +20,7 @@ from trainer.estimator.evaluation.exporters import Exporter
 from trainer.estimator.saving import job_directory
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record, write_record
-from trainer.estimator.steps.loop import StopReason
+from trainer.estimator.steps.stop import StopReason
 from trainer.job.distribution import Distribution
 from trainer.job.errors import JobError
 

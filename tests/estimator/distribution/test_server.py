@@ -11,7 +11,7 @@ import pytest
 
 from trainer.estimator.distribution import server
 from trainer.estimator.saving.coordination_files import TRAINING_DONE
-from trainer.estimator.steps.loop import Stop
+from trainer.estimator.steps.stop import Stop
 from trainer.job import hosts
 from trainer.job.cluster import Cluster
 

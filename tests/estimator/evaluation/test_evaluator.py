@@ -14,7 +14,7 @@ from trainer.estimator import Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.evaluation.evaluator import Awaited, Follower, stand_in, wait_for_last
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
-from trainer.estimator.steps.loop import Stop
+from trainer.estimator.steps.stop import Stop
 
 
 class World:

@@ -14,9 +14,11 @@ from tests.estimator import step_models
 from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import VariableStore
-from trainer.estimator.steps import compile_policy
-from trainer.estimator.steps import steps as steps_module
-from trainer.estimator.steps.steps import Compiled, IteratedSteps, StackedSteps, Steps, _Loop, make
+from trainer.estimator.steps import compile_policy, one_device, stacked_steps
+from trainer.estimator.steps.iterated_steps import IteratedSteps
+from trainer.estimator.steps.program import Compiled, StackProgram
+from trainer.estimator.steps.stacked_steps import StackedSteps
+from trainer.estimator.steps.steps import Steps
 
 V1 = tf.compat.v1
 ROWS = np.arange(10, dtype=np.float32)[:, None] / 10
@@ -178,7 +180,7 @@ def test_what_was_compiled_serves_the_next_training_of_the_same_model() -> None:
     plan = step_models.plan(lambda features: model(scale[0] * features), lambda: batches(4))
 
     def run() -> Any:
-        inner = make(plan, ModelReplica(plan.model, store), compiled)
+        inner = one_device.begin(plan, ModelReplica(plan.model, store), compiled)
         assert made(inner) == [2, 1]
         return compiled.program
 
@@ -197,7 +199,7 @@ def test_what_xla_could_not_compile_is_not_tried_again(caplog: pytest.LogCapture
 
     with caplog.at_level(logging.INFO, "trainer"):
         for _ in range(2):
-            made(make(plan, ModelReplica(plan.model, store), compiled))
+            made(one_device.begin(plan, ModelReplica(plan.model, store), compiled))
     assert caplog.text.count("XLA cannot compile") == 1
 
 
@@ -207,13 +209,13 @@ def test_what_xla_could_not_compile_is_not_tried_again(caplog: pytest.LogCapture
 def calls(monkeypatch: pytest.MonkeyPatch, inner: Steps, num_steps: int = 100) -> list[tuple[bool, int]]:
     """Whether XLA compiled what was called, and the steps made, call by call up to the end of the data."""
     compiled: list[bool] = []
-    call = _Loop.__call__
+    call = StackProgram.__call__
 
-    def spied(self: _Loop, *arguments: Any) -> Any:
-        compiled.append(self.xla)
+    def spied(self: StackProgram, *arguments: Any) -> Any:
+        compiled.append(self.jit_compile)
         return call(self, *arguments)
 
-    monkeypatch.setattr(_Loop, "__call__", spied)
+    monkeypatch.setattr(StackProgram, "__call__", spied)
     lengths = made(inner, num_steps)
     return list(zip(compiled, lengths, strict=True))
 
@@ -251,7 +253,7 @@ def test_nothing_is_compiled_for_a_training_that_ends_before(
 
 def test_large_variables_are_not_copied_for_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_from(monkeypatch, 3)
-    monkeypatch.setattr(steps_module, "_MOST_BYTES_TWICE", 8)  # a weight and the global step have 12
+    monkeypatch.setattr(stacked_steps, "_MOST_BYTES_TWICE", 8)  # a weight and the global step have 12
     inner = steps(batches(1))
     assert isinstance(inner, StackedSteps)
     inner.run(2)

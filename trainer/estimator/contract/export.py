@@ -86,7 +86,11 @@ def _check_feature(feature: Any, place: str) -> None:
 
 
 def _named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
-    """A dict of tensors from a dict or from a single tensor.
+    """A dict of tensors, of any shapes, from a dict or from a single tensor.
+
+    Args:
+      tensors: such a dict, or one tensor, as [batch].
+      place: what they are called in errors.
 
     Raises:
       ValueError: a key that is no string or a value that is no tensor.
@@ -102,6 +106,13 @@ def _named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
 
 
 def _placeholder_like(name: str, feature: Any, batch_size: int | None) -> tf.Tensor:
+    """A placeholder [batch_size, …] of the type and the further dimensions of a feature.
+
+    Args:
+      name: of the placeholder.
+      feature: a tensor [batch, …], or a `tf.TensorSpec` of one.
+      batch_size: None for any.
+    """
     tensor = tf.convert_to_tensor(feature) if not isinstance(feature, tf.TypeSpec) else feature
     shape = tensor.shape.as_list() if tensor.shape.rank is not None else None
     if shape:
@@ -157,14 +168,14 @@ class ExportOutput(abc.ABC):
     @property
     @abc.abstractmethod
     def tensors(self) -> dict[str, tf.Tensor]:
-        """The outputs, by the names that clients see."""
+        """The outputs [batch, …], by the names that clients see."""
 
 
 class PredictOutput(ExportOutput):
     """Any tensors, by name.
 
     Args:
-      outputs: a dict of tensors, or one tensor, called `output`.
+      outputs: a dict of tensors [batch, …], or one tensor, called `output`.
     """
 
     method_name = PREDICT_METHOD

@@ -29,9 +29,11 @@ class RunContext:
 
     @property
     def stop_requested(self) -> bool:
+        """Whether training is to end after this call."""
         return self.stop_reason is not None
 
     def request_stop(self, reason: str = "a hook asked for it") -> None:
+        """Asks for the end of training; the first reason counts."""
         self.stop_reason = self.stop_reason or reason
 
 
@@ -59,8 +61,8 @@ class TrainingHook:
       every_n_steps: device calls end at multiples of it, and `before_run` and `after_run` are called around them. 1,
         the default, sees every step, as a `SessionRunHook` does, and costs the speed of many steps in a call. None
         takes the calls as they fall.
-      tensors: tensors of the model function that `after_run` wants to see in `results`, for a hook made inside the
-        model function.
+      tensors: tensors of the model function, of any shapes, that `after_run` wants to see in `results`, by name; for a
+        hook made inside the model function.
     """
 
     every_n_steps: int | None = 1
@@ -83,7 +85,7 @@ class LoggingTensorHook(TrainingHook):
     """Logs tensors of the model function every so many steps, as `tf.estimator.LoggingTensorHook` does.
 
     Args:
-      tensors: name to tensor.
+      tensors: by name, of any shapes, as [] for a loss.
       every_n_iter: steps between lines.
       log: where a line goes.
     """

@@ -118,18 +118,22 @@ class RunConfig:
 
     @property
     def task_type(self) -> str:
+        """chief, worker, ps or evaluator."""
         return self.cluster.task_type
 
     @property
     def task_id(self) -> int:
+        """The index among the tasks of its type."""
         return self.cluster.task_id
 
     @property
     def is_chief(self) -> bool:
+        """Whether this process saves; so does one that trains alone."""
         return self.cluster.is_chief
 
     @property
     def num_ps_replicas(self) -> int:
+        """Parameter servers."""
         return self.cluster.num_ps_replicas
 
     @property
@@ -139,6 +143,7 @@ class RunConfig:
 
     @property
     def global_id_in_cluster(self) -> int | None:
+        """The index among all: the chief, then workers, then ps; None for an evaluator."""
         return self.cluster.global_id_in_cluster
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record
-from trainer.estimator.steps.loop import Stop
+from trainer.estimator.steps.stop import Stop
 from trainer.job import hosts
 from trainer.job.cluster import Cluster
 

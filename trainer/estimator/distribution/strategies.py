@@ -14,9 +14,10 @@ from trainer.estimator.distribution import sync
 from trainer.estimator.distribution.collectives import Devices, Group, Processes, own_devices
 from trainer.estimator.distribution.ps import steps as ps_steps
 from trainer.estimator.graph.model_function import ModelReplica
-from trainer.estimator.steps import steps
+from trainer.estimator.steps import one_device
 from trainer.estimator.steps.batches import StackedBatches
 from trainer.estimator.steps.plan import TrainingPlan
+from trainer.estimator.steps.program import Compiled
 from trainer.estimator.steps.stacks import stack_steps, stackable
 from trainer.estimator.steps.steps import Steps
 from trainer.job.distribution import Distribution
@@ -58,15 +59,15 @@ class Alone(Strategy):
     """
 
     def __init__(self, device: str | None = None) -> None:
-        self._device, self._compiled = device, steps.Compiled()
+        self._device, self._compiled = device, Compiled()
 
     def begin(self, plan: TrainingPlan) -> Steps:
         if not self.replicas or plan.values.checkpoint is None:
-            self._compiled = steps.Compiled()
+            self._compiled = Compiled()
             store = plan.values.new_store(plan.config.tf_random_seed, functools.partial(tf.device, self._device))
             self.replicas = [ModelReplica(plan.model, store)]
         replica = self.replicas[0]
-        begun = steps.make(plan, replica, self._compiled, self._device)
+        begun = one_device.begin(plan, replica, self._compiled, self._device)
         plan.values.assign(replica.store)
         return begun
 

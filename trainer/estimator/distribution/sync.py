@@ -38,16 +38,10 @@ from trainer.estimator.distribution.device_batches import DeviceBatches
 from trainer.estimator.graph.inside import collectives
 from trainer.estimator.graph.variables import Role
 from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.stacked_steps import static_spec
 from trainer.estimator.steps.stacks import Stack
-from trainer.estimator.steps.steps import (
-    CallResult,
-    OwnSteps,
-    TraceModel,
-    fetches_of,
-    stack_loop,
-    static_spec,
-    step_function,
-)
+from trainer.estimator.steps.step_function import fetches_of, stack_loop, step_function
+from trainer.estimator.steps.steps import CallResult, OwnSteps, TraceModel
 
 
 def seed_of(seed: int | None, device: int) -> int | None:
@@ -71,7 +65,8 @@ class SyncSteps(OwnSteps):
     """
 
     def __init__(self, group: Group, batches: StackedBatches, element_spec: Any, traces: Sequence[TraceModel]) -> None:
-        self._group, self.batches, self._spec, self._traces = group, batches, element_spec, traces
+        super().__init__(batches)
+        self._group, self._spec, self._traces = group, element_spec, traces
         self._device_batches = DeviceBatches(batches, len(group.participants))
         self._threads = concurrent.futures.ThreadPoolExecutor(len(traces), thread_name_prefix="device")
         self.how = f"a graph loop {_where(len(traces), group.size)}"

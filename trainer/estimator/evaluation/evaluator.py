@@ -20,7 +20,7 @@ from typing import Any
 from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record, write_record
-from trainer.estimator.steps.loop import Stop
+from trainer.estimator.steps.stop import Stop
 
 log = logging.getLogger("trainer")
 

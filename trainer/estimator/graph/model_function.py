@@ -39,10 +39,12 @@ class ModelFunction:
 
     @property
     def params(self) -> Any:
+        """A deep copy."""
         return copy.deepcopy(self._params)
 
     @property
     def config(self) -> RunConfig:
+        """A copy."""
         return self._config.replace()  # not copied deep: a tf.distribute strategy in it cannot be
 
     def __call__(self, features: Any, labels: Any, mode: str, config: RunConfig | None = None) -> EstimatorSpec:

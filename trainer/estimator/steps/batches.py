@@ -25,14 +25,15 @@ class StackedBatches:
       steps: batches in a stack.
 
     Attributes:
+      element_spec: of a batch.
       batch_sizes: the `Stack.batch_sizes` of the first stack since the data began, be it in an earlier run; None before
         there was one.
     """
 
     def __init__(self, dataset: tf.data.Dataset, steps: int) -> None:
         self.batch_sizes: list[int] | None = None
-        self._spec, self._steps = dataset.element_spec, steps
-        self._varies = varies(self._spec)
+        self.element_spec, self._steps = dataset.element_spec, steps
+        self._varies = varies(self.element_spec)
         self._source, self._consumed = dataset, 0
         self._iterator = self._stacked(dataset)
         self._stack: Stack | None = None
@@ -110,7 +111,7 @@ class StackedBatches:
         if input_position.CONSUMED not in stored:
             return False
         consumed = int(input_position.read(checkpoint_path, input_position.CONSUMED, tf.int64))
-        if stored.get(input_position.BATCH_SIZES) == [len(tf.nest.flatten(self._spec))]:
+        if stored.get(input_position.BATCH_SIZES) == [len(tf.nest.flatten(self.element_spec))]:
             sizes = input_position.read(checkpoint_path, input_position.BATCH_SIZES, tf.int64)
             self.batch_sizes = sizes.numpy().tolist()
         try:
@@ -131,7 +132,7 @@ class StackedBatches:
 
     def _left(self, checkpoint_path: str, stored: Mapping[str, Any]) -> Stack | None:
         """The batches that a checkpoint keeps, as a stack; None when it keeps none."""
-        specs = tf.nest.flatten(self._spec)
+        specs = tf.nest.flatten(self.element_spec)
         names = [f"{input_position.LEFT}{index}" for index in range(len(specs))]
         if names[0] not in stored:
             return None
@@ -166,12 +167,13 @@ class IteratedBatches:
       dataset: yields batches of any kind.
 
     Attributes:
+      element_spec: of a batch.
       iterator: over the batches.
       consumed: how many batches steps have used; the loop counts.
     """
 
     def __init__(self, dataset: tf.data.Dataset) -> None:
-        self._source = dataset
+        self._source, self.element_spec = dataset, dataset.element_spec
         self.iterator = iter(dataset.prefetch(tf.data.AUTOTUNE))
         self.consumed = 0
 

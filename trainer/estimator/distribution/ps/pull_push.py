@@ -15,6 +15,7 @@ from trainer.estimator.distribution.ps.fused_tensors import FusedTensors
 from trainer.estimator.distribution.ps.step_partition import StepPartition
 from trainer.estimator.graph.subgraphs import Copier
 from trainer.estimator.graph.variables import GLOBAL_STEP
+from trainer.estimator.steps.xla import refusal
 
 CopyOf = Callable[[tf.Variable], tf.Tensor]
 """A handle of the worker's own copy of a variable."""
@@ -74,11 +75,7 @@ class PullPush:
         values = {name: tf.zeros(self._by_name[name].shape, self._by_name[name].dtype) for name in self._constant}
         copies = dict(zip(sorted(self._cut.copied), [variable.handle for variable in kept], strict=True))
         rows = [tf.zeros(tensor.shape, tensor.dtype) for tensor in gathered]
-        try:
-            self._local.experimental_get_compiler_ir(tf.constant(0), stacks, pieces, values, copies, rows)(stage="hlo")
-        except (ValueError, tf.errors.OpError) as error:
-            return str(error).strip().splitlines()[0][:200]
-        return None
+        return refusal(self._local, tf.constant(0), stacks, pieces, values, copies, rows)
 
     def begin(self) -> Resident:
         """What is fetched once for many steps."""

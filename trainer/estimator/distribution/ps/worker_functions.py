@@ -15,6 +15,7 @@ from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.row_sharding import RowShardedVariable
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.variables import Role
+from trainer.estimator.steps.xla import refusal
 
 log = logging.getLogger("trainer")
 
@@ -217,11 +218,9 @@ def _compiled(
     program = tf.function(run, jit_compile=True, autograph=False)
     copies = [tf.Variable(tf.zeros(variable.shape, variable.dtype)) for variable in variables]
     stacks = [tf.zeros([size, *feed.shape], feed.dtype) for feed in traced.feeds]
-    try:
-        program.experimental_get_compiler_ir(stacks, tf.constant(1), [copy.handle for copy in copies])(stage="hlo")
-    except (ValueError, tf.errors.OpError) as error:
-        why = str(error).strip().splitlines()[0][:200]
-        log.info("XLA cannot compile this model function, so its steps run as a graph: %s", why)
+    refused = refusal(program, stacks, tf.constant(1), [copy.handle for copy in copies])
+    if refused is not None:
+        log.info("XLA cannot compile this model function, so its steps run as a graph: %s", refused)
         return run
     return program
 

@@ -1,0 +1,66 @@
+"""How often things happen between device calls, and how long a call may be so that nothing is kept waiting."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from trainer.estimator.contract.run_config import RunConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cadence:
+    """How often things happen, in steps or seconds; None for never.
+
+    Attributes:
+      save_steps: steps between checkpoints.
+      save_secs: seconds between checkpoints.
+      summary_steps: steps between summaries, from the first step on.
+      log_steps: steps between reports of the speed, from the first step on.
+    """
+
+    save_steps: int | None = None
+    save_secs: float | None = None
+    summary_steps: int | None = None
+    log_steps: int | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Cadence:
+        """That of a run's settings."""
+        return cls(
+            save_steps=config.save_checkpoints_steps,
+            save_secs=config.save_checkpoints_secs,
+            summary_steps=config.save_summary_steps,
+            log_steps=config.log_step_count_steps,
+        )
+
+
+def steps_to(step: int, origin: int, every: int | None) -> int | None:
+    """Steps from `step` to the next of origin, origin + every, … that lies ahead; None without a cadence."""
+    if not every:
+        return None
+    return origin - step if step < origin else every - (step - origin) % every
+
+
+def steps_due(before: int, after: int, origin: int, every: int | None) -> range:
+    """Those of origin, origin + every, … that lie in the steps from before + 1 to after; empty without a cadence."""
+    distance = steps_to(before, origin, every)
+    return range(0) if distance is None else range(before + distance, after + 1, every or 1)
+
+
+@dataclasses.dataclass
+class Pacer:
+    """Chooses how many steps a call may make: about as many as take `target` seconds.
+
+    Attributes:
+      target: seconds.
+      limit: steps that the next call may make. It grows from one, and sixteenfold at the most, since the first calls
+        also compile.
+    """
+
+    target: float = 0.5
+    limit: int = 1
+
+    def observe(self, steps: int, seconds: float) -> None:
+        """Learns how long a call took."""
+        affordable = max(1, int(steps * self.target / max(seconds, 1e-6)))
+        self.limit = min(affordable, self.limit * 16)

@@ -1,0 +1,179 @@
+"""Steps over stacks of batches: one program for many steps, a graph at first and compiled by XLA when that pays."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.estimator.graph import fingerprint, randomness
+from trainer.estimator.graph.fingerprint import Fingerprint
+from trainer.estimator.graph.model_function import ModelReplica
+from trainer.estimator.graph.tracing import training_operations
+from trainer.estimator.steps import compile_policy, xla
+from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.program import Compiled, Program, StackProgram
+from trainer.estimator.steps.stacks import Stack
+from trainer.estimator.steps.step_function import fetches_of, pruned_step, stack_loop, step_function
+from trainer.estimator.steps.steps import CallResult, OwnSteps
+
+log = logging.getLogger("trainer")
+
+_MOST_BYTES_TWICE = 1 << 28
+"""Variables that take more are not copied for compiling beside the training: that waits until it is needed."""
+
+
+def static_spec(element_spec: Any, batch_sizes: Sequence[int] | None) -> Any:
+    """The element spec with the first dimensions that the data have.
+
+    Args:
+      element_spec: of a batch, components [batch or None, …] or [].
+      batch_sizes: the first dimension of each component; None leaves the spec as it is.
+    """
+    if batch_sizes is None:
+        return element_spec
+    static = [
+        tf.TensorSpec([size, *spec.shape[1:]] if spec.shape.rank else [], spec.dtype)
+        for size, spec in zip(batch_sizes, tf.nest.flatten(element_spec), strict=True)
+    ]
+    return tf.nest.pack_sequence_as(element_spec, static)
+
+
+class StackedSteps(OwnSteps):
+    """Steps over stacks of batches, compiled by XLA where it can.
+
+    Args:
+      batches: of the data.
+      replica: the model function with its variables.
+      compiled: what an earlier training compiled, used again where it fits; takes what this one compiles.
+      device: where the steps run; None for TensorFlow's choice.
+      stop_at: the global step to end at; None where it is not known.
+    """
+
+    def __init__(
+        self,
+        batches: StackedBatches,
+        replica: ModelReplica,
+        compiled: Compiled | None = None,
+        device: str | None = None,
+        stop_at: int | None = None,
+    ) -> None:
+        super().__init__(batches)
+        self._stacks, self._spec = batches, batches.element_spec
+        self._replica, self._device, self._stop_at = replica, device, stop_at
+        self._compiled = compiled or Compiled()
+        batches.peek()
+        self._batch_sizes = batches.batch_sizes
+        self._stacks_of_other_sizes = 0
+        strings = any(spec.dtype == tf.string for spec in tf.nest.flatten(self._spec))
+        self._program = self._reused() or self._built(jit_compile=not strings)
+
+    @property
+    def how(self) -> str:
+        return "one XLA program for many steps" if self._program.compiled else "a graph loop over many steps"
+
+    def _reused(self) -> Program | None:
+        """The program of an earlier training, if the model function makes the same graph now."""
+        earlier = self._compiled.program
+        if earlier is None:
+            return None
+        spec = static_spec(self._spec, self._batch_sizes)
+        self.traced = self._replica.trace(spec, xla=earlier.compiled is not None)
+        return earlier if self._fingerprint() == earlier.fingerprint else None
+
+    def _built(self, jit_compile: bool) -> Program:
+        """A program of the model function as it is now."""
+        self.traced = self._replica.trace(static_spec(self._spec, self._batch_sizes), xla=jit_compile)
+        if jit_compile and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
+            log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
+            return self._built(jit_compile=False)
+        pruned = pruned_step(self.traced)
+        loop = stack_loop(step_function(self.traced, pruned), fetches_of(self.traced))
+        compiled = StackProgram(loop, jit_compile=True) if jit_compile else None
+        first_compiled = compile_policy.first_compiled_step(pruned.graph) if jit_compile else 0
+        program = Program(self._fingerprint(), StackProgram(loop), compiled, first_compiled)
+        self._compiled.program = program
+        return program
+
+    def _fingerprint(self) -> Fingerprint:
+        fetches = {repr(self._spec): self.traced.spec.loss, **fetches_of(self.traced)}
+        return fingerprint.of(self.traced, fetches, training_operations(self.traced))
+
+    def run(self, num_steps: int) -> CallResult:
+        stack = self._stacks.peek()
+        if stack is None:
+            return CallResult(np.zeros([0], np.float32), {}, True)
+        with tf.device(self._device):
+            if stack.start == 0:
+                self._follow(stack.batch_sizes)
+            whole = stack.whole_batches() if stack.batch_sizes == self._batch_sizes else 0
+            return self._run_whole(stack, min(num_steps, whole)) if whole else self._run_short(stack)
+
+    def _run_whole(self, stack: Stack, num_steps: int) -> CallResult:
+        """Steps on batches of the size that the program is for."""
+        before_xla = self._steps_before_xla(stack)
+        call = self._program.as_graph if before_xla else self._call_compiled
+        stop = stack.start + min(num_steps, before_xla or num_steps)
+        losses, results = call(stack.tensors, tf.constant(stack.start), tf.constant(stop))
+        losses = losses.numpy()[stack.start : stop]
+        self._stacks.take(len(losses))
+        return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
+
+    def _follow(self, batch_sizes: list[int]) -> None:
+        """Builds for another batch size when the data keep to it: a continued run may have been given one."""
+        same = batch_sizes == self._batch_sizes
+        self._stacks_of_other_sizes = 0 if same else self._stacks_of_other_sizes + 1
+        if self._stacks_of_other_sizes > 1:  # a single one may be the short end of the data
+            self._batch_sizes = self._stacks.batch_sizes = batch_sizes
+            self._program = self._built(jit_compile=self._program.compiled is not None)
+
+    def _steps_before_xla(self, stack: Stack) -> int:
+        """How many steps are still to be made before XLA takes over; 0 when it has. Has it compile meanwhile."""
+        program = self._program
+        if program.compiled is None:
+            return sys.maxsize
+        left = 0 if program.proven else max(program.first_compiled - self.global_step(), 0)
+        goes_on = self._stop_at is None or self._stop_at > program.first_compiled
+        if left and goes_on and program.compiling is None and self._num_bytes <= _MOST_BYTES_TWICE:
+            program.compiling = program.compiled.compile_ahead(stack.tensors)
+        return left
+
+    @functools.cached_property
+    def _num_bytes(self) -> float:
+        """Of all variables; of one whose shape is not known, infinitely many."""
+        variables = self.traced.store.by_name.values()
+        return sum(v.shape.num_elements() * v.dtype.size if v.shape.is_fully_defined() else math.inf for v in variables)
+
+    def _call_compiled(self, *arguments: Any) -> Any:
+        program = self._program
+        assert program.compiled is not None
+        if program.proven:
+            return program.compiled(*arguments)
+        try:
+            with xla.first_call():
+                if program.compiling is not None:
+                    program.compiling.result()
+                called = program.compiled(*arguments)
+        except xla.NotCompilableError as why:
+            log.info("XLA cannot compile this model function, so its steps run as a graph: %s", why)
+            self._program = self._built(jit_compile=False)
+            return self._program.as_graph(*arguments)
+        program.proven = True
+        return called
+
+    def _run_short(self, stack: Stack) -> CallResult:
+        """One step on a batch that is smaller than the others, as the last one of finite data may be."""
+        if self._program.run_short is None:
+            traced = self._replica.trace(self._spec, xla=False)
+            specs = [tf.TensorSpec(spec.shape, spec.dtype) for spec in tf.nest.flatten(self._spec)]
+            step = tf.function(step_function(traced), autograph=False)
+            self._program.run_short = step.get_concrete_function(*specs)
+        loss, results = self._program.run_short(*stack.batch())
+        self._stacks.take(1)
+        return CallResult(loss.numpy()[None], {key: value.numpy() for key, value in results.items()}, False)

@@ -1,0 +1,79 @@
+"""Whether XLA compiles a function: tried in one place, with XLA's reason where it does not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.estimator.graph.inside import graphs
+
+# A call both compiles and runs, so that other errors of it are those of the model or of the devices.
+_FROM_THE_COMPILER = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError)
+
+
+class NotCompilableError(Exception):
+    """XLA does not compile a function. The message is the first line of its reason."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__((str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+@contextlib.contextmanager
+def first_call() -> Iterator[None]:
+    """Inside, a function with `jit_compile=True` is called for the first time, which compiles it.
+
+    Raises:
+      NotCompilableError: XLA does not compile it.
+    """
+    try:
+        yield
+    except _FROM_THE_COMPILER as error:
+        raise NotCompilableError(error) from error
+
+
+def refusal(function: Any, *arguments: Any) -> str | None:
+    """Why XLA does not compile a function; None if it does. Nothing of the function runs.
+
+    Args:
+      function: a `tf.function` with `jit_compile=True`.
+      arguments: tensors of the types and shapes that it would be called with.
+    """
+    try:
+        function.experimental_get_compiler_ir(*arguments)(stage="hlo")
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        return str(NotCompilableError(error))
+    return None
+
+
+def compile_ahead(program: Any, arguments: list[tf.Tensor]) -> Future[Any]:
+    """Has XLA compile a program in a thread, by a call on variables that nobody else uses.
+
+    A call locks its variables for as long as it is being compiled, so on the program's own variables the training
+    beside it would stand still.
+
+    Args:
+      program: a concrete function.
+      arguments: of any shapes, as [], of a call that changes nothing that counts.
+
+    Returns:
+      What ends when the program is compiled; its result raises what the call raised.
+    """
+    stand_ins = {id(variable.handle): _zeros_like(variable) for variable in program.variables}
+    captures = [
+        stand_ins[id(captured)].handle if id(captured) in stand_ins else captured
+        for captured in program.captured_inputs
+    ]
+    thread = ThreadPoolExecutor(1, thread_name_prefix="compiling")
+    compiling = thread.submit(graphs.call, program, arguments, captures)
+    compiling.add_done_callback(lambda _: stand_ins.clear())  # they take as much memory as the model
+    thread.shutdown(wait=False)
+    return compiling
+
+
+def _zeros_like(variable: tf.Variable) -> tf.Variable:
+    with tf.device(variable.device):
+        return tf.Variable(tf.zeros(variable.shape, variable.dtype))
