@@ -56,7 +56,7 @@ def test_two_clones_give_the_same_bytes(tmp_path: pathlib.Path) -> None:
 def test_other_processes_with_other_masks_and_times_give_the_same_bytes(tmp_path: pathlib.Path) -> None:
     root = source(tmp_path)
     code = (
-        "import os, sys, pathlib; os.umask(int(sys.argv[2], 8)); from trainer.launch import archive; "
+        "import os, sys, pathlib; os.umask(int(sys.argv[2], 8)); from trainer.launch.packaging import archive; "
         "print(archive.build(pathlib.Path(sys.argv[1]), {}).sha256)"
     )
     told = {
