@@ -38,14 +38,14 @@ def run(*argv: str) -> int:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--output_dir=out", "--train_stepps=3"], "Unknown flag --train_stepps. Perhaps --train_steps=3 was meant."),
-        (["--output_dir=out", "linear"], "'linear' stands alone"),
+        (["--output_dir=out", "--train_stepps=3"], "Unknown flag --train_stepps. Did you mean --train_steps=3?"),
+        (["--output_dir=out", "linear"], "Unexpected argument 'linear'"),
         (["--output_dir=out", "--train_steps=0"], "--train_steps=0"),
         (["--output_dir=out", "--num_epochs=0"], "--num_epochs=0"),
         (["--output_dir=out", "--train_batch_size=-1"], "--train_batch_size=-1"),
         (["--output_dir=out", "--learning_rate=0"], "--learning_rate=0"),
         ([], "No --output_dir"),
-        (["--output_dir=s3://bucket/run"], "--output_dir is a s3:// address. A local directory, or gs://"),
+        (["--output_dir=s3://bucket/run"], "--output_dir is a s3:// address. Accepted: a local directory, or gs://"),
         (["--output_dir=out", "--strategy=ps"], "--strategy=ps in a job of one process"),
     ],
 )

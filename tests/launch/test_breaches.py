@@ -28,7 +28,7 @@ def test_all_breaches_are_told_in_one_error() -> None:
     assert refused.value.exit_code == 2 and refused.value.breaches == (FIRST, SECOND)
 
 
-@pytest.mark.parametrize(("word", "do"), [("SPOTT", "Perhaps SPOT was meant"), ("xyz", "Use one")])
+@pytest.mark.parametrize(("word", "do"), [("SPOTT", "Did you mean SPOT?"), ("xyz", "Use one")])
 def test_the_nearest_word_is_proposed(word: str, do: str) -> None:
     assert breaches.meant(word, ["SPOT", "STANDARD"], "Use one") == do
 

@@ -17,11 +17,11 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
     ("argv", "message"),
     [
         ([], "trainer.launch: No command. Accepted: python -m trainer.launch cluster|"),
-        (["clutser"], "trainer.launch: 'clutser' is no command. Accepted: "),
-        (["clutser"], "Perhaps cluster was meant."),
-        (["--worker=2"], "'--worker=2' is no command"),
+        (["clutser"], "trainer.launch: 'clutser' is not a command. Accepted: "),
+        (["clutser"], "Did you mean cluster?"),
+        (["--worker=2"], "'--worker=2' is not a command"),
         (["cluster", "--worker=x"], "trainer.launch cluster: --worker=x. Accepted: a whole number"),
-        (["doctor", "--outputdir=x"], "trainer.launch doctor: Unknown flag --outputdir. Perhaps --output_dir=x was"),
+        (["doctor", "--outputdir=x"], "trainer.launch doctor: Unknown flag --outputdir. Did you mean --output_dir=x"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(

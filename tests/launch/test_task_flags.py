@@ -29,10 +29,13 @@ def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
     [
         (
             ["--lerning_rate=.1"],
-            "args: Unknown flag --lerning_rate. Accepted: flags of trainer.task. Perhaps --learning_rat",
+            "args: Unknown flag --lerning_rate. Accepted: flags of trainer.task. Did you mean --learning_rat",
         ),
         (["--help"], "args: --help behind --. Accepted: flags of the task."),
-        (["lstm"], "args: 'lstm' stands alone. Accepted: flags only: --name=value. Perhaps --model=lstm was meant."),
+        (
+            ["lstm"],
+            "args: Unexpected argument 'lstm'. Accepted: flags only, as --name=value. Did you mean --model",
+        ),
         (["--separate_evaluator"], "args: --separate_evaluator in a job without an evaluator."),
         (["--output_dir=runs"], "args: --output_dir=runs lies on one machine only. Accepted: gs://"),
         (["--save_checkpoints_steps=5", "--save_checkpoints_secs=5"], "args: --save_checkpoints_steps=5 beside"),

@@ -117,7 +117,7 @@ def read_head(path: str, lines: list[str]) -> Head:
     if not rows:
         raise DataError(
             f"{path} holds no row, only blank lines",
-            "Accepted: at least one row",
+            "at least one row",
             "Leave the file out, or write it again",
         )
     separator = _separator([line for _, line in rows])

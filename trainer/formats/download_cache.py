@@ -152,13 +152,13 @@ class DownloadCache:
         except storage.NotFoundError as error:
             raise DataError(
                 f"{entry.path} was written again or deleted since this job listed it (generation {entry.generation})",
-                "Accepted: files that stay as they are while a job reads them",
+                "files that stay as they are while a job reads them",
                 "Start the job again to read what is there now, and write new data under new names",
             ) from error
         except OSError as error:
             raise UsageError(
                 f"A copy of {entry.path} ({entry.size >> 20:,} MiB) in {self._directory}: {error.strerror or error}",
-                "A directory with room for the files that are read at one time",
+                "a directory with room for the files that are read at one time",
                 "Set TMPDIR or --data_cache_dir to one on a larger disk",
             ) from error
 
@@ -244,7 +244,7 @@ def _made(directory: str) -> str:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"--data_cache_dir={directory}: {error.strerror}", "A directory, or a path for a new one", "Change it"
+            f"--data_cache_dir={directory}: {error.strerror}", "a directory, or a path for a new one", "Change it"
         ) from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise UsageError(f"--data_cache_dir={directory} is not writable", None, "Change its permissions, or the flag")

@@ -167,7 +167,7 @@ def _in_memory(stream: RecordStream) -> Windows:
     if not blocks:
         raise DataError(
             f"{', '.join(stream.paths)}: no record",
-            "Accepted: at least one record",
+            "at least one record",
             "Leave the file out, or write it again",
         )
     values = np.concatenate([values for values, _ in blocks])
@@ -191,8 +191,6 @@ def _moments(data: ForecastData, train: Part, columns: int) -> tuple[tuple[float
     if not data.standardize:
         return (0.0,) * columns, (1.0,) * columns
     if isinstance(train, Stream):
-        raise UsageError(
-            "--standardize with data larger than memory", "Accepted: data in memory, or --standardize=false"
-        )
+        raise UsageError("--standardize with data larger than memory", "data in memory, or --standardize=false")
     deviation = train.values.std(axis=0)
     return tuple(train.values.mean(axis=0).tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist())

@@ -79,7 +79,7 @@ def _matches(pattern: str, flag: str) -> list[storage.Entry]:
     if found[0].path != pattern:
         raise DataError(
             f"--{flag}: {pattern!r} is a folder",
-            "Accepted: objects, or globs",
+            "objects, or globs",
             f"Name the objects in it: {pattern.rstrip('/')}/*.csv",
         )
     return found[:1]
@@ -98,7 +98,7 @@ def _none(pattern: str, flag: str) -> DataError:
     close = difflib.get_close_matches(name, names, n=1)
     return DataError(
         f"--{flag}: there is no object {pattern!r}",
-        "Accepted: objects, or globs such as gs://bucket/data/*.csv",
+        "objects, or globs such as gs://bucket/data/*.csv",
         f"The nearest name there is {folder}/{close[0]!s}"
         if close
         else f"See what is there: gcloud storage ls {folder}/",

@@ -119,7 +119,7 @@ def _row(layout: Layout, line_number: int, line: str) -> list[float]:
     if len(fields) != layout.width:
         raise DataError(
             f"{place}: a row of {_counted(fields)}",
-            f"Accepted: {layout.width_rule}",
+            layout.width_rule,
             _width_advice(layout, len(fields)),
         )
     return [_number(layout, f"{place}, {_column(layout, position)}", fields[position]) for position in layout.positions]
@@ -147,7 +147,7 @@ def _number(layout: Layout, place: str, field: str) -> float:
                 return number
             raise DataError(
                 f"{place}: {shown(field)} is too large",
-                "Accepted: numbers up to 3.4e38 (float32)",
+                "numbers up to 3.4e38 (float32)",
                 "Repair the value, or rescale the column",
             )
         case Kind.MISSING:
@@ -159,7 +159,7 @@ def _number(layout: Layout, place: str, field: str) -> float:
 
 def _accepted(dialect: Dialect) -> str:
     mark = "comma" if dialect.decimal_comma else "point"
-    return f"Accepted: finite numbers with a decimal {mark} in every row"
+    return f"finite numbers with a decimal {mark} in every row"
 
 
 def shown(text: str) -> str:

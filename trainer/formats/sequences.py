@@ -98,7 +98,7 @@ def check_settings(data: ForecastData) -> None:
         if getattr(data, name):
             raise UsageError(
                 f"--{name}={','.join(getattr(data, name))} with sequences, which have no named columns",
-                "Accepted: column names for --data_format=series and examples",
+                "column names for --data_format=series and examples",
                 f"Leave --{name} out, or set --data_format",
             )
     check_lookback(data, DataFormat.SEQUENCES)
@@ -110,12 +110,12 @@ def check_lookback(data: ForecastData, data_format: DataFormat) -> None:
     if steps < 1:
         raise UsageError(
             f"--horizon={data.horizon} of --sequence_length={data.sequence_length} leaves no history",
-            "Accepted: a smaller --horizon",
+            "a smaller --horizon",
         )
     if data.lookback not in (None, steps):
         raise UsageError(
             f"--lookback={data.lookback} with {data_format.value} of {data.sequence_length} values",
-            f"Accepted: --lookback={steps}, or none",
+            f"--lookback={steps}, or none",
             "The history of such rows is what --horizon leaves of --sequence_length: leave --lookback out",
         )
 
@@ -124,9 +124,7 @@ def _moments(data: ForecastData, train: Part) -> tuple[tuple[float, ...], tuple[
     if not data.standardize:
         return (0.0,), (1.0,)
     if isinstance(train, Stream):
-        raise UsageError(
-            "--standardize with data larger than memory", "Accepted: data in memory, or --standardize=false"
-        )
+        raise UsageError("--standardize with data larger than memory", "data in memory, or --standardize=false")
     deviation = float(train.values.std())
     return (float(train.values.mean()),), (deviation or 1.0,)
 
@@ -145,7 +143,7 @@ def _layout(path: str, data: ForecastData) -> Layout:
     if _is_header(found):
         raise DataError(
             f"{path}:{found.first_line}: a header ({rows.shown(', '.join(found.first))}) in a file of sequences",
-            "Accepted: rows of numbers only",
+            "rows of numbers only",
             "Remove the line, or use --data_format=series if this is one long series",
         )
     return Layout(
@@ -180,7 +178,7 @@ def _check_head(layout: Layout) -> None:
     if layout.dialect != plain or head(layout.path, 3).startswith(b"\xef\xbb\xbf"):
         raise DataError(
             f"{layout.path} is streamed, and has a byte order mark or is not commas with decimal points",
-            "Accepted: plain CSV for data that are streamed",
+            "plain CSV for data that are streamed",
             f"Convert it: sed '1s/^\\xef\\xbb\\xbf//; s/,/./g; s/;/,/g' {layout.path} > new.csv",
         )
     rows.parse(layout, 1, first_lines(layout.path))

@@ -36,7 +36,7 @@ def generate(folder: str, length: int) -> None:
         elif not _holds(path, waves):
             raise DataError(
                 f"{path} holds other numbers than the generated sine waves of --sequence_length={length}",
-                "Accepted: the files that an earlier run with the same --sequence_length generated",
+                "the files that an earlier run with the same --sequence_length generated",
                 "Take another --output_dir, or train on the files as they are: "
                 f"--train_data_paths={folder}/train.csv --eval_data_paths={folder}/valid.csv",
             )

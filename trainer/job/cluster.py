@@ -122,7 +122,7 @@ def _check_jobs(jobs: Jobs, name_of: Naming) -> None:
     if len(chiefs) != 1 or 0 not in chiefs:
         got = f"{len(chiefs)} chiefs" if len(chiefs) != 1 else f"a chief of index {next(iter(chiefs))}"
         raise ClusterError(
-            f"{name_of(CHIEF, None)}: the cluster has {got}", "Exactly one chief, of index 0", "List one address there"
+            f"{name_of(CHIEF, None)}: the cluster has {got}", "exactly one chief, of index 0", "List one address there"
         )
     seen: dict[str, str] = {}
     for job, nodes in jobs.items():
@@ -131,7 +131,7 @@ def _check_jobs(jobs: Jobs, name_of: Naming) -> None:
             if address.lower() in seen:
                 raise ClusterError(
                     f"{place} is {address!r}, which {seen[address.lower()]} is too",
-                    "An address of its own for each process",
+                    "an address of its own for each process",
                     "Change the host or the port of one",
                 )
             seen[address.lower()] = place
@@ -149,12 +149,12 @@ def _check_task(cluster: Cluster) -> None:
             )
     elif kind == EVALUATOR:
         if index != 0:
-            raise ClusterError(f"{source}: task is evaluator {index}", "One evaluator, of index 0", "Start one only")
+            raise ClusterError(f"{source}: task is evaluator {index}", "one evaluator, of index 0", "Start one only")
     elif index not in cluster.jobs.get(kind, {}):
         known = ", ".join(map(str, cluster.jobs.get(kind, {}))) or "none"
         raise ClusterError(
             f"{source}: task is {kind} {index}, which is not in the cluster",
-            f"An index of {cluster.name_of(kind, None)}: {known}",
+            f"an index of {cluster.name_of(kind, None)}: {known}",
             "Correct the index, or list the process in cluster",
         )
 

@@ -73,12 +73,12 @@ def _master_path(job: str, index: int | None) -> str:
 def _check_master(jobs: Jobs, task_type: str) -> None:
     if CHIEF in jobs:
         raise ClusterError(
-            "TF_CONFIG: cluster has both a chief and a master", "One of them", "Drop master, its old name"
+            "TF_CONFIG: cluster has both a chief and a master", "one of them", "Drop master, its old name"
         )
     if task_type == EVALUATOR:
         raise ClusterError(
             "TF_CONFIG: task.type 'evaluator' in a cluster with a master",
-            "A master evaluates itself",
+            "a master alone, which evaluates itself, or a chief beside an evaluator",
             "Rename master to chief, or drop the evaluator",
         )
 
@@ -119,7 +119,7 @@ def _from_cluster_spec(spec: Mapping[str, Any]) -> Cluster:
 def _check_pools_differ(pools: list[int]) -> None:
     for pool in pools:
         if pools.count(pool) > 1:
-            raise ClusterError(f"CLUSTER_SPEC: cluster lists pool {pool} twice", "Each pool once", "Merge the two")
+            raise ClusterError(f"CLUSTER_SPEC: cluster lists pool {pool} twice", "each pool once", "Merge the two")
 
 
 def _pool_path(paths: Mapping[str, str], job: str, index: int | None) -> str:
@@ -135,7 +135,7 @@ def _named_pools(listed: Mapping[str, Any]) -> Iterator[tuple[int, dict[int, str
 
 def _listed_pools(pools: object) -> Iterator[tuple[int, dict[int, str], str]]:
     if not isinstance(pools, list):
-        raise ClusterError(f"CLUSTER_SPEC: cluster.worker_pools is {pools!r}", "A list of pools")
+        raise ClusterError(f"CLUSTER_SPEC: cluster.worker_pools is {pools!r}", "a list of pools")
     for position, pool in enumerate(pools):
         path = f"CLUSTER_SPEC: cluster.worker_pools[{position}]"
         entry = _object(pool, path)
@@ -148,7 +148,7 @@ def _pool(name: object, path: str) -> int:
     if not match or isinstance(name, bool):
         raise ClusterError(
             f"{path} is {name!r}",
-            "Pools 0 (chief), 1 (workers), 2 (parameter servers) and 3 (evaluator)",
+            "pools 0 (chief), 1 (workers), 2 (parameter servers) and 3 (evaluator)",
             "Leave other pools out of the job",
         )
     return int(match[1])
@@ -160,7 +160,7 @@ def _from_indexed_job(environ: Mapping[str, str]) -> Cluster:
     if "{index}" not in pattern:
         raise ClusterError(
             f"TRAINER_HOST_PATTERN is {pattern!r} beside TRAINER_REPLICAS",
-            "An address with {index} in it",
+            "an address with {index} in it",
             "Set it, as myjob-{index}.myjob:2222",
         )
     places = [(job, index) for job, count in _replicas(environ["TRAINER_REPLICAS"]) for index in range(count)]
@@ -212,7 +212,7 @@ def _without_repeats(variable: str, pairs: list[tuple[str, Any]]) -> dict[str, A
     keys = [key for key, _ in pairs]
     for key in keys:
         if keys.count(key) > 1:
-            raise ClusterError(f"{variable} has the key {key!r} twice in one object", "Each key once", "Merge the two")
+            raise ClusterError(f"{variable} has the key {key!r} twice in one object", "each key once", "Merge the two")
     return dict(pairs)
 
 
@@ -220,7 +220,7 @@ def _object(value: object, path: str, *, nullable: bool = True) -> Mapping[str, 
     if value is None and nullable:
         return {}
     if not isinstance(value, dict):
-        raise ClusterError(f"{path} is {_short(value)}", "A JSON object", "Put it in braces: {...}")
+        raise ClusterError(f"{path} is {_short(value)}", "a JSON object", "Put it in braces: {...}")
     return value
 
 
@@ -231,7 +231,7 @@ def _nodes(value: object, path: str) -> dict[int, str]:
     if isinstance(value, dict):
         return {_integer(key, f"{path}: index"): _address(node, f"{path}[{key}]") for key, node in value.items()}
     if not isinstance(value, list):
-        raise ClusterError(f"{path} is {_short(value)}", "A list of addresses", 'Write ["host:port"]')
+        raise ClusterError(f"{path} is {_short(value)}", "a list of addresses", 'Write ["host:port"]')
     return {index: _address(node, f"{path}[{index}]") for index, node in enumerate(value)}
 
 
@@ -241,7 +241,7 @@ def _address(value: object, path: str) -> str:
     if not match:
         raise ClusterError(f"{path} is {_short(value)}", "host:port", "Name the host, a colon and the port, no scheme")
     if not 1 <= int(match[2][:9]) <= 65535:
-        raise ClusterError(f"{path} is {_short(value)}", "A port from 1 to 65535", "Correct the port")
+        raise ClusterError(f"{path} is {_short(value)}", "a port from 1 to 65535", "Correct the port")
     return match[0]
 
 
@@ -254,7 +254,7 @@ def _task(
             if task.get(key) is None or task.get(key) == "":
                 raise ClusterError(
                     f"{path}.{key} is missing beside a cluster",
-                    f"A task with {type_key} and {index_key}",
+                    f"a task with {type_key} and {index_key}",
                     "Say which process of the cluster this is",
                 )
     fallback_type, fallback_index = default or ("", 0)
@@ -270,10 +270,10 @@ def _integer(value: object, path: str) -> int:
     is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     is_digits = isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", value) is not None
     if isinstance(value, bool) or not (is_whole or is_digits):
-        raise ClusterError(f"{path} is {_short(value)}", "A whole number from 0 up", "Correct it")
+        raise ClusterError(f"{path} is {_short(value)}", "a whole number from 0 up", "Correct it")
     number = int(value)  # type: ignore[call-overload]
     if number < 0:
-        raise ClusterError(f"{path} is {number}", "A whole number from 0 up", "Count from 0")
+        raise ClusterError(f"{path} is {number}", "a whole number from 0 up", "Count from 0")
     return int(number)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from trainer.job.findings import Finding, Level
+
 
 class JobError(Exception):
     """A failure that ends the job with one clear message.
@@ -10,19 +14,49 @@ class JobError(Exception):
       got: what was met, with the place (flag, file and line, variable).
       accept: what would have been accepted; None where `got` says it all.
       do: what the person can do about it; None where there is nothing to say.
+
+    Attributes:
+      findings: what ended the job, as records; one, but for a `FindingsError`.
     """
 
     exit_code = 1
 
     def __init__(self, got: str, accept: str | None = None, do: str | None = None) -> None:
-        self.got, self.accept, self.do = got, accept, do
-        super().__init__(". ".join(part.rstrip(".") for part in (got, accept, do) if part) + ".")
+        self.findings: tuple[Finding, ...] = (Finding(got=got, accept=accept, do=do),)
+        super().__init__(str(self.findings[0]))
+
+    @property
+    def got(self) -> str:
+        return self.findings[0].got
+
+    @property
+    def accept(self) -> str | None:
+        return self.findings[0].accept
+
+    @property
+    def do(self) -> str | None:
+        return self.findings[0].do
 
 
 class UsageError(JobError):
     """A wrong flag or a wrong setting."""
 
     exit_code = 2
+
+
+class FindingsError(UsageError):
+    """Everything that is wrong with one document, each finding with its place.
+
+    Args:
+      findings: at least one.
+      heading: a line above them; None where they say enough.
+    """
+
+    def __init__(self, findings: Iterable[Finding], heading: str | None = None) -> None:
+        found = tuple(findings)
+        super().__init__(found[0].got, found[0].accept, found[0].do)
+        self.findings = found
+        self.args = ("\n".join([*([heading] if heading else []), *map(str, found)]),)
 
 
 class DataError(JobError):
@@ -35,3 +69,16 @@ class TrainingError(JobError):
     """Training itself failed."""
 
     exit_code = 1
+
+
+def refuse(findings: Iterable[Finding], heading: str | None = None) -> tuple[Finding, ...]:
+    """Lets notes pass, and returns them.
+
+    Raises:
+      FindingsError: with all errors, where there are any.
+    """
+    found = tuple(findings)
+    errors = [finding for finding in found if finding.level is Level.ERROR]
+    if errors:
+        raise FindingsError(errors, heading)
+    return tuple(finding for finding in found if finding.level is Level.NOTE)

@@ -8,7 +8,6 @@ A field with metadata `{"flag": False}` is none; `{"help": ..., "alias": (...)}`
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import functools
 import math
@@ -23,6 +22,7 @@ from typing import Any, TypeVar
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
+from trainer.job import spelling
 from trainer.job.errors import UsageError
 
 _Settings = TypeVar("_Settings")
@@ -111,13 +111,6 @@ def help_text(*settings_classes: type, width: int | None = None) -> str:
     return "\n".join(parts) + "\n"
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that `word` was probably meant to be, or None."""
-    by_lower = {name.lower(): name for name in known}
-    matches = difflib.get_close_matches(_normal(word).lower(), list(by_lower), n=1, cutoff=0.6)
-    return by_lower[matches[0]] if matches else None
-
-
 @dataclasses.dataclass(frozen=True)
 class _FlagField:
     """A field together with its resolved type."""
@@ -147,7 +140,7 @@ class _Parser(absl_flags.ArgumentParser):
         try:
             return _value(argument, self._hint)
         except ValueError as error:
-            raise UsageError(f"--{self._name}={_short(argument)}", f"Accepted: {error}", "Change the value") from None
+            raise UsageError(f"--{self._name}={_short(argument)}", str(error), "Change the value") from None
 
 
 def _fields(settings_class: type) -> list[dataclasses.Field[Any]]:
@@ -203,7 +196,7 @@ def _canonical(
         if first_spelling != spelled and first_value != value:
             raise UsageError(
                 f"--{first_spelling}={first_value} beside --{spelled}={value}",
-                "They are one flag under two names",
+                "one of the two, which name the same flag",
                 "Drop one of them",
             )
         given[name] = (spelled, value)
@@ -239,7 +232,7 @@ def _following(
         return tokens.pop(0) if says else "true"
     is_flag = following is not None and following.startswith("-")
     if following is None or (is_flag and _is_name(following, [*values, *aliases])):
-        raise UsageError(f"{token} has no value", f"Accepted: {token}=VALUE", "Add the value, or drop the flag")
+        raise UsageError(f"{token} has no value", f"{token}=VALUE", "Add the value, or drop the flag")
     return tokens.pop(0)
 
 
@@ -249,23 +242,23 @@ def _is_name(token: str, known: Sequence[str]) -> bool:
 
 def _unknown(raw: str, name: str, value: str | None, known: Sequence[str]) -> UsageError:
     tail = f"={value}" if value is not None else ""
-    match = nearest(name, known)
-    do = f"Perhaps --{match}{tail} was meant" if match else "See --help for all flags"
+    match = spelling.nearest(name, known)
+    do = f"Did you mean --{match}{tail}?" if match else "See --help for all flags"
     return UsageError(f"Unknown flag --{raw}", None, do)
 
 
 def _stray(word: str, values: absl_flags.FlagValues, aliases: Mapping[str, str]) -> UsageError:
     bare = word.lstrip("-–—−")
     name, equals, value = bare.partition("=")
-    match = nearest(name, [*values, *aliases]) if bare else None
+    match = spelling.nearest(name, [*values, *aliases]) if bare else None
     takers = [name for name in values if bare and _takes(values[name].parser, bare)]
     if takers:
-        do = f"Perhaps --{takers[0]}={bare} was meant"
+        do = f"Did you mean --{takers[0]}={bare}?"
     elif match:
-        do = f"Perhaps --{match}{equals}{value} was meant"
+        do = f"Did you mean --{match}{equals}{value}?"
     else:
         do = "Write --name=value without spaces around the =, and quote a value that holds spaces or globs"
-    return UsageError(f"{word!r} stands alone", "Only flags are accepted: --name=value", do)
+    return UsageError(f"Unexpected argument {word!r}", "flags only, as --name=value", do)
 
 
 def _takes(parser: object, word: str) -> bool:
@@ -337,8 +330,8 @@ def _member(text: str, kind: type[enum.Enum]) -> enum.Enum:
     wanted = _normal(text).lower()
     if wanted in by_name:
         return by_name[wanted]
-    match = nearest(text, by_name)
-    meant = f" (perhaps {by_name[match].value}?)" if match else ""
+    match = spelling.nearest(text, by_name)
+    meant = f"; did you mean {by_name[match].value}?" if match else ""
     raise ValueError(", ".join(str(member.value) for member in kind) + meant)
 
 

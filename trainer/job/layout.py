@@ -96,7 +96,7 @@ def make_root(layout: Layout) -> None:
     except OSError as error:
         raise UsageError(
             f"--output_dir={layout.root}: {error.strerror or error}",
-            "A directory, or a path for a new one",
+            "a directory, or a path for a new one",
             "Change it",
         ) from error
     if not os.access(root, os.W_OK | os.X_OK):
@@ -131,7 +131,7 @@ def _place(path: str, source: str) -> str:
     if "://" in path:
         raise UsageError(
             f"{source} is a {path.partition('://')[0]}:// address",
-            "A local directory, or gs://bucket/folder",
+            "a local directory, or gs://bucket/folder",
             "Change it",
         )
     expanded = os.path.expanduser(path)
@@ -142,7 +142,7 @@ def _folder(trial: str) -> str:
     if not re.fullmatch(r"\w[\w.-]*", trial):
         raise UsageError(
             f"The trial {trial!r} cannot be a folder",
-            "Letters, digits, '_', '-' and '.'",
+            "letters, digits, '_', '-' and '.'",
             "Set CLOUD_ML_TRIAL_ID to one",
         )
     return trial
@@ -153,7 +153,7 @@ def _vertex_root(given: Mapping[str, str]) -> str:
     if not given:
         raise UsageError(
             "No --output_dir",
-            "A directory, local or gs://; on Vertex AI it comes from AIP_*",
+            "a directory, local or gs://; on Vertex AI it comes from AIP_*",
             "Add --output_dir=output",
         )
     if "AIP_CHECKPOINT_DIR" in given:

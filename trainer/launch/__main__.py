@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from trainer.job import flags
+from trainer.job import flags, spelling
 from trainer.job.errors import JobError, UsageError
 
 Command = Callable[[Sequence[str]], int]
@@ -47,12 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _chosen(words: Sequence[str]) -> str:
     if words and words[0] in ("-h", "--help", "-help", "help"):
         raise flags.HelpRequested(_help())
-    accept = f"Accepted: python -m trainer.launch {'|'.join(COMMANDS)}"
+    accept = f"python -m trainer.launch {'|'.join(COMMANDS)}"
     if not words:
         raise UsageError("No command", accept, "Add one; --help says what they do")
     if words[0] not in COMMANDS:
-        meant = flags.nearest(words[0], COMMANDS)
-        raise UsageError(f"{words[0]!r} is no command", accept, f"Perhaps {meant} was meant" if meant else "See --help")
+        raise UsageError(
+            f"{words[0]!r} is not a command", accept, spelling.suggestion(words[0], COMMANDS, "See --help")
+        )
     return words[0]
 
 

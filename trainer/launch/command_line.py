@@ -28,14 +28,14 @@ def misplaced(own: Sequence[str], *settings_classes: type) -> UsageError | None:
     for word in own:
         name = word.lstrip("-").partition("=")[0].replace("-", "_")
         if word.startswith("-") and name in task_flags - own_flags:
-            return UsageError(f"{word} is a flag of the task", "Accepted: such flags behind --", f"Write -- {word}")
+            return UsageError(f"{word} is a flag of the task", "such flags behind --", f"Write -- {word}")
     return None
 
 
 def require_module(name: str) -> None:
     """Raises UsageError where `name` cannot be what --module means."""
     if not re.fullmatch(r"\w+(\.\w+)*", name):
-        raise UsageError(f"--module={name}", "Accepted: a module's dotted name", "Leave it out")
+        raise UsageError(f"--module={name}", "a module's dotted name", "Leave it out")
 
 
 def _names(settings_class: type) -> set[str]:
@@ -47,7 +47,7 @@ def with_both_sides(error: UsageError) -> UsageError:
     """Of an unknown flag says that there are two places: the model's own ones are known to the task only."""
     if not error.got.startswith("Unknown flag"):
         return error
-    return UsageError(error.got, "Accepted: those of --help, and behind -- those of the task", error.do)
+    return UsageError(error.got, "those of --help, and behind -- those of the task", error.do)
 
 
 def help_text(usage: str, *settings_classes: type) -> str:

@@ -111,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
         raise flags.HelpRequested(_HELP)
     if shell not in SHELLS or len(argv) > 1:
         got = f"{' '.join(argv)!r} is no shell" if argv else "No shell"
-        raise UsageError(got, f"Accepted: {USAGE}", "Write bash or zsh")
+        raise UsageError(got, USAGE, "Write bash or zsh")
     print(script(shell), end="")
     return 0
 

@@ -53,7 +53,7 @@ def vertex_request(path: str, *, name: str) -> vertex.Request:
     if isinstance(request, dict) and "workerPoolSpecs" in request:
         return {"displayName": name, "jobSpec": request}
     if not isinstance(request, dict) or not {"jobSpec", "trialJobSpec"} & set(request):
-        accept = "Accepted: a CustomJob (jobSpec), a HyperparameterTuningJob (trialJobSpec) or a CustomJobSpec"
+        accept = "a CustomJob (jobSpec), a HyperparameterTuningJob (trialJobSpec) or a CustomJobSpec"
         do = "python -m trainer.launch submit vertex --dry_run ... prints one"
         raise UsageError(f"{path} holds no request to Vertex AI", accept, do)
     return request

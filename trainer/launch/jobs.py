@@ -91,13 +91,13 @@ def _parsed(verb: str, argv: Sequence[str]) -> _Asked:
         raise flags.HelpRequested(command_line.help_text(usage, JobOptions, ServiceOptions))
     if not words or words[0] not in _TARGETS:
         got = f"{words[0]!r} is no target" if words else "No target"
-        raise UsageError(got, f"Accepted: {usage}", "Write vertex or kubernetes first")
+        raise UsageError(got, usage, "Write vertex or kubernetes first")
     if len(words) < 2 or words[1].startswith("-"):
-        raise UsageError("No job", f"Accepted: {usage}", "Write what submit printed as its name")
+        raise UsageError("No job", usage, "Write what submit printed as its name")
     settings = flags.parse(words[2:], JobOptions, ServiceOptions)
     asked = _Asked(target=words[0], job=words[1], where=settings[JobOptions], service=settings[ServiceOptions])
     if asked.target == "vertex" and not re.fullmatch(rf"\d+|{_FULL_NAME.pattern}", asked.job):
-        accept = "Accepted: a number, or projects/P/locations/R/customJobs/NUMBER"
+        accept = "a number, or projects/P/locations/R/customJobs/NUMBER"
         raise UsageError(f"{asked.job!r} is no job of Vertex AI", accept, "Write what submit printed as its name")
     return asked
 

@@ -44,8 +44,7 @@ def breaches(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_d
     try:
         settings = parse(argv)
     except UsageError as error:
-        accept = (error.accept or "flags of trainer.task").removeprefix("Accepted: ")
-        accept = accept.replace("Only flags are accepted", "flags only")
+        accept = error.accept or "flags of trainer.task"
         yield Breach(path=path, got=error.got, accept=accept, do=error.do or "Correct it behind --")
         return
     run = settings[RunSettings]

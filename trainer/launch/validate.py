@@ -138,8 +138,8 @@ def _paths(argv: Sequence[str]) -> list[str]:
         raise flags.HelpRequested(_HELP)
     wrong = next((word for word in before if word.startswith("-")), None)
     if wrong is not None:
-        raise UsageError(f"Unknown flag {wrong}", "Accepted: names of files", "Drop it")
+        raise UsageError(f"Unknown flag {wrong}", "names of files", "Drop it")
     paths = [*before, *words[len(before) + 1 :]]
     if not paths:
-        raise UsageError("No file", "Accepted: names of sweep and job files", "Add one, as hptuning_config.yaml")
+        raise UsageError("No file", "names of sweep and job files", "Add one, as hptuning_config.yaml")
     return list(dict.fromkeys(paths))

@@ -108,7 +108,7 @@ def _ours(verb: str, path: str) -> Iterator[None]:
     except PermissionError:
         raise RefusedError(f"{verb} {path} failed: no permission", None, "Change its permissions") from None
     except ValueError as error:  # a NUL in the path
-        raise PathError(f"The path {path!r}: {error}", "A path without NUL", "Change it") from None
+        raise PathError(f"The path {path!r}: {error}", "a path without NUL", "Change it") from None
     except OSError as error:
         raise StorageError(
             f"{verb} {path} failed: {error.strerror or error}", None, "Check the path and the disk"

@@ -46,7 +46,7 @@ def parse(path: str) -> ObjectName:
     if len(name.encode("utf-8", "surrogatepass")) > _MOST_BYTES or any(char in name for char in "\0\r\n"):
         raise PathError(
             f"The object name {shortened(name)}",
-            f"At most {_MOST_BYTES} bytes, without NUL and line ends",
+            f"at most {_MOST_BYTES} bytes, without NUL and line ends",
             "Choose another name",
         )
     return ObjectName(bucket, name)
@@ -93,7 +93,7 @@ def below(directory: str, name: str) -> str:
         if segment in ("", ".", "..") or size > _MOST_SEGMENT_BYTES or any(char in segment for char in "\0\\"):
             raise PathError(
                 f"The object name {shortened(name)} cannot be a file below {directory}",
-                f"Relative names without '..', '\\' and NUL, of at most {_MOST_SEGMENT_BYTES} bytes a segment",
+                f"relative names without '..', '\\' and NUL, of at most {_MOST_SEGMENT_BYTES} bytes a segment",
                 "Rename that object, or copy the others one by one",
             )
     return os.path.join(directory, *name.split("/"))

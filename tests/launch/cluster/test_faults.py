@@ -29,10 +29,10 @@ def test_a_fault_names_process_time_and_signal(text: str, name: str, at_secs: fl
         ("worker1@20s", "--kill=worker1@20s. Accepted: ROLE:INDEX@SECSs"),
         ("worker:1", "Write it as worker:1@20s or chief:0@20s:TERM."),
         ("worker:-1@20s", "--kill=worker:-1@20s. Accepted"),
-        ("wroker:1@20s", "'wroker' is no role. Accepted: chief, worker, ps, evaluator. Perhaps worker was meant."),
+        ("wroker:1@20s", "'wroker' is not a role. Accepted: chief, worker, ps, evaluator. Did you mean worker?"),
         (
             "worker:1@2s:TREM",
-            "'TREM' is no signal. Accepted: KILL, TERM, INT, STOP and the like. Perhaps TERM was meant.",
+            "'TREM' is not a signal. Accepted: KILL, TERM, INT, STOP and the like. Did you mean TERM?",
         ),
         ("worker:1@2s:9", "Leave it out for KILL."),
     ],

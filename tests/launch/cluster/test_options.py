@@ -32,7 +32,7 @@ def test_several_kills_all_count() -> None:
     [
         (
             ["--workers=2"],
-            "Unknown flag --workers. Accepted: those of --help, and behind -- those of the task. Perhaps --worker=2",
+            "Unknown flag --workers. Accepted: those of --help, and behind -- those of the task. Did you mean --worker",
         ),
         (["--worker=-1"], "--worker=-1. Accepted: 0 or more. Give such a number"),
         (["--worker=two"], "--worker=two. Accepted: a whole number"),
@@ -42,7 +42,7 @@ def test_several_kills_all_count() -> None:
         (["--module=trainer/task.py"], "--module=trainer/task.py. Accepted: a module's dotted name."),
         (["--kill=worker:1@2s"], "worker:1 is not in this job. Accepted: chief:0, worker:0. Correct the role"),
         (["--kill"], "--kill has no value"),
-        (["worker"], "'worker' stands alone"),
+        (["worker"], "Unexpected argument 'worker'"),
         (
             ["--train_steps=3"],
             "--train_steps=3 is a flag of the task. Accepted: such flags behind --. Write -- --train",

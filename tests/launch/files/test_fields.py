@@ -67,7 +67,7 @@ def test_values_of_other_types_are_told(text: str, method: str, told: str) -> No
     ("text", "told"),
     [
         ("gaol: x", "f:1:1: Unknown key gaol in the table. Accepted: maxTrials, goal, "),
-        ("gaol: x", "Perhaps goal was meant."),
+        ("gaol: x", "Did you mean goal?"),
         ("qqq: x", "Remove it."),
         ("resume: x", "f:1:1: resume in the table has no counterpart. Begin afresh."),
         ("region: x", "f:1:1: note: region in the table is not read. A flag names it."),

@@ -28,7 +28,7 @@ def test_what_fits_is_silent(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ({"nmae": "a"}, "nmae: no such field. Accepted: name, count, on, labels, items. Perhaps name was meant."),
+        ({"nmae": "a"}, "nmae: no such field. Accepted: name, count, on, labels, items. Did you mean name?"),
         ({"zzz": 1}, "zzz: no such field. Accepted: name, count, on, labels, items. Remove it."),
         ({"name": 3}, "name: 3. Accepted: text, in quotes. Correct the type."),
         ({"count": True}, "count: True. Accepted: a whole number. Correct the type."),

@@ -304,7 +304,7 @@ def test_conditional_parameters_are_refused() -> None:
     below = Parameter(
         name="momentum", kind=Kind.DOUBLE, minimum=0.5, maximum=0.9, parent="optimizer", parent_values=("sgd",)
     )
-    with pytest.raises(UsageError, match="Conditional parameters: momentum. Katib accepts parameters that every trial"):
+    with pytest.raises(UsageError, match="Conditional parameters: momentum. Accepted: parameters that every trial has"):
         experiment(study(OPTIMIZER, below))
 
 

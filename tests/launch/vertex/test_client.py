@@ -64,14 +64,22 @@ def _officially(service: VertexService, collection: str, request: dict[str, Any]
 @pytest.mark.parametrize(
     ("status", "message", "told"),
     [
-        (401, "no", "does not know who is asking. Valid credentials. gcloud auth application-default login."),
-        (403, "Permission denied", "Not allowed: Permission denied. The role roles/aiplatform.user in project my-proj"),
+        (401, "no", "does not know who is asking. Accepted: valid credentials. gcloud auth application-default login."),
+        (
+            403,
+            "Permission denied",
+            "Not allowed: Permission denied. Accepted: the role roles/aiplatform.user in",
+        ),
         (
             403,
             "Vertex AI API has not been used in project 1 before",
             "gcloud services enable aiplatform.googleapis.com",
         ),
-        (404, "no such location", f"Not found: no such location. A job, project and region that exist ({PARENT})"),
+        (
+            404,
+            "no such location",
+            f"no such location. Accepted: a job, project and region that exist ({PARENT})",
+        ),
         (400, "Invalid machine", "does not accept the request: Invalid machine. Correct the field it names."),
     ],
 )
@@ -143,7 +151,7 @@ def test_trouble_that_does_not_pass_ends_with_words(vertex_service: VertexServic
         client_of(vertex_service).create("customJobs", REQUEST, "t")
     assert refused.value.exit_code == 1
     vertex_service.faults = [Fault()] * 40
-    with pytest.raises(ServiceError, match=r"did not answer in 6 tries \(ConnectionError\)\. A connection to it"):
+    with pytest.raises(ServiceError, match=r"in 6 tries \(ConnectionError\)\. Accepted: a connection to it"):
         client_of(vertex_service).get(f"{PARENT}/customJobs/1")
 
 

@@ -54,7 +54,7 @@ WRONG_REQUESTS = [
     # the evaluator in pool 1: its flag says that there is one, its place that it is a worker
     ("evaluator_alone", "jobSpec.workerPoolSpecs.3", ..., "without an evaluator", "whose place is worker pool 3"),
     ("one", "jobSpec.workerPoolSpecs.0.evaluator", True, "[0].evaluator: no such field", "Remove it"),
-    ("one", "jobSpec.workerPoolSpec", [], "jobSpec.workerPoolSpec: no such field", "Perhaps workerPoolSpecs was meant"),
+    ("one", "jobSpec.workerPoolSpec", [], "jobSpec.workerPoolSpec: no such field", "Did you mean workerPoolSpecs?"),
     (
         "one",
         "jobSpec.workerPoolSpecs.0.machineSpec.machineType",
@@ -82,7 +82,7 @@ WRONG_REQUESTS = [
         "Change --machine",
     ),
     ("gpu", "jobSpec.workerPoolSpecs.0.machineSpec.acceleratorCount", 4, "a2-highgpu-1g with 4", "A100:1"),
-    ("cluster", "jobSpec.workerPoolSpecs.0.diskSpec.bootDiskType", "ssd", "no disk 'ssd'", "Perhaps pd-ssd was meant"),
+    ("cluster", "jobSpec.workerPoolSpecs.0.diskSpec.bootDiskType", "ssd", "no disk 'ssd'", "Did you mean pd-ssd?"),
     ("cluster", "jobSpec.workerPoolSpecs.0.diskSpec.bootDiskSizeGb", 20, "20 GB. Accepted: 100", "--disk=pd-ssd:100"),
     (
         "one",
@@ -117,7 +117,7 @@ WRONG_REQUESTS = [
         "Drop it",
     ),
     ("cluster", "jobSpec.workerPoolSpecs.0.pythonPackageSpec.env.0.name", "MY-NAME", "'MY-NAME'", "Correct --env"),
-    ("one", f"{ARGS}.0", "--train_step=100", "args: Unknown flag --train_step", "Perhaps --train_steps=100 was meant"),
+    ("one", f"{ARGS}.0", "--train_step=100", "args: Unknown flag --train_step", "Did you mean --train_steps=100?"),
     ("one", f"{ARGS}.0", "--learning_rate=fast", "args: --learning_rate=fast. Accepted: a finite number", "Change"),
     ("one", f"{ARGS}.1", "--train_data_paths=data/a.csv", "lies on one machine only", "gcloud storage cp data/a.csv"),
     ("one", "jobSpec.baseOutputDirectory", ..., "args: no output directory", "Set --output_dir"),
@@ -125,7 +125,7 @@ WRONG_REQUESTS = [
     ("one", "jobSpec.baseOutputDirectory.outputUriPrefix", "gs://My_Bucket/run", "'gs://My_Bucket/run'", "gs://bucket"),
     ("cluster", "jobSpec.scheduling.timeout", "8h", "timeout: '8h'. Accepted: seconds with an s", "28800s"),
     ("cluster", "jobSpec.scheduling.timeout", "-5s", "timeout: '-5s'", "Set --timeout=8h"),
-    ("spot", "jobSpec.scheduling.strategy", "SPOTTY", "strategy: 'SPOTTY'", "Perhaps SPOT was meant"),
+    ("spot", "jobSpec.scheduling.strategy", "SPOTTY", "strategy: 'SPOTTY'", "Did you mean SPOT?"),
     ("gpu", "jobSpec.scheduling.strategy", "SPOT", "maxWaitDuration: a wait with strategy SPOT", "flex_start"),
     (
         "spot",
@@ -179,7 +179,7 @@ WRONG_OPTIONS = [
     ({"project": None}, {}, "project: no project", "Set --project"),
     ({"project": "My Project"}, {}, "project: 'My Project'", "gcloud projects list"),
     ({"region": "us-central1-a"}, {}, "region: 'us-central1-a' is a zone", "Write --region=us-central1"),
-    ({"region": "us-centrl1"}, {}, "region: 'us-centrl1'", "Perhaps us-central1 was meant"),
+    ({"region": "us-centrl1"}, {}, "region: 'us-centrl1'", "Did you mean us-central1?"),
     ({"region": "Iowa"}, {}, "region: 'Iowa'", "Set --region"),
 ]
 

@@ -6,7 +6,7 @@ import dataclasses
 import re
 import signal
 
-from trainer.job import cluster, flags
+from trainer.job import cluster, spelling
 from trainer.job.errors import UsageError
 
 ACCEPTED = "ROLE:INDEX@SECSs, or ROLE:INDEX@SECSs:SIGNAL"
@@ -34,7 +34,7 @@ def parse(text: str) -> Fault:
     """The fault that `text` describes. Raises UsageError naming what is not understood."""
     match = _FAULT.fullmatch(text.strip())
     if not match:
-        raise UsageError(f"--kill={text}", f"Accepted: {ACCEPTED}", "Write it as worker:1@20s or chief:0@20s:TERM")
+        raise UsageError(f"--kill={text}", ACCEPTED, "Write it as worker:1@20s or chief:0@20s:TERM")
     role, index, secs, signal_name = match.groups()
     return Fault(
         text=text,
@@ -47,9 +47,8 @@ def parse(text: str) -> Fault:
 def _role(role: str, text: str) -> str:
     if role in cluster.JOB_TYPES:
         return role
-    meant = flags.nearest(role, cluster.JOB_TYPES)
-    do = f"Perhaps {meant} was meant" if meant else "Use one of these"
-    raise UsageError(f"--kill={text}: {role!r} is no role", f"Accepted: {', '.join(cluster.JOB_TYPES)}", do)
+    do = spelling.suggestion(role, cluster.JOB_TYPES, "Use one of these")
+    raise UsageError(f"--kill={text}: {role!r} is not a role", ", ".join(cluster.JOB_TYPES), do)
 
 
 def _signal(name: str, text: str) -> signal.Signals:
@@ -57,6 +56,5 @@ def _signal(name: str, text: str) -> signal.Signals:
     wanted = name.upper().removeprefix("SIG")
     if wanted in known:
         return known[wanted]
-    meant = flags.nearest(wanted, known)
-    do = f"Perhaps {meant} was meant" if meant else "Leave it out for KILL"
-    raise UsageError(f"--kill={text}: {name!r} is no signal", "Accepted: KILL, TERM, INT, STOP and the like", do)
+    do = spelling.suggestion(wanted, known, "Leave it out for KILL")
+    raise UsageError(f"--kill={text}: {name!r} is not a signal", "KILL, TERM, INT, STOP and the like", do)

@@ -34,11 +34,9 @@ class ClusterOptions:
         for name in ("worker", "ps", "max_restarts", "grace", "last_evaluation_secs"):
             require_not_negative(name, getattr(self, name))
         if self.evaluator not in (0, 1):
-            raise UsageError(f"--evaluator={self.evaluator}", "Accepted: 0 or 1", "Start one evaluator, or none")
+            raise UsageError(f"--evaluator={self.evaluator}", "0 or 1", "Start one evaluator, or none")
         if self.ps and not self.worker:
-            raise UsageError(
-                f"--ps={self.ps} without workers", "Accepted: --worker=1 or more", "Add workers, or leave --ps out"
-            )
+            raise UsageError(f"--ps={self.ps} without workers", "--worker=1 or more", "Add workers, or leave --ps out")
         command_line.require_module(self.module)
         for fault in self.injected:
             _check_target(fault, self.counts)
@@ -74,7 +72,7 @@ def parse(argv: Sequence[str]) -> tuple[ClusterOptions, list[str]]:
         raise command_line.misplaced(own, ClusterOptions) or command_line.with_both_sides(error) from error
     if options.evaluator == 0 and any(re.match(r"--?separate[_-]evaluator(=(?!f|n|0)|$)", flag) for flag in task_argv):
         raise UsageError(
-            "--separate_evaluator without an evaluator", "Accepted: together with --evaluator=1", "Add --evaluator=1"
+            "--separate_evaluator without an evaluator", "together with --evaluator=1", "Add --evaluator=1"
         )
     return options, task_argv
 
@@ -99,6 +97,6 @@ def _check_target(fault: faults.Fault, counts: dict[str, int]) -> None:
     known = [f"{kind}:{number}" for kind, count in counts.items() for number in range(count)]
     raise UsageError(
         f"--kill={fault.text}: {fault.name} is not in this job",
-        f"Accepted: {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}",
+        f"{', '.join(known[:8])}{', ...' if len(known) > 8 else ''}",
         "Correct the role or the index, or start more processes",
     )

@@ -168,7 +168,7 @@ def load(path: str, faults: list[Fault]) -> list[Node]:
         with open(path, "rb") as stream:
             data = stream.read(MOST_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "Accepted: a YAML file", "Correct the path") from error
+        raise UsageError(f"{path}: {error.strerror}", "a YAML file", "Correct the path") from error
     return parse(data, path, faults)
 
 
@@ -360,7 +360,7 @@ def _yaml() -> Any:
         import yaml
     except ImportError as error:
         do = "python -m pip install '.[launch]'"
-        raise UsageError("PyYAML is not installed", "Sweep and job files are read with it", do) from error
+        raise UsageError("PyYAML, which reads sweep and job files, is not installed", None, do) from error
     return yaml
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from trainer.job import flags
+from trainer.job import spelling
 from trainer.launch.files.documents import Array, Entry, Fault, Level, Node, Place, Scalar, Table, Void, shortened
 from trainer.launch.study.study import StudyError
 
@@ -93,7 +93,7 @@ class Fields:
         node = self._scalar(name, accept)
         if node is None or node.text in choices:
             return None if node is None else choices[node.text]
-        meant = flags.nearest(node.text, choices)
+        meant = spelling.nearest(node.text, choices)
         do = f"Write {self.spelled(name)}: {meant}" if meant else "Choose one of them"
         self.fault(node.place, f"{self.spelled(name)}: {node}", accept, do)
         return None
@@ -209,8 +209,8 @@ class Fields:
         elif name in self._keys.ignored:
             self.note(place, f"{got} is not read", None, self._keys.ignored[name])
         else:
-            meant = flags.nearest(entry.key.text, [*self._keys.read, *self._keys.ignored, *self._keys.refused])
-            do = f"Perhaps {meant} was meant" if meant else "Remove it"
+            known = [*self._keys.read, *self._keys.ignored, *self._keys.refused]
+            do = spelling.suggestion(entry.key.text, known, "Remove it")
             self.fault(place, f"Unknown key {got}", ", ".join(self._keys.read), do)
 
     def _scalar(self, name: str, accept: str) -> Scalar | None:

@@ -27,7 +27,7 @@ def text(documents: Sequence[Mapping[str, Any]], form: Format) -> str:
         import yaml
     except ImportError as error:
         do = "python -m pip install '.[launch]', or use --format=json, which kubectl reads too"
-        raise UsageError("PyYAML is not installed", "YAML is written with it", do) from error
+        raise UsageError("PyYAML, which writes YAML, is not installed", None, do) from error
 
     class Plain(yaml.SafeDumper):
         def ignore_aliases(self, data: Any) -> bool:

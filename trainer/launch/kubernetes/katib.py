@@ -119,7 +119,7 @@ def _require_flat(study: Study) -> None:
     if dependent:
         raise UsageError(
             f"Conditional parameters: {', '.join(dependent)}",
-            "Katib accepts parameters that every trial has",
+            "parameters that every trial has",
             "Make them independent, search them in a study of their own, or submit to Vertex AI",
         )
 
@@ -174,7 +174,7 @@ def _template(
 ) -> dict[str, Any]:
     kind = str(trial_spec.get("kind"))
     if kind not in _CONDITIONS:
-        raise UsageError(f"A trial that is a {kind}", f"Accepted: {', '.join(_CONDITIONS)}", "Choose one of them")
+        raise UsageError(f"A trial that is a {kind}", ", ".join(_CONDITIONS), "Choose one of them")
     succeeded, failed = _CONDITIONS[kind]
     template: dict[str, Any] = {
         "primaryContainerName": primary_container,
@@ -204,7 +204,7 @@ def _trial_parameters(study: Study, trial_spec: Mapping[str, Any]) -> list[dict[
     for entry in study.parameters:
         if not any(_placeholder(entry) in text for text in texts):
             raise UsageError(
-                f"The trial's job does not use {_placeholder(entry)}", "Accepted: all of trial_flags", "Add its flag"
+                f"The trial's job does not use {_placeholder(entry)}", "all of trial_flags", "Add its flag"
             )
     if any(TRIAL_NAME in text for text in texts):
         found.append({"name": "trialName", "description": "The trial's name", "reference": "${trialSpec.Name}"})

@@ -116,7 +116,7 @@ def kind_of(word: str) -> str:
     """The kind that a person means by job, tfjob, jobset, trainjob or experiment. Raises UsageError."""
     by_word = {kind.lower(): kind for kind in _RESOURCES}
     if word.lower() not in by_word:
-        raise UsageError(f"{word!r} is no kind", f"Accepted: {', '.join(by_word)}", "Write KIND/NAME, as tfjob/trainer")
+        raise UsageError(f"{word!r} is no kind", ", ".join(by_word), "Write KIND/NAME, as tfjob/trainer")
     return by_word[word.lower()]
 
 

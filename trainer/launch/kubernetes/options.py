@@ -78,11 +78,11 @@ class KubernetesOptions:
         for text in self.secret_env:
             if text.partition("=")[2].count("/") != 1:
                 do = "Write it as --secret_env=API_KEY=my-secret/key"
-                raise UsageError(f"--secret_env={text}", "Accepted: NAME=SECRET/KEY", do)
+                raise UsageError(f"--secret_env={text}", "NAME=SECRET/KEY", do)
         for text in self.toleration:
             if ":" not in text:
                 do = "Write it as --toleration=dedicated=training:NoSchedule"
-                raise UsageError(f"--toleration={text}", "Accepted: KEY=VALUE:EFFECT or KEY:EFFECT", do)
+                raise UsageError(f"--toleration={text}", "KEY=VALUE:EFFECT or KEY:EFFECT", do)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -44,7 +44,7 @@ def _trial(options: KubernetesOptions, argv: Sequence[str]) -> Manifest:
             return kubernetes.indexed_job(options, argv, host=katib.TRIAL_NAME)
         case _:
             got = f"--config with --kind={options.kind.value}"
-            raise UsageError(got, "Accepted: --kind=job or tfjob", "Choose one of them for the trials")
+            raise UsageError(got, "--kind=job or tfjob", "Choose one of them for the trials")
 
 
 def _reporting_pod(options: KubernetesOptions) -> Mapping[str, str] | None:

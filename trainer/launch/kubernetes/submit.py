@@ -69,7 +69,7 @@ def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Manifest]
         ]
         if beside or task_argv:
             got = f"{' '.join([*beside, *task_argv])} beside --manifest"
-            raise UsageError(got, "Accepted: --context and --namespace beside it", "Write it into the file")
+            raise UsageError(got, "--context and --namespace beside it", "Write it into the file")
         return job_files.manifests(what.manifest)
     if what.config is not None:
         documents = _study(what, what.config, task_argv)

@@ -86,7 +86,7 @@ def _collected(root: pathlib.Path) -> dict[str, bytes]:
     if not (root / "setup.py").is_file() or not (root / _PACKAGE / "__init__.py").is_file():
         raise UsageError(
             f"{root} holds no source of {_PACKAGE}",
-            f"Accepted: a folder with setup.py and {_PACKAGE}/",
+            f"a folder with setup.py and {_PACKAGE}/",
             "Run it in the folder of the source, or name that: --source=DIR",
         )
     found = {name: (root / name).read_bytes() for name in _AT_ROOT if (root / name).is_file()}
@@ -100,7 +100,7 @@ def _collected(root: pathlib.Path) -> dict[str, bytes]:
         largest = max(found, key=lambda name: len(found[name]))
         raise UsageError(
             f"The package would hold {total >> 20} MB, the largest file of it {largest}",
-            f"Accepted: up to {_MOST_BYTES >> 20} MB of code",
+            f"up to {_MOST_BYTES >> 20} MB of code",
             "Put data and models in a bucket",
         )
     return found
@@ -121,7 +121,7 @@ def _version(files: Mapping[str, bytes]) -> str:
     match = re.search(rb'__version__ = "([\w.+-]+)"', files[f"{_PACKAGE}/__init__.py"])
     if not match:
         got = f"{_PACKAGE}/__init__.py says no __version__"
-        raise UsageError(got, 'Accepted: __version__ = "1.2.3"', "Add it")
+        raise UsageError(got, '__version__ = "1.2.3"', "Add it")
     return match[1].decode()
 
 
@@ -132,7 +132,7 @@ def _epoch(environ: Mapping[str, str]) -> int:
     if not text.isdecimal() or int(text) < DEFAULT_EPOCH or int(text) >= 1 << 33:
         raise UsageError(
             f"SOURCE_DATE_EPOCH={text}",
-            f"Accepted: seconds since 1970, from {DEFAULT_EPOCH} (1980, where wheels begin) up",
+            f"seconds since 1970, from {DEFAULT_EPOCH} (1980, where wheels begin) up",
             "Correct it, or unset it",
         )
     return int(text)

@@ -32,9 +32,9 @@ class PackageOptions:
 
     def __post_init__(self) -> None:
         if self.bucket is not None and not self.bucket.startswith("gs://"):
-            raise UsageError(f"--bucket={self.bucket}", "Accepted: gs://bucket/folder", "Add gs://")
+            raise UsageError(f"--bucket={self.bucket}", "gs://bucket/folder", "Add gs://")
         if self.gpu and not self.docker:
-            raise UsageError("--gpu without --docker", "Accepted: both", "Add --docker")
+            raise UsageError("--gpu without --docker", "both", "Add --docker")
 
 
 def main(argv: Sequence[str]) -> int:

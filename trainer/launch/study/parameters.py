@@ -206,8 +206,7 @@ class _Item:
         for field, value in (bounds | values).items():
             refusal = None if value is None else searchable.refusal_of_value(name, parameter.text(value))
             if refusal is not None:
-                accepted = (refusal.accept or "").removeprefix("Accepted: ") or None
-                fields.fault(self._places[field], refusal.got, accepted, "Correct it")
+                fields.fault(self._places[field], refusal.got, refusal.accept, "Correct it")
 
     def _children(self, fields: Fields, parent: Found) -> Iterator[Found]:
         accept = "a list of tables with parameterSpec: and the parent's values"

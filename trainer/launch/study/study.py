@@ -86,7 +86,7 @@ class StudyError(UsageError):
     def __init__(self, complaints: Iterable[Complaint]) -> None:
         self.complaints = tuple(complaints)
         first = self.complaints[0]
-        super().__init__(first.got, first.accept and f"Accepted: {first.accept}", first.do)
+        super().__init__(first.got, first.accept, first.do)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

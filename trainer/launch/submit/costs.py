@@ -126,5 +126,5 @@ def require(path: str | None) -> Prices | None:
         return None
     prices = read(path)
     if not any(prices.of.values()):
-        raise UsageError(f"{path} has no prices", f"Accepted: tables {', '.join(_SECTIONS)}", "Write some")
+        raise UsageError(f"{path} has no prices", f"tables {', '.join(_SECTIONS)}", "Write some")
     return prices

@@ -25,9 +25,9 @@ class SubmitOptions:
     def __post_init__(self) -> None:
         require_positive("poll_secs", self.poll_secs, "seconds above 0")
         if self.dry_run and self.wait:
-            raise UsageError("--dry_run with --wait", "Accepted: one of the two", "Drop one; a dry run sends nothing")
+            raise UsageError("--dry_run with --wait", "one of the two", "Drop one; a dry run sends nothing")
         if self.format is not None and not self.dry_run:
-            raise UsageError(f"--format={self.format.value} without --dry_run", "Accepted: with it", "Add --dry_run")
+            raise UsageError(f"--format={self.format.value} without --dry_run", "with it", "Add --dry_run")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class ServiceOptions:
     def __post_init__(self) -> None:
         if self.endpoint is not None and not self.endpoint.startswith(("https://", "http://")):
             do = "Write it as https://HOST"
-            raise UsageError(f"--endpoint={self.endpoint}", "Accepted: https:// or http://, and a host", do)
+            raise UsageError(f"--endpoint={self.endpoint}", "https:// or http://, and a host", do)
 
 
 def parse(own: Sequence[str], usage: str, *settings_classes: type) -> flags.Settings:

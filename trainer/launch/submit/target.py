@@ -26,6 +26,6 @@ def main(argv: Sequence[str]) -> int:
         raise flags.HelpRequested("\n".join([f"Usage: {USAGE}", "", *lines, "", "Each has a --help of its own.", ""]))
     if target not in TARGETS:
         got = "No target" if target is None else f"{target!r} is no target"
-        raise UsageError(got, f"Accepted: {USAGE}", "Write it directly behind submit")
+        raise UsageError(got, USAGE, "Write it directly behind submit")
     run: Callable[[Sequence[str]], int] = importlib.import_module(f"trainer.launch.{TARGETS[target][0]}").main
     return run(argv[1:])

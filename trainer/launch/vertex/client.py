@@ -194,7 +194,7 @@ class VertexClient:
         return ServiceError(
             None,
             f"{self._at.endpoint} did not answer in {tried} tries ({error})",
-            "A connection to it",
+            "a connection to it",
             "See to the network, the proxy and --region, and try again",
         )
 
@@ -231,24 +231,24 @@ def _meaning(status: int, said: str, error: Mapping[str, Any], at: Place) -> tup
     match status:
         case 401:
             got = "The service does not know who is asking"
-            return got, "Valid credentials", "gcloud auth application-default login"
+            return got, "valid credentials", "gcloud auth application-default login"
         case 403 if re.search("SERVICE_DISABLED|has not been used in project|is disabled", json.dumps(error)):
             do = f"gcloud services enable aiplatform.googleapis.com --project={at.project}"
-            return f"The Vertex AI API is off in project {at.project}", "A project with it", do
+            return f"The Vertex AI API is off in project {at.project}", "a project where it is enabled", do
         case 403:
             do = "Ask for it (also iam.serviceAccountUser for --service_account), or correct --project"
-            return f"Not allowed: {said}", f"The role roles/aiplatform.user in project {at.project}", do
+            return f"Not allowed: {said}", f"the role roles/aiplatform.user in project {at.project}", do
         case 404:
-            accept = f"A job, project and region that exist ({at.parent})"
+            accept = f"a job, project and region that exist ({at.parent})"
             return f"Not found: {said}", accept, "Correct the name, --project or --region"
         case 409:
-            return f"There is such a job already: {said}", "Another one", "Change --name"
+            return f"There is such a job already: {said}", "a new name", "Change --name"
         case 400:
             do = _violations(error) or "Correct the field it names"
             return f"The service does not accept the request: {said}", None, do
         case 429:
             do = "Wait, ask for more quota (console, IAM & Admin, Quotas), or choose another --region or --machine"
-            return f"Too much at once: {said}", "Requests and machines within the quota", do
+            return f"Too much at once: {said}", "requests and machines within the quota", do
         case _:
             do = "Submit again later; status.cloud.google.com shows disturbances"
             return f"The service failed: {said} (HTTP {status})", None, do

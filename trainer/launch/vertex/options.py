@@ -91,7 +91,7 @@ class VertexOptions:
             require_not_negative(name, getattr(self, name))
         if self.image and (self.executor_image or self.package):
             other = "--executor_image" if self.executor_image else "--package"
-            raise UsageError(f"--image beside {other}", "Accepted: an image, or a package", "Drop one of the two")
+            raise UsageError(f"--image beside {other}", "an image, or a package", "Drop one of the two")
         self.labels, self.environment, self.pools, self.timeout_secs, self.max_wait_secs  # noqa: B018
 
     @property
@@ -141,7 +141,7 @@ class VertexOptions:
             return None
         kind, size = counted(flag, text)
         if ":" not in text:
-            raise UsageError(f"--{flag}={text}", "Accepted: TYPE:GIGABYTES", "Write it as pd-ssd:200")
+            raise UsageError(f"--{flag}={text}", "TYPE:GIGABYTES", "Write it as pd-ssd:200")
         return kind, size
 
 
@@ -149,7 +149,7 @@ def counted(flag: str, text: str) -> tuple[str, int]:
     """Type and number of `TYPE:NUMBER`; 1 where the number is left out. Raises UsageError."""
     kind, colon, number = text.partition(":")
     if not kind or not re.fullmatch(r"-?\d{1,9}", number if colon else "1"):
-        raise UsageError(f"--{flag}={text}", "Accepted: TYPE:NUMBER", "Write it as NVIDIA_TESLA_T4:1 or pd-ssd:200")
+        raise UsageError(f"--{flag}={text}", "TYPE:NUMBER", "Write it as NVIDIA_TESLA_T4:1 or pd-ssd:200")
     return kind, int(number) if colon else 1
 
 
@@ -159,9 +159,9 @@ def pairs(flag: str, texts: tuple[str, ...]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"--{flag}={text}", "Accepted: KEY=VALUE", f"Write it as --{flag}=team=forecast")
+            raise UsageError(f"--{flag}={text}", "KEY=VALUE", f"Write it as --{flag}=team=forecast")
         if key in found:
-            raise UsageError(f"--{flag} has {key!r} twice", "Accepted: each key once", "Drop one")
+            raise UsageError(f"--{flag} has {key!r} twice", "each key once", "Drop one")
         found[key] = value
     return found
 
@@ -170,6 +170,6 @@ def duration(flag: str, text: str) -> str:
     """Seconds as the service writes them (`3600s`), from 3600s, 60m, 1h or 1d. Raises UsageError."""
     match = _DURATION.fullmatch(text.strip())
     if not match:
-        raise UsageError(f"--{flag}={text}", "Accepted: a number and s, m, h or d", "Write it as 8h or 3600s")
+        raise UsageError(f"--{flag}={text}", "a number and s, m, h or d", "Write it as 8h or 3600s")
     secs = float(match[1]) * _UNIT_SECS[match[2]]
     return f"{secs:.9f}".rstrip("0").rstrip(".") + "s"

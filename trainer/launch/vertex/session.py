@@ -37,7 +37,7 @@ def open_session(endpoint: str) -> requests.Session:
     except exceptions.DefaultCredentialsError as error:
         raise UsageError(
             "No credentials for Google Cloud",
-            "Those of gcloud, of a service account's key file or of the machine",
+            "those of gcloud, of a service account's key file or of the machine",
             "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to a key file",
         ) from error
     session: requests.Session = AuthorizedSession(credentials)

@@ -121,7 +121,7 @@ def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
         if not flag.startswith(("--project=", "--region=", "--name="))
     ]
     if beside or task_argv:
-        accept = "Accepted: --project, --region and --name beside it"
+        accept = "--project, --region and --name beside it"
         raise UsageError(f"{' '.join([*beside, *task_argv])} beside --request", accept, "Write it into the file")
     assert chosen.request is not None
     request = job_files.vertex_request(chosen.request, name=chosen.name)

@@ -101,7 +101,7 @@ def wait_for(addresses: Sequence[str], secs: float = MEET_SECS, wait: Callable[[
         if waited >= secs:
             raise PeerLostError(
                 f"Nobody has come to {', '.join(missing)} in {secs:g} s",
-                "A job starts when all of its parameter servers and workers are there",
+                "a job whose parameter servers and workers have all started",
                 "Look why they did not start, and start the job again",
             )
         if waited % 10 == 0:

@@ -1,0 +1,23 @@
+"""What a misspelt word was probably meant to be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that `word` was probably meant to be, or None; case, `-` and `_` make no difference."""
+    by_lower = {name.lower(): name for name in known}
+    matches = difflib.get_close_matches(_normal(word), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else None
+
+
+def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:
+    """`Did you mean X?`, or what to do where no name is near."""
+    name = nearest(word, known)
+    return f"Did you mean {name}?" if name else otherwise
+
+
+def _normal(name: str) -> str:
+    return name.strip().replace("-", "_").lower()
