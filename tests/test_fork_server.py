@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from trainer.launch.cluster import tasks
-from trainer.launch.study.study import Goal, Kind, Parameter, Study
+from trainer.launch.study.parameter import Kind, Parameter
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep import trials
 from trainer.launch.sweep.warm_pool import Ended, Started, TrialProcesses
 

@@ -162,7 +162,7 @@ def test_while_the_bucket_is_down_for_good_a_job_trains_on_and_the_next_one_uplo
     code, text = ended(task)
     assert code == 143
     assert re.search(rf"model\.ckpt-20000 and \d+ other things could not be uploaded to {RUN} within 1 s", text), text
-    (place,) = re.findall(r"The local copies are in (\S+)\. Run the same command again on this machine", text)
+    (place,) = re.findall(r"it first uploads the local copies in (\S+)\.\s", text)
     assert pathlib.Path(place, "model.ckpt-20000.index").exists()
     server.set_faults()
     monkeypatch.delenv("TRAINER_DELIVERY_SECS")

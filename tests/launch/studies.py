@@ -7,21 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from trainer.launch.study.study import (
-    Algorithm,
-    ConvexStopping,
-    DecayCurveStopping,
-    Goal,
-    Kind,
-    Measurement,
-    MedianStopping,
-    Parameter,
-    Scale,
-    Stopping,
-    Study,
-    StudyStopping,
-    Value,
-)
+from trainer.launch.study.parameter import Kind, Parameter, Scale, Value
+from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping, Stopping, StudyStopping
+from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
 
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12)
 _POSITIVE = st.floats(1e-9, 1e9)

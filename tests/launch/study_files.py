@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-from trainer.launch.files.documents import Level
+from trainer.job.findings import Level
 from trainer.launch.study import search_space, study_file
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -12,10 +12,10 @@ FILES = ROOT / "tests" / "golden" / "studies"
 TASK = search_space.of_task()
 
 
-def told(path: pathlib.Path, level: Level = Level.FAULT) -> list[str]:
+def told(path: pathlib.Path, level: Level = Level.ERROR) -> list[str]:
     """Faults (or notes) of a file, without its name."""
-    faults = study_file.examine(str(path), TASK).faults
-    return [str(fault).removeprefix(f"{path}:") for fault in faults if fault.level is level]
+    errors = study_file.examine(str(path), TASK).findings
+    return [str(finding).removeprefix(f"{path}:") for finding in errors if finding.level is level]
 
 
 def written(directory: pathlib.Path, text: str) -> pathlib.Path:

@@ -8,8 +8,8 @@ from trainer.launch import task_flags
 
 
 def told(*argv: str, has_evaluator: bool = False, has_base_dir: bool = True) -> list[str]:
-    found = task_flags.breaches(argv, ("args",), has_evaluator=has_evaluator, has_base_dir=has_base_dir)
-    return [str(breach) for breach in found]
+    found = task_flags.violations(argv, ("args",), has_evaluator=has_evaluator, has_base_dir=has_base_dir)
+    return [str(finding) for finding in found]
 
 
 @pytest.mark.parametrize(

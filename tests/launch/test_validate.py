@@ -1,4 +1,4 @@
-"""Files checked from the command line: one line for a fine one, every fault of the others, and the exit code."""
+"""Files checked from the command line: one line for a fine one, every finding of the others, and the exit code."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_all_faults_of_all_files_are_told(capsys: pytest.CaptureFixture[str]) ->
     assert lines[:3] == [
         f"{wrong}:5:16: maxTrials: twenty. Accepted: a whole number. Write a number, as 128 or 1e-3.",
         f"{wrong}:6:5: maxParallelTrials: a list. Accepted: a whole number. Correct it.",
-        f"{wrong}: 2 faults",
+        f"{wrong}: 2 errors",
     ]
     assert lines[4] == "none.yaml: No such file or directory. Accepted: a YAML file. Correct the path."
-    assert lines[5:] == ["2 of 3 files have faults."]
+    assert lines[5:] == ["2 of 3 files have errors."]
 
 
 def test_notes_are_told_and_do_not_count(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,8 +55,8 @@ def test_notes_are_told_and_do_not_count(capsys: pytest.CaptureFixture[str]) -> 
             "4:1: spec.tfReplicaSpecs: no replicas. ",
         ),
         ("workerPoolSpecs: []\n", "1:1: "),
-        ("a: 1\n", "1:1: No kind of file that is known here. Accepted: one of: a sweep"),
-        ("a: [", "1:5: No YAML: "),
+        ("a: 1\n", "1:1: Not a kind of file that is known here. Accepted: one of: a sweep"),
+        ("a: [", "1:5: Not valid YAML: "),
     ],
 )
 def test_files_that_are_no_studies_are_checked_too(

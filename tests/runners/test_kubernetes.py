@@ -58,7 +58,7 @@ def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(
     tmp_path: pathlib.Path,
 ) -> None:
     what = options(Workload.TFJOB, worker=1, evaluator=1)
-    (manifest,) = submit_kubernetes.prepare(what, [*TASK, "--train_steps=24000"])
+    (manifest,) = submit_kubernetes.prepare(what, [*TASK, "--train_steps=24000"]).manifests
     pods = places.of_tf_job(manifest, addresses)
     assert [pod.name for pod in pods] == ["chief-0", "worker-0", "evaluator-0"]
     told = {**environ, **bucket_server.environ}
@@ -76,7 +76,7 @@ def test_an_indexed_job_finds_its_roles_and_survives_a_killed_chief(
     forking_installed: pathlib.Path, environ: dict[str, str], bucket_server: BucketServer, tmp_path: pathlib.Path
 ) -> None:
     what = options(Workload.JOB, worker=1, ps=1, evaluator=1)
-    _, manifest = submit_kubernetes.prepare(what, [*TASK, "--train_steps=10000"])
+    _, manifest = submit_kubernetes.prepare(what, [*TASK, "--train_steps=10000"]).manifests
     pods = places.of_indexed_job(manifest, f"127.0.0.1:{ten_ports()}{{index}}")
     told = {**environ, **bucket_server.environ}
     with Runner(pods, python=forking_installed, machines=tmp_path, environ=told, restarted=job_restarts) as runner:

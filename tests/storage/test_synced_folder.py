@@ -168,7 +168,7 @@ def test_while_the_bucket_is_down_copies_queue_and_come_when_it_is_back(
             chief.flush(2)
         assert error.value.exit_code == 143
         assert "model.ckpt-40 and 1 other thing could not be uploaded to gs://bucket/job within 2 s" in str(error.value)
-        assert f"The local copies are in {chief.folder.directory}" in str(error.value)
+        assert f"it first uploads the local copies in {chief.folder.directory}" in str(error.value)
         bucket_server.set_faults()
         chief.flush(30)
     assert committed() == [30, 40] and storage.read(f"{URL}/summary.json") == b"{}"
@@ -237,7 +237,7 @@ def test_a_process_that_was_replaced_changes_nothing_any_more(opened: Opened, ma
     before = {entry.path: entry.generation for entry in storage.entries(URL)}
     save(zombie, 10, step)
     send(zombie, "summary.json", b"zombie")
-    with pytest.raises(FencedError, match=r"Another process took over gs://bucket/job; .* One chief for each") as error:
+    with pytest.raises(FencedError, match=r"Another process took over gs://bucket/job; .* one chief for each") as error:
         zombie.flush(20)
     assert error.value.exit_code == 1 and told == ["another process took over the directory"]
     with pytest.raises(FencedError):

@@ -163,7 +163,7 @@ def _without_mark(start: bytes, path: str) -> bytes:
     if start.startswith(_FOREIGN_MARKS):
         raise DataError(
             f"{path}:1: a byte order mark of UTF-16 or UTF-32",
-            "Accepted: UTF-8 text",
+            "UTF-8 text",
             f"Convert it: iconv -f UTF-16 -t UTF-8 {path} > new.csv",
         )
     return start.removeprefix(codecs.BOM_UTF8)
@@ -174,7 +174,7 @@ def _reject_nul(chunk: bytes, path: str, line: int) -> None:
     if place >= 0:
         raise DataError(
             f"{path}:{line + chunk.count(bytes([10]), 0, place)}: a NUL byte",
-            "Accepted: UTF-8 text",
+            "UTF-8 text",
             "The file is binary, UTF-16 or was cut by a crash: write it again",
         )
 
@@ -185,7 +185,7 @@ def _decoded(raw: bytes, path: str, line: int) -> str:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}:{line + raw.count(bytes([10]), 0, error.start)}: byte 0x{raw[error.start]:02x} is not UTF-8",
-            "Accepted: UTF-8 text",
+            "UTF-8 text",
             f"Convert it: iconv -f LATIN1 -t UTF-8 {path} > new.csv",
         ) from error
 

@@ -52,7 +52,7 @@ def _matches(pattern: str, flag: str) -> list[str]:
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", pattern):
         raise DataError(
             f"--{flag}: {pattern} is an address of a kind that is not read",
-            "Accepted: files and globs on this machine, and gs://",
+            "files and globs on this machine, and gs://",
             "Copy the data to one of these first, then name the copy",
         )
     if os.path.exists(pattern):
@@ -64,9 +64,7 @@ def _matches(pattern: str, flag: str) -> list[str]:
                 f"--{flag}: no file matches {pattern!r}", None, "Check the pattern with ls, and quote it in the shell"
             )
         return [match for match in matches if not os.path.isdir(match)] or matches
-    raise DataError(
-        f"--{flag}: there is no file {pattern!r}", "Accepted: files, or globs such as data/*.csv", _nearest(pattern)
-    )
+    raise DataError(f"--{flag}: there is no file {pattern!r}", "files, or globs such as data/*.csv", _nearest(pattern))
 
 
 def _nearest(path: str) -> str:
@@ -88,7 +86,7 @@ def _check_file(path: str, flag: str) -> None:
     if os.path.isdir(path):
         raise DataError(
             f"--{flag}: {path!r} is a directory",
-            "Accepted: files, or globs",
+            "files, or globs",
             f"Name the files in it: {os.path.join(path, '*.csv')}",
         )
     if not os.access(path, os.R_OK):
@@ -100,7 +98,7 @@ def _check_size(path: str, flag: str) -> None:
     if stored_bytes(path) == 0:
         raise DataError(
             f"--{flag}: {path!r} is empty (0 bytes)",
-            "Accepted: at least one row",
+            "at least one row",
             "Leave the file out, or write it again",
         )
 
@@ -111,7 +109,7 @@ def _check_content(path: str, flag: str) -> None:
         if first.startswith(magic):
             raise DataError(
                 f"--{flag}: {path!r} is {name}",
-                "Accepted: CSV or TFRecord, plain or gzip",
+                "CSV or TFRecord, plain or gzip",
                 "Unpack it, or write it as CSV",
             )
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Iterable
+
+from trainer.job import spelling
 
 
 class Level(enum.Enum):
@@ -67,6 +70,25 @@ def shown(where: Where) -> str:
         return str(where)
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
     return text.removeprefix(".") or "the document"
+
+
+def unknown(where: Where, what: str, word: str, known: Iterable[str], *, decides: str) -> Finding:
+    """A NOTE on a name that is well formed and not in our lists, which may be older than it.
+
+    Args:
+      where: it stands.
+      what: it names, as `region`.
+      word: the name.
+      known: names of our list, of which it may be a misspelling.
+      decides: who knows all names, as `Vertex AI`.
+    """
+    do = spelling.suggestion(word, known, f"{decides} decides whether there is one")
+    return Finding(where=where, got=f"the {what} {short(word)} is not known here", do=do, level=Level.NOTE)
+
+
+def line_and_column(finding: Finding) -> tuple[int, int]:
+    """By what the findings of one file are sorted."""
+    return (finding.where.line, finding.where.column) if isinstance(finding.where, Place) else (0, 0)
 
 
 def short(value: object) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import sys
 from collections.abc import Sequence
 
-from trainer.job import flags
+from trainer.job import errors, flags
 from trainer.job.config import setting
 from trainer.job.errors import UsageError
-from trainer.launch import breaches, command_line
+from trainer.launch import command_line
 from trainer.launch.kubernetes import kubectl
 from trainer.launch.submit.options import ServiceOptions
 from trainer.launch.vertex import client as vertex_client
@@ -103,11 +104,12 @@ def _parsed(verb: str, argv: Sequence[str]) -> _Asked:
 
 
 def _place(asked: _Asked) -> vertex_client.Place:
-    """Project and region of a full name, else of the flags. Raises RequestError where they make no sense."""
+    """Project and region of a full name, else of the flags. Raises FindingsError where they make no sense."""
     match = _FULL_NAME.fullmatch(asked.job)
     project = match[1] if match else asked.where.project or os.environ.get("GOOGLE_CLOUD_PROJECT") or ""
     region = match[2] if match else asked.where.region
-    breaches.refuse(vertex_rules.place(project, region))
+    for note in errors.refuse(vertex_rules.place(project, region)):
+        print(note, file=sys.stderr)
     return vertex_client.place(project, region, asked.service.endpoint)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from trainer.job import flags, layout
 from trainer.job.config import RunSettings
 from trainer.job.errors import UsageError
-from trainer.launch.breaches import Breach, Path, short
+from trainer.job.findings import Finding, Path, short
 from trainer.problem_file import named_in
 
 TASK_MODULE = "trainer.task"
@@ -32,7 +32,7 @@ def parse(argv: Sequence[str]) -> flags.Settings:
         raise UsageError("--help behind --", "flags of the task", "python -m trainer.task --help lists them") from error
 
 
-def breaches(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_dir: bool) -> Iterator[Breach]:
+def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_dir: bool) -> Iterator[Finding]:
     """What a task with these flags would end with 2 for, on a machine that has no files of the person's.
 
     Args:
@@ -45,20 +45,20 @@ def breaches(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_d
         settings = parse(argv)
     except UsageError as error:
         accept = error.accept or "flags of trainer.task"
-        yield Breach(path=path, got=error.got, accept=accept, do=error.do or "Correct it behind --")
+        yield Finding(where=path, got=error.got, accept=accept, do=error.do or "Correct it behind --")
         return
     run = settings[RunSettings]
     data: Any = settings[settings_classes(argv)[1]]
     if run.separate_evaluator and not has_evaluator:
-        yield Breach(
-            path=path,
+        yield Finding(
+            where=path,
             got="--separate_evaluator in a job without an evaluator",
             accept="with a pool or replica that evaluates",
             do="Add --evaluator=1, whose place is worker pool 3 on Vertex AI, or drop the flag",
         )
     if run.output_dir is None and not has_base_dir:
         accept, do = "a directory that outlives the machine, as gs://bucket/run", "Set --output_dir"
-        yield Breach(path=path, got="no output directory", accept=accept, do=do)
+        yield Finding(where=path, got="no output directory", accept=accept, do=do)
     named = {"output_dir": (run.output_dir,), "train_data_paths": data.train_data_paths}
     for flag, values in (named | {"eval_data_paths": data.eval_data_paths}).items():
         for value in values:
@@ -71,9 +71,9 @@ def is_shared(path: str) -> bool:
     return layout.is_remote(path) or path.startswith(("/gcs/", "/mnt/"))
 
 
-def _machine_local(flag: str, value: str, path: Path) -> Breach:
+def _machine_local(flag: str, value: str, path: Path) -> Finding:
     accept = "gs://bucket/..., or a mounted volume below /gcs/ or /mnt/"
     do = f"Copy it to a bucket and name that (gcloud storage cp {value} gs://BUCKET/)"
     if flag == "output_dir":
         do = "Name a directory in a bucket"
-    return Breach(path=path, got=f"--{flag}={short(value)[1:-1]} lies on one machine only", accept=accept, do=do)
+    return Finding(where=path, got=f"--{flag}={short(value)[1:-1]} lies on one machine only", accept=accept, do=do)

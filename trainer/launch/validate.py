@@ -1,25 +1,27 @@
-"""`python -m trainer.launch validate FILE...`: checks sweep and job files offline, each fault at its line."""
+"""`python -m trainer.launch validate FILE...`: checks sweep and job files offline, and names the line of each error."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from trainer.job import flags
+from trainer.job import findings, flags
 from trainer.job.errors import UsageError
-from trainer.launch import job_files
-from trainer.launch.files import documents
-from trainer.launch.files.documents import Fault, Level, Node, Table
+from trainer.job.findings import Finding, Level
+from trainer.launch.files import documents, nodes
+from trainer.launch.files.nodes import Node
+from trainer.launch.kubernetes import manifest_file
 from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
+from trainer.launch.vertex import request_file
 
 _BESIDE_THE_STUDY = ("displayName", "labels", "encryptionSpec", "trialJobSpec")
 _HELP = """Usage: python -m trainer.launch validate FILE ...
 
 Checks files without a network: sweeps (hptuning_config.yaml, and Vertex AI's HyperparameterTuningJob and studySpec),
 other requests to Vertex AI, and manifests for Kubernetes.
-Prints each fault as file:line:column with what stands there, what is accepted and what to do; exit code 2 if there is
-one. Notes tell what is read otherwise than it looks, and do not count.
+Prints each error as file:line:column with what was found, what is accepted and what to do; exit code 2 if there is one.
+Notes say what is read differently than it looks or is not known here, and do not count.
 """
 
 
@@ -30,45 +32,43 @@ class Format:
     Attributes:
       name: what it is called.
       recognises: whether a document is meant to be one.
-      describe: adds the faults of a file's documents to the list, and says in a line what they are.
+      describe: adds the findings about a file's documents to the list, and says in a line what they are.
     """
 
     name: str
     recognises: Callable[[Node], bool]
-    describe: Callable[[list[Node], list[Fault]], str]
+    describe: Callable[[list[Node], list[Finding]], str]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints all faults of all files; 0 when there is none, else 2."""
+    """Prints all findings of all files; 0 when none is an error, else 2."""
     paths = _paths(argv)
-    faulty = [path for path in paths if not _is_sound(path)]
+    wrong = [path for path in paths if not _is_sound(path)]
     if len(paths) > 1:
-        print(
-            f"{len(faulty)} of {len(paths)} files have faults." if faulty else f"All {len(paths)} files are accepted."
-        )
-    return 2 if faulty else 0
+        print(f"{len(wrong)} of {len(paths)} files have errors." if wrong else f"All {len(paths)} files are accepted.")
+    return 2 if wrong else 0
 
 
-def check(path: str, formats: Sequence[Format]) -> tuple[str, list[Fault]]:
+def check(path: str, formats: Sequence[Format]) -> tuple[str, list[Finding]]:
     """What the file at `path` is, in a line, and all that is wrong in it. Raises UsageError where it cannot be read."""
-    faults: list[Fault] = []
-    found = documents.load(path, faults)
+    found: list[Finding] = []
+    roots = documents.load(path, found)
     for known in formats:
-        if found and known.recognises(found[0]):
-            return known.describe(found, faults), sorted(faults, key=lambda fault: fault.place.key)
-    if found and not faults:
-        got, accept = "No kind of file that is known here", f"one of: {', '.join(known.name for known in formats)}"
-        faults.append(Fault(place=found[0].place, got=got, accept=accept, do="Compare it with hptuning_config.yaml"))
-    return "", faults
+        if roots and known.recognises(roots[0]):
+            return known.describe(roots, found), sorted(found, key=findings.line_and_column)
+    if roots and not found:
+        got, accept = "Not a kind of file that is known here", f"one of: {', '.join(known.name for known in formats)}"
+        found.append(Finding(where=roots[0].place, got=got, accept=accept, do="Compare it with hptuning_config.yaml"))
+    return "", found
 
 
 def formats() -> tuple[Format, ...]:
     """All that can be checked, with the flags of this installation's task."""
     task = search_space.of_task()
 
-    def describe_study(found: list[Node], faults: list[Fault]) -> str:
-        examined = study_file.of_documents(found, faults, task)
-        faults[:] = _with_its_job(found[0], examined.faults)
+    def describe_study(roots: list[Node], found: list[Finding]) -> str:
+        examined = study_file.of_documents(roots, found, task)
+        found[:] = _with_its_job(roots[0], examined.findings)
         return _study_line(examined.study) if examined.study else ""
 
     return (
@@ -77,50 +77,54 @@ def formats() -> tuple[Format, ...]:
     )
 
 
-def _with_its_job(node: Node, faults: Sequence[Fault]) -> list[Fault]:
+def _with_its_job(node: Node, found: Sequence[Finding]) -> list[Finding]:
     """Adds what is wrong with the rest of a whole HyperparameterTuningJob, which a study leaves aside."""
-    camel = job_files.camel(node)
-    if not isinstance(camel, Table) or "trialJobSpec" not in camel:
-        return list(faults)
-    aside = {documents.at(camel, (key,)) for key in _BESIDE_THE_STUDY}
-    kept = [fault for fault in faults if fault.level is Level.FAULT or fault.place not in aside]
-    told = {fault.place.line for fault in kept}
-    return kept + [fault for fault in job_files.faults(node) or () if fault.place.line not in told]
+    camel = request_file.camel(node)
+    if not isinstance(camel, nodes.Mapping) or "trialJobSpec" not in camel:
+        return list(found)
+    aside = {nodes.at(camel, (key,)) for key in _BESIDE_THE_STUDY}
+    kept = [finding for finding in found if finding.level is Level.ERROR or finding.where not in aside]
+    lines = {findings.line_and_column(finding)[0] for finding in kept}
+    about_job = request_file.findings(node) or ()
+    return kept + [finding for finding in about_job if findings.line_and_column(finding)[0] not in lines]
+
+
+def _about_job(node: Node) -> list[Finding] | None:
+    """What is wrong with a document that describes a job; None where it describes none."""
+    about = manifest_file.findings(node)
+    return request_file.findings(node) if about is None else about
 
 
 def _is_job(node: Node) -> bool:
-    return job_files.faults(node) is not None
+    return _about_job(node) is not None
 
 
-def _describe_jobs(found: list[Node], faults: list[Fault]) -> str:
-    for node in found:
-        wrong = job_files.faults(node)
-        if wrong is None:
+def _describe_jobs(roots: list[Node], found: list[Finding]) -> str:
+    for node in roots:
+        about = _about_job(node)
+        if about is None:
             do = "Move it to a file of its own"
-            faults.append(Fault(place=node.place, got="A document that is no job", accept="jobs", do=do))
-        faults += wrong or []
-    return ", ".join(map(_job_name, found))
+            found.append(Finding(where=node.place, got="A document that is not a job", accept="jobs", do=do))
+        found += about or []
+    return ", ".join(map(_job_name, roots))
 
 
 def _job_name(node: Node) -> str:
-    value = documents.plain(node)
+    value = nodes.plain(node)
     kind = value.get("kind") if isinstance(value, dict) else None
     return f"{'an' if str(kind)[:1] in 'AEIO' else 'a'} {kind}" if kind else "a job of Vertex AI"
 
 
 def _is_sound(path: str) -> bool:
     try:
-        line, faults = check(path, formats())
+        line, found = check(path, formats())
     except UsageError as error:
         print(error)
         return False
-    for fault in faults:
-        print(fault)
-    count = sum(fault.level is Level.FAULT for fault in faults)
-    if not count:
-        print(f"{path}: {line}")
-    else:
-        print(f"{path}: {count} fault{'s' if count > 1 else ''}")
+    for finding in found:
+        print(finding)
+    count = sum(finding.level is Level.ERROR for finding in found)
+    print(f"{path}: {count} error{'s' if count > 1 else ''}" if count else f"{path}: {line}")
     return not count
 
 

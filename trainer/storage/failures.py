@@ -75,7 +75,7 @@ def translated(error: Exception, action: str) -> Exception:
     if code in _REFUSALS:
         return RefusedError(
             f"{action} failed: {_REFUSALS[code]} (HTTP {code})",
-            "An account that may read and write objects there",
+            "an account that may read and write objects there",
             "Grant it roles/storage.objectUser on the bucket, or use another account",
         )
     if isinstance(error, auth.GoogleAuthError):

@@ -127,7 +127,7 @@ class FencedWriter:
     def _fenced(self) -> FencedError:
         return FencedError(
             f"Another process took over {self.folder.url}; what this process wrote since then was not uploaded",
-            "One chief for each directory",
+            "one chief for each directory",
             f"Let the other process continue, and end this one. What this one saved is in {self.folder.directory}",
         )
 

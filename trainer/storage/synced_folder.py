@@ -127,7 +127,7 @@ class SyncedFolder:
             self.uploader.checkpoint_files = set(objects)
             return commit
         raise UnavailableError(
-            f"{self.folder.url} is taken over by other processes all the time", "One chief", "Run only one"
+            f"{self.folder.url} is taken over by other processes all the time", "one chief", "Run only one"
         )
 
     def _read_commit(self) -> tuple[bytes, int]:
@@ -190,8 +190,8 @@ class SyncedFolder:
         reason = f": {last_error.got}" if last_error is not None else ""
         raise UnavailableError(
             f"{_summary(self.uploads.pending)} could not be uploaded to {self.folder.url} within {secs:.0f} s{reason}",
-            f"The local copies are in {self.folder.directory}",
-            "Run the same command again on this machine: it uploads them first",
+            None,
+            f"Run the same command again on this machine: it first uploads the local copies in {self.folder.directory}",
         )
 
     def close(self) -> None:

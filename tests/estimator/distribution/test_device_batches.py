@@ -93,6 +93,6 @@ def test_batches_that_never_fill_a_step_are_an_error() -> None:
         DeviceBatches(StackedBatches(for_ever, 2), 2)
     assert str(raised.value) == (
         "200 batches in a row do not make a step for 2 devices. "
-        "Each device takes a batch of 4 examples, the size of the first ones. "
+        "Accepted: a batch of 4 examples for each device, the size of the first ones. "
         "Drop smaller batches in the input function, with batch(…, drop_remainder=True)."
     )

@@ -68,6 +68,6 @@ def test_workers_that_connect_after_something_was_computed_are_told_what_to_do()
         collectives.join(cluster)
     assert str(raised.value) == (
         "TensorFlow computed something before the synchronous workers connected, as building a Keras model does. "
-        "Workers connect before anything is computed. "
+        "Accepted: workers that connect before anything is computed. "
         "Call tf.distribute.MultiWorkerMirroredStrategy() first and give it to RunConfig(train_distribute=...)."
     )

@@ -7,15 +7,15 @@ import pathlib
 import pytest
 
 from trainer.job.errors import UsageError
-from trainer.launch.files import documents
-from trainer.launch.files.documents import Fault, Level, Place, Table
+from trainer.job.findings import Finding, Level, Place
+from trainer.launch.files import documents, nodes
 
 
 def parsed(text: str | bytes) -> tuple[list[object], list[str]]:
-    faults: list[Fault] = []
+    found: list[Finding] = []
     data = text if isinstance(text, bytes) else text.encode()
-    nodes = documents.parse(data, "f.yaml", faults)
-    return [documents.plain(node) for node in nodes], [str(fault) for fault in faults]
+    roots = documents.parse(data, "f.yaml", found)
+    return [nodes.plain(root) for root in roots], [str(finding) for finding in found]
 
 
 def test_values_are_those_of_yaml_1_2() -> None:
@@ -50,17 +50,17 @@ def test_json_and_several_documents_are_read() -> None:
 
 def test_places_count_from_one() -> None:
     (node,) = documents.parse(b"a:\n  - b: 1\n    c: [x, y]\n", "f.yaml", [])
-    assert documents.at(node, ("a",)) == Place(path="f.yaml", line=1, column=1)
-    assert documents.at(node, ("a", 0, "c")) == Place(path="f.yaml", line=3, column=5)
-    assert documents.at(node, ("a", 0, "c", 1)) == Place(path="f.yaml", line=3, column=12)
-    assert documents.at(node, ("a", 0, "no", "where")) == Place(path="f.yaml", line=2, column=5)
-    assert str(documents.at(node, ("a", 7))) == "f.yaml:1:1"
+    assert nodes.at(node, ("a",)) == Place(path="f.yaml", line=1, column=1)
+    assert nodes.at(node, ("a", 0, "c")) == Place(path="f.yaml", line=3, column=5)
+    assert nodes.at(node, ("a", 0, "c", 1)) == Place(path="f.yaml", line=3, column=12)
+    assert nodes.at(node, ("a", 0, "no", "where")) == Place(path="f.yaml", line=2, column=5)
+    assert str(nodes.at(node, ("a", 7))) == "f.yaml:1:1"
 
 
 @pytest.mark.parametrize(
-    ("text", "faults"),
+    ("text", "found"),
     [
-        ("", ["f.yaml:1:1: The file holds nothing. Write into it, or name the right file."]),
+        ("", ["f.yaml:1:1: The file is empty. Write into it, or name the right file."]),
         ("# later\n", ["f.yaml:1:1: The file holds nothing but comments. Write into it, or name the right file."]),
         ("a: 1\nb: 2\na: 3\n", ["f.yaml:3:1: a a second time. Accepted: each key once; see line 1. Remove one."]),
         (
@@ -85,7 +85,7 @@ def test_places_count_from_one() -> None:
                 "value that holds a colon in quotes."
             ],
         ),
-        ("? [a]\n: b\n", ["f.yaml:1:3: A key that is no text. Accepted: keys as goal: or params:. Correct the"]),
+        ("? [a]\n: b\n", ["f.yaml:1:3: A key that is not a text. Accepted: keys as goal: or params:. Correct the"]),
         (
             b"a: 1\nb: \xff\n",
             ["f.yaml:2:1: The byte 0xff, which is not UTF-8. Accepted: UTF-8. Save the file as UTF-8."],
@@ -108,14 +108,14 @@ def test_places_count_from_one() -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place_and_its_fix(text: str | bytes, faults: list[str]) -> None:
+def test_what_cannot_be_read_is_told_with_its_place_and_its_fix(text: str | bytes, found: list[str]) -> None:
     _, told = parsed(text)
-    assert [line[: len(start)] for line, start in zip(told, faults, strict=True)] == faults
+    assert [line[: len(start)] for line, start in zip(told, found, strict=True)] == found
 
 
 def test_a_fault_in_the_syntax_names_where_it_began() -> None:
     _, (told,) = parsed("a: [1, 2\nb: 3\n")
-    assert told.startswith("f.yaml:2:2: No YAML: ") and "(of what begins in line 1)" in told
+    assert told.startswith("f.yaml:2:2: Not valid YAML: ") and "(in what begins in line 1)" in told
     assert told.endswith(
         "Accepted: key: value, indented by spaces. Correct the indentation, the brackets or the quotes."
     )
@@ -124,18 +124,18 @@ def test_a_fault_in_the_syntax_names_where_it_began() -> None:
 def test_a_bomb_of_aliases_is_defused_where_it_begins() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
-    nodes, told = parsed("\n".join(lines))
+    values, told = parsed("\n".join(lines))
     assert len(told) == 110 and told[0].startswith("f.yaml:2:10: The alias *a0.")
-    assert nodes == [{"a0": ["x"] * 10, **{f"a{n}": [None] * 10 for n in range(1, 12)}}]
+    assert values == [{"a0": ["x"] * 10, **{f"a{n}": [None] * 10 for n in range(1, 12)}}]
 
 
 def test_a_huge_file_is_not_read_to_its_end(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "huge.yaml"
     with path.open("wb") as stream:
         stream.truncate(100 << 30)
-    faults: list[Fault] = []
-    assert documents.load(str(path), faults) == []
-    assert [fault.got for fault in faults] == ["The file has more than 1 MB"]
+    found: list[Finding] = []
+    assert documents.load(str(path), found) == []
+    assert [finding.got for finding in found] == ["The file has more than 1 MB"]
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: pathlib.Path) -> None:
@@ -149,15 +149,15 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: pathlib.Path) -> None:
 
 def test_json_of_no_file_becomes_the_same_nodes() -> None:
     value = {"a": [1, 2.5, "x", None, True], "b": {"c": "12"}}
-    assert documents.plain(documents.of_json(value, "request")) == value
+    assert nodes.plain(nodes.of_json(value, "request")) == value
 
 
-def test_a_table_is_looked_up_by_its_keys() -> None:
+def test_a_mapping_is_looked_up_by_its_keys() -> None:
     (node,) = documents.parse(b"a: 1\nb: 2\n", "f.yaml", [])
-    assert isinstance(node, Table)
+    assert isinstance(node, nodes.Mapping)
     assert "a" in node and "c" not in node and node.get("c") is None
 
 
 def test_notes_are_told_apart() -> None:
-    note = Fault(place=Place(path="f.yaml", line=3, column=2), got="Something.", do="Look", level=Level.NOTE)
+    note = Finding(where=Place(path="f.yaml", line=3, column=2), got="Something.", do="Look", level=Level.NOTE)
     assert str(note) == "f.yaml:3:2: note: Something. Look."

@@ -43,8 +43,8 @@ def test_what_fits_is_silent(value: Any) -> None:
     ],
 )
 def test_what_does_not_fit_is_told_with_its_place(value: Any, told: str) -> None:
-    (breach,) = schema_errors(value, SHAPE)
-    assert str(breach).startswith(told)
+    (finding,) = schema_errors(value, SHAPE)
+    assert str(finding).startswith(told)
 
 
 @pytest.mark.parametrize(("value", "number"), [(3, 3), ("12", 12), ("-1", -1), (True, None), ("x", None), (1.0, None)])

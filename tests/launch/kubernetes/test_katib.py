@@ -15,18 +15,9 @@ from tests.launch.studies import studies
 from trainer.job.errors import UsageError
 from trainer.launch.kubernetes import katib
 from trainer.launch.study import search_space, study_file
-from trainer.launch.study.study import (
-    Algorithm,
-    DecayCurveStopping,
-    Goal,
-    Kind,
-    Measurement,
-    MedianStopping,
-    Parameter,
-    Scale,
-    Study,
-    StudyStopping,
-)
+from trainer.launch.study.parameter import Kind, Parameter, Scale
+from trainer.launch.study.stopping import DecayCurveStopping, MedianStopping, StudyStopping
+from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
 
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 

@@ -13,8 +13,7 @@ from kubernetes import client as official
 from tests.conftest import Golden
 from tests.launch.vertex_requests import ROOT
 from trainer.job import environment
-from trainer.job.errors import UsageError
-from trainer.launch.breaches import RequestError
+from trainer.job.errors import FindingsError, UsageError
 from trainer.launch.files import render
 from trainer.launch.kubernetes import rules as kubernetes_rules
 from trainer.launch.kubernetes import submit as submit_kubernetes
@@ -58,7 +57,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_manifest_is_as_in_its_golden_file(name: str, golden: Golden) -> None:
-    manifests = submit_kubernetes.prepare(OPTIONS[name], ARGV)
+    manifests = submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests
     golden(f"kubernetes/{name}.yaml", render.text(manifests, render.Format.YAML))
 
 
@@ -100,7 +99,7 @@ def pod_templates(value: Any) -> Iterator[Mapping[str, Any]]:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_official_models_know_every_field(name: str) -> None:
     kinds = {"Job": "V1Job", "Service": "V1Service"}
-    for manifest in submit_kubernetes.prepare(OPTIONS[name], ARGV):
+    for manifest in submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests:
         if manifest["kind"] in kinds:
             assert list(unknown_fields(manifest, kinds[manifest["kind"]])) == []
         templates = list(pod_templates(manifest))
@@ -111,7 +110,7 @@ def test_the_official_models_know_every_field(name: str) -> None:
 
 @pytest.mark.parametrize("kind", [Workload.JOB, Workload.JOBSET, Workload.TRAINJOB])
 def test_each_pod_of_an_indexed_job_finds_its_place_in_the_cluster(kind: Workload) -> None:
-    manifests = submit_kubernetes.prepare(dataclasses.replace(FULL, kind=kind), ARGV)
+    manifests = submit_kubernetes.prepare(dataclasses.replace(FULL, kind=kind), ARGV).manifests
     container = next(iter(pod_templates(manifests)))["spec"]["containers"][0]
     environ = {entry["name"]: entry.get("value", "") for entry in container["env"]}
     members = [environment.read({**environ, "JOB_COMPLETION_INDEX": str(index)}) for index in range(5)]
@@ -123,7 +122,7 @@ def test_each_pod_of_an_indexed_job_finds_its_place_in_the_cluster(kind: Workloa
 
 
 def test_exit_code_143_is_not_counted_and_2_ends_the_job() -> None:
-    (manifest,) = submit_kubernetes.prepare(ONE, ARGV)
+    (manifest,) = submit_kubernetes.prepare(ONE, ARGV).manifests
     rules = manifest["spec"]["podFailurePolicy"]["rules"]
     by_code = {code: rule["action"] for rule in rules for code in rule.get("onExitCodes", {}).get("values", ())}
     assert by_code == {2: "FailJob", 143: "Ignore"}
@@ -131,13 +130,13 @@ def test_exit_code_143_is_not_counted_and_2_ends_the_job() -> None:
 
 
 def test_a_job_of_one_pod_needs_no_service_and_no_cluster() -> None:
-    (manifest,) = submit_kubernetes.prepare(ONE, ARGV)
+    (manifest,) = submit_kubernetes.prepare(ONE, ARGV).manifests
     container = manifest["spec"]["template"]["spec"]["containers"][0]
     assert "env" not in container and "subdomain" not in manifest["spec"]["template"]["spec"]
 
 
 def test_gpus_go_to_those_who_train() -> None:
-    (manifest,) = submit_kubernetes.prepare(OPTIONS["gpu"], ARGV)
+    (manifest,) = submit_kubernetes.prepare(OPTIONS["gpu"], ARGV).manifests
     limits = {
         role: replica["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
         for role, replica in manifest["spec"]["tfReplicaSpecs"].items()
@@ -146,7 +145,7 @@ def test_gpus_go_to_those_who_train() -> None:
 
 
 def test_gpus_for_pods_that_do_not_train_are_refused() -> None:
-    with pytest.raises(RequestError, match=r"GPUs for 1 pods that do not train.*Accepted: --kind=tfjob"):
+    with pytest.raises(FindingsError, match=r"GPUs for 1 pods that do not train.*Accepted: --kind=tfjob"):
         submit_kubernetes.prepare(dataclasses.replace(ONE, worker=1, ps=1, gpu=1), ARGV)
 
 
@@ -178,6 +177,6 @@ def test_quantities_are_numbers(text: str, number: float) -> None:
 
 def test_names_in_the_golden_files_obey_the_rules() -> None:
     for options in OPTIONS.values():
-        for manifest in submit_kubernetes.prepare(options, ARGV):
+        for manifest in submit_kubernetes.prepare(options, ARGV).manifests:
             assert kubernetes_rules.document(manifest) == []
             assert re.fullmatch(r"[a-z][a-z0-9-]*", manifest["metadata"]["name"])

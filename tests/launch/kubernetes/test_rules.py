@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.launch.kubernetes.test_manifests import ARGV, FULL, ONE, OPTIONS
-from trainer.launch.breaches import RequestError
+from trainer.job.errors import FindingsError
+from trainer.job.findings import Level
 from trainer.launch.kubernetes import rules as kubernetes_rules
 from trainer.launch.kubernetes import submit as submit_kubernetes
 
@@ -20,7 +21,7 @@ POD = "spec.template.spec"
 
 def changed(name: str, path: str, value: Any) -> dict[str, Any]:
     """A copy of a sound manifest with another value at a path; ... removes it."""
-    manifest = copy.deepcopy(submit_kubernetes.prepare(OPTIONS[name], ARGV)[-1])
+    manifest = copy.deepcopy(submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests[-1])
     at: Any = manifest
     *steps, last = [int(step) if step.isdecimal() else step for step in path.split(".")]
     for step in steps:
@@ -59,7 +60,7 @@ WRONG = [
     ),
     ("tfjob", "spec.runPolicy.cleanPodPolicy", "Nothing", "cleanPodPolicy: 'Nothing'", "Write None"),
     ("tfjob", "spec.runPolicy.backoffLimit", -1, "backoffLimit: -1", "Correct it"),
-    ("tfjob", "apiVersion", "kubeflow.org/v2beta1", "apiVersion: 'kubeflow.org/v2beta1'", "kubeflow.org/v1"),
+    ("tfjob", "apiVersion", "batch/v1", "apiVersion: 'batch/v1'", "Write apiVersion: kubeflow.org/v1"),
     # pods
     ("tfjob", f"{CONTAINER}.image", "https://Registry/x", "image: 'https://Registry/x'", "Correct --image"),
     ("tfjob", f"{CONTAINER}.resources.limits.memory", "8GB", "memory: 8GB. Accepted: a quantity", "Correct --memory"),
@@ -88,7 +89,13 @@ WRONG = [
     ),
     ("tfjob", f"{CONTAINER}.volumeMounts.0.mountPath", "mnt", "mountPath: 'mnt'", "Write it as /mnt/data"),
     ("tfjob", f"{CHIEF}.template.spec.volumes", [], "volumeMounts[0].name: 'claim-data'", "Add the volume"),
-    ("tfjob", f"{CHIEF}.template.spec.tolerations.0.effect", "NoScheduling", "'NoScheduling'", "NoSchedule was meant"),
+    (
+        "tfjob",
+        f"{CHIEF}.template.spec.tolerations.0.effect",
+        "NoScheduling",
+        "'NoScheduling'",
+        "Did you mean NoSchedule?",
+    ),
     ("tfjob", "metadata.labels", {"team": "A team!"}, "labels.team: team=A team!", "Correct --label"),
     ("tfjob", "metadata.namespace", "My Space", "metadata.namespace: 'My Space'", "kubectl get namespaces"),
     # Indexed Jobs, JobSets, TrainJobs, studies
@@ -119,7 +126,7 @@ WRONG = [
 def test_a_wrong_manifest_is_refused_with_its_field_and_the_fix(
     name: str, path: str, value: Any, told: str, fix: str
 ) -> None:
-    found = [str(breach) for breach in kubernetes_rules.document(changed(name, path, value))]
+    found = [str(finding) for finding in kubernetes_rules.document(changed(name, path, value))]
     assert any(told in line and fix in line.rpartition("Accepted: ")[2] for line in found), "\n".join(found)
 
 
@@ -136,21 +143,38 @@ def test_a_wrong_manifest_is_refused_with_its_field_and_the_fix(
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_sent(changes: dict[str, Any], argv: list[str], told: str) -> None:
-    with pytest.raises(RequestError) as refused:
+    with pytest.raises(FindingsError) as refused:
         submit_kubernetes.prepare(dataclasses.replace(ONE, **changes), argv)
     assert told in str(refused.value)
 
 
-def test_a_service_account_or_an_unknown_kind_has_only_its_name_looked_at() -> None:
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"apiVersion": "kubeflow.org/v2beta1"},
+            "apiVersion: note: kubeflow.org/v2beta1 is not known here. It is checked",
+        ),
+        ({"kind": "TFJobs"}, "kind: note: the kind 'TFJobs' is not known here. Did you mean TFJob?"),
+        ({"kind": "Quux"}, "kind: note: the kind 'Quux' is not known here. The cluster decides whether there is one."),
+    ],
+)
+def test_what_is_only_unknown_here_is_noted_and_left_to_the_cluster(changes: dict[str, str], told: str) -> None:
+    manifest = submit_kubernetes.prepare(OPTIONS["tfjob"], ARGV).manifests[-1]
+    (note,) = kubernetes_rules.document({**manifest, **changes})
+    assert note.level is Level.NOTE and str(note).startswith(told)
+
+
+def test_of_a_config_map_only_the_metadata_are_checked() -> None:
     assert kubernetes_rules.document({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}) == []
-    (breach,) = kubernetes_rules.document({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "A"}})
-    assert breach.field == "metadata.name"
+    (finding,) = kubernetes_rules.document({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "A"}})
+    assert finding.where == ("metadata", "name")
 
 
 @pytest.mark.parametrize("value", [None, 3, "text", [], {"spec": 3}, {"containers": "none"}])
 def test_rubbish_in_any_place_is_told_and_never_a_crash(value: Any) -> None:
     for name in ("tfjob", "job", "jobset", "trainjob", "study_job"):
-        sound = submit_kubernetes.prepare(OPTIONS[name], ARGV)[-1]
+        sound = submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests[-1]
         assert kubernetes_rules.document({**sound, "spec": value})
         for key in sound["spec"]:
             kubernetes_rules.document({**sound, "spec": {**sound["spec"], key: value}})

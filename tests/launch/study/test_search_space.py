@@ -10,8 +10,8 @@ import pytest
 from trainer.job.config import require_positive, setting
 from trainer.job.errors import UsageError
 from trainer.launch.study import search_space
+from trainer.launch.study.parameter import Kind
 from trainer.launch.study.search_space import SearchSpace
-from trainer.launch.study.study import Kind
 
 
 class Colour(enum.Enum):
@@ -46,10 +46,10 @@ def test_flags_are_accepted_with_dashes_or_underscores(spelled: str) -> None:
 @pytest.mark.parametrize(
     ("spelled", "message"),
     [
-        ("first-layer", "first-layer is no flag of trainer.task. Accepted: fields of the problem's params"),
-        ("colours", "Perhaps colour was meant."),
+        ("first-layer", "first-layer is not a flag of trainer.task. Accepted: fields of the problem's params"),
+        ("colours", "Did you mean colour?"),
         ("zzz", "python -m trainer.task --help lists the flags."),
-        ("shapes", "shapes is no flag of trainer.task."),
+        ("shapes", "shapes is not a flag of trainer.task."),
         ("output_dir", "--output_dir as a parameter. Accepted: flags that change the model or its training"),
         ("job-dir", "--job_dir as a parameter."),
     ],

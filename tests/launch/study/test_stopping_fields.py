@@ -8,7 +8,7 @@ import pytest
 
 from tests.launch.study_files import RATE, hyperparameters, told, written
 from trainer.launch.study import study_file
-from trainer.launch.study.study import ConvexStopping, DecayCurveStopping, MedianStopping, Stopping
+from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping, Stopping
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_a_rule_is_chosen_by_its_name(line: str, rule: Stopping | None, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("line", "fault"),
+    ("line", "finding"),
     [
-        ("decayCurveStoppingSpec: true", "7:29: decayCurveStoppingSpec: true. Accepted: a table, as {}"),
+        ("decayCurveStoppingSpec: true", "7:29: decayCurveStoppingSpec: true. Accepted: a mapping, as {}"),
         (
             "medianAutomatedStoppingSpec: {useElapsed: true}",
             "7:35: Unknown key useElapsed in medianAutomatedStop",
@@ -37,12 +37,12 @@ def test_a_rule_is_chosen_by_its_name(line: str, rule: Stopping | None, tmp_path
             "convexAutomatedStoppingSpec: {maxStepCount: 0}",
             "7:49: maxStepCount: 0. Accepted: a whole number from 1 up.",
         ),
-        ("studyStoppingConfig: [3]", "7:5: studyStoppingConfig: a list. Accepted: a table of limits."),
+        ("studyStoppingConfig: [3]", "7:5: studyStoppingConfig: a list. Accepted: a mapping of limits."),
     ],
 )
-def test_a_wrong_rule_is_told(line: str, fault: str, tmp_path: pathlib.Path) -> None:
+def test_a_wrong_rule_is_told(line: str, finding: str, tmp_path: pathlib.Path) -> None:
     (fault_line,) = told(written(tmp_path, hyperparameters(RATE) + f"    {line}\n"))
-    assert fault_line.startswith(fault)
+    assert fault_line.startswith(finding)
 
 
 def test_a_rule_that_is_switched_off_and_named_is_a_fault(tmp_path: pathlib.Path) -> None:
@@ -59,5 +59,5 @@ def test_limits_are_told_at_their_lines(tmp_path: pathlib.Path) -> None:
     assert [line.partition(" ")[2] for line in told(written(tmp_path, text))] == [
         "minNumTrials 9 is above maxNumTrials 3. Accepted: the least up to the most. Swap them.",
         'maxDurationNoProgress: 60. Accepted: seconds with an s, as "3600s". Write "60s".',
-        'endTime: soon. Accepted: a time in UTC, as "2026-01-31T12:00:00Z". Write it so.',
+        'endTime: soon. Accepted: a time in UTC, as "2026-01-31T12:00:00Z". Write it in this form.',
     ]

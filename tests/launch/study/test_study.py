@@ -6,17 +6,10 @@ from typing import Any
 
 import pytest
 
-from trainer.launch.study.study import (
-    Algorithm,
-    ConvexStopping,
-    Goal,
-    Kind,
-    Parameter,
-    Scale,
-    Study,
-    StudyError,
-    StudyStopping,
-)
+from trainer.job.errors import FindingsError
+from trainer.launch.study.parameter import Kind, Parameter, Scale
+from trainer.launch.study.stopping import ConvexStopping, StudyStopping
+from trainer.launch.study.study import Algorithm, Goal, Study
 
 RATE = Parameter(name="learning_rate", kind=Kind.DOUBLE, minimum=1e-3, maximum=0.1, scale=Scale.LOG)
 UNITS = Parameter(name="lstm_units", spelled="lstm-units", kind=Kind.INTEGER, minimum=2, maximum=32)
@@ -77,11 +70,11 @@ def test_values_are_told_from_others() -> None:
             {"kind": Kind.DISCRETE, "values": tuple(map(float, range(1001)))},
             "x has 1001 discrete values. Accepted: at mo",
         ),
-        ({"kind": Kind.DISCRETE, "values": (2.0, 1.0)}, "The discrete value 1 behind 2. Accepted: increasing values"),
-        ({"kind": Kind.DISCRETE, "values": (1.0, 1.0)}, "The discrete value 1 stands twice."),
+        ({"kind": Kind.DISCRETE, "values": (2.0, 1.0)}, "The discrete value 1 after 2. Accepted: increasing values"),
+        ({"kind": Kind.DISCRETE, "values": (1.0, 1.0)}, "The discrete value 1 appears twice."),
         (
             {"kind": Kind.DISCRETE, "values": (1.0, 1.0 + 1e-12)},
-            "right behind 1.0. Accepted: increasing values, at least",
+            "right after 1.0. Accepted: increasing values, at least",
         ),
         (
             {"kind": Kind.DISCRETE, "values": (1.0, float("nan"))},
@@ -90,13 +83,13 @@ def test_values_are_told_from_others() -> None:
         ({"kind": Kind.DISCRETE, "values": (1.0,), "minimum": 1.0}, "x, a DISCRETE, has minValue. Accepted: a list"),
         ({"kind": Kind.DOUBLE, "minimum": 1.0, "maximum": 2.0, "values": (1.0,)}, "x, a DOUBLE, has values."),
         ({"kind": Kind.CATEGORICAL}, "x, a CATEGORICAL, has no values."),
-        ({"kind": Kind.CATEGORICAL, "values": ("a", "a")}, "The categorical value 'a' stands twice."),
+        ({"kind": Kind.CATEGORICAL, "values": ("a", "a")}, "The categorical value 'a' appears twice."),
         ({"kind": Kind.CATEGORICAL, "values": ("a",), "scale": Scale.LINEAR}, "scaleType UNIT_LINEAR_SCALE of a CATEG"),
         ({"kind": Kind.CATEGORICAL, "values": ("a",), "parent": "y"}, "x has a parent without values"),
     ],
 )
 def test_a_parameter_that_cannot_be_searched_is_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(StudyError) as caught:
+    with pytest.raises(FindingsError) as caught:
         Parameter(name="x", **settings)
     assert message in str(caught.value)
 
@@ -105,14 +98,14 @@ def test_a_parameter_that_cannot_be_searched_is_refused(settings: dict[str, Any]
     ("parameters", "settings", "message"),
     [
         ((), {}, "No parameter. Accepted: 1 or more."),
-        ((RATE, RATE), {}, "The parameter learning_rate stands twice. Accepted: each parameter once."),
+        ((RATE, RATE), {}, "The parameter learning_rate appears twice. Accepted: each parameter once."),
         ((RATE,), {"metric": ""}, "No metric. Accepted: one name without spaces. Write rmse."),
         ((RATE,), {"metric": "my metric"}, "The metric 'my metric'. Accepted: one name without spaces."),
         ((RATE,), {"max_trials": 0}, "maxTrials: 0. Accepted: a whole number from 1 up."),
         ((RATE,), {"max_parallel_trials": -1}, "maxParallelTrials: -1. Accepted: a whole number from 1 up."),
         ((RATE,), {"max_failed_trials": -1}, "maxFailedTrials: -1. Accepted: a whole number from 0 up."),
         ((RATE,), {"algorithm": Algorithm.GRID}, "learning_rate, a DOUBLE, under GRID_SEARCH."),
-        ((MOMENTUM, OPTIMIZER), {}, "momentum depends on optimizer, which does not stand before it."),
+        ((MOMENTUM, OPTIMIZER), {}, "momentum depends on optimizer, which is not above it."),
         (
             (Parameter(name="optimizer", kind=Kind.CATEGORICAL, values=("adam",)), MOMENTUM),
             {},
@@ -133,7 +126,7 @@ def test_a_parameter_that_cannot_be_searched_is_refused(settings: dict[str, Any]
 def test_a_study_that_cannot_run_is_refused(
     parameters: tuple[Parameter, ...], settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(StudyError) as caught:
+    with pytest.raises(FindingsError) as caught:
         study(*parameters, **settings)
     assert message in str(caught.value)
 
@@ -155,14 +148,14 @@ def test_a_study_that_cannot_run_is_refused(
     ],
 )
 def test_limits_that_contradict_each_other_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(StudyError) as caught:
+    with pytest.raises(FindingsError) as caught:
         StudyStopping(**settings)
     assert message in str(caught.value)
 
 
-def test_all_complaints_are_told_at_once() -> None:
-    with pytest.raises(StudyError) as caught:
+def test_all_errors_are_told_at_once() -> None:
+    with pytest.raises(FindingsError) as caught:
         study(RATE, RATE, max_trials=0, metric="")
-    assert [complaint.field for complaint in caught.value.complaints] == ["metric", "max_trials", "parameters"]
-    with pytest.raises(StudyError, match="minStepCount 5 is above maxStepCount 2"):
+    assert [finding.where for finding in caught.value.findings] == [("metric",), ("max_trials",), ("parameters", 1)]
+    with pytest.raises(FindingsError, match="minStepCount 5 is above maxStepCount 2"):
         ConvexStopping(max_step_count=2, min_step_count=5)

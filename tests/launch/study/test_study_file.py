@@ -9,25 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.launch.study_files import FILES, ROOT, TASK, hyperparameters, told, written
-from trainer.job.errors import UsageError
+from trainer.job.errors import FindingsError, UsageError
+from trainer.job.findings import Finding, Level
 from trainer.launch.files import documents
-from trainer.launch.files.documents import Fault, FaultyFileError, Level
 from trainer.launch.study import study_file
-from trainer.launch.study.study import (
-    Algorithm,
-    ConvexStopping,
-    DecayCurveStopping,
-    Goal,
-    Kind,
-    Measurement,
-    MedianStopping,
-    Parameter,
-    Scale,
-    Study,
-    StudyStopping,
-)
+from trainer.launch.study.parameter import Kind, Parameter, Scale
+from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping, StudyStopping
+from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
 
-# Of each file in FILES/wrong all faults, as line:column and text.
+# Of each file in FILES/wrong all errors, as line:column and text.
 WRONG = {
     "alias": [
         "18:25: The alias *choices. Accepted: values written out; an alias can stand for gigabytes. Write "
@@ -42,7 +32,8 @@ WRONG = {
         "here once more.",
     ],
     "category_that_the_flag_refuses": [
-        "15:35: --optimizer=rmspropp. Accepted: sgd, momentum, adam, rmsprop, adagrad (perhaps rmsprop?). Correct it.",
+        "15:35: --optimizer=rmspropp. Accepted: sgd, momentum, adam, rmsprop, adagrad; "
+        "did you mean rmsprop? Correct it.",
     ],
     "category_that_the_parent_never_has": [
         "17:48: optimizer is never momentum. Accepted: values of optimizer: adam, rmsprop. Correct it.",
@@ -52,13 +43,13 @@ WRONG = {
         "CATEGORICAL. Make it INTEGER.",
     ],
     "doubled_category": [
-        "15:44: The categorical value 'adam' stands twice. Accepted: each value once. Remove one of them.",
+        "15:44: The categorical value 'adam' appears twice. Accepted: each value once. Remove one of them.",
     ],
     "doubled_key": [
         "6:5: maxTrials a second time. Accepted: each key once; see line 5. Remove one.",
     ],
     "doubled_value": [
-        "18:35: The discrete value 100 stands twice. Accepted: increasing values, at least 1e-10 apart. "
+        "18:35: The discrete value 100 appears twice. Accepted: increasing values, at least 1e-10 apart. "
         "Remove one of them.",
     ],
     "fractions_for_whole_numbers": [
@@ -84,12 +75,12 @@ WRONG = {
         "5:16: maxTrials: -20. Accepted: a whole number from 1 up. Give such a number.",
     ],
     "no_flag_of_the_task": [
-        "8:24: learning-rat is no flag of trainer.task. Accepted: fields of the problem's params, and "
-        "other flags of trainer.task. Perhaps learning_rate was meant.",
+        "8:24: learning-rat is not a flag of trainer.task. Accepted: fields of the problem's params, and "
+        "other flags of trainer.task. Did you mean learning_rate?",
     ],
     "no_goal_and_no_parameters": [
         "3:5: No goal in hyperparameters. Accepted: MINIMIZE or MAXIMIZE. Add goal: MINIMIZE; services would maximise.",
-        "3:5: No params in hyperparameters. Accepted: a list of parameters, each behind a dash. Add params:.",
+        "3:5: No params in hyperparameters. Accepted: a list of parameters, each after a dash. Add params:.",
     ],
     "no_maximum": [
         "8:9: learning_rate, a DOUBLE, has no maxValue. Accepted: minValue and maxValue, both. Add maxValue.",
@@ -99,11 +90,11 @@ WRONG = {
         "mae, loss, rmse_same_as_last, mse_standardized, mae_standardized. Add hyperparameterMetricTag: rmse.",
     ],
     "parameter_twice": [
-        "16:24: The parameter learning_rate stands twice. Accepted: each parameter once. Remove one.",
+        "16:24: The parameter learning_rate appears twice. Accepted: each parameter once. Remove one.",
     ],
     "resumed_job": [
         "6:5: resumePreviousJobId in hyperparameters has no counterpart. Remove it: a sweep on this machine "
-        "goes on by itself in the same --output_dir, and no tuning job on Vertex AI takes up another.",
+        "resumes by itself in the same --output_dir, and no tuning job on Vertex AI continues another.",
     ],
     "scale_of_categories": [
         "16:20: scaleType UNIT_LINEAR_SCALE of a CATEGORICAL. Accepted: none: categories have no scale. "
@@ -121,7 +112,7 @@ WRONG = {
     ],
     "two_names_of_one_key": [
         "6:5: max_trial_count beside maxTrials, which says the same. Accepted: one of the two; maxTrials "
-        "stands in line 5. Remove one of them.",
+        "is in line 5. Remove one of them.",
     ],
     "two_stopping_rules": [
         "8:3: medianAutomatedStoppingSpec beside decayCurveStoppingSpec. Accepted: one stopping rule. Remove "
@@ -131,10 +122,10 @@ WRONG = {
         "6:5: Unknown key maxParalelTrials in hyperparameters. Accepted: goal, hyperparameterMetricTag, "
         "maxTrials, maxParallelTrials, maxFailedTrials, algorithm, enableTrialEarlyStopping, params, "
         "measurementSelectionType, decayCurveStoppingSpec, medianAutomatedStoppingSpec, "
-        "convexAutomatedStoppingSpec, studyStoppingConfig. Perhaps maxParallelTrials was meant.",
+        "convexAutomatedStoppingSpec, studyStoppingConfig. Did you mean maxParallelTrials?",
     ],
     "unordered_values": [
-        "18:35: The discrete value 100 behind 200. Accepted: increasing values, at least 1e-10 apart. Sort them.",
+        "18:35: The discrete value 100 after 200. Accepted: increasing values, at least 1e-10 apart. Sort them.",
     ],
     "value_outside_what_the_flag_takes": [
         "11:19: --momentum=1.0. Accepted: at least 0 and below 1. Correct it.",
@@ -162,7 +153,7 @@ def test_every_wrong_file_is_in_the_table() -> None:
 def test_a_wrong_file_is_refused_with_lines_and_fixes(name: str) -> None:
     path = FILES / "wrong" / f"{name}.yaml"
     assert told(path) == WRONG[name]
-    with pytest.raises(FaultyFileError) as caught:
+    with pytest.raises(FindingsError) as caught:
         study_file.read(str(path), TASK)
     assert str(caught.value) == "\n".join(["The file is not accepted:", *(f"{path}:{line}" for line in WRONG[name])])
     assert caught.value.exit_code == 2
@@ -170,7 +161,7 @@ def test_a_wrong_file_is_refused_with_lines_and_fixes(name: str) -> None:
 
 def test_the_shipped_file_is_accepted_without_a_word() -> None:
     path = ROOT / "hptuning_config.yaml"
-    assert study_file.examine(str(path), TASK).faults == ()
+    assert study_file.examine(str(path), TASK).findings == ()
     assert study_file.read(str(path), TASK).max_trials == 20
 
 
@@ -260,21 +251,24 @@ def test_a_study_spec_in_json_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "fault"),
+    ("settings", "finding"),
     [
         (
             "- a\n- b",
-            "1:1: No table of keys. Accepted: trainingInput: with hyperparameters:, or a HyperparameterTuning",
+            "1:1: Not a mapping of keys. Accepted: trainingInput: with hyperparameters:, or a HyperparameterTuning",
         ),
         ("a: 1", "1:1: Unknown key a in the file. Accepted: trainingInput. Remove it."),
-        ("hyperparameters: {}", "1:1: No trainingInput in the file. Accepted: a table with hyperparameters:. Put hyp"),
+        (
+            "hyperparameters: {}",
+            "1:1: No trainingInput in the file. Accepted: a mapping with hyperparameters:. Put hyp",
+        ),
         (
             "trainingInput: {region: x}",
-            "1:16: No hyperparameters in trainingInput. Accepted: a table with goal: and pa",
+            "1:16: No hyperparameters in trainingInput. Accepted: a mapping with goal: and pa",
         ),
-        ("trainingInput:", "1:1: trainingInput has no value. Accepted: a table with hyperparameters:. Add it behind"),
-        ("trainingInput: 3", "1:16: trainingInput: 3. Accepted: a table with hyperparameters:. Correct it."),
-        ("studySpec: []", "1:1: studySpec: a list. Accepted: a table with metrics: and parameters:. Correct it."),
+        ("trainingInput:", "1:1: trainingInput has no value. Accepted: a mapping with hyperparameters:. Add it after"),
+        ("trainingInput: 3", "1:16: trainingInput: 3. Accepted: a mapping with hyperparameters:. Correct it."),
+        ("studySpec: []", "1:1: studySpec: a list. Accepted: a mapping with metrics: and parameters:. Correct it."),
         (
             "studySpec: {}",
             "1:12: No metrics in studySpec. Accepted: one metric, as [{metricId: rmse, goal: MINIMIZE}].",
@@ -287,11 +281,11 @@ def test_a_study_spec_in_json_is_read() -> None:
             "trainingInput: !x {}",
             "1:16: The tag !x. Accepted: plain values; nothing is run from a file. Remove the tag.",
         ),
-        ("studySpec: {}\n---\na: 1", "3:1: A second document. Accepted: one study a file. Part them."),
+        ("studySpec: {}\n---\na: 1", "3:1: A second document. Accepted: one study a file. Put each in a file of"),
     ],
 )
-def test_what_is_no_study_is_told(settings: str, fault: str, tmp_path: pathlib.Path) -> None:
-    assert any(line.startswith(fault) for line in told(written(tmp_path, settings)))
+def test_what_is_no_study_is_told(settings: str, finding: str, tmp_path: pathlib.Path) -> None:
+    assert any(line.startswith(finding) for line in told(written(tmp_path, settings)))
 
 
 @pytest.mark.parametrize(
@@ -349,12 +343,12 @@ def mangled(draw: st.DrawFn) -> str:
 
 
 @given(mangled())
-def test_a_mangled_file_is_a_study_or_has_faults(text: str) -> None:
-    faults: list[Fault] = []
-    found = documents.parse(text.encode(), "f.yaml", faults)
-    examined = study_file.of_documents(found, faults, TASK)
-    assert (examined.study is None) is any(fault.level is Level.FAULT for fault in examined.faults)
-    assert all(str(fault).startswith("f.yaml:") for fault in examined.faults)
+def test_a_mangled_file_is_a_study_or_has_errors(text: str) -> None:
+    found: list[Finding] = []
+    roots = documents.parse(text.encode(), "f.yaml", found)
+    examined = study_file.of_documents(roots, found, TASK)
+    assert (examined.study is None) is any(finding.level is Level.ERROR for finding in examined.findings)
+    assert all(str(finding).startswith("f.yaml:") for finding in examined.findings)
 
 
 def test_without_a_task_any_name_is_accepted(tmp_path: pathlib.Path) -> None:

@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from trainer.launch.study.study import Goal, Kind, Parameter, Study
+from trainer.launch.study.parameter import Kind, Parameter
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep import console as sweep_console
 from trainer.launch.sweep.evaluations import Evaluation
 from trainer.launch.sweep.progress import Progress

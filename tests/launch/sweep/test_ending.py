@@ -6,7 +6,9 @@ import io
 
 import pytest
 
-from trainer.launch.study.study import Goal, Kind, Parameter, Study, StudyStopping
+from trainer.launch.study.parameter import Kind, Parameter
+from trainer.launch.study.stopping import StudyStopping
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep import warm_pool
 from trainer.launch.sweep.console import Lines
 from trainer.launch.sweep.ending import Ending

@@ -11,17 +11,9 @@ import pytest
 from optuna.trial import TrialState
 
 from trainer.job.errors import UsageError
-from trainer.launch.study.study import (
-    Algorithm,
-    Assignment,
-    Goal,
-    Kind,
-    Measurement,
-    MedianStopping,
-    Parameter,
-    Scale,
-    Study,
-)
+from trainer.launch.study.parameter import Assignment, Kind, Parameter, Scale
+from trainer.launch.study.stopping import MedianStopping
+from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
 from trainer.launch.sweep import journal, optuna_output
 from trainer.launch.sweep.evaluations import Evaluation
 from trainer.launch.sweep.journal import Journal

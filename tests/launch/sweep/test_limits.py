@@ -6,7 +6,9 @@ import datetime
 
 import pytest
 
-from trainer.launch.study.study import Goal, Kind, Parameter, Study, StudyStopping
+from trainer.launch.study.parameter import Kind, Parameter
+from trainer.launch.study.stopping import StudyStopping
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep import limits
 from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 

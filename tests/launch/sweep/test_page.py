@@ -10,7 +10,8 @@ import re
 
 import pytest
 
-from trainer.launch.study.study import Goal, Kind, Parameter, Scale, Study
+from trainer.launch.study.parameter import Kind, Parameter, Scale
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep import page as sweep_page
 from trainer.launch.sweep import results as sweep_results
 from trainer.launch.sweep.evaluations import Evaluation

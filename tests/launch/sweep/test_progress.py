@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.launch.study.study import Goal, Kind, Parameter, Study
+from trainer.launch.study.parameter import Kind, Parameter
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep.progress import Progress, best
 from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 

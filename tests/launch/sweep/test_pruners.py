@@ -9,16 +9,9 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from trainer.launch.study.study import (
-    ConvexStopping,
-    DecayCurveStopping,
-    Goal,
-    Kind,
-    MedianStopping,
-    Parameter,
-    Stopping,
-    Study,
-)
+from trainer.launch.study.parameter import Kind, Parameter
+from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping, Stopping
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep import optuna_output, pruners, trial_records
 from trainer.launch.sweep.evaluations import Evaluation
 

@@ -10,7 +10,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from trainer.launch.study.study import Algorithm, Assignment, Goal, Kind, Measurement, Parameter, Scale, Study, Value
+from trainer.launch.study.parameter import Assignment, Kind, Parameter, Scale, Value
+from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
 from trainer.launch.sweep import optuna_output, samplers, space
 from trainer.launch.sweep.samplers import BayesianSampler, RandomSampler, SeededSampler
 

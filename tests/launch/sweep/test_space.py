@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.launch.study.study import Algorithm, Goal, Kind, Parameter, Scale, Study
+from trainer.launch.study.parameter import Kind, Parameter, Scale
+from trainer.launch.study.study import Algorithm, Goal, Study
 from trainer.launch.sweep import space
 
 RATE = Parameter(name="rate", kind=Kind.DOUBLE, minimum=0.001, maximum=0.1, scale=Scale.LOG)

@@ -9,7 +9,8 @@ import pathlib
 import pytest
 
 from trainer.job import layout
-from trainer.launch.study.study import Goal, Kind, Measurement, Parameter, Study
+from trainer.launch.study.parameter import Kind, Parameter
+from trainer.launch.study.study import Goal, Measurement, Study
 from trainer.launch.sweep import trials
 from trainer.launch.sweep.evaluations import Evaluation
 from trainer.launch.sweep.trial_records import Outcome, Result

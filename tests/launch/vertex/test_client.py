@@ -140,7 +140,9 @@ def test_a_conflict_with_our_own_earlier_try_is_no_conflict(vertex_service: Vert
 
 def test_a_conflict_with_another_job_is_told(vertex_service: VertexService) -> None:  # noqa: F811
     vertex_service.faults = [Fault(status=409, message="exists")]
-    with pytest.raises(ServiceError, match=r"There is such a job already: exists\. Another one\. Change --name\."):
+    with pytest.raises(
+        ServiceError, match=r"There is such a job already: exists\. Accepted: a new name\. Change --name\."
+    ):
         client_of(vertex_service).create("customJobs", REQUEST, "other")
     assert vertex_service.jobs == {}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.launch import vertex_requests
-from trainer.job.errors import UsageError
-from trainer.launch.breaches import RequestError
+from trainer.job.errors import FindingsError, UsageError
+from trainer.job.findings import Level
 from trainer.launch.submit.options import ServiceOptions
 from trainer.launch.vertex import rules as vertex_rules
 from trainer.launch.vertex import submit as submit_vertex
@@ -59,19 +59,37 @@ WRONG_REQUESTS = [
         "one",
         "jobSpec.workerPoolSpecs.0.machineSpec.machineType",
         "n1-standrad-4",
-        "no machine type 'n1-standrad-4'",
-        "n1-",
+        "note: the machine type 'n1-standrad-4' is not known here",
+        "Did you mean n1-standard-4?",
     ),
-    ("one", "jobSpec.workerPoolSpecs.0.machineSpec.machineType", "big", "no machine type 'big'", "machine-types list"),
+    (
+        "one",
+        "jobSpec.workerPoolSpecs.0.machineSpec.machineType",
+        "big",
+        "'big' is not a machine type",
+        "machine-types list",
+    ),
     ("one", "jobSpec.workerPoolSpecs.0.machineSpec", ..., "no machine type", "Set --machine=n1-standard-4"),
-    ("gpu", "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorType", "T4", "no accelerator 'T4'", "Use one of them"),
-    ("gpu", "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorType", "NVIDIA_TESLA_T5", "'NVIDIA_TESLA_T5'", "_T4 was"),
+    (
+        "gpu",
+        "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorType",
+        "t4",
+        "'t4' is not an accelerator",
+        "AcceleratorType",
+    ),
+    (
+        "gpu",
+        "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorType",
+        "NVIDIA_TESLA_T5",
+        "note: the acc",
+        "mean NVIDIA_TESLA_T4?",
+    ),
     ("gpu", "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorCount", 3, "3 accelerators", "--accelerator=TYPE:COUNT"),
     (
         "gpu",
         "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorType",
         ...,
-        "accelerators of no type",
+        "accelerators without a type",
         "Set the type too",
     ),
     (
@@ -82,7 +100,7 @@ WRONG_REQUESTS = [
         "Change --machine",
     ),
     ("gpu", "jobSpec.workerPoolSpecs.0.machineSpec.acceleratorCount", 4, "a2-highgpu-1g with 4", "A100:1"),
-    ("cluster", "jobSpec.workerPoolSpecs.0.diskSpec.bootDiskType", "ssd", "no disk 'ssd'", "Did you mean pd-ssd?"),
+    ("cluster", "jobSpec.workerPoolSpecs.0.diskSpec.bootDiskType", "ssd", "note: the disk type 'ssd'", "mean pd-ssd?"),
     ("cluster", "jobSpec.workerPoolSpecs.0.diskSpec.bootDiskSizeGb", 20, "20 GB. Accepted: 100", "--disk=pd-ssd:100"),
     (
         "one",
@@ -125,7 +143,7 @@ WRONG_REQUESTS = [
     ("one", "jobSpec.baseOutputDirectory.outputUriPrefix", "gs://My_Bucket/run", "'gs://My_Bucket/run'", "gs://bucket"),
     ("cluster", "jobSpec.scheduling.timeout", "8h", "timeout: '8h'. Accepted: seconds with an s", "28800s"),
     ("cluster", "jobSpec.scheduling.timeout", "-5s", "timeout: '-5s'", "Set --timeout=8h"),
-    ("spot", "jobSpec.scheduling.strategy", "SPOTTY", "strategy: 'SPOTTY'", "Did you mean SPOT?"),
+    ("spot", "jobSpec.scheduling.strategy", "SPOTTY", "note: the strategy 'SPOTTY'", "Did you mean SPOT?"),
     ("gpu", "jobSpec.scheduling.strategy", "SPOT", "maxWaitDuration: a wait with strategy SPOT", "flex_start"),
     (
         "spot",
@@ -170,7 +188,7 @@ WRONG_REQUESTS = [
 def test_a_wrong_request_is_refused_with_its_field_and_the_fix(
     name: str, path: str, value: Any, told: str, fix: str
 ) -> None:
-    found = [str(breach) for breach in submit_vertex.rules(changed(name, path, value))]
+    found = [str(finding) for finding in submit_vertex.rules(changed(name, path, value))]
     assert any(told in line and fix in line.rpartition("Accepted: ")[2] for line in found), "\n".join(found)
 
 
@@ -179,7 +197,7 @@ WRONG_OPTIONS = [
     ({"project": None}, {}, "project: no project", "Set --project"),
     ({"project": "My Project"}, {}, "project: 'My Project'", "gcloud projects list"),
     ({"region": "us-central1-a"}, {}, "region: 'us-central1-a' is a zone", "Write --region=us-central1"),
-    ({"region": "us-centrl1"}, {}, "region: 'us-centrl1'", "Did you mean us-central1?"),
+    ({"region": "us_central1"}, {}, "region: 'us_central1'", "Did you mean us-central1?"),
     ({"region": "Iowa"}, {}, "region: 'Iowa'", "Set --region"),
 ]
 
@@ -189,7 +207,7 @@ def test_a_wrong_place_is_refused_with_its_field_and_the_fix(
     changes: dict[str, Any], environ: dict[str, str], told: str, fix: str
 ) -> None:
     chosen = dataclasses.replace(_ALL["one"], **changes)
-    with pytest.raises(RequestError) as refused:
+    with pytest.raises(FindingsError) as refused:
         submit_vertex.prepare(chosen, ServiceOptions(), vertex_requests.ARGV, environ)
     assert told in str(refused.value) and fix in str(refused.value)
 
@@ -215,9 +233,63 @@ def test_a_wrong_option_is_refused_when_it_is_built(settings: dict[str, Any], me
     assert message in str(refused.value)
 
 
-def test_all_faults_are_told_at_once() -> None:
+MACHINE = "jobSpec.workerPoolSpecs.1.machineSpec"
+# What is newer than our lists: what stands there, and the note on it.
+UNKNOWN = [
+    (
+        {"machineType": "n1-standard-8", "acceleratorType": "NVIDIA_B300", "acceleratorCount": 1},
+        ["accelerator 'NVIDIA_B3"],
+    ),
+    (
+        {"machineType": "g4-standard-48", "acceleratorType": "NVIDIA_RTX_PRO_6000", "acceleratorCount": 1},
+        ["machine type 'g4-standard-48'"],
+    ),
+    (
+        {"machineType": "a4x-highgpu-4g", "acceleratorType": "NVIDIA_GB200", "acceleratorCount": 4},
+        ["machine type 'a4x-highgpu-4g'"],
+    ),
+    (
+        {"machineType": "z9-hugegpu-6g", "acceleratorType": "NVIDIA_Z900", "acceleratorCount": 6},
+        ["machine type 'z9-hugegpu-6g'", "accelerator 'NVIDIA_Z900'"],
+    ),
+    ({"machineType": "c3-standard-4-lssd"}, ["machine type 'c3-standard-4-lssd'"]),
+]
+
+
+@pytest.mark.parametrize(("machine", "notes"), UNKNOWN, ids=[row[0]["machineType"] for row in UNKNOWN])
+def test_what_is_only_unknown_here_is_noted_and_left_to_the_service(machine: dict[str, Any], notes: list[str]) -> None:
+    found = submit_vertex.rules(changed("gpu", MACHINE, machine))
+    assert [finding.level for finding in found] == [Level.NOTE] * len(notes)
+    assert all(f"note: the {note}" in str(finding) for finding, note in zip(found, notes, strict=True))
+
+
+def test_a_known_machine_with_an_accelerator_that_it_cannot_have_is_refused() -> None:
+    for machine, accelerator in (
+        ("n2-standard-8", "NVIDIA_B300"),
+        ("n1-standard-8", "NVIDIA_L4"),
+        ("g2-standard-8", "X1"),
+    ):
+        spec = {"machineType": machine, "acceleratorType": accelerator, "acceleratorCount": 1}
+        errors = [
+            finding for finding in submit_vertex.rules(changed("gpu", MACHINE, spec)) if finding.level is Level.ERROR
+        ]
+        assert [finding.do for finding in errors] in (
+            ["Change --machine"],
+            ["Set --accelerator=NVIDIA_L4:1, or choose another machine"],
+        )
+
+
+def test_a_newer_region_is_shown_to_the_person_and_not_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--project=my-project", "--region=northamerica-south1", "--image=registry/trainer:1", "--dry_run"]
+    assert submit_vertex.main([*argv, "--output_dir=gs://my-bucket/run", "--", *vertex_requests.ARGV]) == 0
+    assert capsys.readouterr().err.startswith(
+        "region: note: the region 'northamerica-south1' is not known here. Did you mean northamerica-northeast1?\n"
+    )
+
+
+def test_all_errors_are_told_at_once() -> None:
     chosen = VertexOptions(project="my-project", region="us-central1-a", image="a/b:1", label=("A=b",))
-    with pytest.raises(RequestError, match=r"3 faults in the request; nothing was sent") as refused:
+    with pytest.raises(FindingsError, match="The request is not accepted; nothing was sent:\n") as refused:
         submit_vertex.prepare(chosen, ServiceOptions(), ["--model=lsmt"], {})
     told = str(refused.value)
     assert all(field in told for field in ("region: ", "labels.A: ", "containerSpec.args: --model=lsmt"))
@@ -234,7 +306,7 @@ def test_the_person_s_project_may_come_from_the_environment() -> None:
 def test_accelerators_for_the_cpu_wheel_are_refused() -> None:
     chosen = dataclasses.replace(_ALL["one"], package=(), accelerator="NVIDIA_TESLA_T4")
     with pytest.raises(
-        RequestError, match=r"accelerators for a package that installs TensorFlow's CPU wheel"
+        FindingsError, match=r"accelerators for a package that installs TensorFlow's CPU wheel"
     ) as refused:
         submit_vertex.prepare(chosen, ServiceOptions(), vertex_requests.ARGV, {})
     assert "package --docker --gpu" in str(refused.value)
@@ -256,5 +328,5 @@ def test_an_image_with_a_program_of_its_own_has_arguments_of_its_own() -> None:
 
 def test_waits_for_machines_belong_to_flexible_starts() -> None:
     chosen = dataclasses.replace(_ALL["gpu"], provisioning=Provisioning.SPOT)
-    with pytest.raises(RequestError, match="with strategy FLEX_START, which waits for machines"):
+    with pytest.raises(FindingsError, match="with strategy FLEX_START, which waits for machines"):
         submit_vertex.prepare(chosen, ServiceOptions(), vertex_requests.ARGV, {})

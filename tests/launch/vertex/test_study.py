@@ -13,8 +13,9 @@ from google.protobuf import json_format
 from hypothesis import given
 
 from tests.launch.studies import studies
+from trainer.job.errors import FindingsError
+from trainer.job.findings import Finding
 from trainer.launch.files import documents
-from trainer.launch.files.documents import Fault, FaultyFileError
 from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
 from trainer.launch.vertex import study as vertex_study
@@ -47,9 +48,9 @@ def test_every_study_goes_to_json_and_back(study: Study) -> None:
 
 @given(studies())
 def test_every_study_goes_to_a_yaml_file_and_back(study: Study) -> None:
-    faults: list[Fault] = []
-    found = documents.parse(yaml.safe_dump(vertex_study.tuning(study)).encode(), "f.yaml", faults)
-    assert study_file.of_documents(found, faults, None).study == study
+    found: list[Finding] = []
+    roots = documents.parse(yaml.safe_dump(vertex_study.tuning(study)).encode(), "f.yaml", found)
+    assert study_file.of_documents(roots, found, None).study == study
 
 
 @given(studies())
@@ -120,28 +121,28 @@ X = {"parameterId": "x", "doubleValueSpec": {"minValue": 0.5, "maxValue": 1}}
                     "parameters": [{"parameterId": "x", "discreteValueSpec": {"values": [2, 1]}}],
                 }
             },
-            "The discrete value 1 behind 2",
+            "The discrete value 1 after 2",
         ),
         (
             {"studySpec": {"metrics": RMSE, "parameters": [X], "algorithm": "GRID_SEARCH"}},
             "x, a DOUBLE, under GRID_SEARCH",
         ),
         ({"studySpec": {"metrics": RMSE, "parameters": [X | {"parameterId": ""}]}}, "A parameter without a name"),
-        ({"studySpec": {"metrics": RMSE, "parameters": [X, X]}}, "The parameter x stands twice"),
+        ({"studySpec": {"metrics": RMSE, "parameters": [X, X]}}, "The parameter x appears twice"),
     ],
 )
 def test_what_the_official_types_let_through_is_refused(job: dict[str, Any], got: str) -> None:
     json_format.ParseDict(job, HyperparameterTuningJob.pb(HyperparameterTuningJob()))
-    with pytest.raises(FaultyFileError) as caught:
+    with pytest.raises(FindingsError) as caught:
         vertex_study.from_tuning(job)
-    assert got in [fault.got for fault in caught.value.faults]
+    assert got in [finding.got for finding in caught.value.findings]
 
 
 def test_a_wrong_request_is_refused_with_all_its_faults() -> None:
     spec = {"metrics": [{"metricId": "rmse"}], "parameters": [{"parameterId": "x", "doubleValueSpec": {"minValue": 1}}]}
-    with pytest.raises(FaultyFileError) as caught:
+    with pytest.raises(FindingsError) as caught:
         vertex_study.from_tuning({"studySpec": spec, "maxTrialCount": -1, "parallelTrialCount": 1})
-    assert [fault.got for fault in caught.value.faults if fault.level.value == "fault"] == [
+    assert [finding.got for finding in caught.value.findings if finding.level.value == "error"] == [
         "No goal in metrics",
         "x, a DOUBLE, has no maxValue",
         "maxTrialCount: -1",

@@ -60,7 +60,7 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
             raise
         raise UsageError(
             "TensorFlow computed something before the synchronous workers connected, as building a Keras model does",
-            "Workers connect before anything is computed",
+            "workers that connect before anything is computed",
             "Call tf.distribute.MultiWorkerMirroredStrategy() first and give it to RunConfig(train_distribute=...)",
         ) from error
 
@@ -229,7 +229,7 @@ class Processes:
         if len(set(counts)) > 1:
             raise UsageError(
                 f"The processes of the synchronous job have {', '.join(map(str, counts))} devices",
-                "Every process trains on the same number of devices",
+                "the same number in every process",
                 "Hide the surplus ones with CUDA_VISIBLE_DEVICES",
             )
 

@@ -84,7 +84,7 @@ class DeviceBatches:
             self._leave_out(stack)
         raise TrainingError(
             f"{self._left_out} batches in a row do not make a step for {self._devices} devices",
-            f"Each device takes a batch of {max(self.batch_sizes or [0])} examples, the size of the first ones",
+            f"a batch of {max(self.batch_sizes or [0])} examples for each device, the size of the first ones",
             "Drop smaller batches in the input function, with batch(…, drop_remainder=True)",
         )
 

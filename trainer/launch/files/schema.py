@@ -1,4 +1,4 @@
-"""Shapes of JSON documents, and what in a document does not fit them: unknown fields and wrong types."""
+"""Schemas of JSON documents, and what in a document does not fit them: unknown fields and wrong types."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import enum
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainer.launch.breaches import Breach, Path, meant, short
+from trainer.job.findings import Finding, Path, short
+from trainer.job.spelling import suggestion
 
 
 class Kind(enum.Enum):
@@ -20,36 +21,36 @@ class Kind(enum.Enum):
     ANY = "anything"
 
 
-# An object by its fields, a list by the shape of its items.
-Shape = Kind | Mapping[str, Any] | list[Any]
+# An object by its fields, a list by the schema of its items.
+Schema = Kind | Mapping[str, Any] | list[Any]
 
 
-def schema_errors(value: object, shape: Shape, path: Path = ()) -> Iterator[Breach]:
-    """Every place where `value` has not the `shape`; null and absent fields fit always."""
-    if value is None or shape is Kind.ANY:
+def schema_errors(value: object, schema: Schema, path: Path = ()) -> Iterator[Finding]:
+    """Every place where `value` has not the `schema`; null and absent fields fit always."""
+    if value is None or schema is Kind.ANY:
         return
-    if isinstance(shape, Kind):
-        if not _is(value, shape):
-            yield Breach(path=path, got=short(value), accept=shape.value, do="Correct the type")
-    elif isinstance(shape, list):
+    if isinstance(schema, Kind):
+        if not _is(value, schema):
+            yield Finding(where=path, got=short(value), accept=schema.value, do="Correct the type")
+    elif isinstance(schema, list):
         if not isinstance(value, list):
-            yield Breach(path=path, got=short(value), accept="a list", do="Put it in brackets")
+            yield Finding(where=path, got=short(value), accept="a list", do="Put it in brackets")
             return
         for index, item in enumerate(value):
-            yield from schema_errors(item, shape[0], (*path, index))
+            yield from schema_errors(item, schema[0], (*path, index))
     elif not isinstance(value, dict):
-        yield Breach(path=path, got=short(value), accept="an object", do=f"Write its fields: {', '.join(shape)}")
+        yield Finding(where=path, got=short(value), accept="an object", do=f"Write its fields: {', '.join(schema)}")
     else:
-        yield from _fields(value, shape, path)
+        yield from _fields(value, schema, path)
 
 
-def _fields(value: Mapping[str, Any], shape: Mapping[str, Any], path: Path) -> Iterator[Breach]:
+def _fields(value: Mapping[str, Any], schema: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     for name, inner in value.items():
-        if name in shape:
-            yield from schema_errors(inner, shape[name], (*path, name))
+        if name in schema:
+            yield from schema_errors(inner, schema[name], (*path, name))
         else:
-            do = meant(str(name), shape, "Remove it")
-            yield Breach(path=(*path, name), got="no such field", accept=", ".join(shape), do=do)
+            do = suggestion(str(name), schema, "Remove it")
+            yield Finding(where=(*path, name), got="no such field", accept=", ".join(schema), do=do)
 
 
 def _is(value: object, kind: Kind) -> bool:

@@ -10,18 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.job.errors import UsageError
-from trainer.launch.study.study import (
-    Algorithm,
-    ConvexStopping,
-    DecayCurveStopping,
-    Goal,
-    Kind,
-    Measurement,
-    MedianStopping,
-    Parameter,
-    Scale,
-    Study,
-)
+from trainer.launch.study.parameter import Kind, Parameter, Scale
+from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping
+from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
 
 METRICS_FILE = "/var/log/katib/metrics.jsonl"
 TRIAL_NAME = "${trialParameters.trialName}"

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainer.job.findings import Finding, Path, short
+from trainer.job.spelling import suggestion
 from trainer.launch import task_flags
-from trainer.launch.breaches import Breach, Path, meant, short
 
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
@@ -20,7 +21,7 @@ _PLACEHOLDER = "${trial"
 Table = Mapping[str, Any]
 
 
-def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) -> Iterator[Breach]:
+def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) -> Iterator[Finding]:
     """What is wrong with a pod template.
 
     Args:
@@ -33,12 +34,12 @@ def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) 
     spec, at = table(pods.get("spec")), (*path, "spec")
     containers = listed(spec.get("containers"))
     if not containers:
-        yield Breach(path=(*at, "containers"), got="no container", accept="one", do="Write containers")
+        yield Finding(where=(*at, "containers"), got="no container", accept="one", do="Write containers")
         return
     names = [str(table(entry).get("name")) for entry in containers]
     if container is not None and container not in names:
-        yield Breach(
-            path=(*at, "containers", 0, "name"),
+        yield Finding(
+            where=(*at, "containers", 0, "name"),
             got=f"a container called {', '.join(map(repr, names))}",
             accept=f"one called {container!r}, by which the operator finds it",
             do=f"Write name: {container}",
@@ -53,79 +54,79 @@ def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) 
     yield from _mounts(spec, containers, at)
 
 
-def _container(entry: Table, path: Path) -> Iterator[Breach]:
+def _container(entry: Table, path: Path) -> Iterator[Finding]:
     image = entry.get("image")
     if not image:
         do = "Set --image, made from the Dockerfile of `trainer.launch package --docker`"
-        yield Breach(path=(*path, "image"), got="no image", accept="registry/name:tag", do=do)
+        yield Finding(where=(*path, "image"), got="no image", accept="registry/name:tag", do=do)
     elif not _IMAGE.fullmatch(str(image)):
         accept, do = "registry/name:tag in lower case, without https://", "Correct --image"
-        yield Breach(path=(*path, "image"), got=short(image), accept=accept, do=do)
+        yield Finding(where=(*path, "image"), got=short(image), accept=accept, do=do)
     for which in ("requests", "limits"):
         for name, amount in table(table(entry.get("resources")).get(which)).items():
             if not _QUANTITY.fullmatch(str(amount)):
                 at, accept = (*path, "resources", which, str(name)), "a quantity, as 4, 500m or 8Gi"
-                yield Breach(path=at, got=f"{name}: {amount}", accept=accept, do=f"Correct --{name}")
+                yield Finding(where=at, got=f"{name}: {amount}", accept=accept, do=f"Correct --{name}")
     yield from _variables(listed(entry.get("env")), (*path, "env"))
 
 
-def _variables(entries: list[Any], path: Path) -> Iterator[Breach]:
+def _variables(entries: list[Any], path: Path) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, raw in enumerate(entries):
         entry = table(raw)
         name = str(entry.get("name") or "")
         at = (*path, index, "name")
         if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
-            yield Breach(path=at, got=short(name), accept="letters, digits, _ - and .", do="Correct --env")
+            yield Finding(where=at, got=short(name), accept="letters, digits, _ - and .", do="Correct --env")
         elif name == "TF_CONFIG":
             accept = "nothing: whoever starts the pod makes it"
-            yield Breach(path=at, got="TF_CONFIG, the same for every pod", accept=accept, do="Drop it")
+            yield Finding(where=at, got="TF_CONFIG, the same for every pod", accept=accept, do="Drop it")
         elif name in seen:
-            yield Breach(path=at, got=f"{name} twice", accept="each name once", do="Drop one")
+            yield Finding(where=at, got=f"{name} twice", accept="each name once", do="Drop one")
         elif _SECRET_NAME.search(name) and entry.get("value"):
             do = f"Put it in a secret, and write --secret_env={name}=SECRET/KEY"
-            yield Breach(path=at, got=f"{name} with its value in the manifest", accept="a reference", do=do)
+            yield Finding(where=at, got=f"{name} with its value in the manifest", accept="a reference", do=do)
         seen.add(name)
 
 
-def _task(entry: Table, path: Path, *, has_evaluator: bool) -> Iterator[Breach]:
+def _task(entry: Table, path: Path, *, has_evaluator: bool) -> Iterator[Finding]:
     """The flags of the task, unless the container runs another program."""
     words = [str(word) for word in listed(entry.get("args"))]
     if entry.get("command"):
         return
     fixed = [word for word in words if _PLACEHOLDER not in word]
     directory = any("{trial" in word for word in words if word.startswith("--output_dir"))
-    yield from task_flags.breaches(fixed, (*path, "args"), has_evaluator=has_evaluator, has_base_dir=directory)
+    yield from task_flags.violations(fixed, (*path, "args"), has_evaluator=has_evaluator, has_base_dir=directory)
 
 
-def _tolerations(entries: list[Any], path: Path) -> Iterator[Breach]:
+def _tolerations(entries: list[Any], path: Path) -> Iterator[Finding]:
     for index, raw in enumerate(entries):
         effect = table(raw).get("effect")
         if effect is not None and effect not in _EFFECTS:
-            do = meant(str(effect), _EFFECTS, "Use one of them")
-            yield Breach(path=(*path, index, "effect"), got=short(effect), accept=", ".join(_EFFECTS), do=do)
+            do = suggestion(str(effect), _EFFECTS, "Use one of them")
+            yield Finding(where=(*path, index, "effect"), got=short(effect), accept=", ".join(_EFFECTS), do=do)
 
 
-def _mounts(spec: Table, containers: list[Any], path: Path) -> Iterator[Breach]:
+def _mounts(spec: Table, containers: list[Any], path: Path) -> Iterator[Finding]:
     volumes = [table(entry).get("name") for entry in listed(spec.get("volumes"))]
     for index, container in enumerate(containers):
         for number, raw in enumerate(listed(table(container).get("volumeMounts"))):
             mount, at = table(raw), (*path, "containers", index, "volumeMounts", number)
             if mount.get("name") not in volumes:
                 accept, do = f"volumes of the pod: {volumes}", "Add the volume"
-                yield Breach(path=(*at, "name"), got=short(mount.get("name")), accept=accept, do=do)
+                yield Finding(where=(*at, "name"), got=short(mount.get("name")), accept=accept, do=do)
             if not str(mount.get("mountPath", "")).startswith("/"):
                 got, do = short(mount.get("mountPath")), "Write it as /mnt/data"
-                yield Breach(path=(*at, "mountPath"), got=got, accept="an absolute path", do=do)
+                yield Finding(where=(*at, "mountPath"), got=got, accept="an absolute path", do=do)
 
 
-def labels(found: Table, path: Path) -> Iterator[Breach]:
+def labels(found: Table, path: Path) -> Iterator[Finding]:
     """What is wrong with labels: keys and values have narrow alphabets."""
     for key, text in found.items():
         wrong_value = not isinstance(text, str) or len(text) > 63 or not _LABEL_VALUE.fullmatch(text)
         if not _LABEL_KEY.fullmatch(str(key)) or wrong_value:
             accept = "letters, digits, '-', '_' and '.', up to 63, texts in quotes"
-            yield Breach(path=(*path, str(key)), got=f"{key}={text}", accept=accept, do="Correct --label")
+            yield Finding(where=(*path, str(key)), got=f"{key}={text}", accept=accept, do="Correct --label")
 
 
 def table(value: object) -> Table:

@@ -6,14 +6,18 @@ in each replica, one Chief or Master); its schema lets all of that through, and 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from trainer.launch.breaches import Breach, Path, meant, short
+from trainer.job import findings
+from trainer.job.findings import Finding, Level, Path, short
+from trainer.job.spelling import suggestion
 from trainer.launch.files.schema import whole
 from trainer.launch.kubernetes.pod_rules import Table, labels, listed, pod, table
 from trainer.launch.kubernetes.pods import CONTAINER
 
+_COMPANIONS = ("Service", "ServiceAccount", "ConfigMap", "Secret", "Namespace", "PersistentVolumeClaim")
 _REPLICA_TYPES = ("Chief", "Worker", "PS", "Evaluator", "Master")
 _RESTART_POLICIES = ("ExitCode", "OnFailure", "Never", "Always")
 _CLEAN_POLICIES = ("None", "Running", "All")
@@ -22,9 +26,9 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _LONGEST_NAME = 63
 
 
-def document(value: Table) -> list[Breach]:
-    """Everything wrong with one manifest; kinds that this package does not write have only their name looked at."""
-    kinds: dict[str, tuple[str, Callable[[Table], Iterator[Breach]]]] = {
+def document(value: Table) -> list[Finding]:
+    """Everything wrong with one manifest; of kinds that this package does not write only the metadata are checked."""
+    kinds: dict[str, tuple[str, Callable[[Table], Iterator[Finding]]]] = {
         "TFJob": ("kubeflow.org/v1", _tf_job),
         "Job": ("batch/v1", _job),
         "JobSet": ("jobset.x-k8s.io/v1alpha2", _job_set),
@@ -35,21 +39,33 @@ def document(value: Table) -> list[Breach]:
     kind, version = value.get("kind"), value.get("apiVersion")
     found = list(_metadata(value))
     if kind not in kinds:
+        if kind not in _COMPANIONS:
+            known = [*kinds, *_COMPANIONS]
+            found.append(findings.unknown(("kind",), "kind", str(kind), known, decides="The cluster"))
         return found
     wanted, rules = kinds[str(kind)]
-    if version != wanted:
-        accept, do = f"{wanted} for {kind}", f"Write apiVersion: {wanted}"
-        found.append(Breach(path=("apiVersion",), got=short(version), accept=accept, do=do))
+    found += _version(version, wanted, str(kind))
     return found + list(rules(value))
 
 
-def _metadata(value: Table) -> Iterator[Breach]:
+def _version(version: object, wanted: str, kind: str) -> Iterator[Finding]:
+    """Another version of the same API group may be newer than these rules; another group contradicts the kind."""
+    at = ("apiVersion",)
+    if isinstance(version, str) and re.fullmatch(re.escape(wanted.partition("/")[0]) + r"/v\d+\w*", version):
+        if version != wanted:
+            got, do = f"{version} is not known here", f"It is checked as {wanted}; the cluster decides"
+            yield Finding(where=at, got=got, do=do, level=Level.NOTE)
+        return
+    yield Finding(where=at, got=short(version), accept=f"{wanted} for {kind}", do=f"Write apiVersion: {wanted}")
+
+
+def _metadata(value: Table) -> Iterator[Finding]:
     metadata = table(value.get("metadata"))
     name = str(metadata.get("name") or "")
     if not (_NAME.fullmatch(name) and len(name) <= _LONGEST_NAME) and not metadata.get("generateName"):
         better = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-0123456789")[:_LONGEST_NAME]
-        yield Breach(
-            path=("metadata", "name"),
+        yield Finding(
+            where=("metadata", "name"),
             got=short(name) if name else "no name",
             accept="a letter, then lower-case letters, digits and dashes, up to 63 (RFC 1035)",
             do=f"Set --name={better or 'trainer'}",
@@ -57,17 +73,17 @@ def _metadata(value: Table) -> Iterator[Breach]:
     namespace = metadata.get("namespace")
     if namespace is not None and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", str(namespace)):
         accept, do = "lower-case letters, digits and dashes", "kubectl get namespaces shows them"
-        yield Breach(path=("metadata", "namespace"), got=short(namespace), accept=accept, do=do)
+        yield Finding(where=("metadata", "namespace"), got=short(namespace), accept=accept, do=do)
     yield from labels(table(metadata.get("labels")), ("metadata", "labels"))
 
 
-def _tf_job(value: Table) -> Iterator[Breach]:
+def _tf_job(value: Table) -> Iterator[Finding]:
     spec = table(value.get("spec"))
     yield from _run_policy(table(spec.get("runPolicy")), ("spec", "runPolicy"))
     replicas, path = table(spec.get("tfReplicaSpecs")), ("spec", "tfReplicaSpecs")
     if not replicas:
         accept, do = "a table of Chief, Worker, PS, Evaluator", "Write spec.tfReplicaSpecs"
-        yield Breach(path=path, got="no replicas", accept=accept, do=do)
+        yield Finding(where=path, got="no replicas", accept=accept, do=do)
         return
     kinds = {str(name): str(name).lower() for name in replicas}
     yield from _who(kinds, replicas, path)
@@ -76,82 +92,82 @@ def _tf_job(value: Table) -> Iterator[Breach]:
             yield from _replica(table(replica), (*path, str(name)), has_evaluator="evaluator" in kinds.values())
 
 
-def _who(kinds: Mapping[str, str], replicas: Table, path: Path) -> Iterator[Breach]:
+def _who(kinds: Mapping[str, str], replicas: Table, path: Path) -> Iterator[Finding]:
     """Types and numbers of replicas."""
     known = [name.lower() for name in _REPLICA_TYPES]
     for name, kind in kinds.items():
         count = whole(table(replicas[name]).get("replicas", 1))
         if kind not in known:
             accept = ", ".join(_REPLICA_TYPES)
-            do = meant(name, _REPLICA_TYPES, "Use one of these")
-            yield Breach(path=(*path, name), got=f"no replica type {name!r}", accept=accept, do=do)
+            do = suggestion(name, _REPLICA_TYPES, "Use one of these")
+            yield Finding(where=(*path, name), got=f"no replica type {name!r}", accept=accept, do=do)
         elif count is None or count < (1 if kind in ("chief", "master") else 0):
             got = f"{table(replicas[name]).get('replicas')} replicas"
             do = "Correct it, or drop the whole replica type"
-            yield Breach(path=(*path, name, "replicas"), got=got, accept="a whole number from 1 up", do=do)
+            yield Finding(where=(*path, name, "replicas"), got=got, accept="a whole number from 1 up", do=do)
         elif kind in ("chief", "master", "evaluator") and count > 1:
             do = "Set replicas: 1, and make the others Workers"
-            yield Breach(path=(*path, name, "replicas"), got=f"{count} of {name}", accept="one", do=do)
+            yield Finding(where=(*path, name, "replicas"), got=f"{count} of {name}", accept="one", do=do)
     chiefs = [name for name, kind in kinds.items() if kind in ("chief", "master")]
     if len(chiefs) != 1:
         got = f"{' and '.join(chiefs)} together" if chiefs else "no Chief"
         do = "Drop Master, its old name" if chiefs else "Add a Chief with replicas: 1"
-        yield Breach(path=path, got=got, accept="exactly one Chief", do=do)
+        yield Finding(where=path, got=got, accept="exactly one Chief", do=do)
     if "ps" in kinds.values() and "worker" not in kinds.values():
         do = "Add a Worker, or drop PS"
-        yield Breach(path=(*path, "PS"), got="parameter servers without workers", accept="with Workers", do=do)
+        yield Finding(where=(*path, "PS"), got="parameter servers without workers", accept="with Workers", do=do)
 
 
-def _replica(replica: Table, path: Path, *, has_evaluator: bool) -> Iterator[Breach]:
+def _replica(replica: Table, path: Path, *, has_evaluator: bool) -> Iterator[Finding]:
     policy = replica.get("restartPolicy")
     if policy is not None and policy not in _RESTART_POLICIES:
-        do = meant(str(policy), _RESTART_POLICIES, "Write ExitCode")
+        do = suggestion(str(policy), _RESTART_POLICIES, "Write ExitCode")
         accept = ", ".join(_RESTART_POLICIES)
-        yield Breach(path=(*path, "restartPolicy"), got=short(policy), accept=accept, do=do)
+        yield Finding(where=(*path, "restartPolicy"), got=short(policy), accept=accept, do=do)
     elif policy in (None, "Never"):
         accept = "ExitCode, with which 143 (saved, restart me) starts a pod again and 2 does not"
         got = "no restart of a preempted pod"
-        yield Breach(path=(*path, "restartPolicy"), got=got, accept=accept, do="Write restartPolicy: ExitCode")
+        yield Finding(where=(*path, "restartPolicy"), got=got, accept=accept, do="Write restartPolicy: ExitCode")
     pods = table(replica.get("template"))
     yield from pod(pods, (*path, "template"), container=CONTAINER, has_evaluator=has_evaluator)
     inner = table(pods.get("spec")).get("restartPolicy")
     if inner is not None:
         at = (*path, "template", "spec", "restartPolicy")
         accept = "none there: the operator sets it from the replica's own"
-        yield Breach(path=at, got=short(inner), accept=accept, do=f"Move it to {'.'.join(map(str, path))}")
+        yield Finding(where=at, got=short(inner), accept=accept, do=f"Move it to {'.'.join(map(str, path))}")
 
 
-def _run_policy(policy: Table, path: Path) -> Iterator[Breach]:
+def _run_policy(policy: Table, path: Path) -> Iterator[Finding]:
     clean = policy.get("cleanPodPolicy")
     if clean is not None and clean not in _CLEAN_POLICIES:
-        do = meant(str(clean), _CLEAN_POLICIES, "Write None")
-        yield Breach(path=(*path, "cleanPodPolicy"), got=short(clean), accept=", ".join(_CLEAN_POLICIES), do=do)
+        do = suggestion(str(clean), _CLEAN_POLICIES, "Write None")
+        yield Finding(where=(*path, "cleanPodPolicy"), got=short(clean), accept=", ".join(_CLEAN_POLICIES), do=do)
     for name in ("ttlSecondsAfterFinished", "activeDeadlineSeconds", "backoffLimit"):
         yield from _not_negative(policy, name, path)
 
 
-def _job(value: Table) -> Iterator[Breach]:
+def _job(value: Table) -> Iterator[Finding]:
     name = str(table(value.get("metadata")).get("name") or "")
     yield from _job_spec(table(value.get("spec")), ("spec",), name)
 
 
-def _job_spec(spec: Table, path: Path, name: str = "") -> Iterator[Breach]:
+def _job_spec(spec: Table, path: Path, name: str = "") -> Iterator[Finding]:
     """Rules of a batch/v1 JobSpec whose pods are processes of one job."""
     completions, parallelism = whole(spec.get("completions", 1)), whole(spec.get("parallelism", 1))
     if completions is None or completions < 1:
         accept, do = "1 or more", "Set it to the number of processes"
-        yield Breach(path=(*path, "completions"), got=short(spec.get("completions")), accept=accept, do=do)
+        yield Finding(where=(*path, "completions"), got=short(spec.get("completions")), accept=accept, do=do)
     elif completions > 1 and spec.get("completionMode") != "Indexed":
         accept, do = "Indexed, so that each pod knows which process it is", "Write completionMode: Indexed"
-        yield Breach(path=(*path, "completionMode"), got=short(spec.get("completionMode")), accept=accept, do=do)
+        yield Finding(where=(*path, "completionMode"), got=short(spec.get("completionMode")), accept=accept, do=do)
     if completions and completions != parallelism:
         got = f"{parallelism} at a time of {completions} processes, who wait for each other"
         do = f"Write parallelism: {completions}"
-        yield Breach(path=(*path, "parallelism"), got=got, accept="all at once", do=do)
+        yield Finding(where=(*path, "parallelism"), got=got, accept="all at once", do=do)
     if completions and len(f"{name}-{completions - 1}") > _LONGEST_NAME:
         last = f"{name}-{completions - 1}"
         got = f"{last}, the last pod's host name, of {len(last)} letters"
-        yield Breach(path=("metadata", "name"), got=got, accept=f"up to {_LONGEST_NAME}", do="Set a shorter --name")
+        yield Finding(where=("metadata", "name"), got=got, accept=f"up to {_LONGEST_NAME}", do="Set a shorter --name")
     for count in ("backoffLimit", "backoffLimitPerIndex", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
         yield from _not_negative(spec, count, path)
     pods = table(spec.get("template"))
@@ -160,24 +176,24 @@ def _job_spec(spec: Table, path: Path, name: str = "") -> Iterator[Breach]:
     yield from pod(pods, (*path, "template"), container=None, has_evaluator=_has_evaluator(pods))
 
 
-def _pod_restarts(spec: Table, pod: Table, path: Path) -> Iterator[Breach]:
+def _pod_restarts(spec: Table, pod: Table, path: Path) -> Iterator[Finding]:
     policy, at = pod.get("restartPolicy"), (*path, "template", "spec", "restartPolicy")
     if policy not in ("Never", "OnFailure"):
         do = "Write restartPolicy: Never"
-        yield Breach(path=at, got=short(policy), accept="Never or OnFailure in a Job", do=do)
+        yield Finding(where=at, got=short(policy), accept="Never or OnFailure in a Job", do=do)
     elif spec.get("podFailurePolicy") and policy != "Never":
         do = "Write restartPolicy: Never; the Job starts pods again"
-        yield Breach(path=at, got=f"{policy} beside podFailurePolicy", accept="Never", do=do)
+        yield Finding(where=at, got=f"{policy} beside podFailurePolicy", accept="Never", do=do)
     names = [str(table(entry).get("name")) for entry in listed(pod.get("containers"))]
     for index, rule in enumerate(listed(table(spec.get("podFailurePolicy")).get("rules"))):
         codes = table(table(rule).get("onExitCodes"))
         if codes.get("containerName") not in (None, *names):
             at = (*path, "podFailurePolicy", "rules", index, "onExitCodes", "containerName")
             do = f"Write containerName: {names[0] if names else CONTAINER}"
-            yield Breach(path=at, got=short(codes["containerName"]), accept=", ".join(names), do=do)
+            yield Finding(where=at, got=short(codes["containerName"]), accept=", ".join(names), do=do)
 
 
-def _replicas(pod: Table, completions: int | None, path: Path) -> Iterator[Breach]:
+def _replicas(pod: Table, completions: int | None, path: Path) -> Iterator[Finding]:
     """Whether the variables that say who is who count as many processes as there are pods."""
     for index, container in enumerate(listed(pod.get("containers"))):
         for number, entry in enumerate(listed(table(container).get("env"))):
@@ -189,7 +205,7 @@ def _replicas(pod: Table, completions: int | None, path: Path) -> Iterator[Breac
             if not all(count.isdecimal() for count in counts) or total != completions:
                 at = (*path, "containers", index, "env", number, "value")
                 do = f"Write numbers whose sum is {completions}, or completions: {total}"
-                yield Breach(path=at, got=text, accept=f"the {completions} processes of completions", do=do)
+                yield Finding(where=at, got=text, accept=f"the {completions} processes of completions", do=do)
 
 
 def _has_evaluator(pods: Table) -> bool:
@@ -198,48 +214,49 @@ def _has_evaluator(pods: Table) -> bool:
     return any("evaluator=1" in str(table(entry).get("value")) for entry in entries)
 
 
-def _job_set(value: Table) -> Iterator[Breach]:
+def _job_set(value: Table) -> Iterator[Finding]:
     yield from _replicated(table(value.get("spec")), ("spec",))
 
 
-def _runtime(value: Table) -> Iterator[Breach]:
+def _runtime(value: Table) -> Iterator[Finding]:
     inner = table(table(table(value.get("spec")).get("template")).get("spec"))
     yield from _replicated(inner, ("spec", "template", "spec"))
 
 
-def _replicated(spec: Table, path: Path) -> Iterator[Breach]:
+def _replicated(spec: Table, path: Path) -> Iterator[Finding]:
     jobs = listed(spec.get("replicatedJobs"))
     if not jobs:
-        yield Breach(path=(*path, "replicatedJobs"), got="no jobs", accept="one", do="Write replicatedJobs")
+        yield Finding(where=(*path, "replicatedJobs"), got="no jobs", accept="one", do="Write replicatedJobs")
     for index, job in enumerate(jobs):
         at = (*path, "replicatedJobs", index, "template", "spec")
         yield from _job_spec(table(table(table(job).get("template")).get("spec")), at)
 
 
-def _train_job(value: Table) -> Iterator[Breach]:
+def _train_job(value: Table) -> Iterator[Finding]:
     spec = table(value.get("spec"))
     reference = table(spec.get("runtimeRef"))
     if not reference.get("name"):
         accept, do = "the name of a runtime", "Write runtimeRef: {kind: TrainingRuntime, name: ...}"
-        yield Breach(path=("spec", "runtimeRef", "name"), got="no runtime", accept=accept, do=do)
+        yield Finding(where=("spec", "runtimeRef", "name"), got="no runtime", accept=accept, do=do)
     count = whole(table(spec.get("trainer")).get("numNodes", 1))
     if count is None or count < 1:
         at = ("spec", "trainer", "numNodes")
-        yield Breach(path=at, got=short(count), accept="1 or more", do="Set it to the number of processes")
+        yield Finding(where=at, got=short(count), accept="1 or more", do="Set it to the number of processes")
 
 
-def _experiment(value: Table) -> Iterator[Breach]:
+def _experiment(value: Table) -> Iterator[Finding]:
     template = table(table(value.get("spec")).get("trialTemplate"))
     trial, path = table(template.get("trialSpec")), ("spec", "trialTemplate")
     if not trial:
-        yield Breach(path=(*path, "trialSpec"), got="no trial", accept="a TFJob or a Job", do="Write trialSpec")
+        yield Finding(where=(*path, "trialSpec"), got="no trial", accept="a TFJob or a Job", do="Write trialSpec")
         return
     named = {**trial, "metadata": {"name": "trial", **table(trial.get("metadata"))}}
-    for breach in document(named):
-        yield Breach(path=(*path, "trialSpec", *breach.path), got=breach.got, accept=breach.accept, do=breach.do)
+    for finding in document(named):
+        assert isinstance(finding.where, tuple), "a field"
+        yield dataclasses.replace(finding, where=(*path, "trialSpec", *finding.where))
 
 
-def _not_negative(table: Table, name: str, path: Path) -> Iterator[Breach]:
+def _not_negative(table: Table, name: str, path: Path) -> Iterator[Finding]:
     value = table.get(name)
     if value is not None and (whole(value) is None or int(str(value)) < 0):
-        yield Breach(path=(*path, name), got=short(value), accept="a whole number from 0 up", do="Correct it")
+        yield Finding(where=(*path, name), got=short(value), accept="a whole number from 0 up", do="Correct it")

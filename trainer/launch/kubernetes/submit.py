@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from trainer.job import flags
+from trainer.job import errors, flags
 from trainer.job.errors import UsageError
-from trainer.launch import breaches, command_line, job_files
-from trainer.launch.breaches import Breach
+from trainer.job.findings import Finding
+from trainer.launch import command_line
 from trainer.launch.files import render
-from trainer.launch.kubernetes import katib, kubectl
+from trainer.launch.kubernetes import katib, kubectl, manifest_file
 from trainer.launch.kubernetes import manifests as kubernetes
 from trainer.launch.kubernetes import rules as kubernetes_rules
 from trainer.launch.kubernetes import study as kubernetes_study
@@ -28,12 +29,28 @@ _CLASSES = (SubmitOptions, KubernetesOptions)
 _CTRL_C = 130  # as a shell counts
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Submission:
+    """Checked manifests.
+
+    Attributes:
+      manifests: in the order in which they are applied; the job itself is the last.
+      notes: what is not known here, and left to the cluster.
+    """
+
+    manifests: list[Manifest]
+    notes: tuple[Finding, ...]
+
+
 def main(argv: Sequence[str]) -> int:
     """Shows or applies the job; with --wait the exit code is the job's, 0 or 1."""
     own, task_argv = command_line.halves(argv)
     settings = submit_options.parse(own, USAGE, *_CLASSES)
     chosen, what = settings[SubmitOptions], settings[KubernetesOptions]
-    documents = prepare(what, task_argv)
+    submission = prepare(what, task_argv)
+    documents = submission.manifests
+    for note in submission.notes:
+        print(note, file=sys.stderr)
     if prices := costs.require(chosen.prices):
         print(costs.line(prices, _items(what), longest_secs=what.timeout_secs), file=sys.stderr)
     if chosen.dry_run:
@@ -56,12 +73,11 @@ def main(argv: Sequence[str]) -> int:
         return _CTRL_C
 
 
-def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Manifest]:
+def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> Submission:
     """Builds the manifests and checks them.
 
     Raises:
-      RequestError: with everything that is wrong with them.
-      FaultyFileError: likewise, where they come from a file.
+      FindingsError: with everything that is wrong with them.
     """
     if what.manifest is not None:
         beside = [
@@ -70,15 +86,15 @@ def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Manifest]
         if beside or task_argv:
             got = f"{' '.join([*beside, *task_argv])} beside --manifest"
             raise UsageError(got, "--context and --namespace beside it", "Write it into the file")
-        return job_files.manifests(what.manifest)
+        manifests, notes = manifest_file.read(what.manifest)
+        return Submission(manifests=manifests, notes=notes)
     if what.config is not None:
         documents = _study(what, what.config, task_argv)
     else:
         documents = kubernetes.manifests(what, task_argv)
-    breaches.refuse(
-        [*(breach for document in documents for breach in kubernetes_rules.document(document)), *_gpus(what)]
-    )
-    return documents
+    found = [finding for document in documents for finding in kubernetes_rules.document(document)]
+    notes = errors.refuse([*found, *_gpus(what)], "The manifests are not accepted; nothing was sent:")
+    return Submission(manifests=documents, notes=notes)
 
 
 def _study(what: KubernetesOptions, config: str, task_argv: Sequence[str]) -> list[Manifest]:
@@ -88,14 +104,14 @@ def _study(what: KubernetesOptions, config: str, task_argv: Sequence[str]) -> li
     return kubernetes_study.manifests(what, task_argv, study)
 
 
-def _gpus(what: KubernetesOptions) -> list[Breach]:
+def _gpus(what: KubernetesOptions) -> list[Finding]:
     """Pods of an Indexed Job are all alike."""
     idle = what.ps + what.evaluator
     if not what.gpu or not idle or what.kind is Workload.TFJOB:
         return []
     return [
-        Breach(
-            path=("spec", "template", "spec", "containers", 0, "resources"),
+        Finding(
+            where=("spec", "template", "spec", "containers", 0, "resources"),
             got=f"GPUs for {idle} pods that do not train, since the pods of one Job are alike",
             accept="--kind=tfjob, whose replica types differ",
             do="Set it, or drop --ps and --evaluator",

@@ -8,13 +8,14 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trainer.job import flags
+from trainer.job import flags, spelling
 from trainer.job.config import RunSettings
 from trainer.job.errors import UsageError
-from trainer.launch.study.study import Kind
+from trainer.job.findings import Finding, Path
+from trainer.launch.study.parameter import Kind, Parameter, Value
 from trainer.problem_file import named_in
 
 # Under this tag a tuner looks where a file names none; the task reports its score there.
@@ -61,18 +62,33 @@ class SearchSpace:
         fields = [field for owner in self.settings for field in dataclasses.fields(owner)]
         return {alias: field.name for field in fields for alias in field.metadata.get("alias", ())}
 
-    def refusal_of_name(self, spelled: str) -> UsageError | None:
+    def refusal_of_name(self, spelled: str) -> Finding | None:
         """Why no parameter may be called so; dashes are underscores."""
         name = normal(spelled)
         if self._aliases.get(name, name) in _OF_THE_RUNNER:
-            do = "Remove it: each trial has its own from whoever runs it"
-            return UsageError(f"--{name} as a parameter", "flags that change the model or its training", do)
+            accept = "flags that change the model or its training"
+            do = "Remove it: each trial gets its own from whoever runs it"
+            return Finding(got=f"--{name} as a parameter", accept=accept, do=do)
         if name in self.hints:
             return None
-        meant = flags.nearest(name, self.hints)
-        do = f"Perhaps {meant} was meant" if meant else "python -m trainer.task --help lists the flags"
+        do = spelling.suggestion(name, self.hints, "python -m trainer.task --help lists the flags")
         accept = "fields of the problem's params, and other flags of trainer.task"
-        return UsageError(f"{spelled} is no flag of trainer.task", accept, do)
+        return Finding(got=f"{spelled} is not a flag of trainer.task", accept=accept, do=do)
+
+    def refusals(self, parameter: Parameter) -> Iterator[Finding]:
+        """Why the task does not take the parameter's type or values, by field of the parameter."""
+        name, kinds = parameter.name, self.kinds(parameter.name)
+        if parameter.kind not in kinds:
+            got = f"type {parameter.kind.value} for --{name}, which takes {self.says(name)}"
+            accept = ", ".join(kind.value for kind in kinds)
+            yield Finding(where=("kind",), got=got, accept=accept, do=f"Make it {kinds[0].value}")
+            return
+        bounds: dict[Path, Value | None] = {("minimum",): parameter.minimum, ("maximum",): parameter.maximum}
+        items: dict[Path, Value | None] = {("values", item): value for item, value in enumerate(parameter.values)}
+        for field, value in (bounds | items).items():
+            refusal = None if value is None else self.refusal_of_value(name, parameter.text(value))
+            if refusal is not None:
+                yield dataclasses.replace(refusal.findings[0], where=field, do="Correct it")
 
     def kinds(self, name: str) -> tuple[Kind, ...]:
         """What a parameter for the flag `name` may be."""

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.launch.files.documents import Place
+from trainer.job.errors import FindingsError
+from trainer.job.findings import Place
+from trainer.launch.files import values
 from trainer.launch.files.fields import Fields, Keys
 from trainer.launch.study.search_space import normal
-from trainer.launch.study.study import (
-    ConvexStopping,
-    DecayCurveStopping,
-    MedianStopping,
-    Stopping,
-    StudyError,
-    StudyStopping,
-)
+from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping, Stopping, StudyStopping
 
 RULES = ("decayCurveStoppingSpec", "medianAutomatedStoppingSpec", "convexAutomatedStoppingSpec")
 LIMITS = "studyStoppingConfig"
@@ -51,15 +46,15 @@ def rule(fields: Fields) -> tuple[Stopping | None, Place]:
     present = fields.present(RULES)
     for other in present[1:]:
         got = f"{other} beside {present[0]}"
-        fields.fault(fields.place(other), got, "one stopping rule", "Remove one of them")
+        fields.error(fields.place(other), got, "one stopping rule", "Remove one of them")
     if not present:
         return None, fields.place("")
     place = fields.place(present[0])
     keys = _CONVEX_RULE if present[0] == "convexAutomatedStoppingSpec" else _SIMPLE_RULE
-    inner = fields.table(present[0], keys, "a table, as {} or {useElapsedDuration: true}")
+    inner = values.mapping(fields, present[0], keys, "a mapping, as {} or {useElapsedDuration: true}")
     if inner is None:
         return None, place
-    by_time = inner.switch("useElapsedDuration") or False
+    by_time = values.switch(inner, "useElapsedDuration") or False
     match present[0]:
         case "decayCurveStoppingSpec":
             return DecayCurveStopping(use_elapsed_duration=by_time), place
@@ -70,18 +65,23 @@ def rule(fields: Fields) -> tuple[Stopping | None, Place]:
 
 def limits(fields: Fields) -> StudyStopping | None:
     """When the study ends before its last trial; None where that is not said, or wrong."""
-    inner = fields.table(LIMITS, _LIMITS, "a table of limits")
+    inner = values.mapping(fields, LIMITS, _LIMITS, "a mapping of limits")
     if inner is None:
         return None
-    found: dict[str, Any] = {field: inner.whole(name) for field, name in _LIMIT_COUNTS.items()}
+    found: dict[str, Any] = {field: values.whole(inner, name) for field, name in _LIMIT_COUNTS.items()}
     places = {field: inner.place(name) for field, name in _LIMIT_COUNTS.items()}
-    found["should_stop_asap"] = inner.switch("shouldStopAsap") or False
-    found["max_secs_no_progress"] = inner.secs("maxDurationNoProgress")
+    found["should_stop_asap"] = values.switch(inner, "shouldStopAsap") or False
+    found["max_secs_no_progress"] = values.secs(inner, "maxDurationNoProgress")
     places["max_secs_no_progress"] = inner.place("maxDurationNoProgress")
     for word in ("min", "max"):
-        time = inner.table(f"{word}imumRuntimeConstraint", _TIME_CONSTRAINT, 'a table, as {maxDuration: "3600s"}')
+        time = values.mapping(
+            inner, f"{word}imumRuntimeConstraint", _TIME_CONSTRAINT, 'a mapping, as {maxDuration: "3600s"}'
+        )
         if time is not None:
-            found |= {f"{word}_runtime_secs": time.secs("maxDuration"), f"{word}_end_time": time.moment("endTime")}
+            found |= {
+                f"{word}_runtime_secs": values.secs(time, "maxDuration"),
+                f"{word}_end_time": values.moment(time, "endTime"),
+            }
             places[f"{word}_runtime_secs"] = time.place("maxDuration")
             places[f"{word}_end_time"] = time.place("endTime")
     return _limits(inner, found, places)
@@ -90,20 +90,20 @@ def limits(fields: Fields) -> StudyStopping | None:
 def _limits(fields: Fields, found: Mapping[str, Any], places: Mapping[str, Place]) -> StudyStopping | None:
     try:
         return StudyStopping(**found)
-    except StudyError as error:
-        fields.complain(error, places)
+    except FindingsError as error:
+        fields.report(error.findings, places)
         return None
 
 
 def _convex(fields: Fields, *, by_time: bool) -> Stopping | None:
-    rate = fields.text("learningRateParameterName", "a parameter of the study")
+    rate = values.text(fields, "learningRateParameterName", "a parameter of the study")
     try:
         return ConvexStopping(
-            **{field: fields.whole(name, is_int64=True) for field, name in _CONVEX_COUNTS.items()},
+            **{field: values.whole(fields, name, is_int64=True) for field, name in _CONVEX_COUNTS.items()},
             learning_rate_parameter=normal(rate) if rate else None,
             use_elapsed_duration=by_time,
-            update_all_stopped_trials=fields.switch("updateAllStoppedTrials"),
+            update_all_stopped_trials=values.switch(fields, "updateAllStoppedTrials"),
         )
-    except StudyError as error:
-        fields.complain(error, {field: fields.place(name) for field, name in _CONVEX_COUNTS.items()})
+    except FindingsError as error:
+        fields.report(error.findings, {field: fields.place(name) for field, name in _CONVEX_COUNTS.items()})
         return None

@@ -7,8 +7,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trainer.job import errors
 from trainer.job.errors import UsageError
-from trainer.launch.files import documents
+from trainer.job.findings import Finding
+from trainer.launch.files import documents, nodes
 
 _SECTIONS = ("machines", "accelerators", "disks", "spot_machines", "spot_accelerators", "kubernetes")
 _HOURS_OF_A_MONTH = 730.0
@@ -45,17 +47,18 @@ class Prices:
 
 
 def read(path: str) -> Prices:
-    """The prices in a YAML file. Raises UsageError (FaultyFileError) with the place of everything wrong in it."""
-    faults: list[documents.Fault] = []
-    nodes = documents.load(path, faults)
-    value = documents.plain(nodes[0]) if nodes and not faults else {}
-    if nodes and not faults:
-        faults += [
-            documents.Fault(place=documents.at(nodes[0], where), got=got, accept=accept, do="Correct it")
+    """The prices in a YAML file. Raises UsageError (FindingsError) with the place of everything wrong in it."""
+    found: list[Finding] = []
+    roots = documents.load(path, found)
+    errors.refuse(found, documents.REFUSED)
+    value = nodes.plain(roots[0])
+    errors.refuse(
+        (
+            Finding(where=nodes.at(roots[0], where), got=got, accept=accept, do="Correct it")
             for where, got, accept in _wrong(value)
-        ]
-    if faults:
-        raise documents.FaultyFileError(faults)
+        ),
+        documents.REFUSED,
+    )
     of = {section: {str(name): float(price) for name, price in value.get(section, {}).items()} for section in _SECTIONS}
     return Prices(currency=str(value.get("currency", "")), of=of)
 

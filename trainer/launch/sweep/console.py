@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from trainer.job import report
 from trainer.launch.console import Console
-from trainer.launch.study.study import Study, Value
+from trainer.launch.study.parameter import Value
+from trainer.launch.study.study import Study
 from trainer.launch.sweep.evaluations import loss
 from trainer.launch.sweep.progress import Progress
 from trainer.launch.sweep.trial_records import Outcome, TrialRecord

@@ -56,11 +56,11 @@ def _taken(directory: pathlib.Path, holder: str) -> UsageError:
     if _runs(holder):
         return UsageError(
             f"Another sweep, process {holder}, runs in {directory}",
-            "Accepted: one sweep at a time in a directory",
+            "one sweep at a time in a directory",
             "Wait for it, stop it, or choose another --output_dir",
         )
     return UsageError(
         f"Processes of a sweep that has ended still run in {directory}",
-        "Accepted: a directory that no process works in",
+        "a directory that no process works in",
         f"End them: fuser {directory / FILE}",
     )

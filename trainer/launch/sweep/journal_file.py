@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from trainer.job.errors import UsageError
 
 _STALE_LOCK_SECS = 3
-_ACCEPTED, _RESTORE = "Accepted: the journal that a sweep has written", "Restore it, or choose another --output_dir"
+_ACCEPTED, _RESTORE = "the journal that a sweep has written", "Restore it, or choose another --output_dir"
 # What Optuna raises where an entry lacks a field, or has one that makes no sense.
 _OF_DAMAGE = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 

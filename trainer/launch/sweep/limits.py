@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from trainer.launch.study.study import Study, StudyStopping
+from trainer.launch.study.stopping import StudyStopping
+from trainer.launch.study.study import Study
 from trainer.launch.sweep.evaluations import loss
 from trainer.launch.sweep.trial_records import Outcome, TrialRecord
 

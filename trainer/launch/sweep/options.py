@@ -44,7 +44,7 @@ class SweepOptions:
         if self.output_dir is not None and layout.is_remote(self.output_dir):
             raise UsageError(
                 f"--output_dir={self.output_dir}",
-                "Accepted: a directory on this machine",
+                "a directory on this machine",
                 "Copy it to the bucket afterwards",
             )
 
@@ -52,7 +52,7 @@ class SweepOptions:
     def directory(self) -> str:
         """Where everything goes. Raises UsageError where it was not given."""
         if self.output_dir is None or not self.output_dir.strip():
-            raise UsageError("No --output_dir", "Accepted: a directory for the study", "Add --output_dir=output/sweep")
+            raise UsageError("No --output_dir", "a directory for the study", "Add --output_dir=output/sweep")
         return self.output_dir
 
 
@@ -74,7 +74,7 @@ def parse(argv: Sequence[str]) -> tuple[SweepOptions, list[str]]:
         if _DIRECTORY_FLAG.match(word):
             raise UsageError(
                 f"{word} after --",
-                "Accepted: --output_dir before --",
+                "--output_dir before --",
                 "Each trial gets its own folder in that directory",
             )
     _ = chosen.directory

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.job import records
-from trainer.launch.study.study import Goal, Kind, Parameter, Scale, Study, Value
+from trainer.launch.study.parameter import Kind, Parameter, Scale, Value
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep import space
 from trainer.launch.sweep.console import shown
 from trainer.launch.sweep.trial_records import TrialRecord

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from trainer.launch.study.study import ConvexStopping, DecayCurveStopping, Goal, MedianStopping, Study
+from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping
+from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep.evaluations import Evaluation, loss
 from trainer.launch.sweep.trial_records import evaluations_of
 

@@ -42,7 +42,7 @@ def refuse_differences(known: Mapping[str, Any], now: Mapping[str, Any], path: p
     if differences:
         raise UsageError(
             f"{path.parent} holds another study ({'; '.join(differences)})",
-            "Accepted: the same study; only its counts and stopping rules may change, since its results are compared",
+            "the same study; only its counts and stopping rules may change, since its results are compared",
             "Undo the change, or choose another --output_dir",
         )
 

@@ -17,7 +17,8 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from trainer.launch.study.study import Algorithm, Assignment, Kind, Study
+from trainer.launch.study.parameter import Assignment, Kind
+from trainer.launch.study.study import Algorithm, Study
 from trainer.launch.sweep import gaussian, optuna_output, space, trial_records
 from trainer.launch.sweep.evaluations import loss
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from trainer.launch.study.study import Assignment, Kind, Parameter, Scale, Study, Value
+from trainer.launch.study.parameter import Assignment, Kind, Parameter, Scale, Value
+from trainer.launch.study.study import Study
 
 MIDDLE = 0.5
 

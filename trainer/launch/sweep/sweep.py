@@ -14,7 +14,6 @@ from trainer.job.errors import UsageError
 from trainer.job.signals import listening
 from trainer.launch import machine, task_flags
 from trainer.launch.cluster import tasks
-from trainer.launch.files.documents import FaultyFileError, Level
 from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
 from trainer.launch.sweep import options as sweep_options
@@ -30,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     chosen, task_argv = sweep_options.parse(argv)
     study = read_study(chosen, task_argv)
     if importlib.util.find_spec("optuna") is None:
-        raise UsageError("Optuna is not installed", "Sweeps run on Optuna", 'pip install ".[launch]"')
+        raise UsageError("Optuna, on which sweeps run, is not installed", None, 'pip install ".[launch]"')
     return _run(chosen, task_argv, study)
 
 
@@ -79,11 +78,10 @@ def read_study(chosen: SweepOptions, task_argv: Sequence[str] = ()) -> Study:
     """The study of the file; notes on it go to stderr. Raises UsageError with every fault of the file."""
     of_task = search_space.of_task(task_argv) if chosen.module == task_flags.TASK_MODULE else None
     examined = study_file.examine(chosen.config, of_task)
-    if examined.study is None:
-        raise FaultyFileError(fault for fault in examined.faults if fault.level is Level.FAULT)
-    for note in examined.faults:
+    study = study_file.require(examined)
+    for note in examined.findings:
         print(note, file=sys.stderr)
-    return examined.study
+    return study
 
 
 def create_directory(path: str) -> pathlib.Path:
@@ -93,7 +91,7 @@ def create_directory(path: str) -> pathlib.Path:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         got = f"--output_dir={path}: {error.strerror or error}"
-        raise UsageError(got, "Accepted: a directory, or a path for a new one", "Change it") from error
+        raise UsageError(got, "a directory, or a path for a new one", "Change it") from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise UsageError(f"--output_dir={path} is not writable", None, "Change its permissions, or the directory")
     return directory

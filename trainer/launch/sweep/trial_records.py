@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from trainer.launch.study.study import Assignment, Study
+from trainer.launch.study.parameter import Assignment
+from trainer.launch.study.study import Study
 from trainer.launch.sweep import evaluations
 from trainer.launch.sweep.evaluations import Evaluation, loss
 

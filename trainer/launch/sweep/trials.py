@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from trainer.job.cluster import Cluster
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.launch.cluster import supervision
-from trainer.launch.study.study import Assignment, Study
+from trainer.launch.study.parameter import Assignment
+from trainer.launch.study.study import Study
 from trainer.launch.sweep import evaluations
 from trainer.launch.sweep.evaluations import Evaluation
 from trainer.launch.sweep.trial_records import Outcome, Result

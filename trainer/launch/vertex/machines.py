@@ -1,7 +1,8 @@
 """Machine and accelerator names of Vertex AI, and which go together.
 
-Follows https://cloud.google.com/vertex-ai/docs/training/configure-compute. A family that is newer than this list passes
-when it has the form of one: the service has the last word.
+Follows https://cloud.google.com/vertex-ai/docs/training/configure-compute. A machine or an accelerator that is newer
+than these lists passes with a note where its name is well formed: the service knows all of them. What contradicts the
+lists, as an accelerator in a known machine that cannot have it, is an error.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainer.launch.breaches import Breach, Path, meant, short
+from trainer.job import findings
+from trainer.job.findings import Finding, Level, Path, short
+from trainer.job.spelling import suggestion
 from trainer.launch.files.schema import whole
 
-_FORM = re.compile(r"([a-z]{1,3}\d{0,2}[a-z]{0,2})-([a-z]+)-(\d+)([gt]?)|cloud-tpu|ct\dlp-hightpu-\d+t")
+_FORM = re.compile(r"[a-z]{1,3}\d{0,2}[a-z]{0,2}-[a-z]+(-[a-z0-9]+)+|cloud-tpu")
+_TPU_MACHINES = ("cloud-tpu", "ct")
 _GENERAL = {"standard", "highmem", "highcpu"}
 _CLASSES = {
     "e2": _GENERAL,
@@ -55,57 +59,73 @@ _KNOWN = (
 )
 
 
-def breaches(spec: Mapping[str, Any], path: Path) -> Iterator[Breach]:
-    """What is wrong with a machineSpec."""
+_EXAMPLES = tuple(f"{family}-{kind}-4" for family, kinds in _CLASSES.items() for kind in sorted(kinds))
+
+
+def violations(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
+    """What is wrong with a machineSpec, and notes on machines and accelerators that are not known here."""
     name, kind = spec.get("machineType"), spec.get("acceleratorType")
-    wrong = list(_machine(name, (*path, "machineType"))) + list(_accelerator(spec, path))
-    yield from wrong
-    if not wrong and isinstance(name, str):
+    found = [*_machine(name, (*path, "machineType")), *_accelerator(spec, path)]
+    yield from found
+    if isinstance(name, str) and not any(finding.level is Level.ERROR for finding in found):
         yield from _together(name, kind, whole(spec.get("acceleratorCount", 0)) or 0, path)
 
 
-def _machine(name: object, path: Path) -> Iterator[Breach]:
+def _machine(name: object, path: Path) -> Iterator[Finding]:
     if not name:
         do = "Set --machine=n1-standard-4"
-        yield Breach(path=path, got="no machine type", accept="one of Compute Engine's", do=do)
+        yield Finding(where=path, got="no machine type", accept="one of Compute Engine's", do=do)
         return
-    match = _FORM.fullmatch(str(name))
-    family, kind = (match[1], match[2]) if match else (None, "")
-    if not match or (family in _CLASSES and kind not in _CLASSES[family]):
-        examples = [f"{family}-{kind}-4" for family, kinds in _CLASSES.items() for kind in sorted(kinds)]
+    if not _FORM.fullmatch(str(name)):
         accept = "a family, a class and a size, as n1-standard-4 or a2-highgpu-1g"
-        do = meant(str(name), examples, "gcloud compute machine-types list shows all")
-        yield Breach(path=path, got=f"no machine type {short(name)}", accept=accept, do=do)
+        do = suggestion(str(name), _EXAMPLES, "gcloud compute machine-types list shows all")
+        yield Finding(where=path, got=f"{short(name)} is not a machine type", accept=accept, do=do)
+        return
+    family, category, _ = _parts(str(name))
+    if category not in _CLASSES.get(family, ()) and not str(name).startswith(_TPU_MACHINES):
+        yield findings.unknown(path, "machine type", str(name), _EXAMPLES, decides="Vertex AI")
 
 
-def _accelerator(spec: Mapping[str, Any], path: Path) -> Iterator[Breach]:
+def _accelerator(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     kind, count = spec.get("acceleratorType"), spec.get("acceleratorCount")
-    if kind and kind not in _KNOWN:
-        at, accept = (*path, "acceleratorType"), f"one of {', '.join(_KNOWN)}"
-        do = meant(str(kind), _KNOWN, "Use one of them")
-        yield Breach(path=at, got=f"no accelerator {short(kind)}", accept=accept, do=do)
+    at = (*path, "acceleratorType")
+    if kind and not re.fullmatch(r"[A-Z][A-Z0-9_]*", str(kind)):
+        do = suggestion(str(kind), _KNOWN, "Use a name of Vertex AI's AcceleratorType")
+        yield Finding(where=at, got=f"{short(kind)} is not an accelerator", accept="a name as NVIDIA_TESLA_T4", do=do)
+    elif kind and kind not in _KNOWN:
+        yield findings.unknown(at, "accelerator", str(kind), _KNOWN, decides="Vertex AI")
+    at = (*path, "acceleratorCount")
     if count is not None and not kind:
         do = "Set the type too (--accelerator=NVIDIA_TESLA_T4:1)"
-        at = (*path, "acceleratorCount")
-        yield Breach(path=at, got=f"{count} accelerators of no type", accept="a type and a count", do=do)
+        yield Finding(where=at, got=f"{count} accelerators without a type", accept="a type and a count", do=do)
     number = whole(count) if count is not None else None
-    if kind and number not in (1, 2, 4, 8, 16):
+    is_right = number in (1, 2, 4, 8, 16) if kind in _KNOWN else (number or 0) > 0
+    if kind and not is_right:
         got = "no count" if count is None else f"{count} accelerators"
-        do = "Write --accelerator=TYPE:COUNT"
-        yield Breach(path=(*path, "acceleratorCount"), got=got, accept="1, 2, 4, 8 or 16 in a machine", do=do)
+        yield Finding(where=at, got=got, accept="1, 2, 4, 8 or 16 in a machine", do="Write --accelerator=TYPE:COUNT")
 
 
-def _together(name: str, kind: str | None, count: int, path: Path) -> Iterator[Breach]:
-    family, _, rest = name.partition("-")
-    category, _, size = rest.partition("-")
+def _together(name: str, kind: str | None, count: int, path: Path) -> Iterator[Finding]:
+    """Contradictions between a machine that is known here and its accelerators; of others nothing is said."""
+    family, category, size = _parts(name)
+    if category not in _CLASSES.get(family, ()):
+        return
     built_in = _BUILT_IN.get((family, category))
     if built_in:
-        wanted = _L4_COUNTS.get(int(size), 1) if family == "g2" else int(size.rstrip("g"))
+        wanted = _L4_COUNTS.get(size, 1) if family == "g2" else size
         if (kind, count) != (built_in, wanted):
             got = f"{name} with {f'{count} {kind}' if kind else 'no accelerator'}"
             do = f"Set --accelerator={built_in}:{wanted}, or choose another machine"
-            yield Breach(path=path, got=got, accept=f"{wanted} {built_in}, which are built in", do=do)
-    elif kind and kind.startswith("NVIDIA") and (family != "n1" or kind not in _N1_GPUS):
-        homes = [f"{family}-{category}" for (family, category), gpu in _BUILT_IN.items() if gpu == kind] or ["n1"]
-        got = f"{kind} in a {name}"
-        yield Breach(path=path, got=got, accept=f"{kind} in {' or '.join(homes)} machines", do="Change --machine")
+            yield Finding(where=path, got=got, accept=f"{wanted} {built_in}, which are built in", do=do)
+    elif kind and kind.startswith("NVIDIA") and (family != "n1" or kind in _BUILT_IN.values()):
+        homes = [f"{family}-{category}" for (family, category), gpu in _BUILT_IN.items() if gpu == kind]
+        accept = (
+            f"{kind} in {' or '.join(homes or ['n1'])} machines" if kind in _KNOWN else f"no accelerator in {family}"
+        )
+        yield Finding(where=path, got=f"{kind} in a {name}", accept=accept, do="Change --machine")
+
+
+def _parts(name: str) -> tuple[str, str, int]:
+    """Family, class and size of a machine type; 0 where the name has no size."""
+    match = re.fullmatch(r"([a-z0-9]+)-([a-z]+)-(\d+)[a-z]?", name)
+    return (match[1], match[2], int(match[3])) if match else (name.partition("-")[0], "", 0)

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from trainer.job import findings
+from trainer.job.findings import Finding, Path, short
+from trainer.job.spelling import suggestion
 from trainer.launch import task_flags
-from trainer.launch.breaches import Breach, Path, meant, short
 from trainer.launch.files.schema import schema_errors, whole
-from trainer.launch.vertex import fields as vertex_fields
 from trainer.launch.vertex import pools as vertex_pools
+from trainer.launch.vertex import schemas
 
 _STRATEGIES = ("STANDARD", "SPOT", "FLEX_START", "ON_DEMAND", "LOW_COST")
 # Numbers of the regions of each area.
@@ -46,33 +48,35 @@ _MAX_SECS = 28 * 86400
 _MOST_LABELS = 63
 
 
-def place(project: str | None, region: str) -> Iterator[Breach]:
+def place(project: str | None, region: str) -> Iterator[Finding]:
     """What is wrong with where the job is to run."""
     do = "Set --project, or export GOOGLE_CLOUD_PROJECT"
     if not project:
-        yield Breach(path=("project",), got="no project", accept="the id of a project", do=do)
+        yield Finding(where=("project",), got="no project", accept="the id of a project", do=do)
     elif not re.fullmatch(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|\d{6,}", project):
         accept = "6 to 30 lower-case letters, digits and dashes, or a project number"
-        yield Breach(path=("project",), got=short(project), accept=accept, do="gcloud projects list shows the ids")
+        yield Finding(where=("project",), got=short(project), accept=accept, do="gcloud projects list shows the ids")
     if re.fullmatch(r"[a-z]+-[a-z]+\d+-[a-f]", region):
         do = f"Write --region={region[:-2]}"
-        yield Breach(path=("region",), got=f"{region!r} is a zone", accept="a region", do=do)
-    elif not re.fullmatch(r"[a-z]+-[a-z]+\d+", region) or region.rstrip("0123456789") not in _AREAS:
-        accept = "a region of Vertex AI, as us-central1"
-        yield Breach(path=("region",), got=short(region), accept=accept, do=meant(region, _REGIONS, "Set --region"))
+        yield Finding(where=("region",), got=f"{region!r} is a zone", accept="a region", do=do)
+    elif not re.fullmatch(r"[a-z]+-[a-z]+\d+", region):
+        do = suggestion(region, _REGIONS, "Set --region")
+        yield Finding(where=("region",), got=short(region), accept="a region of Vertex AI, as us-central1", do=do)
+    elif region not in _REGIONS:
+        yield findings.unknown(("region",), "region", region, _REGIONS, decides="Vertex AI")
 
 
-def custom_job(request: Mapping[str, Any]) -> Iterator[Breach]:
+def custom_job(request: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong with the body of customJobs.create."""
-    wrong = list(schema_errors(request, vertex_fields.CUSTOM_JOB))
+    wrong = list(schema_errors(request, schemas.CUSTOM_JOB))
     yield from wrong or _resource(request)
     if not wrong:
         yield from _job_spec(request.get("jobSpec") or {}, ("jobSpec",), studied=())
 
 
-def tuning_job(request: Mapping[str, Any]) -> Iterator[Breach]:
+def tuning_job(request: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong with the body of hyperparameterTuningJobs.create, but for its studySpec's own rules."""
-    wrong = list(schema_errors(request, vertex_fields.TUNING_JOB))
+    wrong = list(schema_errors(request, schemas.TUNING_JOB))
     yield from wrong
     if wrong:
         return
@@ -80,6 +84,12 @@ def tuning_job(request: Mapping[str, Any]) -> Iterator[Breach]:
     yield from _trials(request)
     study = request.get("studySpec") or {}
     yield from _job_spec(request.get("trialJobSpec") or {}, ("trialJobSpec",), studied=searched(study))
+
+
+def job_spec(spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is wrong with a bare CustomJobSpec, as gcloud takes it."""
+    wrong = list(schema_errors(spec, schemas.JOB_SPEC))
+    yield from wrong or _job_spec(spec, (), studied=())
 
 
 def searched(study: Mapping[str, Any]) -> tuple[str, ...]:
@@ -94,55 +104,55 @@ def searched(study: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _resource(request: Mapping[str, Any]) -> Iterator[Breach]:
+def _resource(request: Mapping[str, Any]) -> Iterator[Finding]:
     name = request.get("displayName")
     if not name or len(name) > 128:
         got = f"a name of {len(name)} characters" if name else "no name"
-        yield Breach(path=("displayName",), got=got, accept="1 to 128 characters", do="Set --name")
+        yield Finding(where=("displayName",), got=got, accept="1 to 128 characters", do="Set --name")
     yield from _labels(request.get("labels") or {}, ("labels",))
     key = (request.get("encryptionSpec") or {}).get("kmsKeyName")
     if key is not None and not re.fullmatch(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+", key):
-        yield Breach(
-            path=("encryptionSpec", "kmsKeyName"),
+        yield Finding(
+            where=("encryptionSpec", "kmsKeyName"),
             got=short(key),
             accept="projects/P/locations/R/keyRings/K/cryptoKeys/N",
             do="gcloud kms keys list shows it",
         )
 
 
-def _labels(labels: Mapping[str, str], path: Path) -> Iterator[Breach]:
+def _labels(labels: Mapping[str, str], path: Path) -> Iterator[Finding]:
     if len(labels) > _MOST_LABELS:
         accept = f"up to {_MOST_LABELS}, beside the one by which a submission is found again"
-        yield Breach(path=path, got=f"{len(labels)} labels", accept=accept, do="Drop some")
+        yield Finding(where=path, got=f"{len(labels)} labels", accept=accept, do="Drop some")
     for key, value in labels.items():
         accept = "up to 63 lower-case letters, digits, '_' and '-', the key beginning with a letter"
         if not key[:1].isalpha() or not (_is_label(key) and _is_label(value)):
             better = "=".join(re.sub(r"[^\w-]", "-", part.lower())[:63] for part in (key, value))
-            yield Breach(path=(*path, key), got=f"{key}={short(value)[1:-1]}", accept=accept, do=f"Perhaps {better}")
+            yield Finding(where=(*path, key), got=f"{key}={short(value)[1:-1]}", accept=accept, do=f"Perhaps {better}")
 
 
 def _is_label(text: str) -> bool:
     return len(text) <= 63 and text == text.lower() and all(char.isalnum() or char in "_-" for char in text)
 
 
-def _trials(request: Mapping[str, Any]) -> Iterator[Breach]:
+def _trials(request: Mapping[str, Any]) -> Iterator[Finding]:
     counts = {name: whole(request.get(name)) for name in ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")}
     most, parallel, failed = counts.values()
     for name, least in (("maxTrialCount", 1), ("parallelTrialCount", 1), ("maxFailedTrialCount", 0)):
         count = counts[name]
         if (count is None and least) or (count is not None and count < least):
-            yield Breach(path=(name,), got=str(count), accept=f"{least} or more", do="Correct it in the study's file")
+            yield Finding(where=(name,), got=str(count), accept=f"{least} or more", do="Correct it in the study's file")
     if most and parallel and parallel > most:
         got = f"{parallel} at a time of {most} trials"
-        yield Breach(path=("parallelTrialCount",), got=got, accept=f"up to {most}", do="Lower maxParallelTrials")
+        yield Finding(where=("parallelTrialCount",), got=got, accept=f"up to {most}", do="Lower maxParallelTrials")
     if most and failed and failed > most:
         got = f"{failed} failures of {most} trials"
-        yield Breach(path=("maxFailedTrialCount",), got=got, accept=f"up to {most}", do="Lower maxFailedTrials")
+        yield Finding(where=("maxFailedTrialCount",), got=got, accept=f"up to {most}", do="Lower maxFailedTrials")
     if not request.get("studySpec"):
-        yield Breach(path=("studySpec",), got="no study", accept="metrics and parameters", do="Set --config")
+        yield Finding(where=("studySpec",), got="no study", accept="metrics and parameters", do="Set --config")
 
 
-def _job_spec(spec: Mapping[str, Any], path: Path, studied: Iterable[str]) -> Iterator[Breach]:
+def _job_spec(spec: Mapping[str, Any], path: Path, studied: Iterable[str]) -> Iterator[Finding]:
     pools = spec.get("workerPoolSpecs") or []
     yield from vertex_pools.counts(pools, (*path, "workerPoolSpecs"))
     for index, pool in enumerate(pools):
@@ -153,7 +163,7 @@ def _job_spec(spec: Mapping[str, Any], path: Path, studied: Iterable[str]) -> It
     yield from _surroundings(spec, path)
 
 
-def _task(spec: Mapping[str, Any], path: Path, studied: tuple[str, ...]) -> Iterator[Breach]:
+def _task(spec: Mapping[str, Any], path: Path, studied: tuple[str, ...]) -> Iterator[Finding]:
     """The flags of the task in each pool, where the task is ours and not an image's own program."""
     pools = spec.get("workerPoolSpecs") or []
     evaluates = len(pools) > 3 and bool(pools[3])
@@ -166,76 +176,77 @@ def _task(spec: Mapping[str, Any], path: Path, studied: tuple[str, ...]) -> Iter
         if not pool or not ours or entry.get("command") or argv in seen:
             continue
         seen.append(argv)
-        yield from task_flags.breaches(
+        yield from task_flags.violations(
             argv, at, has_evaluator=evaluates, has_base_dir=bool(spec.get("baseOutputDirectory"))
         )
         yield from _sets_twice(argv, studied, at)
         if evaluates and index == 0 and not any(_flag(word) == "separate_evaluator" for word in argv):
             accept, do = "--separate_evaluator, so that the chief leaves that to pool 3", "Add it to the flags"
-            yield Breach(path=at, got="a chief that evaluates beside an evaluator", accept=accept, do=do)
+            yield Finding(where=at, got="a chief that evaluates beside an evaluator", accept=accept, do=do)
 
 
-def _sets_twice(argv: list[str], studied: tuple[str, ...], path: Path) -> Iterator[Breach]:
+def _sets_twice(argv: list[str], studied: tuple[str, ...], path: Path) -> Iterator[Finding]:
     for name in sorted({_flag(word) for word in argv} & set(studied)):
         do = f"Drop --{name} behind --, or the parameter from the study"
-        yield Breach(path=path, got=f"--{name}, which the study searches", accept="flags beside the study's", do=do)
+        yield Finding(where=path, got=f"--{name}, which the study searches", accept="flags beside the study's", do=do)
 
 
 def _flag(word: str) -> str:
     return word.lstrip("-").partition("=")[0].replace("-", "_") if word.startswith("-") else ""
 
 
-def _scheduling(scheduling: Mapping[str, Any], path: Path) -> Iterator[Breach]:
+def _scheduling(scheduling: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     strategy = scheduling.get("strategy")
     if strategy is not None and strategy not in _STRATEGIES:
-        do = meant(strategy, _STRATEGIES, "Use one of them")
-        yield Breach(path=(*path, "strategy"), got=short(strategy), accept=", ".join(_STRATEGIES), do=do)
+        yield findings.unknown((*path, "strategy"), "strategy", strategy, _STRATEGIES, decides="Vertex AI")
     for name, flag in (("timeout", "timeout"), ("maxWaitDuration", "max_wait")):
         text = scheduling.get(name)
         if text is None:
             continue
         if not _DURATION.fullmatch(text) or not 0 < float(text[:-1]) <= _MAX_SECS:
             accept = f"seconds with an s, as 3600s, above 0 and up to {_MAX_SECS}s (28 days)"
-            yield Breach(path=(*path, name), got=short(text), accept=accept, do=f"Set --{flag}=8h or 28800s")
+            yield Finding(where=(*path, name), got=short(text), accept=accept, do=f"Set --{flag}=8h or 28800s")
     if scheduling.get("maxWaitDuration") is not None and strategy != "FLEX_START":
         accept = "with strategy FLEX_START, which waits for machines"
         do = "Add --provisioning=flex_start, or drop --max_wait"
         got = f"a wait with strategy {strategy or 'STANDARD'}"
-        yield Breach(path=(*path, "maxWaitDuration"), got=got, accept=accept, do=do)
+        yield Finding(where=(*path, "maxWaitDuration"), got=got, accept=accept, do=do)
     if scheduling.get("disableRetries") and scheduling.get("restartJobOnWorkerRestart"):
         accept, do = "one of the two", "Drop disableRetries, which switches the other off"
         at = (*path, "restartJobOnWorkerRestart")
-        yield Breach(path=at, got="restarts beside disableRetries", accept=accept, do=do)
+        yield Finding(where=at, got="restarts beside disableRetries", accept=accept, do=do)
 
 
-def _surroundings(spec: Mapping[str, Any], path: Path) -> Iterator[Breach]:
+def _surroundings(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     """Account, network, TensorBoard and output directory."""
     account, network = spec.get("serviceAccount"), spec.get("network")
     if account is not None and not _ACCOUNT.fullmatch(account):
         accept, do = "an e-mail address, as NAME@PROJECT.iam.gserviceaccount.com", "Correct --service_account"
-        yield Breach(path=(*path, "serviceAccount"), got=short(account), accept=accept, do=do)
+        yield Finding(where=(*path, "serviceAccount"), got=short(account), accept=accept, do=do)
     if network is not None and not re.fullmatch(r"projects/\d+/global/networks/[a-z][a-z0-9-]*", network):
         accept = "projects/NUMBER/global/networks/NAME, with the project's number"
         do = "gcloud projects describe PROJECT shows the number"
-        yield Breach(path=(*path, "network"), got=short(network), accept=accept, do=do)
+        yield Finding(where=(*path, "network"), got=short(network), accept=accept, do=do)
     if spec.get("reservedIpRanges") and network is None:
         at = (*path, "reservedIpRanges")
-        yield Breach(path=at, got="ranges without a network", accept="with a network", do="Set --network")
+        yield Finding(where=at, got="ranges without a network", accept="with a network", do="Set --network")
     directory = (spec.get("baseOutputDirectory") or {}).get("outputUriPrefix")
     if spec.get("baseOutputDirectory") is not None and not vertex_pools.BUCKET.fullmatch(str(directory)):
         accept, do = "gs://bucket/folder, the bucket in lower case", "Set --output_dir=gs://bucket/folder"
-        yield Breach(path=(*path, "baseOutputDirectory", "outputUriPrefix"), got=short(directory), accept=accept, do=do)
+        yield Finding(
+            where=(*path, "baseOutputDirectory", "outputUriPrefix"), got=short(directory), accept=accept, do=do
+        )
     yield from _tensorboard(spec, path)
 
 
-def _tensorboard(spec: Mapping[str, Any], path: Path) -> Iterator[Breach]:
+def _tensorboard(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     name, at = spec.get("tensorboard"), (*path, "tensorboard")
     if name is None:
         return
     if not re.fullmatch(r"projects/[^/]+/locations/[^/]+/tensorboards/\d+", name):
         accept, do = "projects/P/locations/R/tensorboards/ID", "gcloud ai tensorboards list shows it"
-        yield Breach(path=at, got=short(name), accept=accept, do=do)
+        yield Finding(where=at, got=short(name), accept=accept, do=do)
     for needed, flag in (("serviceAccount", "service_account"), ("baseOutputDirectory", "output_dir")):
         if not spec.get(needed):
             got = f"a TensorBoard without {needed}"
-            yield Breach(path=at, got=got, accept=f"with {needed}", do=f"Set --{flag}")
+            yield Finding(where=at, got=got, accept=f"with {needed}", do=f"Set --{flag}")

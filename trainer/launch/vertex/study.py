@@ -8,20 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.launch.files import documents
-from trainer.launch.files.documents import FaultyFileError
+from trainer.launch.files import nodes
 from trainer.launch.study import study_file
-from trainer.launch.study.study import (
-    ConvexStopping,
-    DecayCurveStopping,
-    Kind,
-    MedianStopping,
-    Parameter,
-    Scale,
-    Stopping,
-    Study,
-    StudyStopping,
-)
+from trainer.launch.study.parameter import Kind, Parameter, Scale
+from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping, Stopping, StudyStopping
+from trainer.launch.study.study import Study
 
 _CONDITIONS = {
     Kind.DISCRETE: "parentDiscreteValues",
@@ -58,13 +49,11 @@ def study_spec(study: Study) -> dict[str, Any]:
 def from_tuning(job: Mapping[str, Any]) -> Study:
     """The study of a HyperparameterTuningJob in JSON, its other fields left aside.
 
-    Raises FaultyFileError with everything that is wrong in it.
+    Raises FindingsError with everything that is wrong in it.
     """
     job = {name: job[name] for name in tuning_fields() if name in job}
-    examined = study_file.of_documents([documents.of_json(job, "HyperparameterTuningJob")], [], None)
-    if examined.study is None:
-        raise FaultyFileError(examined.faults)
-    return examined.study
+    examined = study_file.of_documents([nodes.of_json(job, "HyperparameterTuningJob")], [], None)
+    return study_file.require(examined)
 
 
 def tuning_fields() -> tuple[str, ...]:

@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from trainer.job import flags
+from trainer.job import errors, flags
 from trainer.job.errors import UsageError
-from trainer.launch import breaches, command_line, job_files
-from trainer.launch.breaches import Breach
+from trainer.job.findings import Finding
+from trainer.launch import command_line
 from trainer.launch.files import render
 from trainer.launch.packaging import archive, package
 from trainer.launch.packaging.archive import Archive
@@ -24,6 +24,7 @@ from trainer.launch.submit.options import ServiceOptions, SubmitOptions
 from trainer.launch.vertex import client as vertex_client
 from trainer.launch.vertex import following as vertex_following
 from trainer.launch.vertex import jobs as vertex_jobs
+from trainer.launch.vertex import request_file
 from trainer.launch.vertex import requests as vertex
 from trainer.launch.vertex import rules as vertex_rules
 from trainer.launch.vertex import session as google_session
@@ -46,10 +47,12 @@ class Submission:
       at: where it goes.
       package: what has to be uploaded before; None where nothing has.
       folder: in a bucket, for the package.
+      notes: what is not known here, and left to the service.
     """
 
     request: Request
     at: Place
+    notes: tuple[Finding, ...] = ()
     package: Archive | None = None
     folder: str = ""
 
@@ -78,24 +81,28 @@ def prepare(
     """Builds the request and checks it, without asking anybody.
 
     Raises:
-      RequestError: with everything that is wrong with it.
+      FindingsError: with everything that is wrong with it.
     """
     project = chosen.project or environ.get("GOOGLE_CLOUD_PROJECT") or ""
     at = vertex_client.place(project, chosen.region, service.endpoint)
     if chosen.request is not None:
         request = _from_file(chosen, task_argv)
-        breaches.refuse([*vertex_rules.place(project, chosen.region), *rules(request)])
-        return Submission(request=request, at=at)
+        notes = _refuse([*vertex_rules.place(project, chosen.region), *rules(request)])
+        return Submission(request=request, at=at, notes=notes)
     built = _package(chosen, environ)
     folder = chosen.staging or f"{(chosen.output_dir or 'gs://BUCKET').rstrip('/')}/packages"
     packages = [built.path_below(folder)] if built else list(chosen.package)
     request = _built(chosen, task_argv, packages)
-    wrong = [*vertex_rules.place(project, chosen.region), *rules(request), *_slow_wheel(chosen, built, request)]
-    breaches.refuse(wrong)
-    return Submission(request=request, at=at, package=built, folder=folder)
+    place = vertex_rules.place(project, chosen.region)
+    notes = _refuse([*place, *rules(request), *_slow_wheel(chosen, built, request)])
+    return Submission(request=request, at=at, notes=notes, package=built, folder=folder)
 
 
-def rules(request: Request) -> list[Breach]:
+def _refuse(found: list[Finding]) -> tuple[Finding, ...]:
+    return errors.refuse(found, "The request is not accepted; nothing was sent:")
+
+
+def rules(request: Request) -> list[Finding]:
     """Everything wrong with a request, of either kind."""
     if vertex.collection(request) == vertex.CUSTOM_JOBS:
         return list(vertex_rules.custom_job(request))
@@ -113,7 +120,7 @@ def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
     """The request of a file, as it stands there.
 
     Raises:
-      UsageError: flags that it cannot take stand beside it, or its study is wrong (FaultyFileError).
+      UsageError: flags that it cannot take stand beside it, or its study is wrong (FindingsError).
     """
     beside = [
         flag
@@ -124,7 +131,7 @@ def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
         accept = "--project, --region and --name beside it"
         raise UsageError(f"{' '.join([*beside, *task_argv])} beside --request", accept, "Write it into the file")
     assert chosen.request is not None
-    request = job_files.vertex_request(chosen.request, name=chosen.name)
+    request = request_file.read(chosen.request, name=chosen.name)
     if request.get("studySpec"):
         study_file.read(chosen.request, search_space.of_task())
     return request
@@ -137,14 +144,14 @@ def _package(chosen: VertexOptions, environ: Mapping[str, str]) -> Archive | Non
     return archive.build(archive.source_root(), environ)
 
 
-def _slow_wheel(chosen: VertexOptions, built: Archive | None, request: Request) -> list[Breach]:
+def _slow_wheel(chosen: VertexOptions, built: Archive | None, request: Request) -> list[Finding]:
     """The package as it is brings TensorFlow's CPU wheel, over whatever the executor image has."""
     if built is None or not any(pool.accelerator for pool in chosen.pools.values() if pool.replicas):
         return []
     spec = "jobSpec" if "jobSpec" in request else "trialJobSpec"
     return [
-        Breach(
-            path=(spec, "workerPoolSpecs", 0, "pythonPackageSpec"),
+        Finding(
+            where=(spec, "workerPoolSpecs", 0, "pythonPackageSpec"),
             got="accelerators for a package that installs TensorFlow's CPU wheel",
             accept="an image with CUDA",
             do="python -m trainer.launch package --docker --gpu, build and push it, and set --image",
@@ -157,7 +164,7 @@ def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
     request = submission.request
     spec = request.get("jobSpec") or request.get("trialJobSpec") or {}
     verb = "would POST to" if chosen.dry_run else "POST"
-    notes = [f"{verb} {submission.at.url(submission.collection)}"]
+    notes = [*map(str, submission.notes), f"{verb} {submission.at.url(submission.collection)}"]
     if submission.package:
         path = submission.package.path_below(submission.folder)
         notes.append(f"package: {path} ({len(submission.package.files)} files, uploaded unless it is there)")

@@ -1,4 +1,4 @@
-"""Files of jobs: what they are, and the line of everything wrong in them."""
+"""Files of requests to Vertex AI: what they hold, and the line of everything wrong in them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 
 from tests.launch.vertex_requests import ROOT
 from trainer.job.errors import UsageError
+from trainer.job.findings import Finding
 from trainer.launch import __main__ as launcher
-from trainer.launch import job_files
-from trainer.launch.files import documents
-from trainer.launch.files.documents import FaultyFileError
+from trainer.launch.files import documents, nodes
+from trainer.launch.vertex import request_file
 
 GCLOUD = """\
 worker_pool_specs:
@@ -26,14 +26,14 @@ base_output_directory:
 """
 
 
-def faults_of(text: str) -> list[str]:
-    found: list[documents.Fault] = []
+def errors_of(text: str) -> list[str]:
+    found: list[Finding] = []
     (node,) = documents.parse(text.encode(), "job.yaml", found)
-    return [str(fault) for fault in [*found, *(job_files.faults(node) or ())]]
+    return [str(finding) for finding in [*found, *(request_file.findings(node) or ())]]
 
 
-def test_a_job_spec_as_gcloud_takes_it_is_read_and_its_faults_have_lines() -> None:
-    first, second = faults_of(GCLOUD)
+def test_a_job_spec_as_gcloud_takes_it_is_read_and_its_errors_have_lines() -> None:
+    first, second = errors_of(GCLOUD)
     assert first.startswith("job.yaml:4:5: workerPoolSpecs[0].replicaCount: 2 chiefs. Accepted: exactly one")
     assert second.startswith("job.yaml:9:3: baseOutputDirectory.outputUriPrefix: 'my-bucket/run'")
 
@@ -41,34 +41,26 @@ def test_a_job_spec_as_gcloud_takes_it_is_read_and_its_faults_have_lines() -> No
 def test_keys_of_labels_stay_as_they_are() -> None:
     text = 'display_name: a\nlabels: {cost_center: "1"}\njob_spec: {}\n'
     (node,) = documents.parse(text.encode(), "job.yaml", [])
-    assert documents.plain(job_files.camel(node)) == {"displayName": "a", "labels": {"cost_center": "1"}, "jobSpec": {}}
+    assert nodes.plain(request_file.camel(node)) == {"displayName": "a", "labels": {"cost_center": "1"}, "jobSpec": {}}
 
 
 @pytest.mark.parametrize("text", ["a: 1\n", "- a\n", "text\n", "trainingInput: {}\n"])
 def test_what_describes_no_job_is_left_to_others(text: str) -> None:
     (node,) = documents.parse(text.encode(), "a.yaml", [])
-    assert job_files.faults(node) is None
+    assert request_file.findings(node) is None
 
 
 def test_a_request_s_file_becomes_its_body(tmp_path: pathlib.Path) -> None:
     (tmp_path / "job.yaml").write_text(GCLOUD)
-    request = job_files.vertex_request(str(tmp_path / "job.yaml"), name="mine")
+    request = request_file.read(str(tmp_path / "job.yaml"), name="mine")
     assert request["displayName"] == "mine"
     assert request["jobSpec"]["workerPoolSpecs"][0]["machineSpec"] == {"machineType": "n1-standard-4"}
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.yaml").write_text("a: 1\n")
-    with pytest.raises(UsageError, match=r"a\.yaml holds no request to Vertex AI\. Accepted: a CustomJob"):
-        job_files.vertex_request(str(tmp_path / "a.yaml"), name="a")
-    with pytest.raises(FaultyFileError, match=r"a\.yaml:1:1: No manifest\. Accepted: apiVersion, kind"):
-        job_files.manifests(str(tmp_path / "a.yaml"))
-
-
-@pytest.mark.parametrize("name", ["job", "tfjob", "jobset", "trainjob", "study_job"])
-def test_golden_manifests_are_accepted(name: str) -> None:
-    manifests = job_files.manifests(str(ROOT / "tests" / "golden" / "kubernetes" / f"{name}.yaml"))
-    assert manifests[-1]["metadata"]["name"] in ("forecast", "study")
+    with pytest.raises(UsageError, match=r"a\.yaml does not hold a request to Vertex AI\. Accepted: a CustomJob"):
+        request_file.read(str(tmp_path / "a.yaml"), name="a")
 
 
 def test_the_command_line_checks_requests_and_manifests_too(

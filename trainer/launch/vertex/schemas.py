@@ -1,14 +1,14 @@
-"""The fields of a CustomJob and of a HyperparameterTuningJob, as Vertex AI's v1 REST reference has them."""
+"""The schemas of a CustomJob and of a HyperparameterTuningJob, as Vertex AI's v1 REST reference has them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trainer.launch.files.schema import Kind, Shape
+from trainer.launch.files.schema import Kind, Schema
 
 _TEXT, _WHOLE, _SWITCH = Kind.TEXT, Kind.WHOLE, Kind.SWITCH
 _ENV = [{"name": _TEXT, "value": _TEXT}]
-_POOL: Shape = {
+_POOL: Schema = {
     "containerSpec": {"imageUri": _TEXT, "command": [_TEXT], "args": [_TEXT], "env": _ENV},
     "pythonPackageSpec": {
         "executorImageUri": _TEXT,
@@ -30,7 +30,7 @@ _POOL: Shape = {
     "lustreMounts": Kind.ANY,
     "diskSpec": {"bootDiskType": _TEXT, "bootDiskSizeGb": _WHOLE},
 }
-_JOB_SPEC: Shape = {
+JOB_SPEC: Schema = {
     "persistentResourceId": _TEXT,
     "workerPoolSpecs": [_POOL],
     "scheduling": {
@@ -53,13 +53,13 @@ _JOB_SPEC: Shape = {
     "experimentRun": _TEXT,
     "models": [_TEXT],
 }
-_RESOURCE: Mapping[str, Shape] = {"displayName": _TEXT, "labels": Kind.TEXTS, "encryptionSpec": {"kmsKeyName": _TEXT}}
-CUSTOM_JOB: Shape = {**_RESOURCE, "jobSpec": _JOB_SPEC}
-TUNING_JOB: Shape = {
+_RESOURCE: Mapping[str, Schema] = {"displayName": _TEXT, "labels": Kind.TEXTS, "encryptionSpec": {"kmsKeyName": _TEXT}}
+CUSTOM_JOB: Schema = {**_RESOURCE, "jobSpec": JOB_SPEC}
+TUNING_JOB: Schema = {
     **_RESOURCE,
     "studySpec": Kind.ANY,  # the study's own checks know it
     "maxTrialCount": _WHOLE,
     "parallelTrialCount": _WHOLE,
     "maxFailedTrialCount": _WHOLE,
-    "trialJobSpec": _JOB_SPEC,
+    "trialJobSpec": JOB_SPEC,
 }

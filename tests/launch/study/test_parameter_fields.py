@@ -8,13 +8,13 @@ import pytest
 
 from tests.launch.study_files import TASK, hyperparameters, told, written
 from trainer.launch.study import study_file
-from trainer.launch.study.study import Kind, Parameter
+from trainer.launch.study.parameter import Kind, Parameter
 
 
 @pytest.mark.parametrize(
-    ("lines", "fault"),
+    ("lines", "finding"),
     [
-        (["- x"], "6:7: A parameter without keys. Accepted: a table with parameterName: or parameterId:."),
+        (["- x"], "6:7: A parameter without keys. Accepted: a mapping with parameterName: or parameterId:."),
         (
             ["- {type: DOUBLE, minValue: 1, maxValue: 2}"],
             "6:7: No parameterName in the parameter. Accepted: the name of",
@@ -33,23 +33,26 @@ from trainer.launch.study.study import Kind, Parameter
             "type INTEGER for --model, which takes",
         ),
         (["- {parameterName: seed, type: DISCRETE, categoricalValues: [a]}"], "categoricalValues of a DISCRETE."),
-        (["- {parameterName: seed, type: DISCRETE, discreteValues: [1, [2]]}"], "the value a list or table. Accepted:"),
+        (
+            ["- {parameterName: seed, type: DISCRETE, discreteValues: [1, [2]]}"],
+            "the value a list or mapping. Accepted:",
+        ),
         (
             ["- {parameterName: model, type: CATEGORICAL, categoricalValues: lstm}"],
             "categoricalValues: lstm. Accepted: a",
         ),
         (
             ["- {parameterName: model, type: CATEGORICAL, categoricalValues: [[lstm]]}"],
-            "A list or table among the valu",
+            "A list or mapping among the valu",
         ),
     ],
 )
-def test_what_is_no_parameter_is_told(lines: list[str], fault: str, tmp_path: pathlib.Path) -> None:
-    assert any(fault in line for line in told(written(tmp_path, hyperparameters(*lines))))
+def test_what_is_no_parameter_is_told(lines: list[str], finding: str, tmp_path: pathlib.Path) -> None:
+    assert any(finding in line for line in told(written(tmp_path, hyperparameters(*lines))))
 
 
 @pytest.mark.parametrize(
-    ("lines", "fault"),
+    ("lines", "finding"),
     [
         (
             ["parentIntValues: [lstm]"],
@@ -67,7 +70,7 @@ def test_what_is_no_parameter_is_told(lines: list[str], fault: str, tmp_path: pa
         ),
     ],
 )
-def test_a_wrong_condition_is_told(lines: list[str], fault: str, tmp_path: pathlib.Path) -> None:
+def test_a_wrong_condition_is_told(lines: list[str], finding: str, tmp_path: pathlib.Path) -> None:
     parameter = "parameterSpec: {parameterName: lstm_units, type: INTEGER, minValue: 1, maxValue: 2}"
     first, *rest = [*lines, parameter]
     text = hyperparameters(
@@ -78,14 +81,14 @@ def test_a_wrong_condition_is_told(lines: list[str], fault: str, tmp_path: pathl
         "   }]}",
     )
     (line,) = told(written(tmp_path, text))
-    assert line.startswith(fault)
+    assert line.startswith(finding)
 
 
 def test_a_thousand_values_are_checked_and_one_more_is_refused(tmp_path: pathlib.Path) -> None:
-    for most, faults in ((1000, 0), (1001, 1)):
+    for most, errors in ((1000, 0), (1001, 1)):
         values = list(range(1, most + 1))
         line = f"- {{parameterName: train_batch_size, type: DISCRETE, discreteValues: {values}}}"
-        assert len(told(written(tmp_path, hyperparameters(line)))) == faults
+        assert len(told(written(tmp_path, hyperparameters(line)))) == errors
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,14 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trainer.launch.files.documents import Fault, Level, Node, Place, Scalar, Table, Void
+from trainer.job import findings
+from trainer.job.errors import FindingsError
+from trainer.job.findings import Finding, Level, Place
+from trainer.launch.files import nodes, values
 from trainer.launch.files.fields import Fields, Keys
+from trainer.launch.files.nodes import Invalid, Node, Scalar
+from trainer.launch.study.parameter import Kind, Parameter, Scale, Value
 from trainer.launch.study.search_space import SearchSpace, normal
-from trainer.launch.study.study import Kind, Parameter, Scale, StudyError, Value
 
 _NO_DEFAULT = {"defaultValue": "Vizier takes it, tuning jobs do not"}
 _OLD = Keys(
@@ -58,9 +62,9 @@ class Found:
     is_sound: bool
 
 
-def read(items: Sequence[Node], faults: list[Fault], searchable: SearchSpace | None) -> list[Found]:
-    """All parameters in a list, each before those that depend on it; `faults` grows by what is wrong in them."""
-    return [found for item in items for found in _Item(item, faults, searchable).read()]
+def read(items: Sequence[Node], found: list[Finding], space: SearchSpace | None) -> list[Found]:
+    """All parameters in a list, each before those that depend on it; `found` grows by what is wrong in them."""
+    return [parameter for item in items for parameter in _Item(item, found, space).read()]
 
 
 class _Item:
@@ -69,60 +73,61 @@ class _Item:
     def __init__(
         self,
         node: Node,
-        faults: list[Fault],
-        searchable: SearchSpace | None,
+        found: list[Finding],
+        space: SearchSpace | None,
         *,
         parent: str | None = None,
         parent_values: tuple[Value, ...] = (),
     ) -> None:
-        self._node, self._faults, self._searchable = node, faults, searchable
+        self._node, self._found, self._space = node, found, space
         self._draft: dict[str, Any] = {"parent": parent, "parent_values": parent_values}
         self._places: dict[str, Place] = dict.fromkeys(("name", "kind", "scale", "minimum", "maximum"), node.place)
         self._places |= dict.fromkeys(("values", "parent_values"), node.place)
-        self._is_new = isinstance(node, Table) and _is_of_vertex(node)
+        self._is_new = isinstance(node, nodes.Mapping) and _is_of_vertex(node)
 
     def read(self) -> Iterator[Found]:
         """The parameter, then those that depend on it."""
-        if not isinstance(self._node, Table):
-            if not isinstance(self._node, Void):
-                accept, do = "a table with parameterName: or parameterId:", "Indent its keys below it"
+        if not isinstance(self._node, nodes.Mapping):
+            if not isinstance(self._node, Invalid):
+                accept, do = "a mapping with parameterName: or parameterId:", "Indent its keys below it"
                 got = "A parameter without keys"
-                self._faults.append(Fault(place=self._node.place, got=got, accept=accept, do=do))
+                self._found.append(Finding(where=self._node.place, got=got, accept=accept, do=do))
             return
-        fields = Fields(self._node, _NEW if self._is_new else _OLD, self._faults, where="the parameter")
-        before = len(self._faults)
+        fields = Fields(self._node, _NEW if self._is_new else _OLD, self._found, where="the parameter")
+        before = len(self._found)
         self._name(fields, "parameterId" if self._is_new else "parameterName")
         kind = self._new_kind(fields) if self._is_new else self._old_kind(fields)
-        scale = fields.choice("scaleType", _SCALES)
+        scale = values.choice(fields, "scaleType", _SCALES)
         self._places["scale"] = fields.place("scaleType")
         self._draft |= {"kind": kind or Kind.CATEGORICAL, "scale": scale or Scale.NONE}
         if kind is not None:
             self._bounds_and_values(fields, kind)
         if kind is None or not fields.is_whole:
-            found = Found(parameter=_stand_in(self._draft), place=self._places["name"], is_sound=False)
+            built = Found(parameter=_stand_in(self._draft), place=self._places["name"], is_sound=False)
         else:
-            found = self._found(fields, [fault for fault in self._faults[before:] if fault.level is Level.FAULT])
-        yield found
-        yield from self._children(fields, found)
+            errors = [finding for finding in self._found[before:] if finding.level is Level.ERROR]
+            built = self._built(fields, errors)
+        yield built
+        yield from self._children(fields, built)
 
     def _name(self, fields: Fields, key: str) -> None:
         accept = "the name of a flag of trainer.task"
         if not fields.has(key):
             fields.missing(key, accept, f"Add {key}:")
-        spelled = fields.text(key, accept)
+        spelled = values.text(fields, key, accept)
         self._places["name"] = fields.place(key)
         self._draft |= {"name": normal(spelled or ""), "spelled": spelled or ""}
         if spelled:
             fields.where = spelled
-            refusal = self._searchable.refusal_of_name(spelled) if self._searchable else None
+            refusal = self._space.refusal_of_name(spelled) if self._space else None
             if refusal is not None:
-                fields.fault(self._places["name"], refusal.got, refusal.accept, refusal.do or "Remove it")
+                fields.report([dataclasses.replace(refusal, where=("name",))], self._places)
 
     def _old_kind(self, fields: Fields) -> Kind | None:
         self._places["kind"] = fields.place("type")
         if not fields.has("type"):
             fields.missing("type", ", ".join(_KINDS), "Add type:")
-        return fields.choice("type", _KINDS)
+        return values.choice(fields, "type", _KINDS)
 
     def _new_kind(self, fields: Fields) -> Kind | None:
         specs = fields.present(tuple(_SPECS))
@@ -130,7 +135,7 @@ class _Item:
             fields.missing("values", ", ".join(_SPECS), "Add one of them")
             return None
         for spec in specs[1:]:
-            fields.fault(fields.place(spec), f"{spec} beside {specs[0]}", "one of them", "Remove one of them")
+            fields.error(fields.place(spec), f"{spec} beside {specs[0]}", "one of them", "Remove one of them")
         self._places["kind"] = fields.place(specs[0])
         return _SPECS[specs[0]]
 
@@ -140,120 +145,112 @@ class _Item:
         if self._is_new:
             spec = fields.present(tuple(_SPECS))[0]
             keys = _RANGE if kind in (Kind.DOUBLE, Kind.INTEGER) else _VALUES
-            holder, values_key = fields.table(spec, keys, "a table with its values"), "values"
+            holder, values_key = values.mapping(fields, spec, keys, "a mapping with its values"), "values"
         if holder is None:
             return
         for field, name in (("minimum", "minValue"), ("maximum", "maxValue")):
-            self._draft[field] = self._bound(holder, name, kind)
+            self._draft[field] = _bound(holder, name, kind, is_int64=self._is_new)
             self._places[field] = holder.place(name)
         for other in fields.present(tuple(_LISTS.values())):
             if kind in _LISTS and other != values_key:
                 got, do = f"{other} of a {kind.value}", f"Write {values_key}: or another type"
-                fields.fault(fields.place(other), got, values_key, do)
+                fields.error(fields.place(other), got, values_key, do)
         self._places["values"] = holder.place(values_key)
         self._draft["values"] = self._values(holder, values_key, kind)
 
-    def _bound(self, holder: Fields, name: str, kind: Kind) -> float | int | None:
-        if kind is not Kind.INTEGER:
-            return _of_kind(holder.number(name), kind)
-        node = holder.node(name)
-        is_fraction = isinstance(node, Scalar) and node.number is not None and not float(node.number).is_integer()
-        return holder.number(name) if is_fraction else holder.whole(name, is_int64=self._is_new)
-
     def _values(self, holder: Fields, name: str, kind: Kind) -> tuple[Value, ...]:
         accept = "a list, as [16, 32, 64]" if kind is Kind.DISCRETE else "a list, as [adam, sgd]"
-        found: list[Value] = []
-        for node in holder.items(name, accept) or ():
+        read: list[Value] = []
+        for node in values.items(holder, name, accept) or ():
             value = _value(holder, node, kind)
             if value is not None:
-                self._places[f"values.{len(found)}"] = node.place
-                found.append(value)
-        return tuple(found)
+                self._places[f"values[{len(read)}]"] = node.place
+                read.append(value)
+        return tuple(read)
 
-    def _found(self, fields: Fields, unreadable: Sequence[Fault]) -> Found:
-        """Checks what was read, in itself and with the task; what was `unreadable` is not told once more."""
+    def _built(self, fields: Fields, unreadable: Sequence[Finding]) -> Found:
+        """Checks what was read, in itself and with the task; what was `unreadable` is not reported again."""
         place = self._places["name"]
         try:
             parameter = Parameter(**self._draft)
-        except StudyError as error:
-            told = {fault.place for fault in unreadable}
-            for complaint in error.complaints:
-                where = self._places.get(f"{complaint.field}.{complaint.item}") or self._places[complaint.field]
-                if where not in told:
-                    fields.fault(where, complaint.got, complaint.accept, complaint.do or "Correct it")
+        except FindingsError as error:
+            reported = {finding.where for finding in unreadable}
+            new = [finding for finding in error.findings if self._place(finding) not in reported]
+            fields.report(new, self._places)
             return Found(parameter=_stand_in(self._draft), place=place, is_sound=False)
         if not unreadable:
-            self._remark(fields, parameter)
-            if self._searchable is not None:
-                self._check_with_task(fields, parameter, self._searchable)
+            if _has_one_value(parameter):
+                do = f"Give it after -- as --{parameter.name}, or widen it"
+                fields.note(place, f"{parameter.name} has one value, so nothing is searched", do)
+            if self._space is not None:
+                fields.report(self._space.refusals(parameter), self._places)
         return Found(parameter=parameter, place=place, is_sound=not unreadable)
 
-    def _remark(self, fields: Fields, parameter: Parameter) -> None:
-        if len(parameter.values) == 1 or (parameter.minimum is not None and parameter.minimum == parameter.maximum):
-            do = f"Give it behind -- as --{parameter.name}, or widen it"
-            fields.note(self._places["name"], f"{parameter.name} has one value, so nothing is searched", None, do)
-
-    def _check_with_task(self, fields: Fields, parameter: Parameter, searchable: SearchSpace) -> None:
-        """Whether the task takes the values."""
-        name, kinds = parameter.name, searchable.kinds(parameter.name)
-        if parameter.kind not in kinds:
-            got = f"type {parameter.kind.value} for --{name}, which takes {searchable.says(name)}"
-            accept = ", ".join(kind.value for kind in kinds)
-            fields.fault(self._places["kind"], got, accept, f"Make it {kinds[0].value}")
-            return
-        bounds = {"minimum": parameter.minimum, "maximum": parameter.maximum}
-        values = {f"values.{item}": value for item, value in enumerate(parameter.values)}
-        for field, value in (bounds | values).items():
-            refusal = None if value is None else searchable.refusal_of_value(name, parameter.text(value))
-            if refusal is not None:
-                fields.fault(self._places[field], refusal.got, refusal.accept, "Correct it")
+    def _place(self, about: Finding) -> Place:
+        """Where the item stands that a finding about the parameter names, or else its field."""
+        assert isinstance(about.where, tuple), "a field of Parameter"
+        return self._places.get(findings.shown(about.where)) or self._places[str(about.where[0])]
 
     def _children(self, fields: Fields, parent: Found) -> Iterator[Found]:
-        accept = "a list of tables with parameterSpec: and the parent's values"
-        for node in fields.items("conditionalParameterSpecs", accept) or ():
-            if not isinstance(node, Table):
-                fields.fault(node.place, "A conditional parameter without keys", accept, "Correct it")
+        accept = "a list of mappings with parameterSpec: and the parent's values"
+        for node in values.items(fields, "conditionalParameterSpecs", accept) or ():
+            if not isinstance(node, nodes.Mapping):
+                fields.error(node.place, "A conditional parameter without keys", accept, "Correct it")
                 continue
-            inner = Fields(node, _CONDITIONAL, self._faults, where="the conditional parameter")
-            values = self._condition(inner, parent.parameter) if parent.is_sound else ()
+            inner = Fields(node, _CONDITIONAL, self._found, where="the conditional parameter")
+            condition = _condition(inner, parent.parameter) if parent.is_sound else ()
             if not inner.has("parameterSpec"):
                 inner.missing("parameterSpec", "a parameter", "Add parameterSpec:")
             spec = inner.node("parameterSpec")
             if spec is not None:
-                depends = parent.parameter.name if values else None
-                yield from _Item(spec, self._faults, self._searchable, parent=depends, parent_values=values).read()
-
-    def _condition(self, fields: Fields, parent: Parameter) -> tuple[Value, ...]:
-        """Values of the parent with which the parameter is searched; empty where they are wrong."""
-        wanted = _condition_key(fields, parent)
-        if wanted is None:
-            return ()
-        accept = f"values of {parent.name}: {parent.space}"
-        holder, name = fields, wanted
-        if isinstance(fields.node(wanted), Table):
-            inner = fields.table(wanted, _CONDITION_VALUES, accept)
-            holder, name = inner or fields, "values"
-        nodes = holder.items(name, accept)
-        if nodes == () or not holder.has(name):
-            holder.fault(fields.place(wanted), f"{wanted} is empty", accept, "List them")
-        found = []
-        for node in nodes or ():
-            value = _value(holder, node, parent.kind)
-            if value is not None and not parent.has(value):
-                holder.fault(node.place, f"{parent.name} is never {parent.text(value)}", accept, "Correct it")
-            elif value is not None:
-                found.append(value)
-        return tuple(found)
+                depends = parent.parameter.name if condition else None
+                yield from _Item(spec, self._found, self._space, parent=depends, parent_values=condition).read()
 
 
-def _is_of_vertex(node: Table) -> bool:
+def _bound(holder: Fields, name: str, kind: Kind, *, is_int64: bool) -> float | int | None:
+    """A limit as the kind has it; a fraction is kept in an INTEGER, whose own rules refuse it."""
+    if kind is not Kind.INTEGER:
+        return _of_kind(values.number(holder, name), kind)
+    node = holder.node(name)
+    is_fraction = isinstance(node, Scalar) and node.number is not None and not float(node.number).is_integer()
+    return values.number(holder, name) if is_fraction else values.whole(holder, name, is_int64=is_int64)
+
+
+def _has_one_value(parameter: Parameter) -> bool:
+    return len(parameter.values) == 1 or (parameter.minimum is not None and parameter.minimum == parameter.maximum)
+
+
+def _condition(fields: Fields, parent: Parameter) -> tuple[Value, ...]:
+    """Values of the parent with which the parameter is searched; empty where they are wrong."""
+    wanted = _condition_key(fields, parent)
+    if wanted is None:
+        return ()
+    accept = f"values of {parent.name}: {parent.space}"
+    holder, name = fields, wanted
+    if isinstance(fields.node(wanted), nodes.Mapping):
+        inner = values.mapping(fields, wanted, _CONDITION_VALUES, accept)
+        holder, name = inner or fields, "values"
+    items = values.items(holder, name, accept)
+    if items == () or not holder.has(name):
+        holder.error(fields.place(wanted), f"{wanted} is empty", accept, "List them")
+    read = []
+    for node in items or ():
+        value = _value(holder, node, parent.kind)
+        if value is not None and not parent.has(value):
+            holder.error(node.place, f"{parent.name} is never {parent.text(value)}", accept, "Correct it")
+        elif value is not None:
+            read.append(value)
+    return tuple(read)
+
+
+def _is_of_vertex(node: nodes.Mapping) -> bool:
     """Whether the keys are those of Vertex AI; `parameterId` beside `type` is an older file that took up the name."""
     has_spec = any(key in node for name in _SPECS for key in (name, _snake(name)))
     return has_spec or (("parameterId" in node or "parameter_id" in node) and "type" not in node)
 
 
 def _condition_key(fields: Fields, parent: Parameter) -> str | None:
-    """The key of the parent's values, by its type; None and a fault where it is not what the file has."""
+    """The key of the parent's values, by its type; None and an error where it is not what the file has."""
     wanted = next((name for name, kind in _CONDITIONS.items() if kind is parent.kind), None)
     present = fields.present(tuple(_CONDITIONS))
     if wanted is not None and present == [wanted]:
@@ -261,10 +258,10 @@ def _condition_key(fields: Fields, parent: Parameter) -> str | None:
     place = fields.place(present[0] if present else "")
     if wanted is None:
         do = "Make the parent INTEGER, DISCRETE or CATEGORICAL, or this parameter independent"
-        fields.fault(place, f"A condition on {parent.name}, a DOUBLE", "a parent with single values", do)
+        fields.error(place, f"A condition on {parent.name}, a DOUBLE", "a parent with single values", do)
     else:
         got = f"{' and '.join(present) or 'No values'} of {parent.name}, whose type is {parent.kind.value}"
-        fields.fault(place, got, wanted, f"Write {wanted}: {{values: [...]}}")
+        fields.error(place, got, wanted, f"Write {wanted}: {{values: [...]}}")
     return None
 
 
@@ -272,16 +269,16 @@ def _value(fields: Fields, node: Node, kind: Kind) -> Value | None:
     if kind is not Kind.CATEGORICAL:
         if kind is Kind.INTEGER and isinstance(node, Scalar):
             node = dataclasses.replace(node, quoted=False)
-        return _of_kind(fields.number_of(node, "numbers", "the value "), kind)
+        return _of_kind(values.number_of(fields, node, "numbers", "the value "), kind)
     if isinstance(node, Scalar):
         return node.text
-    if not isinstance(node, Void):
-        fields.fault(node.place, "A list or table among the values", "single words", "Correct the brackets")
+    if not isinstance(node, Invalid):
+        fields.error(node.place, "A list or mapping among the values", "single words", "Correct the brackets")
     return None
 
 
 def _of_kind(number: float | int | None, kind: Kind) -> float | int | None:
-    """As the kind has it; a fraction stays one in an INTEGER, for which it is a fault."""
+    """As the kind has it; a fraction stays one in an INTEGER, which its own rules refuse."""
     if number is None or (kind is Kind.INTEGER and not float(number).is_integer()):
         return number
     return int(number) if kind is Kind.INTEGER else float(number)
