@@ -27,14 +27,17 @@ class JobError(Exception):
 
     @property
     def got(self) -> str:
+        """What was met."""
         return self.findings[0].got
 
     @property
     def accept(self) -> str | None:
+        """What would have been accepted; None where `got` says it all."""
         return self.findings[0].accept
 
     @property
     def do(self) -> str | None:
+        """What the person can do about it; None where there is nothing to say."""
         return self.findings[0].do
 
 

@@ -14,7 +14,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:
-    """`Did you mean X?`, or what to do where no name is near."""
+    """What to do about a name that is not known: `Did you mean X?`.
+
+    Args:
+      word: as it was written.
+      known: the names that there are.
+      otherwise: what to do where none of them is near.
+    """
     name = nearest(word, known)
     return f"Did you mean {name}?" if name else otherwise
 

@@ -17,13 +17,8 @@ if TYPE_CHECKING:
     import yaml
 
 MOST_BYTES = 1 << 20
-MOST_VALUES = 20_000
-DEEPEST = 32
 REFUSED = "The file is not accepted:"  # the heading of all that is wrong in one
 
-_CORE_TAG = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)")
-_TEXT_TAG = "tag:yaml.org,2002:str"
-_REFUSED_TAG = "!refused"
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
@@ -62,71 +57,28 @@ def parse(data: bytes, path: str, found: list[Finding]) -> list[Node]:
     return documents
 
 
-class _TooLargeError(Exception):
-    """The file is too deep or holds too many values to go on."""
-
-
 def _composed(text: str, path: str, found: list[Finding]) -> list[Node]:
-    """The documents of the text; findings for what is no plain YAML."""
+    """The documents of the text; findings for what is not plain YAML."""
     yaml = _yaml()
+    from trainer.launch.files.plain_loader import PlainLoader, TooLargeError
+
     documents: list[Node] = []
     try:
-        for root in yaml.compose_all(text, Loader=_loader(yaml, path, found)):
+        for root in yaml.compose_all(text, Loader=lambda stream: PlainLoader(stream, path, found)):
             documents.append(_node(root, path, found))
     except yaml.MarkedYAMLError as error:
         found.append(_syntax_error(error, text, path))
-    except _TooLargeError:
+    except TooLargeError:
         pass  # its finding is there
     return documents
 
 
-def _loader(yaml: Any, path: str, found: list[Finding]) -> Any:
-    """A loader for `yaml.compose` that composes plain values only, within the bounds."""
-
-    class PlainLoader(yaml.SafeLoader):
-        values = 0
-        depth = 0
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            """Whatever is not accepted becomes a scalar with a tag of ours, so that the rest of the file is read."""
-            event = self.peek_event()
-            place = _place(event, path)
-            self.values += 1
-            if self.values > MOST_VALUES:
-                self.stop(place, f"More than {MOST_VALUES:,} values")
-            if isinstance(event, yaml.AliasEvent):
-                accept = "values written out; an alias can stand for gigabytes"
-                refuse(place, f"The alias *{event.anchor}", accept, "Write the value here once more")
-                self.get_event()
-                return yaml.ScalarNode(_REFUSED_TAG, "", event.start_mark, event.end_mark)
-            is_collection = isinstance(event, yaml.CollectionStartEvent)
-            self.depth += is_collection
-            if self.depth > DEEPEST:
-                self.stop(place, f"More than {DEEPEST} levels of lists and keys")
-            node = super().compose_node(parent, index)
-            self.depth -= is_collection
-            if not (event.tag in (None, "!") or _CORE_TAG.fullmatch(event.tag)):
-                shown = shortened(event.tag.replace("tag:yaml.org,2002:", "!!"))
-                refuse(place, f"The tag {shown}", "plain values; nothing is run from a file", "Remove the tag")
-                node.tag = _REFUSED_TAG
-            elif event.tag == _TEXT_TAG and isinstance(node, yaml.ScalarNode):
-                node.style = node.style or '"'  # what is tagged as text counts as quoted
-            return node
-
-        def stop(self, place: Place, got: str) -> None:
-            refuse(place, got, "a file of settings", "Name the right file")
-            raise _TooLargeError
-
-    def refuse(place: Place, got: str, accept: str, do: str) -> None:
-        found.append(Finding(where=place, got=got, accept=accept, do=do))
-
-    return PlainLoader
-
-
 def _node(composed: Any, path: str, found: list[Finding]) -> Node:
     """Our node of a composed one; a finding for each key that is not a text, or there before."""
-    place = _place(composed, path)
-    if composed.tag == _REFUSED_TAG:
+    from trainer.launch.files.plain_loader import REFUSED_TAG, place_of
+
+    place = place_of(composed, path)
+    if composed.tag == REFUSED_TAG:
         return Invalid(place=place)
     match composed.id:
         case "scalar":
@@ -147,12 +99,6 @@ def _node(composed: Any, path: str, found: list[Finding]) -> Node:
         if got is not None:
             found.append(Finding(where=key.place, got=got, accept=accept, do=do))
     return Mapping(entries=tuple(entries.values()), place=place)
-
-
-def _place(marked: yaml.Node | yaml.Event, path: str) -> Place:
-    mark = marked.start_mark
-    assert mark is not None, "the parser marks all it reads"
-    return Place(path=path, line=mark.line + 1, column=mark.column + 1)
 
 
 def _yaml() -> Any:

@@ -44,6 +44,7 @@ class Scalar:
 
     @property
     def is_null(self) -> bool:
+        """Whether it stands for no value; in quotes it is a text."""
         return not self.quoted and self.text in _NULLS
 
     def __str__(self) -> str:

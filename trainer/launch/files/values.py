@@ -19,13 +19,25 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
 def text(fields: Fields, name: str, accept: str) -> str | None:
-    """A text, without spaces around it; `accept` says in findings what it is."""
+    """A text, without spaces around it.
+
+    Args:
+      fields: the mapping that it is in, which takes the findings.
+      name: of the field.
+      accept: what it should be, in findings.
+    """
     node = _scalar(fields, name, accept)
     return None if node is None else node.text.strip()
 
 
 def choice(fields: Fields, name: str, choices: Mapping[str, _Choice]) -> _Choice | None:
-    """What the word stands for; None where the key is absent, or the word is none of them."""
+    """What the word stands for; None where the key is absent, or the word is none of them.
+
+    Args:
+      fields: the mapping that it is in, which takes the findings.
+      name: of the field.
+      choices: what each word stands for.
+    """
     accept = ", ".join(choices)
     node = _scalar(fields, name, accept)
     if node is None or node.text in choices:
@@ -37,7 +49,13 @@ def choice(fields: Fields, name: str, choices: Mapping[str, _Choice]) -> _Choice
 
 
 def number(fields: Fields, name: str, accept: str = "a number") -> float | int | None:
-    """A number, also in quotes, of which a note is made."""
+    """A number; one in quotes too, of which a note is made.
+
+    Args:
+      fields: the mapping that it is in, which takes the findings.
+      name: of the field.
+      accept: what it should be, in findings.
+    """
     node = _scalar(fields, name, accept)
     return None if node is None else number_of(fields, node, accept, f"{fields.spelled(name)}: ")
 
@@ -63,7 +81,13 @@ def number_of(fields: Fields, node: Node, accept: str, label: str) -> float | in
 
 
 def whole(fields: Fields, name: str, *, is_int64: bool = False) -> int | None:
-    """A whole number, also as `128.0`; one of 64 bits is a text in JSON, so that quotes are right there."""
+    """A whole number, also as `128.0`.
+
+    Args:
+      fields: the mapping that it is in, which takes the findings.
+      name: of the field.
+      is_int64: it has 64 bits, which JSON writes as a text, so that quotes are right.
+    """
     accept = "a whole number"
     node = _scalar(fields, name, accept)
     if node is not None and is_int64 and node.quoted:
@@ -106,7 +130,14 @@ def moment(fields: Fields, name: str) -> str | None:
 
 
 def mapping(fields: Fields, name: str, keys: Keys, accept: str) -> Fields | None:
-    """The fields of an inner mapping."""
+    """The fields of an inner mapping; None where there is none.
+
+    Args:
+      fields: the mapping that it is in, which takes the findings.
+      name: of the field.
+      keys: what the inner mapping may have.
+      accept: what it should be, in findings.
+    """
     node = fields.node(name)
     if node is None:
         return None
@@ -117,7 +148,13 @@ def mapping(fields: Fields, name: str, keys: Keys, accept: str) -> Fields | None
 
 
 def items(fields: Fields, name: str, accept: str) -> tuple[Node, ...] | None:
-    """The items of a list; None where there is none."""
+    """The items of a list; None where there is none.
+
+    Args:
+      fields: the mapping that it is in, which takes the findings.
+      name: of the field.
+      accept: what it should be, in findings.
+    """
     node = fields.node(name)
     if node is None or isinstance(node, nodes.Sequence):
         return None if node is None else node.items

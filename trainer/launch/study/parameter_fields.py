@@ -63,7 +63,13 @@ class Found:
 
 
 def read(items: Sequence[Node], found: list[Finding], space: SearchSpace | None) -> list[Found]:
-    """All parameters in a list, each before those that depend on it; `found` grows by what is wrong in them."""
+    """All parameters in a list, each before those that depend on it.
+
+    Args:
+      items: the list.
+      found: grows by what is wrong in them.
+      space: what the task takes; None: any name and value is accepted.
+    """
     return [parameter for item in items for parameter in _Item(item, found, space).read()]
 
 

@@ -90,7 +90,13 @@ class StudyStopping:
 
 
 def count_findings(holder: object, fields: Iterable[str], *, least: int = 1) -> Iterator[Finding]:
-    """What is wrong with counts: those of the fields that are below `least`; None counts nothing."""
+    """What is wrong with counts.
+
+    Args:
+      holder: of the counts.
+      fields: their names; a count that is None is right.
+      least: the smallest that is right.
+    """
     for field in fields:
         count = getattr(holder, field)
         if count is not None and count < least:
