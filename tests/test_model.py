@@ -66,8 +66,8 @@ def test_every_field_is_a_flag():
         ({"momentum": 1.0}, r"--momentum=1.0. Accepted: at least 0 and below 1"),
         ({"lstm_units": 0}, r"--lstm_units=0. Accepted: a whole number from 1 up"),
         ({"keras_units": -3}, r"--keras_units=-3"),
-        ({"model": "lstm2"}, r"--model=lstm2. It is one of cnn, dnn, keras_dnn, linear, lstm, rnn, rnn2, rnnN"),
-        ({"optimizer": "adamm"}, r"--optimizer=adamm. It is one of sgd, momentum, adam"),
+        ({"model": "lstm2"}, r"--model=lstm2. Accepted: one of cnn, dnn, keras_dnn, linear, lstm, rnn, rnn2, rnnN"),
+        ({"optimizer": "adamm"}, r"--optimizer=adamm. Accepted: one of sgd, momentum, adam"),
     ],
 )
 def test_a_setting_that_cannot_be_names_its_flag(setting, message):

@@ -45,7 +45,7 @@ class BoundProblem:
             if not isinstance(made, Estimator):
                 raise UsageError(
                     f"make_estimator of PROBLEM returned {made!r}",
-                    "Accepted: an Estimator",
+                    "an Estimator",
                     "Return model_to_estimator(…), or Estimator(…)",
                 )
             return made

@@ -7,11 +7,11 @@ sweeps, submissions, exporters, the tuner and the closing table work from that o
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trainer.job import spelling
 from trainer.job.config import DataConfig
 from trainer.job.errors import UsageError
 
@@ -91,7 +91,7 @@ class Problem:
             _check_function(name, getattr(self, name), required=name in ("train_input_fn", "eval_input_fn"))
         if (self.model_fn is None) == (self.make_estimator is None):
             got = "neither model_fn nor make_estimator" if self.model_fn is None else "model_fn and make_estimator"
-            raise _wrong(f"has {got}", "One of the two", "Give model_fn, or make_estimator for a Keras model")
+            raise _wrong(f"has {got}", "one of the two", "Give model_fn, or make_estimator for a Keras model")
         _check_settings("params", self.params, object)
         _check_settings("data", self.data, DataConfig)
         _check_metrics(self.metrics)
@@ -125,28 +125,27 @@ def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _wrong(got: str, accept: str, do: str) -> UsageError:
-    return UsageError(f"PROBLEM {got}", f"Accepted: {accept[:1].lower()}{accept[1:]}", do)
+    return UsageError(f"PROBLEM {got}", accept, do)
 
 
 def _check_function(name: str, function: object, *, required: bool) -> None:
     if function is None and not required:
         return
     if not callable(function):
-        raise _wrong(f"has {name}={function!r}", "A function", f"Give the function itself, as {name}=my_{name}")
+        raise _wrong(f"has {name}={function!r}", "a function", f"Give the function itself, as {name}=my_{name}")
     known = _ARGUMENTS[name]
     taken = argument_names(function)
     optional = {key for key, one in inspect.signature(function).parameters.items() if one.default is not one.empty}
     for argument in taken:
         if argument not in known and argument not in optional:
-            near = difflib.get_close_matches(argument, known, n=1)
-            do = f"Perhaps {near[0]} was meant" if near else "Rename the argument, or give it a default"
-            raise _wrong(f"has a {name} that takes {argument}", f"Any of {', '.join(known)}", do)
+            do = spelling.suggestion(argument, known, "Rename the argument, or give it a default")
+            raise _wrong(f"has a {name} that takes {argument}", f"any of {', '.join(known)}", do)
     if name == "model_fn" and "features" not in taken:
         raise _wrong("has a model_fn that takes no features", "model_fn(features, …)", "Name its first argument so")
 
 
 def _check_settings(name: str, settings: object, base: type) -> None:
-    accept = f"A frozen dataclass that extends {base.__name__}" if base is not object else "A frozen dataclass"
+    accept = f"a frozen dataclass that extends {base.__name__}" if base is not object else "a frozen dataclass"
     if not isinstance(settings, type) or not dataclasses.is_dataclass(settings) or not issubclass(settings, base):
         do = (
             "Give the class, not an instance of it" if dataclasses.is_dataclass(settings) else "Decorate it: @dataclass"
@@ -158,7 +157,7 @@ def _check_settings(name: str, settings: object, base: type) -> None:
     for field in dataclasses.fields(settings):
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             got = f"has {name}={settings.__name__}, whose {field.name} has no default"
-            raise _wrong(got, "Fields with defaults, since each is a flag that may be left out", "Give it one")
+            raise _wrong(got, "fields with defaults, since each is a flag that may be left out", "Give it one")
 
 
 def _check_metrics(metrics: object) -> None:
@@ -169,6 +168,5 @@ def _check_metrics(metrics: object) -> None:
         if not isinstance(name, str) or not name.strip():
             raise _wrong(f"has a metric called {name!r}", accept, "Call it as eval_metric_ops does")
         if direction not in ("max", "min"):
-            near = difflib.get_close_matches(str(direction).lower(), ("max", "min"), n=1, cutoff=0.4)
-            do = f"Perhaps {near[0]!r} was meant" if near else "Write 'max' or 'min'"
+            do = spelling.suggestion(str(direction), ("max", "min"), "Write 'max' or 'min'")
             raise _wrong(f"has metrics[{name!r}]={direction!r}", "'max' or 'min'", do)

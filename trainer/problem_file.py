@@ -40,7 +40,7 @@ def load(name: str) -> Problem:
         got = "defines no PROBLEM" if problem is None else f"defines PROBLEM={problem!r}"
         raise UsageError(
             f"--problem={name}: {module.__name__} {got}",
-            "Accepted: a module with PROBLEM = Problem(…)",
+            "a module with PROBLEM = Problem(…)",
             "Write it at the end of the file; trainer/model.py is an example",
         )
     return problem
@@ -63,7 +63,7 @@ def _from_file(path: str) -> types.ModuleType:
         module_name = f"problem_{module_name}"  # so that a file called `random.py` does not hide another module
     spec = importlib.util.spec_from_file_location(module_name, full)
     if spec is None or spec.loader is None:
-        raise UsageError(f"--problem={path} is no Python file", "Accepted: a file that ends in .py", "Rename it")
+        raise UsageError(f"--problem={path} is no Python file", "a file that ends in .py", "Rename it")
     module = importlib.util.module_from_spec(spec)
     if os.path.dirname(full) not in sys.path:
         sys.path.append(os.path.dirname(full))
@@ -84,7 +84,7 @@ def _from_module(name: str) -> types.ModuleType:
             raise _failed(name, error) from error
         raise UsageError(
             f"--problem={name}: there is no module {error.name}",
-            "Accepted: a module that can be imported, or the path of a Python file",
+            "a module that can be imported, or the path of a Python file",
             f"Name the file, as --problem={name.replace('.', '/')}.py, or install the package that holds it",
         ) from error
     except Exception as error:

@@ -153,7 +153,7 @@ class JobProcess:
         """Evaluates and exports what a run trained that was ended before it could; returns the metrics."""
         checkpoint = estimator.latest_checkpoint()
         if checkpoint is None:
-            raise TrainingError("Training made no step", "Data that hold a whole batch", "Lower --train_batch_size")
+            raise TrainingError("Training made no step", "data that hold a whole batch", "Lower --train_batch_size")
         metrics = estimator.evaluate(self._bound.input_fn("eval_input_fn"), steps=self._run.eval_steps)
         if estimator.config.has_evaluator:  # it reports and exports, even if it is late
             return metrics

@@ -59,7 +59,7 @@ def _check_paths(data: ForecastData) -> None:
     if data.eval_data_paths and not data.train_data_paths:
         raise UsageError(
             "--eval_data_paths without --train_data_paths",
-            "Accepted: both, or neither (then the course's sine waves are generated)",
+            "both, or neither (then the course's sine waves are generated)",
             "Set --train_data_paths",
         )
 
@@ -70,7 +70,7 @@ def _check_columns(data: ForecastData) -> None:
         names = getattr(data, flag)
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise UsageError(f"--{flag} names {doubled[0]!r} twice", "Accepted: each column once", "Remove one of them")
+            raise UsageError(f"--{flag} names {doubled[0]!r} twice", "each column once", "Remove one of them")
 
 
 def _check_window(data: ForecastData) -> None:
@@ -80,7 +80,7 @@ def _check_window(data: ForecastData) -> None:
     if data.lookback is None and data.sequence_length <= data.horizon:
         raise UsageError(
             f"--sequence_length={data.sequence_length} with --horizon={data.horizon} leaves no history",
-            f"Accepted: --sequence_length of {data.horizon + 1} or more",
+            f"--sequence_length of {data.horizon + 1} or more",
             "Set a longer --sequence_length, or --lookback for a series",
         )
 
@@ -92,6 +92,6 @@ def _check_split(split: tuple[float, ...]) -> None:
     if len(split) not in (2, 3) or not (fractions or counts):
         raise UsageError(
             f"--split={','.join(f'{part:g}' for part in split)}",
-            "Accepted: two or three parts (training, evaluation, test), row counts or fractions that sum to 1",
+            "two or three parts (training, evaluation, test), row counts or fractions that sum to 1",
             "Set --split=0.7,0.1,0.2 or --split=8640,2880,2880",
         )

@@ -56,7 +56,7 @@ class Checked:
             choices = field.metadata.get("choices")
             if choices is not None and not isinstance(value, choices):
                 names = ", ".join(str(choice.value) for choice in choices)
-                raise UsageError(f"--{field.name}={value}", f"It is one of {names}")
+                raise UsageError(f"--{field.name}={value}", f"one of {names}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,16 +128,16 @@ class RunSettings:
             raise UsageError(
                 f"--save_checkpoints_steps={self.save_checkpoints_steps} beside "
                 f"--save_checkpoints_secs={self.save_checkpoints_secs:g}",
-                "One of the two is accepted",
+                "one of the two",
                 "Drop one",
             )
         if len(set(self.exporter)) != len(self.exporter):
             raise UsageError(
                 f"--exporter={','.join(kind.value for kind in self.exporter)} names one twice",
-                "Each of latest, best and final at most once",
+                "each of latest, best and final at most once",
             )
         if self.output_dir is not None and not self.output_dir.strip():
-            raise UsageError("--output_dir is empty", "A directory, local or gs://", "Name one, or leave the flag out")
+            raise UsageError("--output_dir is empty", "a directory, local or gs://", "Name one, or leave the flag out")
 
     def max_steps(self, num_epochs: int | None) -> int | None:
         """The step to train up to; None: until `num_epochs` passes over the data end."""
@@ -165,13 +165,13 @@ def require_positive(name: str, value: float | None, accept: str) -> None:
       UsageError: the value is 0 or less, or not finite.
     """
     if value is not None and not (math.isfinite(value) and value > 0):
-        raise UsageError(f"--{name}={value}", f"Accepted: {accept}", "Give such a number, or leave the flag out")
+        raise UsageError(f"--{name}={value}", accept, "Give such a number, or leave the flag out")
 
 
 def require_not_negative(name: str, value: float) -> None:
     """Raises UsageError naming the flag when `value` is not a number from 0 up."""
     if not (math.isfinite(value) and value >= 0):
-        raise UsageError(f"--{name}={value}", "Accepted: 0 or more", "Give such a number, or leave the flag out")
+        raise UsageError(f"--{name}={value}", "0 or more", "Give such a number, or leave the flag out")
 
 
 def require_names(settings: Any, *flags: str) -> None:

@@ -44,7 +44,7 @@ def outputs(values: tf.Tensor, schema: Schema, params: Any) -> tf.Tensor:
     """
     raise UsageError(
         "model_fn was called for a network that is a compiled Keras model",
-        "Such a model has no model function",
+        "a network with a model function",
         "Build its Estimator with make_estimator",
     )
 

@@ -79,7 +79,7 @@ def check(schema: Schema) -> None:
     if missing:
         raise UsageError(
             f"--model=rnnN, and the target {', '.join(missing)} is not among the feature columns",
-            "rnnN learns from what followed each step, so it needs the past of every target",
+            "the past of every target, from which rnnN learns",
             "Add it to --feature_columns, or take --model=rnn2",
         )
 

@@ -36,7 +36,7 @@ class Settings(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.momentum < 1:
-            raise UsageError(f"--momentum={self.momentum}", "Accepted: at least 0 and below 1", "Try --momentum=0.9")
+            raise UsageError(f"--momentum={self.momentum}", "at least 0 and below 1", "Try --momentum=0.9")
 
 
 def train_op(loss: tf.Tensor, params: Settings) -> tf.Operation:

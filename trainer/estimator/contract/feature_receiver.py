@@ -30,7 +30,7 @@ def receiver_fn_of(spec: Any) -> Callable[[], ServingInputReceiver]:
         if not isinstance(one, tf.TensorSpec) or one.shape.rank in (None, 0):
             raise UsageError(
                 f"PROBLEM has no serving_input_receiver_fn, and its features give {name!r} as {one}",
-                "Accepted: batches of dense tensors, which clients can send as they are",
+                "batches of dense tensors, which clients can send as they are",
                 "Give a serving_input_receiver_fn, or leave exports out with --exporter=",
             )
     if not isinstance(spec, Mapping) or not all(_parses(one) for one in spec.values()):

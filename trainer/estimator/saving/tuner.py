@@ -138,7 +138,7 @@ def from_environment(
         source = "--hyperparameter_metric_tag" if tag else "CLOUD_ML_HP_METRIC_TAG"
         raise UsageError(
             f"{source}={asked}, which no evaluation of this problem reports",
-            f"Accepted: {', '.join(metrics)}",
+            ", ".join(metrics),
             "Name one of them, in the study too; a metric of your own has to be listed in metrics of PROBLEM",
         )
     return TunerFile(

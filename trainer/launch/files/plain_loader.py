@@ -40,15 +40,15 @@ class PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """The node that begins here; called by PyYAML for every node. Raises TooLargeError."""
-        event: Any = self.peek_event()
+        event = self.peek_event()
         self._values += 1
         if self._values > MOST_VALUES:
             self._stop(event, f"More than {MOST_VALUES:,} values")
         if isinstance(event, yaml.AliasEvent):
-            self.get_event()
+            alias: Any = self.get_event()
             accept = "values written out; an alias can stand for gigabytes"
             self._refuse(event, f"The alias *{event.anchor}", accept, "Write the value here once more")
-            return yaml.ScalarNode(REFUSED_TAG, "", event.start_mark, event.end_mark)
+            return yaml.ScalarNode(REFUSED_TAG, "", alias.start_mark, alias.end_mark)
         is_collection = isinstance(event, yaml.CollectionStartEvent)
         self._depth += is_collection
         if self._depth > DEEPEST:
