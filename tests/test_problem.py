@@ -74,7 +74,7 @@ def test_functions_are_given_what_they_ask_for_by_name() -> None:
         ({"model_fn": without_features}, "a model_fn that takes no features"),
         ({"train_input_fn": of_strangers}, "a train_input_fn that takes batchsize. Accepted: any of data, params"),
         ({"metrics": {}}, r"PROBLEM has metrics=\{\}. Accepted: \{\"accuracy\": \"max\""),
-        ({"metrics": {"accuracy": "maximise"}}, "'accuracy'.='maximise'. .*Perhaps 'max' was meant"),
+        ({"metrics": {"accuracy": "maximise"}}, "'accuracy'.='maximise'. .*Write 'max' or 'min'"),
         ({"metrics": {"": "max"}}, "a metric called ''"),
         ({"metrics": ["accuracy"]}, r"metrics=\['accuracy'\]"),
         ({"params": {"units": 3}}, r"PROBLEM has params=\{'units': 3\}. Accepted: a frozen dataclass"),
@@ -146,4 +146,4 @@ def test_a_wrong_problem_ends_the_task_before_tensorflow_is_loaded(tmp_path: pat
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "PROBLEM has metrics['loss']='minn'. Accepted: 'max' or 'min'. Perhaps 'min' was meant." in done.stderr
+    assert "PROBLEM has metrics['loss']='minn'. Accepted: 'max' or 'min'. Did you mean min?" in done.stderr

@@ -75,7 +75,7 @@ def _files(data: ForecastData, memory_limit: int) -> Source:
     if not evaluation and chosen is not DataFormat.SERIES:
         raise UsageError(
             f"--train_data_paths names {chosen.value}, and there is no --eval_data_paths",
-            "Accepted: files for evaluation beside those for training (only a series is split by itself)",
+            "files for evaluation beside those for training (only a series is split by itself)",
             "Set --eval_data_paths",
         )
     match chosen:
@@ -114,7 +114,7 @@ def _reject_records(paths: tuple[str, ...], chosen: DataFormat) -> None:
         if is_framed(contents.head(path, 12)):
             raise DataError(
                 f"{path} is a TFRecord file, and --data_format={chosen.value}",
-                "Accepted: CSV files",
+                "CSV files",
                 "Set --data_format=examples",
             )
 
@@ -126,6 +126,6 @@ def _check_batches(data: ForecastData, source: Source) -> None:
     if source.train.count * data.num_epochs < data.train_batch_size:
         raise DataError(
             f"--num_epochs={data.num_epochs} of {source.train.count} examples fill no batch of {data.train_batch_size}",
-            "Accepted: at least one full batch",
+            "at least one full batch",
             f"Set --train_batch_size={source.train.count * data.num_epochs} or less, or more --num_epochs",
         )

@@ -61,9 +61,7 @@ def parsed(example: bytes, place: str) -> Any:
     try:
         return example_class().FromString(example)
     except message.DecodeError as error:
-        raise DataError(
-            f"{place} is not a tf.train.Example", "Accepted: serialized tf.train.Example", _REWRITE
-        ) from error
+        raise DataError(f"{place} is not a tf.train.Example", "serialized tf.train.Example", _REWRITE) from error
 
 
 def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarray:
@@ -86,24 +84,24 @@ def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarr
         there = ", ".join(sorted(features)) or "none"
         raise DataError(
             f"{place} has no feature {name!r} (it has: {there})",
-            "Accepted: float features named by --feature_columns (default values), --target_columns (default labels)",
+            "float features named by --feature_columns (default values), --target_columns (default labels)",
             "Name the features that are there",
         )
     kind = features[name].WhichOneof("kind")
     if kind != "float_list":
-        raise DataError(f"{place}: feature {name!r} is {kind or 'empty'}", "Accepted: a float_list", _REWRITE)
+        raise DataError(f"{place}: feature {name!r} is {kind or 'empty'}", "a float_list", _REWRITE)
     values = np.array(features[name].float_list.value[:])
     if values.shape != (length,):
         raise DataError(
             f"{place}: feature {name!r} has {values.size} values",
-            f"Accepted: {length} values (--sequence_length and --horizon)",
+            f"{length} values (--sequence_length and --horizon)",
             "Set --sequence_length and --horizon to what the file holds",
         )
     if not np.isfinite(values).all():
         position = int(np.flatnonzero(~np.isfinite(values))[0])
         raise DataError(
             f"{place}: feature {name!r} holds {values[position]} at position {position + 1}",
-            "Accepted: finite numbers",
+            "finite numbers",
             _REWRITE,
         )
     return values
@@ -123,16 +121,16 @@ def _record(file: BinaryIO, place: str, *, cut: bool = False) -> tuple[bytes] | 
     if not header or (cut and len(header) < _LENGTH.size):
         return None
     if not is_framed(header):
-        raise DataError(f"{place}: the checksum of its length is wrong", "Accepted: TFRecord files", _REWRITE)
+        raise DataError(f"{place}: the checksum of its length is wrong", "TFRecord files", _REWRITE)
     length = _LENGTH.unpack(header)[0]
     rest = _take(file, length + _CHECKSUM.size, place)
     if len(rest) != length + _CHECKSUM.size:
         if cut:
             return None
-        raise DataError(f"{place}: cut off in the middle", "Accepted: whole records", _REWRITE)
+        raise DataError(f"{place}: cut off in the middle", "whole records", _REWRITE)
     record = rest[:length]
     if _CHECKSUM.unpack_from(rest, length)[0] != _masked(record):
-        raise DataError(f"{place}: the checksum of its data is wrong", "Accepted: undamaged records", _REWRITE)
+        raise DataError(f"{place}: the checksum of its data is wrong", "undamaged records", _REWRITE)
     return (record,)
 
 

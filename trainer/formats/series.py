@@ -67,7 +67,7 @@ def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
     if ends[-1] > count:
         raise DataError(
             f"--split={_listed(split)} asks for {ends[-1]} rows, and the series has {count}",
-            "Accepted: row counts up to that, or fractions that sum to 1",
+            "row counts up to that, or fractions that sum to 1",
             "Set --split=0.7,0.1,0.2, or give more data",
         )
     return ends
@@ -86,13 +86,13 @@ def _head(path: str) -> Head:
     if not found.has_header and _is_data(found):
         raise DataError(
             f"{path}:{found.first_line}: no header, the first row is data ({rows.shown(', '.join(found.first))})",
-            "Accepted: one long CSV whose first row names the columns",
+            "one long CSV whose first row names the columns",
             "Add a first line of names (date,value), or use --data_format=sequences for a sequence a row",
         )
     if not found.sample:
         raise DataError(
             f"{path}:{found.first_line}: taken as the header, and no row below it has {len(found.first)} fields",
-            "Accepted: a header, and rows of numbers below it",
+            "a header, and rows of numbers below it",
             "Remove what is above the header, or add the rows",
         )
     named = [name for name in found.first if name]
@@ -100,7 +100,7 @@ def _head(path: str) -> Head:
     if doubled:
         raise DataError(
             f"{path}:{found.first_line}: the column name {doubled[0]!r} occurs twice",
-            "Accepted: a name a column",
+            "a name a column",
             "Rename one of them",
         )
     return found
@@ -127,14 +127,14 @@ def _check_there(name: str, flag: str, found: Head) -> None:
     if name not in found.first:
         raise DataError(
             f"--{flag}: {found.path} has no column {name!r}",
-            f"Accepted: {there}",
+            there,
             "Check the spelling and the case",
         )
     kinds = found.kinds(found.first.index(name))
     if kinds <= {Kind.DATE, Kind.TEXT}:
         raise DataError(
             f"--{flag}: column {name!r} of {found.path} holds no numbers",
-            f"Accepted: {', '.join(_numeric(found))}",
+            ", ".join(_numeric(found)),
         )
 
 
@@ -144,7 +144,7 @@ def _numeric(found: Head) -> tuple[str, ...]:
     if not names:
         raise DataError(
             f"{found.path} has no numeric column (it has: {', '.join(found.first)})",
-            "Accepted: at least one column of numbers",
+            "at least one column of numbers",
         )
     return names
 
@@ -163,7 +163,7 @@ def _table(heads: list[Head], paths: tuple[str, ...], names: tuple[str, ...], me
     if size > memory_limit:
         raise DataError(
             f"A series of {size >> 20:,} MiB in {len(paths)} files",
-            f"Accepted: a series that fits in memory: up to {memory_limit >> 20:,} MiB of text",
+            f"a series that fits in memory: up to {memory_limit >> 20:,} MiB of text",
             "Write it as sequences (a window a row) or as TFRecord examples, which are streamed",
         )
     of_path = {found.path: found for found in heads}
@@ -174,7 +174,7 @@ def _layout(found: Head, like: Head, names: tuple[str, ...]) -> Layout:
     if found.first != like.first:
         raise DataError(
             f"{found.path}:{found.first_line}: its header is not that of {like.path} ({_difference(found, like)})",
-            "Accepted: the same columns in the same order in every file of a series",
+            "the same columns in the same order in every file of a series",
             "Leave the file out, or write its columns as in the first file",
         )
     return Layout(
@@ -227,7 +227,7 @@ def _cut(
     if count < 1:
         raise DataError(
             f"No window of {steps} + {data.horizon} rows fits in {place}: {end - start} with the history before it",
-            "Accepted: lookback + horizon rows or more in every part",
+            "lookback + horizon rows or more in every part",
             "Set a shorter --lookback (or --sequence_length) or --horizon, another --split, or give more data",
         )
     labels = table if targets == names else table[:, [names.index(target) for target in targets]]
@@ -258,5 +258,5 @@ def check_settings(data: ForecastData) -> None:
     if _steps(data) < 1:
         raise UsageError(
             f"--horizon={data.horizon} of --sequence_length={data.sequence_length} leaves no history",
-            "Accepted: a --lookback, or a smaller --horizon",
+            "a --lookback, or a smaller --horizon",
         )
