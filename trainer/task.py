@@ -58,7 +58,7 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
             with logs.without_import_chatter():
                 from trainer.bound_problem import BoundProblem
                 from trainer.process import JobProcess
-
+            _let_pipelines_fetch()
             bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
             job = JobProcess(bound, settings[RunSettings], cluster, files, os.environ)
             return job.run(stop)
@@ -78,13 +78,20 @@ def _serve(cluster: Cluster, files: Layout, stop: signals.StopRequest) -> int:
     with logs.without_import_chatter():
         from trainer.estimator.distribution import server
         from trainer.estimator.steps.stop import Stop
-        from trainer.formats import fetching
 
-    fetching.register()  # the pipelines that the chief makes run here
+    _let_pipelines_fetch()  # those that the chief makes run here
     asked = Stop()
     stop.tell(asked.request)
     server.serve(cluster, files.root, asked)
     return 0 if stop.reason is None else signals.SAVED_EXIT_CODE
+
+
+def _let_pipelines_fetch() -> None:
+    """Lets the pipelines that run in this process read files of buckets."""
+    from trainer.estimator.graph.inside import python_functions
+    from trainer.formats import fetching
+
+    fetching.register(python_functions.define)
 
 
 def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int:

@@ -25,8 +25,9 @@ pytestmark = pytest.mark.process
 WORKER = """
 import sys
 import tensorflow as tf
+from trainer.estimator.graph.inside import python_functions
 from trainer.formats import download_cache, fetching
-fetching.register()
+fetching.register(python_functions.define)
 server = tf.distribute.Server({"worker": ["127.0.0.1:0"]}, job_name="worker", task_index=0, start=True)
 print(server.target, flush=True)
 sys.stdin.read()
@@ -119,7 +120,9 @@ def test_a_pipeline_made_here_fetches_there_where_it_runs(bucket: BucketServer, 
     code = f"""
 import tensorflow as tf
 from tests.formats.test_fetching import config, firsts, training
-from trainer.formats import download_cache
+from trainer.estimator.graph.inside import python_functions
+from trainer.formats import download_cache, fetching
+fetching.register(python_functions.define)
 tf.config.experimental_connect_to_cluster(tf.train.ClusterSpec({{"worker": [{worker!r}]}}))
 with tf.device("/job:worker/task:0/cpu:0"):
     values = firsts(training(config({folder!r})))

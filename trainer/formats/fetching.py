@@ -34,7 +34,6 @@ def address(path: str) -> str:
     """What a graph carries for a file: its path, or for one in a bucket a mark and its entry as JSON."""
     if not isinstance(path, RemoteFile):
         return path
-    register()
     return _OBJECT + json.dumps({"entry": dataclasses.asdict(path.entry), "cache_dir": path.cache.cache_dir})
 
 
@@ -64,11 +63,14 @@ def failure(text: str) -> JobError | None:
     return kind.get(told["exit_code"], JobError)(told["got"], told["accept"], told["do"])
 
 
-def register() -> None:
-    """Makes the function known to TensorFlow in this process; a process that only serves calls it before it does."""
-    from tensorflow.python.ops import script_ops
+def register(define: Callable[[str, Callable[[bytes], bytes]], None]) -> None:
+    """Makes the function known to TensorFlow in this process, as every process does that runs pipelines over buckets.
 
-    script_ops._py_funcs._funcs[_NAME] = local_path
+    Args:
+      define: has TensorFlow's ops call a function by a name: `trainer.estimator.graph.inside.python_functions.define`,
+        which this layer does not know of.
+    """
+    define(_NAME, local_path)
 
 
 def fetched(paths: tf.Tensor) -> tf.Tensor:

@@ -15,19 +15,20 @@ from trainer.estimator.graph.variables import VariableStore
 WORDS = tf.constant(["a", "b", "z"])
 
 
-def looked_up(make: Callable[[], tf.lookup.StaticHashTable], mode: str) -> list[int]:
+def looked_up(make: Callable[[], tf.lookup.StaticHashTable], mode: str, xla: bool) -> list[int]:
     def body(words: tf.Tensor) -> tuple[EstimatorSpec, None]:
         found = make().lookup(words)
         return EstimatorSpec(mode, predictions=found, loss=tf.constant(0.0), train_op=tf.no_op()), None
 
-    traced = trace(body, [tf.TensorSpec([None], tf.string)], mode, VariableStore())
+    traced = trace(body, [tf.TensorSpec([None], tf.string)], mode, VariableStore(), xla=xla)
     part = traced.prune(traced.spec.predictions)
     del traced  # the part keeps the table alive
     return part(WORDS).numpy().tolist()
 
 
+@pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize("mode", [ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT])
-def test_a_table_is_filled_in_every_mode(mode: str, tmp_path: Path) -> None:
+def test_a_table_is_filled_in_every_mode(mode: str, xla: bool, tmp_path: Path) -> None:
     vocabulary = tmp_path / "words.txt"
     vocabulary.write_text("a\nb\n")
 
@@ -46,7 +47,7 @@ def test_a_table_is_filled_in_every_mode(mode: str, tmp_path: Path) -> None:
         initializer = tf.lookup.KeyValueTensorInitializer(["a", "b"], [1, 2])
         return tf.compat.v1.lookup.StaticHashTable(initializer, -1)
 
-    assert looked_up(of_values, mode) == [1, 2, -1]
-    assert looked_up(of_tensors, mode) == [1, 2, -1]
-    assert looked_up(of_version_1, mode) == [1, 2, -1]
-    assert looked_up(of_a_file, mode) == [0, 1, 2]
+    assert looked_up(of_values, mode, xla) == [1, 2, -1]
+    assert looked_up(of_tensors, mode, xla) == [1, 2, -1]
+    assert looked_up(of_version_1, mode, xla) == [1, 2, -1]
+    assert looked_up(of_a_file, mode, xla) == [0, 1, 2]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.ops.variables import Variable as SlicedVariable
 
 from trainer.estimator.graph import row_sharding
+from trainer.estimator.graph.inside.slices import set_info
 from trainer.estimator.graph.row_sharding import Rows, RowShardedVariable
 from trainer.estimator.saving import checkpoints, slices
 
@@ -25,7 +25,7 @@ def parts(values: np.ndarray, bounds: list[int]) -> Variables:
     made = {}
     for number, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False)):
         part = tf.Variable(values[start:stop], name=f"table/part_{number}")
-        part._set_save_slice_info(SlicedVariable.SaveSliceInfo("table", [11, 3], [start, 0], [stop - start, 3]))
+        set_info(part, tf.Variable.SaveSliceInfo("table", [11, 3], [start, 0], [stop - start, 3]))
         made[f"table/part_{number}"] = part
     return made
 

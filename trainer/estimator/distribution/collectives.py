@@ -21,7 +21,6 @@ from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops import collective_ops
 
 from trainer.job.cluster import Cluster
 from trainer.job.errors import JobError, UsageError
@@ -135,10 +134,16 @@ def reduced(vector: tf.Tensor, device: str, size: int, key: int, instance: int) 
     Returns:
       [length], the sum.
     """
-    hint = "NCCL" if "GPU" in device.upper() else "RING"
     with tf.device(device):
-        return collective_ops.all_reduce_v2(
-            vector, size, key, instance, merge_op="Add", final_op="Id", communication_hint=hint
+        return tf.raw_ops.CollectiveReduceV2(
+            input=vector,
+            group_size=size,
+            group_key=key,
+            instance_key=instance,
+            ordering_token=[],
+            merge_op="Add",
+            final_op="Id",
+            communication_hint="nccl" if "GPU" in device.upper() else "ring",
         )
 
 

@@ -155,12 +155,10 @@ def trace(
             made["resources"] = stack.enter_context(resources.listed())
             if mode == ModeKeys.TRAIN:
                 stack.enter_context(randomness.by_step(graph, store.global_step))
-            if xla:
-                stack.enter_context(graphs.xla_scope())
             made["spec"], made["context"] = body(*arguments)
 
     collections = {tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES: losses}
-    graph = graphs.traced(f"model_fn_{mode}", python_function, signature, collections)
+    graph = graphs.traced(f"model_fn_{mode}", python_function, signature, collections, xla=xla)
     store.materialize(graph)
     captured = {id(inner) for _, inner in graph.captures}
     feeds = [tensor for tensor in graph.inputs if id(tensor) not in captured]

@@ -12,7 +12,12 @@ from tensorflow.python.ops.control_flow_ops import XLAControlFlowContext
 
 
 def traced(
-    name: str, body: Callable[..., None], signature: Sequence[Any], collections: Mapping[str, Sequence[Any]]
+    name: str,
+    body: Callable[..., None],
+    signature: Sequence[Any],
+    collections: Mapping[str, Sequence[Any]],
+    *,
+    xla: bool = False,
 ) -> tf.Graph:
     """A function graph that a body has built.
 
@@ -23,10 +28,34 @@ def traced(
       body: called once, with placeholders for the signature, while the graph is the default one.
       signature: nested `tf.TypeSpec`s.
       collections: the graph's collections, to begin with.
+      xla: build loops with the sizes that XLA needs for their gradients, as `tf.function(jit_compile=True)` does.
     """
-    return func_graph.func_graph_from_py_func(
-        name, body, None, None, signature=list(signature), add_control_dependencies=False, collections=dict(collections)
-    )
+    around = tf.__internal__.FuncGraph("around")
+    with contextlib.ExitStack() as stack:
+        if xla:
+            # Whatever builds loops asks the graphs around its own too. In the graph itself the scope would keep lookup
+            # tables from being made of the graph's tensors.
+            stack.enter_context(around.as_default())
+            stack.enter_context(_xla_scope())
+        return func_graph.func_graph_from_py_func(
+            name,
+            body,
+            None,
+            None,
+            signature=list(signature),
+            add_control_dependencies=False,
+            collections=dict(collections),
+        )
+
+
+@contextlib.contextmanager
+def _xla_scope() -> Iterator[None]:
+    scope = XLAControlFlowContext()
+    scope.Enter()
+    try:
+        yield
+    finally:
+        scope.Exit()
 
 
 def keep_program_order_in_branches(graph: tf.Graph, *, keep: bool) -> None:
@@ -35,20 +64,6 @@ def keep_program_order_in_branches(graph: tf.Graph, *, keep: bool) -> None:
     They ask the graph around them, by a private name, whether it does.
     """
     graph._add_control_dependencies = keep
-
-
-@contextlib.contextmanager
-def xla_scope() -> Iterator[None]:
-    """Inside, loops get the sizes that XLA needs for their gradients.
-
-    `tf.function(jit_compile=True)` does the same, but only while it traces a function of its own.
-    """
-    scope = XLAControlFlowContext()
-    scope.Enter()
-    try:
-        yield
-    finally:
-        scope.Exit()
 
 
 def accessed(op: tf.Operation) -> tuple[Iterable[tf.Tensor], Iterable[tf.Tensor]]:

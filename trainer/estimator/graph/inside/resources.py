@@ -50,4 +50,7 @@ def settle_initializer(resource: Any, settle: Callable[[tf.Tensor], Any]) -> Non
             initializer._values = tf.convert_to_tensor(settle(initializer._values), initializer.value_dtype)
 
 
-resource_tracker_scope(_Tracker()).__enter__()
+# For good: a scope that threads entered and left in turn would take the trackers of others along. It ends with this
+# object, so a name keeps it.
+_installed = resource_tracker_scope(_Tracker())
+_installed.__enter__()
