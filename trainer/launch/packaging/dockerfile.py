@@ -55,7 +55,7 @@ def text(archive_name: str, *, base_image: str = BASE_IMAGE, gpu: bool = False) 
       base_image: has Python 3.11 to 3.13 as `python`.
       gpu: with CUDA, in place of TensorFlow's CPU wheel; both hold the same package, so one has to go.
     """
-    swap = ' && pip uninstall --yes tensorflow-cpu && pip install "tensorflow[and-cuda]>=2.21"' if gpu else ""
+    swap = ' && pip uninstall --yes tensorflow-cpu && pip install "tensorflow[and-cuda]>=2.21,<2.22"' if gpu else ""
     return f"""\
 # One process of a training job: docker build --tag IMAGE . && docker push IMAGE
 FROM {base_image}

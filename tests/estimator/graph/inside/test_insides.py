@@ -94,7 +94,7 @@ def test_the_xla_scope_bounds_the_lists_that_a_loop_keeps_for_its_gradient() -> 
         tf.gradients(y, x)
 
     lists = [op for op in traced(body, tf.TensorSpec([]), xla=True).get_operations() if op.type == "EmptyTensorList"]
-    sizes = [tf.get_static_value(op.inputs[1]) for op in lists]
+    sizes = [int(tf.get_static_value(op.inputs[1])) for op in lists]
     assert sizes and set(sizes) <= {3}, "XLAControlFlowContext no longer bounds loops; XLA refuses their gradients"
 
 
