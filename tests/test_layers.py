@@ -47,6 +47,7 @@ ESTIMATOR_ORDER = [
     "distribution",
     "estimator",
     "evaluation",
+    "keras_config",
     "keras",
     "metrics",
     "training",

@@ -53,7 +53,9 @@ def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str, params: dict[str
     with tf.control_dependencies([tf.debugging.assert_less(features, params.get("limit", 1e9))]):
         loss = tf.reduce_mean((features @ kernel + bias - labels) ** 2)
     tf.summary.scalar("first_label", labels[0, 0])
-    if params.get("optimizer") == "adam":
+    if params.get("optimizer") == "by hand":
+        train_op = kernel.assign_sub(0.05 * tf.gradients(loss, kernel)[0])
+    elif params.get("optimizer") == "adam":
         optimizer = keras.optimizers.Adam(0.01)
         train_op = optimizer.apply(tf.gradients(loss, [kernel, bias]), [kernel, bias])
     else:
@@ -187,6 +189,13 @@ def summaries() -> Iterator[tuple[str, Any]]:
     yield "first labels", [[events[step]["first_label"] for step in (1, 2)], float(rows()[1][0, 0])]
 
 
+def refused() -> Iterator[tuple[str, Any]]:
+    try:
+        trained(2, new_dir(), 64, 1, optimizer="by hand")
+    except ValueError as error:
+        yield "a weight written by hand", str(error)
+
+
 def failing() -> Iterator[tuple[str, Any]]:
     """Comes last: once aborted, TensorFlow's collectives fail until the process ends."""
     x, _ = rows()
@@ -210,7 +219,9 @@ def main() -> None:
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * len(DEVICES)
     )
-    parts = [speeds] if sys.argv[2:] else [paths, one_device, continued, keras_paths, stopped, summaries, failing]
+    parts = (
+        [speeds] if sys.argv[2:] else [paths, one_device, continued, keras_paths, stopped, summaries, refused, failing]
+    )
     log = Path(sys.argv[1], "log")
     logging.getLogger("trainer").addHandler(logging.FileHandler(log))
     logging.getLogger("trainer").setLevel(logging.INFO)

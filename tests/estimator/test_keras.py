@@ -304,3 +304,55 @@ def test_outputs_may_be_answered_in_another_way(tmp_path: Path) -> None:
     wrong = model_to_estimator(functional(), model_dir=tmp_path / "run", export_outputs={"nope": export.PredictOutput})
     with pytest.raises(ValueError, match="export_outputs names nope. The model's outputs are out"):
         wrong.export_saved_model(str(tmp_path / "wrong"), receiver)
+
+
+def test_a_model_that_is_compiled_again_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    model = sequential()
+    for steps in (3, 5):
+        model.compile(optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), loss="mse")
+        estimator = model_to_estimator(model, model_dir=tmp_path)
+        estimator.train(lambda: tf.data.Dataset.from_tensors((X, Y)).repeat(), max_steps=steps)
+        assert estimator.get_variable_value("sgd/iteration") == steps
+    model.compile(optimizer=keras.optimizers.SGD(0.1, name="mine"), loss="mse")
+    mine = model_to_estimator(model, model_dir=tmp_path / "mine")
+    mine.train(lambda: tf.data.Dataset.from_tensors((X, Y)), steps=1)
+    assert "mine/iteration" in mine.get_variable_names()
+
+
+def words() -> keras.Model:
+    """Words are looked up in a vocabulary that a layer of a model inside has learnt, numbers scaled as one has seen."""
+    vectorization = keras.layers.TextVectorization(output_sequence_length=2, name="tokens")
+    vectorization.adapt(tf.constant(["good bad", "fine"]))
+    scaling = keras.layers.Normalization(name="scaling")
+    scaling.adapt(np.array([[1.0, 10.0], [3.0, 30.0]]))
+    text, numbers = keras.Input([1], dtype="string", name="text"), keras.Input([2], name="numbers")
+    inner = keras.Model(text, keras.layers.Embedding(9, 3)(vectorization(text)), name="inner")
+    joined = keras.layers.Concatenate()([keras.layers.Flatten()(inner(text)), scaling(numbers)])
+    return compile_model(keras.Model([text, numbers], keras.layers.Dense(1)(joined)))
+
+
+def test_what_layers_have_learnt_in_adapt_is_trained_evaluated_and_exported_with(tmp_path: Path) -> None:
+    model = words()
+    features = {
+        "text": tf.constant([["good bad"], ["unknown"]]),
+        "numbers": tf.constant([[1.0, 30.0], [2.0, 20.0]]),
+    }
+    estimator = model_to_estimator(model, model_dir=tmp_path)
+    expected = model.predict([features["text"], features["numbers"]], verbose=0)
+    estimator.train(lambda: tf.data.Dataset.from_tensors((features, [[0.0], [1.0]])), steps=1)
+    first = estimator.model_dir + "/model.ckpt-0"
+    predicted = estimator.predict(lambda: tf.data.Dataset.from_tensors(features), checkpoint_path=first)
+    assert [list(one.values())[0] for one in predicted] == pytest.approx(expected, abs=1e-5)
+    specs = {name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in features.items()}
+    path = estimator.export_saved_model(str(tmp_path / "exports"), export.build_raw_serving_input_receiver_fn(specs))
+    served = tf.saved_model.load(path.decode()).signatures["serving_default"](**features)
+    assert next(iter(served.values())).shape == [2, 1]
+
+
+def test_a_layer_that_cannot_be_rebuilt_with_what_it_has_learnt_is_refused() -> None:
+    lookup = keras.layers.StringLookup(output_mode="tf_idf", name="weighted")
+    lookup.adapt(tf.constant([["good", "bad"]]))
+    text = keras.Input([1], dtype="string")
+    model = compile_model(keras.Model(text, keras.layers.Dense(1)(lookup(text))))
+    with pytest.raises(ValueError, match="layer weighted of .* learnt its vocabulary .* Give the layer its vocabulary"):
+        model_to_estimator(model)

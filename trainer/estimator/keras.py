@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.estimator import keras_config
 from trainer.estimator.contract.export import PredictOutput
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
@@ -83,9 +84,10 @@ class _Adapter:
                 "An Estimator makes the model anew in every graph. "
                 "Give its class get_config and from_config, or use a functional or sequential model"
             ) from error
+        self._in_config = keras_config.fill_adapted(model, self._config)
         self._export_outputs = export_outputs
         with keras.saving.custom_object_scope(custom_objects):
-            self._optimizer = keras.optimizers.serialize(model.optimizer)
+            self._optimizer = keras_config.named_from_zero(model.optimizer, keras.optimizers.serialize(model.optimizer))
 
     def _rebuilt(self) -> keras.Model:
         return self._model.__class__.from_config(copy.deepcopy(self._config))
@@ -101,7 +103,8 @@ class _Adapter:
             shapes = (self._model.get_build_config() or {}).get("input_shape")
             if not rebuilt.built and shapes is not None:
                 rebuilt(keras.tree.map_shape_structure(keras.KerasTensor, shapes))
-        own, names = self._model.variables, [variable.path for variable in rebuilt.variables]
+        own = [variable for variable in self._model.variables if id(variable) not in self._in_config]
+        names = [variable.path for variable in rebuilt.variables]
         if [variable.shape for variable in own] != [variable.shape for variable in rebuilt.variables]:
             raise ValueError(
                 f"The Keras model {self._model.name} has the variables {', '.join(variable.path for variable in own)}; "

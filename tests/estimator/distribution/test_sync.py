@@ -95,6 +95,10 @@ def test_summaries_are_those_of_the_first_device(results: dict[str, Any]) -> Non
     assert written == [label, label]
 
 
+def test_a_weight_that_is_written_by_hand_is_refused_on_several_devices(results: dict[str, Any]) -> None:
+    assert "writes the weight kernel by AssignSubVariableOp" in results["a weight written by hand"]
+
+
 def test_an_error_on_one_device_is_raised_while_the_others_wait_for_it(results: dict[str, Any]) -> None:
     assert "assert_less" in results["an error on the second device"]
 

@@ -1,0 +1,82 @@
+"""The config of a Keras model, from which it is rebuilt in every graph, with what Keras leaves out of it."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainer.estimator.graph.inside import keras_names
+
+_ADAPTED = (
+    keras.layers.IntegerLookup,
+    keras.layers.Normalization,
+    keras.layers.StringLookup,
+    keras.layers.TextVectorization,
+)
+
+
+def fill_adapted(model: keras.Model, config: dict[str, Any]) -> set[int]:
+    """Writes what preprocessing layers learnt in adapt() into a model's config, which holds only what they were given.
+
+    Args:
+      model: of any kind.
+      config: of the model; changed in place.
+
+    Returns:
+      The identities of variables that the layers do without once they are rebuilt.
+
+    Raises:
+      ValueError: such a layer has no entry in the config, or one that does not take all that it learnt.
+    """
+    entries = {entry["config"].get("name"): entry["config"] for entry in config.get("layers", ())}
+    left_out: set[int] = set()
+    for layer in getattr(model, "layers", ()):
+        entry = entries.get(layer.name)
+        if isinstance(layer, keras.Model):
+            left_out |= fill_adapted(layer, {} if entry is None else entry)
+        elif isinstance(layer, _ADAPTED):
+            learnt = next((name for name in ("vocabulary", "mean") if layer.get_config().get(name, "") is None), None)
+            if learnt is not None:
+                _check_fits(layer, entry, learnt, model.name)
+                left_out |= _fill(layer, entry or {}, learnt)
+    return left_out
+
+
+def _check_fits(layer: keras.layers.Layer, entry: dict[str, Any] | None, learnt: str, model: str) -> None:
+    if entry is None or entry.get("output_mode") == "tf_idf":  # whose weights of words no layer gives away
+        raise ValueError(
+            f"The layer {layer.name} of the Keras model {model} learnt its {learnt} in adapt(), so the model's config "
+            "does not have it. An Estimator makes the model anew from its config in every graph. "
+            f"Give the layer its {learnt} when you make it"
+        )
+
+
+def _fill(layer: keras.layers.Layer, entry: dict[str, Any], learnt: str) -> set[int]:
+    """Writes what a layer learnt into its config, and returns the identities of the variables that held it."""
+    if learnt == "vocabulary":
+        tokens = layer.get_vocabulary(include_special_tokens=False)
+        entry["vocabulary"] = [token.item() if isinstance(token, np.generic) else token for token in tokens]
+    else:
+        # The config takes a number for each place along the axes that are kept; the layer has them with axes of size 1.
+        shape = [layer.mean.shape[axis] for axis in entry["axis"] or ()]
+        entry |= {name: np.reshape(getattr(layer, name), shape).tolist() for name in ("mean", "variance")}
+    return {id(variable) for variable in layer.variables}
+
+
+def named_from_zero(optimizer: keras.optimizers.Optimizer, config: dict[str, Any]) -> dict[str, Any]:
+    """An optimizer's config without a name that Keras has counted.
+
+    A model that is compiled again has an optimizer called `sgd_1`; its variables are those of the first one.
+    """
+    settings = {name: value for name, value in config["config"].items() if name != "name"}
+    with keras_names.from_zero():
+        automatic = type(optimizer).from_config(copy.deepcopy(settings)).name
+    if not re.fullmatch(rf"{re.escape(automatic)}(_\d+)?", optimizer.name):
+        settings["name"] = optimizer.name
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        settings["inner_optimizer"] = named_from_zero(optimizer.inner_optimizer, settings["inner_optimizer"])
+    return config | {"config": settings}
