@@ -123,7 +123,14 @@ class PendingVariables:
         return Rows.dealt(variable.rows.count, variable.rows.devices[:1])
 
     def _ordinary(self, pending: _Pending, graph: tf.Graph, handle: tf.Tensor | None, make: Make) -> tf.Variable:
-        """An ordinary variable in the place of a stand-in, in the graph too."""
+        """An ordinary variable in the place of a stand-in, in the graph too.
+
+        Args:
+          pending: the stand-in.
+          graph: that was built on it.
+          handle: the placeholder [] of its handle there; None where nothing uses it.
+          make: makes the variable.
+        """
         blank = pending.variable.stand_in
         settings = {"trainable": blank.trainable, "constraint": blank.constraint}
         variable = make(pending.variable.name, pending.start.plain, settings, pending.variable.primary)

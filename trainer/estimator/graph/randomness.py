@@ -67,19 +67,30 @@ def _drawn(
 
 
 def _uniform(shape: Any, dtype: Any, seed: tf.Tensor) -> tf.Tensor:
+    """Numbers in [0, 1) of a shape [rank], from a seed int64 [2]."""
     return tf.random.stateless_uniform(shape, seed, dtype=dtype, alg=_PHILOX)
 
 
 def _uniform_int(shape: Any, minval: Any, maxval: Any, seed: tf.Tensor) -> tf.Tensor:
+    """Whole numbers in [minval, maxval) of a shape [rank].
+
+    Args:
+      shape: int32 or int64 [rank].
+      minval: [], of the dtype that the numbers have.
+      maxval: [].
+      seed: int64 [2].
+    """
     dtype = tf.convert_to_tensor(minval).dtype
     return tf.random.stateless_uniform(shape, seed, minval, maxval, dtype, alg=_PHILOX)
 
 
 def _normal(shape: Any, dtype: Any, seed: tf.Tensor) -> tf.Tensor:
+    """Numbers of mean 0 and deviation 1 of a shape [rank], from a seed int64 [2]."""
     return tf.random.stateless_normal(shape, seed, dtype=dtype, alg=_PHILOX)
 
 
 def _truncated_normal(shape: Any, dtype: Any, seed: tf.Tensor) -> tf.Tensor:
+    """The same within two deviations, of a shape [rank], from a seed int64 [2]."""
     return tf.random.stateless_truncated_normal(shape, seed, dtype=dtype, alg=_PHILOX)
 
 

@@ -151,7 +151,7 @@ def made() -> list[makers.Maker]:
         seen.append(makers.now())
         return next_creator(**kwargs)
 
-    with tf.variable_creator_scope(create):
+    with keras_names.from_zero(), tf.variable_creator_scope(create):
         layer = keras.layers.Dense(1, use_bias=False)
         layer.build([None, 2])
         optimizer = keras.optimizers.SGD(momentum=0.9)

@@ -81,11 +81,24 @@ def run_after(op: tf.Operation, before: Iterable[tf.Operation]) -> None:
 
 
 def recapture(graph: tf.Graph, old: tf.Tensor, new: tf.Tensor, inner: tf.Tensor) -> None:
-    """Has a graph take another tensor of outside where it took `old`, under the same placeholder `inner`."""
-    graph._function_captures.pop(id(old))
-    graph._function_captures.add_or_replace(key=id(new), external=new, internal=inner)
+    """Has a graph take another tensor of outside where it took one.
+
+    Args:
+      graph: a function graph.
+      old: the handle [] that it takes.
+      new: the handle [] that it is to take.
+      inner: the placeholder [] of both in the graph.
+    """
+    graph._function_captures.pop(id(old))  # which replace_capture leaves beside the new one
+    graph.replace_capture(new, inner)
 
 
 def call(function: Any, arguments: Sequence[tf.Tensor], captures: Sequence[tf.Tensor]) -> Any:
-    """Calls a ConcreteFunction with other captures than its own: on stand-ins for the variables that it uses."""
+    """Calls a ConcreteFunction with other captures than its own: on stand-ins for the variables that it uses.
+
+    Args:
+      function: of any number of arguments.
+      arguments: of the shapes that it was traced for, flat.
+      captures: a tensor [] or handle [] in the place of each of `captured_inputs`.
+    """
     return function._call_flat(list(arguments), list(captures))

@@ -41,7 +41,7 @@ def settle_initializer(resource: Any, settle: Callable[[tf.Tensor], Any]) -> Non
 
     Args:
       resource: a table that is filled with keys and values, or anything else, which stays as it is.
-      settle: gives for a tensor of a trace its value.
+      settle: gives for a tensor of a trace, keys [size] or values [size], what it is.
     """
     initializer = getattr(resource, "_initializer", None)
     if isinstance(initializer, tf.lookup.KeyValueTensorInitializer):

@@ -10,7 +10,7 @@ from tensorflow.python.ops import summary_ops_v2
 
 
 class _RecordingWriter:
-    """A summary writer that only marks, in the graph, what would be written."""
+    """A summary writer that only marks, in the graph, what would be written: its resource is a placeholder []."""
 
     def __init__(self, resource: tf.Tensor) -> None:
         self._resource = resource  # the one attribute that tf.summary asks a writer for
