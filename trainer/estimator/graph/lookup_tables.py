@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def fill(traced: TracedModel) -> None:
     """Runs what fills the tables of a traced model, and nothing else of its graph."""
     fillers = traced.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
-    # A table that is made in a scope of XLA is filled at once, and leaves None in the place of an op.
+    # Keras makes the tables of its layers in an init_scope, which fills them at once and leaves None here for an op.
     fillers = [filler for filler in fillers if filler is not None]
     if fillers:
         traced.prune((), fillers, feeds=())()

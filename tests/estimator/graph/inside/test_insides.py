@@ -19,6 +19,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator.graph.inside import (
+    copying,
     files,
     graphs,
     iterators,
@@ -138,6 +139,36 @@ def test_a_function_is_called_on_stand_ins_for_its_variables() -> None:
     function = tf.function(lambda x: own + x).get_concrete_function(tf.TensorSpec([]))
     called = graphs.call(function, [tf.constant(2.0)], [stand_in.handle])
     assert float(tf.nest.flatten(called)[0]) == 12.0
+
+
+def test_an_op_is_copied_into_another_graph_with_its_device_and_what_is_known_of_its_handle() -> None:
+    @tf.function
+    def double(x: tf.Tensor) -> tf.Tensor:
+        return 2.0 * x
+
+    variable = tf.Variable([1.0, 2.0])
+
+    def body() -> None:
+        double(variable.read_value())
+
+    source, target = traced(body), copying.FuncGraph("target")
+    handle = source.captures[0][1]
+    call = next(op for op in source.get_operations() if op.type in ("PartitionedCall", "StatefulPartitionedCall"))
+    read = next(op for op in source.get_operations() if op.type == "ReadVariableOp")
+    copying.add_functions(source, target)
+    with target.as_default():
+        inner = V1.placeholder(tf.resource, [])
+        copying.copy_handle_data(handle, inner)
+        attributes = dict(read.node_def.attr)
+        value = copying.create(target, read, [inner], attributes, "/device:CPU:0").outputs[0]
+        copied = copying.create(target, call, [value], dict(call.node_def.attr), "")
+        other = V1.placeholder(tf.resource, [])
+        copying.set_handle_data(other, tf.TensorShape([3]), tf.float32)
+        assert tf.raw_ops.ReadVariableOp(resource=other, dtype=tf.float32).shape == [3]
+    assert (value.shape, value.device, copied.type) == ([2], "/device:CPU:0", call.type)
+    function = call.get_attr("f").name
+    assert copying.is_function(target, function) and not copying.is_function(target, "ReadVariableOp")
+    assert function in {one.signature.name for one in target.as_graph_def().library.function}
 
 
 # Variables

@@ -1,0 +1,52 @@
+"""What other packages keep to themselves is used in one room, where each name has a reason and a test."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+# Where names may be used that other packages keep to themselves, each with its reason.
+ROOMS = ("trainer/estimator/graph/inside", "trainer/storage/client.py", "tests/estimator/graph/inside")
+SOURCES = sorted(
+    path.relative_to(ROOT).as_posix() for folder in ("trainer", "tests") for path in (ROOT / folder).rglob("*.py")
+)
+# Private by their spelling alone: methods of named tuples, and the way out of a process.
+PUBLIC = {"_asdict", "_fields", "_replace", "_exit"}
+
+
+def foreign_insides(tree: ast.Module) -> Iterator[str]:
+    """What a module takes from the insides of TensorFlow and Keras: imports, and TensorFlow's `__internal__`."""
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if f"{name}.".startswith(("tensorflow.python.", "keras.src.")))
+        if isinstance(node, ast.Attribute) and node.attr == "__internal__":
+            yield ast.unparse(node)
+
+
+def foreign_attributes(tree: ast.Module) -> Iterator[str]:
+    """Private attributes of objects that are not the module's own, as far as its text tells."""
+    own = set(PUBLIC)
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.ClassDef():
+                own.add(node.name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
+                own.add(name)
+    for node in ast.walk(tree):
+        private = isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
+        if private and node.attr not in own:
+            yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if not source.startswith(ROOMS)])
+def test_only_one_room_uses_what_other_packages_keep_to_themselves(source: str) -> None:
+    tree = ast.parse((ROOT / source).read_text(encoding="utf-8"))
+    assert not list(foreign_insides(tree)), f"{source}: move it to {ROOMS[0]}, with a reason and a test"
+    if source.startswith("trainer/"):
+        assert not list(foreign_attributes(tree)), f"{source}: move it to {ROOMS[0]}, with a reason and a test"
