@@ -237,7 +237,7 @@ def test_a_signal_saves_the_trials_under_way_and_the_study_goes_on_later(sweep: 
     assert study.rows["3"]["state"] == "under way"
     again = sweep("--trial_timeout_secs=0.5", acts="3:hang")
     assert again.end() == 0, again.text
-    assert re.search(r"resuming trial 3(, \d)?\n", again.text)
+    assert re.search(r"resuming trials? 3(, \d)?\n", again.text)
     assert again.rows["3"] | {"x": ""} == study.rows["3"] | {
         "x": "",
         "state": "failed",

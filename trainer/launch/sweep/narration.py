@@ -44,7 +44,8 @@ class Narration:
         interrupted = [str(record.number) for record in records if record.outcome is None]
         if records:
             ended = len(records) - len(interrupted)
-            again = f"; resuming trial {', '.join(interrupted)}" if interrupted else ""
+            trials = "trial" if len(interrupted) == 1 else "trials"
+            again = f"; resuming {trials} {', '.join(interrupted)}" if interrupted else ""
             self.say(f"continuing: {ended} of {self._study.max_trials} trials have ended{again}")
 
     def start(self, run: TrialRun) -> None:
