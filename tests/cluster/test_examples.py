@@ -1,0 +1,62 @@
+"""Every example is short, and runs as its first lines say: alone, on workers in step, and on parameter servers."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import TOO_LONG_SECS, Start
+from tests.launched import ROOT
+
+pytestmark = pytest.mark.process
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+BETTER_THAN = {
+    "classification": ("accuracy", 0.8),
+    "images": ("accuracy", 0.6),
+    "paper": ("rmse", 0.2),
+    "text": ("accuracy", 0.7),
+}
+every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+
+
+def task_of(path: Path, directory: Path) -> list[str]:
+    """Its own command, with a directory of the test's and fewer steps."""
+    command = next(re.finditer(r"python -m trainer.task (.*)", path.read_text()))[1].split()
+    kept = [flag for flag in command if flag.startswith(("--problem=", "--exporter="))]
+    return [*kept, f"--output_dir={directory}", "--train_steps=300", "--seed=1", "--eval_delay_secs=0"]
+
+
+def check(path: Path, directory: Path) -> None:
+    summary: dict[str, Any] = json.loads((directory / "summary.json").read_text())
+    metric, limit = BETTER_THAN[path.stem]
+    value = summary["metrics"][metric]
+    assert value < limit if metric == "rmse" else value > limit, summary["metrics"]
+    assert summary["export_dir"] is not None
+    assert all(name.startswith(f"{metric}_") for name in summary["baselines"])
+
+
+@every_example
+def test_an_example_is_one_short_file(path: Path) -> None:
+    assert 30 <= len(path.read_text().splitlines()) <= 80
+
+
+@every_example
+def test_an_example_runs_in_one_process(path: Path, forking_python: Path, tmp_path: Path) -> None:
+    command = [forking_python, "-m", "trainer.task", *task_of(path, tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TOO_LONG_SECS, check=False)
+    assert done.returncode == 0, done.stderr
+    check(path, tmp_path)
+    assert f"this run ({path.stem})" in done.stdout
+
+
+@pytest.mark.parametrize("shape", [["--worker=1"], ["--worker=2", "--ps=1", "--evaluator=1"]], ids=["sync", "ps"])
+@every_example
+def test_an_example_runs_on_a_cluster(path: Path, shape: list[str], start: Start, tmp_path: Path) -> None:
+    start(*shape, task=task_of(path, tmp_path)).completes()
+    check(path, tmp_path)
