@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import pathlib
+
 import pytest
 
 from trainer.job import errors, findings
@@ -61,3 +64,14 @@ def test_places_sort_as_they_stand_in_the_file() -> None:
 
 def test_long_values_are_shown_short() -> None:
     assert findings.short("x" * 200) == f"'{'x' * 59}... (202 characters)"
+
+
+def test_what_is_accepted_is_written_without_its_heading() -> None:
+    package = pathlib.Path(findings.__file__).parent.parent
+    headings = [
+        f"{path.relative_to(package)}:{node.lineno}"
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and str(node.value).startswith("Accepted: ")
+    ]
+    assert len(headings) == 1 and headings[0].startswith("job/findings.py"), "the record adds it"

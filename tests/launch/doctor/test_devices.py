@@ -7,9 +7,9 @@ import os
 
 import pytest
 
+from trainer.job.findings import Level
 from trainer.launch.doctor import devices as doctor_devices
 from trainer.launch.doctor.devices import Question
-from trainer.launch.doctor.findings import Level
 
 
 def said(cuda: bool = False, **found: int) -> str:
@@ -20,14 +20,14 @@ def said(cuda: bool = False, **found: int) -> str:
 def test_tensorflow_is_asked_in_another_process() -> None:
     (finding,) = Question(os.environ).answer()
     assert finding.level is Level.OK
-    assert finding.found.startswith("TensorFlow 2.") and "computes on 1 CPU" in finding.found
+    assert finding.got.startswith("TensorFlow 2.") and "computes on 1 CPU" in finding.got
 
 
 @pytest.mark.process
 def test_an_answer_that_does_not_come_is_told_and_the_process_is_gone() -> None:
     question = Question(os.environ, "import signal; signal.pause()")
     (finding,) = question.answer(timeout_secs=0.1)
-    assert finding.level is Level.WRONG and finding.found == "TensorFlow did not answer in 0.1 s"
+    assert finding.level is Level.ERROR and finding.got == "TensorFlow did not answer in 0.1 s"
     assert question._process.returncode == -9
 
 
@@ -46,8 +46,8 @@ def test_an_answer_that_does_not_come_is_told_and_the_process_is_gone() -> None:
 )
 def test_a_tensorflow_that_cannot_be_imported_is_wrong(code: int, complained: str, told: str, fix: str) -> None:
     (finding,) = doctor_devices.findings(code, "", complained, has_gpu=False)
-    assert finding.level is Level.WRONG and told in finding.found
-    assert finding.fix is not None and finding.fix.startswith(fix)
+    assert finding.level is Level.ERROR and told in finding.got
+    assert finding.do is not None and finding.do.startswith(fix)
 
 
 @pytest.mark.parametrize(
@@ -56,5 +56,5 @@ def test_a_tensorflow_that_cannot_be_imported_is_wrong(code: int, complained: st
 )
 def test_a_gpu_that_is_not_used_is_told(cuda: bool, gpus: int, told: str | None) -> None:
     found = list(doctor_devices.findings(0, said(cuda, GPU=gpus), "", has_gpu=True))
-    assert "2 GPU" in found[0].found if gpus else "GPU" not in found[0].found
-    assert [finding.found for finding in found[1:]] == ([f"there is one, and TensorFlow {told}"] if told else [])
+    assert "2 GPU" in found[0].got if gpus else "GPU" not in found[0].got
+    assert [finding.got for finding in found[1:]] == ([f"there is one, and TensorFlow {told}"] if told else [])

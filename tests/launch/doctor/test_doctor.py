@@ -9,9 +9,9 @@ import socket
 import pytest
 
 from trainer.job import environment
+from trainer.job.findings import Finding, Level
 from trainer.job.hosts import Answer, Reached
-from trainer.launch.doctor import doctor
-from trainer.launch.doctor.findings import Finding, Level
+from trainer.launch.doctor import doctor, report
 from trainer.launch.doctor.options import DoctorOptions
 
 
@@ -21,7 +21,7 @@ def tf_config(task_type: str, index: int = 0, **jobs: list[str]) -> dict[str, st
 
 def findings(environ: dict[str, str], options: DoctorOptions | None = None) -> dict[str, Finding]:
     """The last finding of each subject."""
-    return {found.subject: found for found in doctor.examine(options or DoctorOptions(), environ)}
+    return {str(found.where): found for found in doctor.examine(options or DoctorOptions(), environ)}
 
 
 def test_a_machine_without_a_cluster_trains_in_one_process(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,16 +62,16 @@ def test_a_machine_without_a_cluster_trains_in_one_process(capsys: pytest.Captur
 )
 def test_each_role_is_told_what_it_would_do(task_type: str, jobs: tuple[str, ...], role: str, work: str) -> None:
     addresses = {job: [f"{job}-0.invalid:2222"] for job in ("chief", *jobs)}
-    member = environment.read(tf_config(task_type, **addresses))
-    found = {finding.subject: finding for finding in doctor.roles(member, separate_evaluator=False)}
-    assert found["role"].found.startswith(role)
-    assert found["would"].found.startswith(work)
+    task = environment.read(tf_config(task_type, **addresses))
+    found = {str(finding.where): finding for finding in doctor.roles(task, separate_evaluator=False)}
+    assert found["role"].got.startswith(role)
+    assert found["would"].got.startswith(work)
 
 
 def test_with_an_evaluator_elsewhere_the_chief_only_saves() -> None:
-    member = environment.read(tf_config("chief", chief=["c:1"], worker=["w:1"]))
-    found = {finding.subject: finding for finding in doctor.roles(member, separate_evaluator=True)}
-    assert found["would"].found == "train in step with the workers, save"
+    task = environment.read(tf_config("chief", chief=["c:1"], worker=["w:1"]))
+    found = {str(finding.where): finding for finding in doctor.roles(task, separate_evaluator=True)}
+    assert found["would"].got == "train in step with the workers, save"
 
 
 def test_neighbours_that_listen_are_fine_and_others_are_named_with_a_fix(
@@ -85,10 +85,10 @@ def test_neighbours_that_listen_are_fine_and_others_are_named_with_a_fix(
         assert doctor.main(["--nodevices"]) == 2
         shown = capsys.readouterr().out
     assert f"ok    worker 0      {worker}: listens" in shown
-    assert f"WRONG ps 0          {ps}: no process listens there\n" in shown
+    assert f"ERROR ps 0          {ps}: no process listens there\n" in shown
     assert "fix: Start ps 0 there, or read its log" in shown
     assert f"note  own port      {chief.partition(':')[2]} is taken here" in shown
-    assert "1 of " in shown and "findings are wrong" in shown
+    assert "1 of " in shown and "findings are errors" in shown
 
 
 @pytest.mark.parametrize(
@@ -101,51 +101,51 @@ def test_neighbours_that_listen_are_fine_and_others_are_named_with_a_fix(
 )
 def test_each_silence_has_its_fix(answer: Answer, fix: str) -> None:
     found = doctor.reachability("ps 0", Reached(address="ps-0:2222", answer=answer))
-    assert found.level is Level.WRONG and found.fix is not None and found.fix.startswith(fix)
+    assert found.level is Level.ERROR and found.do is not None and found.do.startswith(fix)
 
 
 @pytest.mark.parametrize(
     ("environ", "told"),
     [
         ({"TF_CONFIG": "{"}, "TF_CONFIG is no JSON"),
-        (tf_config("chief", chief=["c"]), "TF_CONFIG: cluster.chief[0] is 'c' — host:port"),
+        (tf_config("chief", chief=["c"]), "TF_CONFIG: cluster.chief[0] is 'c'"),
         (tf_config("worker", 3, chief=["c:1"], worker=["w:1"]), "task is worker 3, which is not in the cluster"),
     ],
 )
 def test_a_wrong_environment_is_named_with_its_fix(environ: dict[str, str], told: str) -> None:
     found = findings(environ)["cluster"]
-    assert found.level is Level.WRONG and told in found.found and found.fix
+    assert found.level is Level.ERROR and told in found.got and found.do
 
 
 def test_parameter_servers_without_a_worker_are_wrong() -> None:
-    member = environment.read(tf_config("ps", chief=["c:1"], ps=["p:1"]))
-    found = list(doctor.roles(member, separate_evaluator=False))[-1]
-    assert (found.level, found.fix) == (Level.WRONG, "List workers, or drop ps")
+    task = environment.read(tf_config("ps", chief=["c:1"], ps=["p:1"]))
+    found = list(doctor.roles(task, separate_evaluator=False))[-1]
+    assert (found.level, found.do) == (Level.ERROR, "List workers, or drop ps")
 
 
 def test_a_loopback_address_among_other_machines_is_wrong() -> None:
-    member = environment.read(tf_config("chief", chief=["localhost:1"], worker=["w:1"]))
-    found = list(doctor.roles(member, separate_evaluator=False))[-1]
-    assert found.level is Level.WRONG
-    assert found.found == "localhost among hosts of other machines, who cannot reach it"
+    task = environment.read(tf_config("chief", chief=["localhost:1"], worker=["w:1"]))
+    found = list(doctor.roles(task, separate_evaluator=False))[-1]
+    assert found.level is Level.ERROR
+    assert found.got == "localhost among hosts of other machines, who cannot reach it"
 
 
 def test_an_evaluator_asks_nobody() -> None:
-    member = environment.read(tf_config("evaluator", chief=["c.invalid:1"], worker=["w.invalid:1"]))
-    assert list(doctor.neighbours(member)) == list(doctor.own_address(member)) == []
+    task = environment.read(tf_config("evaluator", chief=["c.invalid:1"], worker=["w.invalid:1"]))
+    assert list(doctor.neighbours(task)) == list(doctor.own_address(task)) == []
 
 
 def test_the_output_directory_is_looked_at(tmp_path: pathlib.Path) -> None:
     def found(output_dir: str | None, environ: dict[str, str] | None = None) -> list[tuple[Level, str]]:
-        return [(finding.level, finding.found) for finding in doctor.output(output_dir, environ or {})]
+        return [(finding.level, finding.got) for finding in doctor.output(output_dir, environ or {})]
 
     assert found(None) == []
     assert found(str(tmp_path / "new"))[0][1].startswith(f"{tmp_path / 'new'}: ")
     (tmp_path / "file").touch()
-    assert found(str(tmp_path / "file" / "run")) == [(Level.WRONG, f"{tmp_path / 'file'} is no directory")]
+    assert found(str(tmp_path / "file" / "run")) == [(Level.ERROR, f"{tmp_path / 'file'} is no directory")]
 
 
 def test_a_finding_is_a_line_and_its_fix_another() -> None:
-    assert doctor.shown(Finding(level=Level.OK, subject="cores", found="2")) == "ok    cores         2"
-    wrong = Finding(level=Level.WRONG, subject="ps 0", found="h:1: no such host", fix="Correct the name")
-    assert doctor.shown(wrong) == "WRONG ps 0          h:1: no such host\n" + " " * 20 + "fix: Correct the name"
+    assert report.row(Finding(level=Level.OK, where="cores", got="2")) == "ok    cores         2"
+    wrong = Finding(where="ps 0", got="h:1: no such host", do="Correct the name")
+    assert report.row(wrong) == "ERROR ps 0          h:1: no such host\n" + " " * 20 + "fix: Correct the name"

@@ -32,7 +32,6 @@ def test_the_archive_and_a_dockerfile_lie_in_the_folder(
     [
         (["--bucket=my-bucket"], "--bucket=my-bucket. Accepted: gs://bucket/folder. Add gs://."),
         (["--gpu"], "--gpu without --docker"),
-        (["--base_image=python"], "The Dockerfile would be wrong"),
         (["--dokcer"], "Unknown flag --dokcer. Did you mean --docker?"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -9,8 +10,9 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
 from trainer import storage
+from trainer.job.findings import Finding
 from trainer.launch import machine
-from trainer.launch.doctor.findings import Finding, gigabytes, note, ok, wrong
+from trainer.launch.doctor.report import gigabytes, note, ok, wrong
 from trainer.storage import RetryPolicy, StorageError, Store, scratch
 
 _LEAST_SCRATCH = 1 << 30
@@ -45,9 +47,9 @@ def bucket(root: str) -> Finding:
         generation = store.write(probe, b"?", if_generation=storage.ABSENT)
         read = store.read(probe)
         store.delete(probe, if_generation=generation)
-    except StorageError as error:
-        said = " — ".join(part for part in (error.got, error.accept) if part)
-        return wrong("output", said, error.do or "See that the bucket exists, and that this account may write to it")
+    except StorageError as refused:
+        do = refused.do or "See that the bucket exists, and that this account may write to it"
+        return dataclasses.replace(refused.findings[0], where="output", do=do)
     if read != b"?":
         return wrong("output", f"{root} gives back something else", "See whether something rewrites it on the way")
     return ok("output", f"{root} can be written and read")
@@ -59,8 +61,8 @@ def data(paths: Sequence[str]) -> Iterator[Finding]:
     for path in paths:
         try:
             entries = store.entries(path)
-        except StorageError as error:
-            yield wrong("data", error.got, error.do or "Correct the path")
+        except StorageError as refused:
+            yield dataclasses.replace(refused.findings[0], where="data", do=refused.do or "Correct the path")
             continue
         total = sum(entry.size for entry in entries)
         if entries:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-from trainer.launch.doctor.findings import Finding, note, ok, wrong
+from trainer.job.findings import Finding
+from trainer.launch.doctor.report import note, ok, wrong
 
 TIMEOUT_SECS = 120.0
 _FIX_GPU = "docs/contributing.md says how to train on a GPU"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import importlib.util
 import ipaddress
@@ -17,13 +18,14 @@ import trainer
 from trainer.job import cluster, environment, hosts, layout
 from trainer.job.cluster import EVALUATOR, Cluster
 from trainer.job.errors import UsageError
+from trainer.job.findings import Finding, Level
 from trainer.job.hosts import Answer, Reached
 from trainer.launch import machine
 from trainer.launch.cluster import ports
 from trainer.launch.doctor import cloud as doctor_cloud
 from trainer.launch.doctor import devices as doctor_devices
-from trainer.launch.doctor import options
-from trainer.launch.doctor.findings import Finding, Level, gigabytes, note, ok, shown, wrong
+from trainer.launch.doctor import options, report
+from trainer.launch.doctor.report import gigabytes, note, ok, wrong
 
 _NEEDED_MODULES = ("tensorflow", "keras", "absl", "numpy", "tensorboard", "rich", "hypertune", "google.cloud.storage")
 _MEMORY_OF_A_PROCESS = 1 << 30
@@ -32,7 +34,7 @@ _VERTEX_DIR = re.compile("AIP_(MODEL|CHECKPOINT|TENSORBOARD_LOG)_DIR")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints all findings; 0 when nothing is wrong, else 2."""
+    """Prints all findings; 0 when none is an error, else 2."""
     chosen = options.parse(argv)
     found = []
     with contextlib.ExitStack() as stack:
@@ -40,10 +42,10 @@ def main(argv: Sequence[str]) -> int:
         if question:
             stack.callback(question.close)
         for finding in itertools.chain(examine(chosen, os.environ), question.answer() if question else ()):
-            print(shown(finding), flush=True)
+            print(report.row(finding), flush=True)
             found.append(finding)
-    count = sum(finding.level is Level.WRONG for finding in found)
-    print(f"\n{count} of {len(found)} findings are wrong; the fixes stand below them." if count else "\nAll is well.")
+    count = sum(finding.level is Level.ERROR for finding in found)
+    print(f"\n{count} of {len(found)} findings are errors; each has its fix below it." if count else "\nAll is well.")
     return 2 if count else 0
 
 
@@ -55,14 +57,13 @@ def examine(chosen: options.DoctorOptions, environ: Mapping[str, str]) -> Iterat
     yield from output(chosen.output_dir, environ)
     yield from doctor_cloud.data([*chosen.train_data_paths, *chosen.eval_data_paths])
     try:
-        member = environment.read(environ)
-    except UsageError as error:
-        fix = error.do or "Correct it"
-        yield wrong("cluster", " — ".join(part for part in (error.got, error.accept) if part), fix)
+        task = environment.read(environ)
+    except UsageError as refused:
+        yield dataclasses.replace(refused.findings[0], where="cluster", do=refused.do or "Correct it")
         return
-    yield from roles(member, separate_evaluator=chosen.separate_evaluator)
-    yield from own_address(member)
-    yield from neighbours(member)
+    yield from roles(task, separate_evaluator=chosen.separate_evaluator)
+    yield from own_address(task)
+    yield from neighbours(task)
 
 
 def versions() -> Iterator[Finding]:
@@ -96,8 +97,8 @@ def output(output_dir: str | None, environ: Mapping[str, str]) -> Iterator[Findi
         return
     try:
         root = layout.from_environment(output_dir, environ).root
-    except UsageError as error:
-        yield wrong("output", error.got, error.do or "Correct it")
+    except UsageError as refused:
+        yield dataclasses.replace(refused.findings[0], where="output", do=refused.do or "Correct it")
         return
     if layout.is_remote(root):
         yield doctor_cloud.bucket(root)
@@ -106,24 +107,24 @@ def output(output_dir: str | None, environ: Mapping[str, str]) -> Iterator[Findi
         yield _local_output(root)
 
 
-def roles(member: Cluster, *, separate_evaluator: bool) -> Iterator[Finding]:
+def roles(task: Cluster, *, separate_evaluator: bool) -> Iterator[Finding]:
     """Which process this would be, and what it would do."""
-    evaluates_apart = member.has_evaluator or separate_evaluator
-    yield ok("role", f"{member.task_type} {member.task_id} of {_kind(member)}")
-    yield ok("would", _work(member, evaluates_apart=evaluates_apart))
-    if member.num_ps_replicas and member.num_worker_replicas < 2:
+    evaluates_apart = task.has_evaluator or separate_evaluator
+    yield ok("role", f"{task.task_type} {task.task_id} of {_kind(task)}")
+    yield ok("would", _work(task, evaluates_apart=evaluates_apart))
+    if task.num_ps_replicas and task.num_worker_replicas < 2:
         yield wrong("cluster", "parameter servers but no worker", "List workers, or drop ps")
-    hosts_named = {hosts.split(address)[0] for nodes in member.jobs.values() for address in nodes.values()}
+    hosts_named = {hosts.split(address)[0] for nodes in task.jobs.values() for address in nodes.values()}
     loopback = {host for host in hosts_named if _is_loopback(host)}
     if loopback and loopback != hosts_named:
         fix = "Name it as the others reach it"
         yield wrong("cluster", f"{min(loopback)} among hosts of other machines, who cannot reach it", fix)
 
 
-def own_address(member: Cluster) -> Iterator[Finding]:
+def own_address(task: Cluster) -> Iterator[Finding]:
     """Whether this process could listen where the others look for it."""
-    address = member.jobs.get(member.task_type, {}).get(member.task_id)
-    if not address or member.is_local or member.is_evaluator:
+    address = task.jobs.get(task.task_type, {}).get(task.task_id)
+    if not address or task.is_local or task.is_evaluator:
         return
     port = hosts.split(address)[1]
     if ports.is_free(port):
@@ -132,16 +133,16 @@ def own_address(member: Cluster) -> Iterator[Finding]:
         yield note("own port", f"{port} is taken here", "Right if the job runs; else end what listens (ss -ltnp)")
 
 
-def neighbours(member: Cluster) -> Iterator[Finding]:
+def neighbours(task: Cluster) -> Iterator[Finding]:
     """Who of the others answers; an evaluator talks to nobody."""
-    if member.is_evaluator or member.is_local:
+    if task.is_evaluator or task.is_local:
         return
     others = {
         address: f"{job} {index}"
-        for job, nodes in member.jobs.items()
+        for job, nodes in task.jobs.items()
         if job != EVALUATOR
         for index, address in nodes.items()
-        if (job, index) != (member.task_type, member.task_id)
+        if (job, index) != (task.task_type, task.task_id)
     }
     for reached in hosts.ask(others):
         yield reachability(others[reached.address], reached)
@@ -161,30 +162,30 @@ def reachability(who: str, reached: Reached) -> Finding:
     return wrong(who, said, fixes[reached.answer])
 
 
-def _kind(member: Cluster) -> str:
-    if member.is_evaluator:
+def _kind(task: Cluster) -> str:
+    if task.is_evaluator:
         return "a job whose others are elsewhere"
-    if member.is_local:
+    if task.is_local:
         return "a job in one process"
-    workers, servers = member.num_worker_replicas - 1, member.num_ps_replicas
+    workers, servers = task.num_worker_replicas - 1, task.num_ps_replicas
     if servers:
         return f"a parameter-server job (chief, {workers} workers, {servers} ps)"
     return f"a synchronous job (chief, {workers} workers)"
 
 
-def _work(member: Cluster, *, evaluates_apart: bool) -> str:
+def _work(task: Cluster, *, evaluates_apart: bool) -> str:
     saves = "save and export" if evaluates_apart else "save, evaluate and export"
-    match member.task_type:
-        case _ if member.is_local:
+    match task.task_type:
+        case _ if task.is_local:
             return f"train, {saves}, all in this process" if not evaluates_apart else "train and save"
         case cluster.EVALUATOR:
             return "evaluate and export each checkpoint, until training has ended"
         case cluster.PS:
             return "keep its share of the variables, until the job ends"
         case cluster.WORKER:
-            return "train as the chief says" if member.num_ps_replicas else "train in step with the chief"
+            return "train as the chief says" if task.num_ps_replicas else "train in step with the chief"
         case _:
-            trains = "coordinate the workers" if member.num_ps_replicas else "train in step with the workers"
+            trains = "coordinate the workers" if task.num_ps_replicas else "train in step with the workers"
             return f"{trains}, {'save' if evaluates_apart else saves}"
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainer.job.cluster import CHIEF, EVALUATOR, PS, WORKER
+from trainer.job.errors import UsageError
 from trainer.job.signals import SAVED_EXIT_CODE
-from trainer.launch.cluster.supervision import USAGE_EXIT_CODE
 from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 from trainer.launch.kubernetes.pods import CONTAINER, Manifest, labels, present, template
 
@@ -143,7 +143,7 @@ def _job_spec(
     pods["spec"] = {"restartPolicy": "Never", **pods["spec"]}
     on_code = {"containerName": container, "operator": "In"}
     rules = [
-        {"action": "FailJob", "onExitCodes": {**on_code, "values": [USAGE_EXIT_CODE]}},
+        {"action": "FailJob", "onExitCodes": {**on_code, "values": [UsageError.exit_code]}},
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         {"action": "Ignore", "onExitCodes": {**on_code, "values": [SAVED_EXIT_CODE]}},
     ]

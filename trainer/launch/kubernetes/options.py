@@ -8,7 +8,7 @@ import enum
 from trainer.job.cluster import CHIEF, EVALUATOR, PS, WORKER
 from trainer.job.config import require_not_negative, require_positive, setting
 from trainer.job.errors import UsageError
-from trainer.launch.vertex.options import pairs
+from trainer.launch import command_line
 
 
 class Workload(enum.Enum):
@@ -74,7 +74,7 @@ class KubernetesOptions:
         for name in ("timeout_secs", "ttl_secs"):
             require_positive(name, getattr(self, name), "a whole number from 1 up")
         for name in ("env", "secret_env", "secret_file", "volume", "label", "node_selector"):
-            pairs(name, getattr(self, name))
+            command_line.pairs(name, getattr(self, name))
         for text in self.secret_env:
             if text.partition("=")[2].count("/") != 1:
                 do = "Write it as --secret_env=API_KEY=my-secret/key"

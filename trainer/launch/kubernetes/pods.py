@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from trainer.launch import command_line
 from trainer.launch.kubernetes.options import KubernetesOptions, Spot
-from trainer.launch.vertex.options import pairs
 
 Manifest = dict[str, Any]
 # Kubeflow's operator wants this name; the others take any.
@@ -63,7 +63,7 @@ def template(
 def labels(options: KubernetesOptions) -> dict[str, str]:
     """Labels of the job and of its pods."""
     own = {"app.kubernetes.io/name": "trainer", "app.kubernetes.io/instance": options.name}
-    return own | pairs("label", options.label)
+    return own | command_line.pairs("label", options.label)
 
 
 def present(**fields: Any) -> Manifest:
@@ -72,9 +72,9 @@ def present(**fields: Any) -> Manifest:
 
 
 def _environment(options: KubernetesOptions) -> list[Manifest]:
-    plain = [{"name": name, "value": value} for name, value in pairs("env", options.env).items()]
+    plain = [{"name": name, "value": value} for name, value in command_line.pairs("env", options.env).items()]
     secret = []
-    for name, reference in pairs("secret_env", options.secret_env).items():
+    for name, reference in command_line.pairs("secret_env", options.secret_env).items():
         holder, _, key = reference.partition("/")
         secret.append({"name": name, "valueFrom": {"secretKeyRef": {"name": holder, "key": key}}})
     return plain + secret
@@ -92,17 +92,17 @@ def _volumes(options: KubernetesOptions) -> tuple[list[Manifest], list[Manifest]
     """Mounts of the container, and volumes of the pod."""
     mounts: list[Manifest] = []
     volumes: list[Manifest] = []
-    for claim, path in pairs("volume", options.volume).items():
+    for claim, path in command_line.pairs("volume", options.volume).items():
         mounts.append({"name": f"claim-{claim}", "mountPath": path})
         volumes.append({"name": f"claim-{claim}", "persistentVolumeClaim": {"claimName": claim}})
-    for secret, path in pairs("secret_file", options.secret_file).items():
+    for secret, path in command_line.pairs("secret_file", options.secret_file).items():
         mounts.append({"name": f"secret-{secret}", "mountPath": path, "readOnly": True})
         volumes.append({"name": f"secret-{secret}", "secret": {"secretName": secret}})
     return mounts, volumes
 
 
 def _node_selector(options: KubernetesOptions) -> dict[str, str]:
-    chosen = pairs("node_selector", options.node_selector)
+    chosen = command_line.pairs("node_selector", options.node_selector)
     if options.spot:
         key, value = _SPOT_LABELS[options.spot]
         chosen[key] = value

@@ -85,9 +85,6 @@ def _is_same(there: storage.Entry | None, built: Archive) -> bool:
 
 def _write_dockerfile(folder: pathlib.Path, built: Archive, chosen: PackageOptions) -> None:
     content = dockerfile.text(built.file_name, base_image=chosen.base_image, gpu=chosen.gpu)
-    wrong = dockerfile.flaws(content, {built.file_name})
-    if wrong:
-        raise UsageError("The Dockerfile would be wrong\n  " + "\n  ".join(map(str, wrong)))
     _write(folder / "Dockerfile", content.encode())
     print(f"{folder / 'Dockerfile'}: docker build --tag IMAGE {folder} && docker push IMAGE")
 

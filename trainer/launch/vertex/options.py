@@ -9,6 +9,7 @@ import re
 from trainer.job.cluster import CHIEF, EVALUATOR, JOB_TYPES, PS, WORKER
 from trainer.job.config import require_not_negative, setting
 from trainer.job.errors import UsageError
+from trainer.launch import command_line
 
 _DURATION = re.compile(r"(\d+(?:\.\d{1,9})?)([smhd]?)")
 _UNIT_SECS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -96,11 +97,11 @@ class VertexOptions:
 
     @property
     def labels(self) -> dict[str, str]:
-        return pairs("label", self.label)
+        return command_line.pairs("label", self.label)
 
     @property
     def environment(self) -> dict[str, str]:
-        return pairs("env", self.env)
+        return command_line.pairs("env", self.env)
 
     @property
     def timeout_secs(self) -> str | None:
@@ -151,19 +152,6 @@ def counted(flag: str, text: str) -> tuple[str, int]:
     if not kind or not re.fullmatch(r"-?\d{1,9}", number if colon else "1"):
         raise UsageError(f"--{flag}={text}", "TYPE:NUMBER", "Write it as NVIDIA_TESLA_T4:1 or pd-ssd:200")
     return kind, int(number) if colon else 1
-
-
-def pairs(flag: str, texts: tuple[str, ...]) -> dict[str, str]:
-    """`KEY=VALUE` texts as a dict. Raises UsageError on a text without `=`, and on a key twice."""
-    found: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--{flag}={text}", "KEY=VALUE", f"Write it as --{flag}=team=forecast")
-        if key in found:
-            raise UsageError(f"--{flag} has {key!r} twice", "each key once", "Drop one")
-        found[key] = value
-    return found
 
 
 def duration(flag: str, text: str) -> str:
