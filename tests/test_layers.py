@@ -52,6 +52,27 @@ ESTIMATOR_ORDER = [
     "metrics",
     "training",
 ]
+# The rooms of trainer/launch likewise. What all commands share comes first, the commands about all targets last.
+LAUNCH_ORDER = [
+    "command_line",
+    "console",
+    "machine",
+    "task_flags",
+    "files",
+    "study",
+    "cluster",
+    "sweep",
+    "packaging",
+    "submit",
+    "vertex",
+    "kubernetes",
+    "doctor",
+    "validate",
+    "jobs",
+    "completion",
+    "__main__",
+]
+ORDERS = {"estimator": ESTIMATOR_ORDER, "launch": LAUNCH_ORDER}
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}
 
 
@@ -82,10 +103,11 @@ def room(module: str) -> str:
     return module.split(".")[2]
 
 
-@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.startswith("trainer.estimator.")))
-def test_a_module_of_the_estimator_imports_only_rooms_before_its_own(module: str) -> None:
-    met = {room(name) for name in own(imports(MODULES[module], everywhere=True)) if "estimator." in name}
-    later = ESTIMATOR_ORDER[ESTIMATOR_ORDER.index(room(module)) + 1 :]
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if layer(name) in ORDERS and name.count(".") > 1))
+def test_a_module_imports_only_rooms_before_its_own(module: str) -> None:
+    order, prefix = ORDERS[layer(module)], f"trainer.{layer(module)}."
+    met = {room(name) for name in own(imports(MODULES[module], everywhere=True)) if name.startswith(prefix)}
+    later = order[order.index(room(module)) + 1 :]
     assert not met & set(later), f"{module} imports {met & set(later)}"
 
 
