@@ -15,7 +15,7 @@ Command = Callable[[Sequence[str]], int]
 COMMANDS = {
     "cluster": ("cluster.local", "a whole distributed job on this machine"),
     "sweep": ("sweep.sweep", "the hyperparameter study of hptuning_config.yaml on this machine"),
-    "doctor": ("doctor.doctor", "what this machine and this environment would do, and what is wrong with them"),
+    "doctor": ("doctor.doctor", "what this machine and this environment would do, and which settings are wrong"),
     "package": ("packaging.package", "the source distribution that cloud runners install, and a Dockerfile"),
     "submit": ("submit.target", "a job or a study on Vertex AI or Kubernetes; --dry_run shows and checks the request"),
     "status": ("jobs:status", "how a submitted job is"),
