@@ -84,7 +84,7 @@ def test_a_job_goes_on_from_its_last_checkpoint_when_a_ps_and_then_the_chief_are
     job.until("chief:0 ended with 143")
     assert secs(job, "chief:0 ended with 143") - secs(job, "ps:0 was killed by SIGKILL") < 10
     gone = [line for line in job.lines("chief:0") if "parameter server" in line]
-    assert len(gone) == 1 and gone[0].endswith("goes on from the last checkpoint."), gone
+    assert len(gone) == 1 and gone[0].endswith("resumes from the last checkpoint."), gone
     evaluated = job.until(r"chief:0 .*Evaluated step ([\d,]+)")
     assert int(evaluated[1].replace(",", "")) > 200
     job.kill("chief:0")

@@ -1,4 +1,4 @@
-"""Model functions in many styles, whose steps the tests cut, and stacks of batches for them."""
+"""Model functions in many styles, whose steps the tests partition, and stacks of batches for them."""
 
 from __future__ import annotations
 

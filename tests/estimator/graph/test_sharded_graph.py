@@ -1,4 +1,4 @@
-"""A model whose variables are held by rows makes the steps of one that has them whole."""
+"""A model whose variables are row-sharded makes the steps of one that has them whole."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def traced(lookup: Lookup, optimizer: Callable[[], Any], placement: Placement | 
     return trace(model, [tf.TensorSpec([7], tf.int64)], ModeKeys.TRAIN, VariableStore(placement=placement))
 
 
-def steps(made: TracedModel) -> tuple[list[float], dict[str, np.ndarray]]:
-    part = made.prune(made.spec.loss, training_operations(made))
-    losses = [float(part(tf.constant(batch))) for batch in BATCHES]
-    return losses, {name: np.asarray(variable.read_value()) for name, variable in made.store.by_name.items()}
+def steps(model: TracedModel) -> tuple[list[float], dict[str, np.ndarray]]:
+    step = model.prune(model.spec.loss, training_operations(model))
+    losses = [float(step(tf.constant(batch))) for batch in BATCHES]
+    return losses, {name: np.asarray(variable.read_value()) for name, variable in model.store.by_name.items()}
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def steps(made: TracedModel) -> tuple[list[float], dict[str, np.ndarray]]:
     [*((of_variable, optimizer) for optimizer in OPTIMIZERS), *((lookup, "adam") for lookup in LOOKUPS[1:])]
     + [(of_keras, "keras adam"), (of_parts, "ftrl"), (of_keras, "adagrad")],
 )
-def test_steps_on_rows_that_are_held_apart_are_those_on_a_whole_table(lookup: Lookup, optimizer: str) -> None:
+def test_steps_on_a_row_sharded_table_are_those_on_a_whole_one(lookup: Lookup, optimizer: str) -> None:
     apart, whole = (traced(lookup, OPTIMIZERS[optimizer], placement) for placement in (THIRDS, None))
-    held = {name: len(variable.rows) for name, variable in apart.store.by_rows().items()}
-    assert held and all(count == 1 if "part_" in name else count == 3 for name, count in held.items())
-    assert set(held) == {name for name, v in apart.store.by_name.items() if v.shape.rank}
+    shards = {name: len(variable.rows) for name, variable in apart.store.row_sharded().items()}
+    assert shards and all(count == 1 if "part_" in name else count == 3 for name, count in shards.items())
+    assert set(shards) == {name for name, v in apart.store.by_name.items() if v.shape.rank}
     losses, values = steps(apart)
     expected_losses, expected = steps(whole)
     assert losses == pytest.approx(expected_losses, rel=1e-6)
@@ -103,7 +103,7 @@ def test_steps_on_rows_that_are_held_apart_are_those_on_a_whole_table(lookup: Lo
 
 
 def test_slots_live_with_the_rows_that_they_belong_to() -> None:
-    by_rows = traced(of_variable, OPTIMIZERS["adam"], THIRDS).store.by_rows()
+    by_rows = traced(of_variable, OPTIMIZERS["adam"], THIRDS).store.row_sharded()
     assert {variable.rows for variable in by_rows.values()} == {by_rows["table"].rows}
     assert {name: variable.primary for name, variable in by_rows.items()} == {
         "table": None,
@@ -115,10 +115,10 @@ def test_slots_live_with_the_rows_that_they_belong_to() -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad", "adam", "ftrl", "keras sgd", "keras adam"])
 @pytest.mark.parametrize("lookup", [of_variable, of_keras])
 def test_a_step_makes_nothing_as_large_as_the_table(lookup: Lookup, optimizer: str) -> None:
-    made = traced(lookup, OPTIMIZERS[optimizer], THIRDS)
-    part = made.prune(made.spec.loss, training_operations(made))
-    assert part.taken_whole == frozenset()
-    whole = [op for op in part.graph.get_operations() if any(o.shape == [11, 3] for o in op.outputs)]
+    model = traced(lookup, OPTIMIZERS[optimizer], THIRDS)
+    step = model.prune(model.spec.loss, training_operations(model))
+    assert step.taken_whole == frozenset()
+    whole = [op for op in step.graph.get_operations() if any(o.shape == [11, 3] for o in op.outputs)]
     assert whole == []
 
 
@@ -142,11 +142,11 @@ def test_what_a_loop_takes_stays_whole_and_is_said(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.WARNING, "trainer"):
         apart = traced(in_a_loop, OPTIMIZERS["adagrad"], THIRDS)
     assert "table stays whole on one parameter server (0 MiB), because the model function gives it to" in caplog.text
-    assert not [variable for variable in apart.store.by_rows().values() if len(variable.rows) > 1]
+    assert not [variable for variable in apart.store.row_sharded().values() if len(variable.rows) > 1]
     assert steps(apart)[0] == pytest.approx(steps(traced(in_a_loop, OPTIMIZERS["adagrad"], None))[0], rel=1e-6)
 
 
-def test_a_later_mode_that_takes_a_variable_that_is_held_apart_into_a_loop_is_refused() -> None:
+def test_a_later_mode_that_takes_a_row_sharded_variable_into_a_loop_is_refused() -> None:
     store = traced(of_variable, OPTIMIZERS["sgd"], THIRDS).store
 
     def model(ids: tf.Tensor) -> tuple[EstimatorSpec, None]:

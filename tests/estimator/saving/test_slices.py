@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from trainer.estimator.graph import row_sharding
 from trainer.estimator.graph.inside.slices import set_info
-from trainer.estimator.graph.row_sharding import Rows, RowShardedVariable
+from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
+from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.saving import checkpoints, slices
 
 CPU = "/job:localhost/replica:0/task:0/device:CPU:0"
@@ -22,27 +23,27 @@ Variables = dict[str, Any]
 
 def parts(values: np.ndarray, bounds: list[int]) -> Variables:
     """As `get_variable` with a partitioner makes them."""
-    made = {}
+    variables = {}
     for number, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False)):
         part = tf.Variable(values[start:stop], name=f"table/part_{number}")
         set_info(part, tf.Variable.SaveSliceInfo("table", [11, 3], [start, 0], [stop - start, 3]))
-        made[f"table/part_{number}"] = part
-    return made
+        variables[f"table/part_{number}"] = part
+    return variables
 
 
-def apart(values: np.ndarray, servers: int) -> Variables:
-    rows = Rows.dealt(len(values), [CPU] * servers)
-    held = RowShardedVariable(tf.Variable(tf.zeros(values.shape)), "table", rows)
-    held.create(rows, None, lambda block, number: values[block.start : block.stop])
-    return {"table": held}
+def row_sharded(values: np.ndarray, servers: int) -> Variables:
+    rows = Rows.evenly(len(values), [CPU] * servers)
+    table = RowShardedVariable(tf.Variable(tf.zeros(values.shape)), "table", rows)
+    table.create(rows, None, lambda block, number: values[block.start : block.stop])
+    return {"table": table}
 
 
 KINDS = {
     "whole": lambda values: {"table": tf.Variable(values)},
     "2 parts": lambda values: parts(values, [0, 6, 11]),
     "3 parts": lambda values: parts(values, [0, 4, 8, 11]),
-    "on 2 servers": lambda values: apart(values, 2),
-    "on 3 servers": lambda values: apart(values, 3),
+    "on 2 servers": lambda values: row_sharded(values, 2),
+    "on 3 servers": lambda values: row_sharded(values, 3),
 }
 
 
@@ -68,7 +69,7 @@ def test_however_it_was_saved_it_is_restored(tmp_path: Path, saved_as: str, read
 @pytest.mark.usefixtures("block_bytes")
 def test_the_files_of_many_blocks_are_those_of_one_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "model.ckpt-1.part-0-of-9.index").write_text("left by a process that was killed")
-    slices.write(str(tmp_path / "model.ckpt-2"), apart(VALUES, 2))
+    slices.write(str(tmp_path / "model.ckpt-2"), row_sharded(VALUES, 2))
     names = sorted(os.listdir(tmp_path))
     assert [name for name in names if ".part-" in name and "ckpt-2" in name] == []
     assert {name.partition(".data-")[0] for name in names if "ckpt-2" in name} == {"model.ckpt-2", "model.ckpt-2.index"}
@@ -77,9 +78,9 @@ def test_the_files_of_many_blocks_are_those_of_one_checkpoint(tmp_path: Path) ->
 def test_another_shape_of_the_whole_is_refused(tmp_path: Path) -> None:
     prefix = str(tmp_path / "model.ckpt-1")
     slices.write(prefix, {"table": tf.Variable(tf.zeros([12, 3]))})
-    said = r"has table of shape \[12, 3\]; the model function makes table\S* of shape \[11, 3\]"
+    message = r"has table of shape \[12, 3\]; the model function makes table\S* of shape \[11, 3\]"
     for kind in ("2 parts", "on 2 servers"):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             checkpoints.restore(KINDS[kind](VALUES), checkpoints.read(prefix))
 
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.distribution import sync
 from trainer.estimator.distribution.collectives import Devices, Group, Processes, own_devices
-from trainer.estimator.distribution.ps import steps as ps_steps
+from trainer.estimator.distribution.ps.servers import Servers
+from trainer.estimator.distribution.ps.steps import ServerSteps
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.steps import one_device
 from trainer.estimator.steps.batches import StackedBatches
@@ -141,12 +142,12 @@ class ParameterServers(Strategy):
     """
 
     def __init__(self, config: RunConfig) -> None:
-        self._servers = ps_steps.Servers(config.cluster, config.train_distribute)
+        self._servers = Servers(config.cluster, config.train_distribute)
 
     def begin(self, plan: TrainingPlan) -> Steps:
         store = plan.values.new_store(plan.config.tf_random_seed, self._scope, self._servers.placement)
         self.replicas = [ModelReplica(plan.model, store)]
-        begun = ps_steps.ServerSteps(
+        begun = ServerSteps(
             self._servers,
             plan.dataset,
             self.replicas[0].trace,

@@ -18,7 +18,8 @@ from trainer.estimator.graph.initial_values import Source
 from trainer.estimator.graph.inside import graphs, slices
 from trainer.estimator.graph.inside.stand_ins import stand_in
 from trainer.estimator.graph.op_table import looks_up, runs_by_rows
-from trainer.estimator.graph.row_sharding import Block, Placement, Rows, RowShardedVariable
+from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
+from trainer.estimator.graph.row_sharding import Block, Placement, Rows
 
 log = logging.getLogger("trainer")
 
@@ -120,7 +121,7 @@ class PendingVariables:
                 sum(one.num_bytes for one in (variable, *slots)) >> 20,
                 whole.type,
             )
-        return Rows.dealt(variable.rows.count, variable.rows.devices[:1])
+        return Rows.evenly(variable.rows.count, variable.rows.devices[:1])
 
     def _ordinary(self, pending: _Pending, graph: tf.Graph, handle: tf.Tensor | None, make: Make) -> tf.Variable:
         """An ordinary variable in the place of a stand-in, in the graph too.

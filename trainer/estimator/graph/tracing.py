@@ -80,11 +80,11 @@ class TracedModel:
         feeds = list(self.feeds if feeds is None else feeds)
         variables = self._variables(row_ids or {})
         function = prune(self.graph, fetches, list(dict.fromkeys(operations)), feeds, variables)
-        self.store.say_moved(function.taken_whole)
+        self.store.report_taken_whole(function.taken_whole)
         return dataclasses.replace(function, resources=self.resources)
 
     def _variables(self, row_ids: Mapping[str, tf.Tensor]) -> GraphVariables:
-        sharded, handles = self.store.by_rows(), self.handles()
+        sharded, handles = self.store.row_sharded(), self.handles()
         refs = {}
         for name in sharded.keys() & handles.keys():
             variable, handle = sharded[name], handles[name]

@@ -20,7 +20,8 @@ import tensorflow as tf
 from trainer.estimator.graph.initial_values import Source, evaluated
 from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.pending import PendingVariables
-from trainer.estimator.graph.row_sharding import Placement, RowShardedVariable
+from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
+from trainer.estimator.graph.row_sharding import Placement
 
 log = logging.getLogger("trainer")
 
@@ -45,7 +46,7 @@ class VariableStore:
       seed: makes initial values and the op seeds of every trace repeatable; None leaves them random.
       initial_values: values to start from, by name, in place of those that the model function gives.
       scope: entered around the making of each variable; says where it lives.
-      placement: which variables are held by rows, and where; None holds every one in one piece.
+      placement: which variables are row-sharded, and where; None keeps every one in one piece.
       restored: whether a checkpoint will give the values, so that those to start from need not be computed.
     """
 
@@ -82,8 +83,8 @@ class VariableStore:
         """Names by the identity of the variables' resource handles, as captures of a graph show them."""
         return {id(variable.handle): name for name, variable in self.by_name.items()}
 
-    def by_rows(self) -> dict[str, RowShardedVariable]:
-        """The variables that are held by rows, by name."""
+    def row_sharded(self) -> dict[str, RowShardedVariable]:
+        """The row-sharded variables, by name."""
         return {name: v for name, v in self.by_name.items() if isinstance(v, RowShardedVariable)}
 
     def get_or_create(
@@ -129,13 +130,17 @@ class VariableStore:
                 stack.enter_context(tf.distribute.get_strategy().extended.colocate_vars_with(near))
             return tf.Variable(value, name=name, **settings)
 
-    def say_moved(self, moved: Iterable[tuple[str, str]]) -> None:
-        """Says, once of each, which operations take variables whole that are held by rows."""
-        for name, why in sorted(set(moved) - self._said):
-            num_bytes = self.by_rows()[name].num_bytes
+    def report_taken_whole(self, taken_whole: Iterable[tuple[str, str]]) -> None:
+        """Says, once of each, which operations take row-sharded variables whole.
+
+        Args:
+          taken_whole: names of variables with the types of operations.
+        """
+        for name, why in sorted(set(taken_whole) - self._said):
+            num_bytes = self.row_sharded()[name].num_bytes
             if num_bytes >= _LARGE_BYTES:
                 log.warning("%s (%d MiB) is fetched whole in every step, for %s.", name, num_bytes >> 20, why)
-        self._said |= set(moved)
+        self._said |= set(taken_whole)
 
     def materialize(self, graph: tf.Graph) -> None:
         """Makes the variables that a trace was given stand-ins for, where they are to be.

@@ -23,7 +23,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from trainer import storage
-from trainer.estimator.graph.row_sharding import RowShardedVariable
+from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.variables import GLOBAL_STEP
 from trainer.estimator.saving import job_directory, slices, state_file
 from trainer.estimator.saving.checkpoint_store import CheckpointStore

@@ -1,8 +1,14 @@
-"""The files of a checkpoint whose variables may be in parts, or held by rows in other processes.
+"""The files of a checkpoint whose variables may be in parts, or row-sharded over other processes.
 
 A part is saved under the name of the whole, as a slice of it, as `tf.train.Saver` and tf.estimator did: so what was
-saved in two parts is read in three, or whole. What others hold is fetched and written a block of rows at a time, each
-block to a file of its own; then the files are joined under one index, which appears last.
+saved in two parts is read in three, or whole. What other processes have is fetched and written a block of rows at a
+time, each block to a file of its own; then the files are joined under one index, which appears last. For example a
+table [11, 3] on two servers, in blocks of at most four rows, beside a bias [] of this process::
+
+    model.ckpt-7.part-0-of-4    bias
+    model.ckpt-7.part-1-of-4    table, "11 3 0,4:0,3"      rows 0 to 3
+    model.ckpt-7.part-2-of-4    table, "11 3 4,2:0,3"      rows 4 and 5, the last ones of the first server
+    model.ckpt-7.part-3-of-4    …                          then MergeV2Checkpoints makes model.ckpt-7.index
 """
 
 from __future__ import annotations
@@ -16,7 +22,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph.row_sharding import BLOCK_BYTES, Rows, RowShardedVariable, blocks, set_rows
+from trainer.estimator.graph.inside.slices import info_of
+from trainer.estimator.graph.row_sharded_variable import RowShardedVariable, set_rows
+from trainer.estimator.graph.row_sharding import BLOCK_BYTES, Rows, blocks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +57,12 @@ def is_whole(variable: tf.Variable | RowShardedVariable) -> bool:
     return not isinstance(variable, RowShardedVariable) and _info(variable) is None
 
 
-def _info(variable: Any) -> Any:
+def _info(variable: tf.Variable | RowShardedVariable) -> Any:
     """Which slice of what a part is; None for what is no part."""
-    return getattr(variable, "_save_slice_info", None)
+    return info_of(variable.stand_in if isinstance(variable, RowShardedVariable) else variable)
 
 
-def full_name(name: str, variable: Any) -> str:
+def full_name(name: str, variable: tf.Variable | RowShardedVariable) -> str:
     """The name that a variable has in a checkpoint: for a part, that of the whole."""
     info = _info(variable)
     return name if info is None else str(info.full_name)
@@ -83,8 +91,8 @@ def of(variable: tf.Variable | RowShardedVariable) -> Iterator[Slice]:
             shape_of(variable),
             [offset[0] + block.start, *offset[1:]],
             [block.stop - block.start, *shape[1:]],
-            functools.partial(variable.block, block),
-            functools.partial(variable.set_block, block),
+            functools.partial(variable.read_block, block),
+            functools.partial(variable.write_block, block),
         )
 
 
@@ -96,7 +104,7 @@ def to_restore(variable: tf.Variable | RowShardedVariable) -> Iterator[Slice]:
         yield from of(variable)
         return
     (whole,) = of(variable)
-    rows = Rows.dealt(variable.shape[0], [variable.device])
+    rows = Rows.evenly(variable.shape[0], [variable.device])
     row_bytes = variable.shape.num_elements() * variable.dtype.size // max(variable.shape[0], 1)
     for block in blocks(rows, row_bytes):
         yield dataclasses.replace(
@@ -109,12 +117,28 @@ def to_restore(variable: tf.Variable | RowShardedVariable) -> Iterator[Slice]:
 
 
 def read(prefix: str, key: str, dtype: tf.DType, piece: Slice) -> tf.Tensor:
-    """The values of a slice, from a checkpoint."""
+    """The values of a slice, from a checkpoint, in the shape [...] of the slice.
+
+    Args:
+      prefix: of the checkpoint's files.
+      key: the name in the checkpoint.
+      dtype: of the values there.
+      piece: the slice.
+    """
     return tf.raw_ops.RestoreV2(prefix=prefix, tensor_names=[key], shape_and_slices=[piece.spec], dtypes=[dtype])[0]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
+    """A tensor of a checkpoint, or a slice of one.
+
+    Attributes:
+      name: of the whole.
+      spec: which slice; empty for the whole.
+      num_bytes: what has to be fetched from another process; 0 for what is here.
+      get: fetches the values.
+    """
+
     name: str
     spec: str
     num_bytes: int
@@ -132,8 +156,8 @@ def write(prefix: str, tensors: Mapping[str, Any]) -> None:
     if len(groups) == 1:
         _write_one(prefix, groups[0])
         return
-    for left in Path(prefix).parent.glob("*.part-*-of-*"):  # by a process that was killed
-        left.unlink()
+    for leftover in Path(prefix).parent.glob("*.part-*-of-*"):  # of a process that was killed
+        leftover.unlink()
     parts = [f"{prefix}.part-{number}-of-{len(groups)}" for number in range(len(groups))]
     for part, entries in zip(parts, groups, strict=True):
         _write_one(part, entries)
@@ -158,9 +182,9 @@ def _groups(tensors: Mapping[str, Any]) -> Iterator[list[_Entry]]:
 
 def _entries(name: str, value: Any) -> Iterator[_Entry]:
     if isinstance(value, tf.Variable | RowShardedVariable) and not is_whole(value):
-        apart = isinstance(value, RowShardedVariable)
+        elsewhere = isinstance(value, RowShardedVariable)
         for piece in of(value):
-            size = tf.TensorShape(piece.shape).num_elements() * value.dtype.size if apart else 0
+            size = tf.TensorShape(piece.shape).num_elements() * value.dtype.size if elsewhere else 0
             yield _Entry(full_name(name, value), piece.spec, size, piece.get)
     else:
         yield _Entry(name, "", 0, value.read_value if isinstance(value, tf.Variable) else lambda: value)

@@ -1,4 +1,4 @@
-"""A step that exchanges once with its servers makes what the step of one process makes."""
+"""A step that pulls from and pushes to its servers once makes what the step of one process makes."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from trainer.estimator.graph.tracing import TracedModel
 STEPS = 4
 
 
-def exchange(traced: TracedModel, xla: bool = True) -> PullPush:
+def steps_of(traced: TracedModel, xla: bool = True) -> PullPush:
     step = step_graph(traced)
-    parts = partition(step, lambda name: step.variables[name].device)
-    return PullPush(parts, lambda variable: worker_functions.own(f"copies of {id(traced)}", variable), xla)
+    step_partition = partition(step, lambda name: step.variables[name].device)
+    return PullPush(step_partition, lambda variable: worker_functions.own(f"copies of {id(traced)}", variable), xla)
 
 
 def run(call: worker_functions.Call, stack: tf.Tensor, wanted: int = STEPS) -> np.ndarray:
     """The losses of one call on the stack."""
     iterator = iter(tf.data.Dataset.from_tensors((stack,)))
-    made, losses = tf.function(call, autograph=False)(iterator, tf.constant(wanted))
-    return losses.numpy()[: int(made)]
+    steps_made, losses = tf.function(call, autograph=False)(iterator, tf.constant(wanted))
+    return losses.numpy()[: int(steps_made)]
 
 
 def values(traced: TracedModel) -> dict[str, np.ndarray]:
@@ -45,10 +45,10 @@ def alone(model: step_models.Model, stack: tf.Tensor) -> tuple[np.ndarray, dict[
     return losses, values(made.traced)
 
 
-def assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    assert found.keys() == expected.keys()
+def assert_same(actual: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    assert actual.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
+        assert actual[name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
 
 
 @pytest.mark.parametrize("wanted", [STEPS, STEPS - 1])
@@ -69,7 +69,7 @@ def test_losses_and_variables_are_those_of_one_process(
 ) -> None:
     model, stack = step_models.model(forward, optimize), step_models.stack(STEPS)
     traced = step_models.traced(model)
-    losses = run(worker_functions.exchanging(exchange(traced), STEPS, STEPS), stack, wanted)
+    losses = run(worker_functions.pull_push(steps_of(traced), STEPS, STEPS), stack, wanted)
     expected, variables = alone(model, stack[:wanted])
     assert losses == pytest.approx(expected, rel=1e-5)
     assert_same(values(traced), variables)
@@ -79,10 +79,10 @@ def test_losses_and_variables_are_those_of_one_process(
 def test_a_stack_that_is_short_at_the_end_of_the_data_is_used_up_and_then_there_is_no_step() -> None:
     model, stack = step_models.model(step_models.dense, step_models.sgd), step_models.stack(2)
     traced = step_models.traced(model)
-    call = tf.function(worker_functions.exchanging(exchange(traced), STEPS, STEPS), autograph=False)
+    call = tf.function(worker_functions.pull_push(steps_of(traced), STEPS, STEPS), autograph=False)
     iterator = iter(tf.data.Dataset.from_tensors((stack,)))
-    made = [int(call(iterator, tf.constant(STEPS))[0]) for _ in range(2)]
-    assert made == [2, 0]
+    steps_made = [int(call(iterator, tf.constant(STEPS))[0]) for _ in range(2)]
+    assert steps_made == [2, 0]
     assert_same(values(traced), alone(model, stack)[1])
 
 
@@ -93,12 +93,12 @@ def test_a_step_reads_each_variable_once_and_a_call_reads_once_what_no_step_writ
         return tf.reduce_mean(((x @ frozen @ weight.read_value()) @ weight.read_value() @ frozen) ** 2)
 
     traced = step_models.traced(step_models.model(forward, step_models.sgd))
-    made = exchange(traced)
+    pull_push = steps_of(traced)
 
     @tf.function(autograph=False)
     def call(stack: tf.Tensor) -> list[tf.Tensor]:
-        kept = made.begin()
-        return [made.step([stack], tf.constant(index), kept) for index in range(STEPS)]
+        resident = pull_push.begin()
+        return [pull_push.step([stack], tf.constant(index), resident) for index in range(STEPS)]
 
     graph = call.get_concrete_function(step_models.stack(STEPS)).graph
     names = {id(inner): traced.store.names_by_handle()[id(outer)] for outer, inner in graph.captures}
@@ -107,7 +107,7 @@ def test_a_step_reads_each_variable_once_and_a_call_reads_once_what_no_step_writ
 
 
 @pytest.mark.parametrize("behind", [step_models.dense, step_models.recurrent])
-def test_what_xla_refuses_is_said_and_runs_op_by_op_on_the_worker(behind: Callable[[tf.Tensor], tf.Tensor]) -> None:
+def test_what_xla_refuses_runs_op_by_op_on_the_worker(behind: Callable[[tf.Tensor], tf.Tensor]) -> None:
     def forward(x: tf.Tensor) -> tf.Tensor:
         seen = tf.py_function(lambda tensor: tensor, [x], tf.float32)
         seen.set_shape(x.shape)
@@ -115,15 +115,15 @@ def test_what_xla_refuses_is_said_and_runs_op_by_op_on_the_worker(behind: Callab
 
     model, stack = step_models.model(forward, step_models.sgd), step_models.stack(STEPS)
     traced = step_models.traced(model)
-    refused = exchange(traced).refused_by_xla(STEPS)
+    refused = steps_of(traced).refused_by_xla(STEPS)
     assert refused is not None and "EagerPyFunc" in refused
-    losses = run(worker_functions.exchanging(exchange(traced, xla=False), STEPS, STEPS), stack)
+    losses = run(worker_functions.pull_push(steps_of(traced, xla=False), STEPS, STEPS), stack)
     assert losses == pytest.approx(alone(model, stack)[0], rel=1e-5)
 
 
 @pytest.mark.parametrize("forward", [step_models.dense, step_models.recurrent, step_models.looked_up])
 def test_what_xla_compiles_is_not_refused(forward: Callable[[tf.Tensor], tf.Tensor]) -> None:
-    assert exchange(step_models.traced(step_models.model(forward, step_models.sgd))).refused_by_xla(STEPS) is None
+    assert steps_of(step_models.traced(step_models.model(forward, step_models.sgd))).refused_by_xla(STEPS) is None
 
 
 def test_a_loss_of_another_type_is_given_as_float32() -> None:
@@ -132,6 +132,6 @@ def test_a_loss_of_another_type_is_given_as_float32() -> None:
         return tf.reduce_mean((tf.cast(x, tf.float64) @ weight - 1.0) ** 2)
 
     model, stack = step_models.model(forward, step_models.sgd), step_models.stack(STEPS)
-    losses = run(worker_functions.exchanging(exchange(step_models.traced(model)), STEPS, STEPS), stack)
+    losses = run(worker_functions.pull_push(steps_of(step_models.traced(model)), STEPS, STEPS), stack)
     assert losses.dtype == np.float32
     assert losses == pytest.approx(alone(model, stack)[0], rel=1e-6)

@@ -12,9 +12,10 @@ from tests.estimator import step_models
 from tests.estimator.step_models import V1
 from trainer.estimator.distribution.ps import step_partition
 from trainer.estimator.distribution.ps.step_graph import step_graph
+from trainer.estimator.distribution.ps.variable_accesses import NotPartitionableError
 
 
-def cut(
+def partitioned(
     forward: Callable[[tf.Tensor], tf.Tensor],
     optimize: Callable[[tf.Tensor], Any],
     place: Callable[[str], str] = lambda name: "ps",
@@ -22,9 +23,9 @@ def cut(
     return step_partition.partition(step_graph(step_models.traced(step_models.model(forward, optimize))), place)
 
 
-def pushed(made: step_partition.StepPartition) -> dict[str, list[tuple[int, ...]]]:
+def pushed(divided: step_partition.StepPartition) -> dict[str, list[tuple[int, ...]]]:
     """Shapes of what is sent to each device."""
-    return {device: sorted(tuple(tensor.shape) for tensor in tensors) for device, tensors in made.pushed.items()}
+    return {device: sorted(tuple(tensor.shape) for tensor in tensors) for device, tensors in divided.pushed.items()}
 
 
 def types(ops: Any) -> set[str]:
@@ -38,25 +39,25 @@ def weight_and_bias(x: tf.Tensor) -> tf.Tensor:
 
 
 def test_gradient_descent_takes_a_snapshot_and_sends_gradients() -> None:
-    made = cut(weight_and_bias, step_models.sgd)
-    assert made.needed == ["bias", "weight"]
-    assert pushed(made) == {"ps": [(1,), (5, 1)]}
-    assert types(made.applied) - {"Const"} == {"ResourceApplyGradientDescent", "AssignAddVariableOp"}
-    assert {op.type for op in made.counting} == {"AssignAddVariableOp"}
-    assert made.written == {"weight", "bias"}
-    assert not {"ReadVariableOp", "ResourceApplyGradientDescent"} & types(made.local)
+    divided = partitioned(weight_and_bias, step_models.sgd)
+    assert divided.needed == ["bias", "weight"]
+    assert pushed(divided) == {"ps": [(1,), (5, 1)]}
+    assert types(divided.applied) - {"Const"} == {"ResourceApplyGradientDescent", "AssignAddVariableOp"}
+    assert {op.type for op in divided.counting} == {"AssignAddVariableOp"}
+    assert divided.written == {"weight", "bias"}
+    assert not {"ReadVariableOp", "ResourceApplyGradientDescent"} & types(divided.local)
 
 
 @pytest.mark.parametrize("optimize", [step_models.adam_v1, step_models.adamw])
 def test_slots_and_rates_of_an_optimizer_stay_on_the_server(optimize: Callable[[tf.Tensor], Any]) -> None:
-    made = cut(weight_and_bias, optimize)
-    assert made.needed == ["bias", "weight"]
-    assert pushed(made) == {"ps": [(1,), (5, 1)]}
+    divided = partitioned(weight_and_bias, optimize)
+    assert divided.needed == ["bias", "weight"]
+    assert pushed(divided) == {"ps": [(1,), (5, 1)]}
 
 
 def test_each_server_is_sent_its_own_gradients() -> None:
-    made = cut(weight_and_bias, step_models.sgd, lambda name: f"ps{int(name == 'bias')}")
-    assert pushed(made) == {"ps0": [(5, 1)], "ps1": [(1,)]}
+    divided = partitioned(weight_and_bias, step_models.sgd, lambda name: f"ps{int(name == 'bias')}")
+    assert pushed(divided) == {"ps0": [(5, 1)], "ps1": [(1,)]}
 
 
 def test_a_rate_on_one_server_that_several_use_goes_by_the_worker() -> None:
@@ -64,36 +65,36 @@ def test_a_rate_on_one_server_that_several_use_goes_by_the_worker() -> None:
         rate = tf.Variable(0.1, trainable=False, name="rate")
         return V1.train.GradientDescentOptimizer(rate).minimize(loss)
 
-    apart = cut(weight_and_bias, optimize, lambda name: f"ps{int(name == 'bias')}")
+    apart = partitioned(weight_and_bias, optimize, lambda name: f"ps{int(name == 'bias')}")
     assert apart.needed == ["bias", "rate", "weight"]
     assert pushed(apart) == {"ps0": [(), (5, 1)], "ps1": [(), (1,)]}
-    assert cut(weight_and_bias, optimize).needed == ["bias", "weight"]
+    assert partitioned(weight_and_bias, optimize).needed == ["bias", "weight"]
 
 
 def test_moving_averages_are_kept_on_the_server_and_updates_before_gradients_do_not_hold_them_back() -> None:
-    made = cut(step_models.normalised, step_models.with_updates_before_gradients)
-    assert made.needed == ["scale"]
-    assert pushed(made) == {"ps": [(5,), (5,)]}
+    divided = partitioned(step_models.normalised, step_models.with_updates_before_gradients)
+    assert divided.needed == ["scale"]
+    assert pushed(divided) == {"ps": [(5,), (5,)]}
 
 
 def test_rows_of_a_table_are_gathered_and_their_gradients_sent() -> None:
-    made = cut(step_models.looked_up, step_models.sgd)
-    assert list(made.gathers.values()) == ["table"]
-    assert made.needed == ["weight"]
-    assert pushed(made) == {"ps": [(4, 1), (30,), (30, 4)]}
+    divided = partitioned(step_models.looked_up, step_models.sgd)
+    assert list(divided.gathers.values()) == ["table"]
+    assert divided.needed == ["weight"]
+    assert pushed(divided) == {"ps": [(4, 1), (30,), (30, 4)]}
 
 
 def test_a_loop_that_reads_variables_is_given_copies() -> None:
-    made = cut(step_models.recurrent, step_models.sgd)
-    assert made.copied == {"lstm/lstm_cell/kernel", "lstm/lstm_cell/recurrent_kernel", "lstm/lstm_cell/bias"}
+    divided = partitioned(step_models.recurrent, step_models.sgd)
+    assert divided.copied == {"lstm/lstm_cell/kernel", "lstm/lstm_cell/recurrent_kernel", "lstm/lstm_cell/bias"}
 
 
-# What cannot be cut
+# What cannot be partitioned
 
 
 def refused(forward: Callable[[tf.Tensor], tf.Tensor], optimize: Callable[[tf.Tensor], Any] = step_models.sgd) -> str:
-    with pytest.raises(step_partition.NotPartitionableError) as raised:
-        cut(forward, optimize)
+    with pytest.raises(NotPartitionableError) as raised:
+        partitioned(forward, optimize)
     return str(raised.value)
 
 

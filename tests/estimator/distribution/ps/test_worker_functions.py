@@ -9,17 +9,18 @@ import pytest
 import tensorflow as tf
 
 from tests.estimator import step_models
-from tests.estimator.distribution.ps.test_pull_push import alone, assert_same, exchange, run, values
+from tests.estimator.distribution.ps.test_pull_push import alone, assert_same, run, steps_of, values
 from trainer.estimator.distribution.ps import worker_functions
+from trainer.estimator.distribution.ps.downpour import downpour
 from trainer.estimator.graph.tracing import TracedModel
 
 STEPS = 4
 MODEL = step_models.model(step_models.dense, step_models.adam_v1)
 WAYS: dict[str, Callable[[TracedModel], worker_functions.Call]] = {
-    "exchanging": lambda traced: worker_functions.exchanging(exchange(traced), STEPS, STEPS),
-    "exchanging, two at a time": lambda traced: worker_functions.exchanging(exchange(traced), STEPS, 2),
+    "pull and push": lambda traced: worker_functions.pull_push(steps_of(traced), STEPS, STEPS),
+    "pull and push, two at a time": lambda traced: worker_functions.pull_push(steps_of(traced), STEPS, 2),
     "op by op": lambda traced: worker_functions.op_by_op(traced, STEPS),
-    "downpour": lambda traced: worker_functions.downpour(traced, STEPS),
+    "downpour": lambda traced: downpour(traced, STEPS),
 }
 
 
@@ -45,7 +46,7 @@ def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(wa
 
 def test_a_call_of_one_step_needs_no_loop() -> None:
     traced = step_models.traced(MODEL)
-    call = tf.function(worker_functions.exchanging(exchange(traced), 1, 1), autograph=False)
+    call = tf.function(worker_functions.pull_push(steps_of(traced), 1, 1), autograph=False)
     iterator = iter(tf.data.Dataset.from_tensors((step_models.stack(1),)))
     graph = call.get_concrete_function(iterator, tf.constant(1)).graph
     functions = graph.as_graph_def().library.function

@@ -1,14 +1,17 @@
-"""Many small tensors in one, so that they cross the network as one message.
+"""Many small tensors in one, so that they cross the network as one message: Horovod's tensor fusion.
 
 A message between processes costs about as much as copying some hundred kilobytes, so small tensors travel together, as
-32-bit words, and large ones alone.
+32-bit words, and large ones alone. For example the weights w float32 [5, 1] and b float32 [1], a step int64 [] and a
+table float32 [100000, 8] travel as two tensors::
+
+    int32 [8]: ─ five words of w ─ one of b ─ two of the step ─     float32 [100000, 8]: the table
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
@@ -26,6 +29,11 @@ class FusedTensors:
 
     specs: tuple[tf.TensorSpec, ...]
 
+    @classmethod
+    def like(cls, values: Iterable[tf.Tensor | tf.Variable]) -> FusedTensors:
+        """How the values of tensors or variables travel, of any shapes [...]."""
+        return cls(tuple(tf.TensorSpec(value.shape, value.dtype) for value in values))
+
     @property
     def together(self) -> list[int]:
         """Indexes of the tensors that travel as one; the others travel alone."""
@@ -33,13 +41,14 @@ class FusedTensors:
         return small if len(small) > 1 else []
 
     def pack(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """What travels: the small ones in one int32 vector, if there are several, then each of the others."""
+        """What travels of tensors of the specs: the small ones as int32 [words], if there are several, then each of
+        the others as it is."""
         together = self.together
         alone = [tensor for index, tensor in enumerate(tensors) if index not in together]
         return [tf.concat([_words(tensors[index]) for index in together], 0), *alone] if together else alone
 
     def unpack(self, pieces: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """The tensors again, from what has travelled."""
+        """The tensors again, of the shapes [...] of the specs, from what has travelled."""
         together = self.together
         alone = iter(pieces[1:] if together else pieces)
         if not together:
@@ -57,14 +66,17 @@ def _bytes(spec: tf.TensorSpec) -> int:
 
 def _is_small(spec: tf.TensorSpec) -> bool:
     plain = spec.dtype.is_floating or spec.dtype.is_integer
-    whole = plain and spec.dtype.size in (_WORD, 2 * _WORD)
-    return whole and spec.shape.is_fully_defined() and _bytes(spec) <= SMALL_BYTES
+    # Types of one or two words: half a word would have to be padded, and is rare.
+    words = plain and spec.dtype.size in (_WORD, 2 * _WORD)
+    return words and spec.shape.is_fully_defined() and _bytes(spec) <= SMALL_BYTES
 
 
 def _words(tensor: tf.Tensor) -> tf.Tensor:
+    """The bits of a tensor of any shape: int32 [words]."""
     return tf.reshape(tf.bitcast(tensor, tf.int32), [-1])
 
 
 def _tensor(words: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:
+    """The tensor of a spec, from its bits, int32 [words]."""
     halves = [] if spec.dtype.size == _WORD else [2]
     return tf.bitcast(tf.reshape(words, [*spec.shape, *halves]), spec.dtype)

@@ -1,29 +1,41 @@
-"""A step of a worker that exchanges with the servers once: it takes a snapshot, computes alone, and sends an update.
+"""A step of a worker that pulls from each server once, computes alone, and pushes to each once.
 
-What crosses the network is one message from each server, and one to each: small tensors travel in a parcel.
+Pull and push are the words of Li et al., Scaling Distributed Machine Learning with the Parameter Server, OSDI 2014. The
+step of the example in `step_partition`, w [5, 1] on server 0 and b [1] and the global step on server 1, on batches of
+6 rows, trained by momentum::
+
+    server 0                      worker                                     server 1
+
+    Read(w) ─── float32 [5, 1] ─► WorkerPart(w, b, batch):           ◄── float32 [1] ─── Read(b)
+                                  loss [], dw [5, 1], db [1]
+    momentum ◄─ float32 [5, 1] ──── dw ─┘         └─ db ───── float32 [1] ─► momentum on b
+    on w                                                                     global_step += 1
+
+A server that has several variables packs them into one message (`fused_tensors`). Of a row-sharded or large table a
+worker pulls the rows alone that its batch looks up: it sends the numbers of the rows, and is sent the rows.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-from trainer.estimator.distribution.ps.fused_tensors import FusedTensors
+from trainer.estimator.distribution.ps.messages import messages_of
 from trainer.estimator.distribution.ps.step_partition import StepPartition
+from trainer.estimator.distribution.ps.worker_part import WorkerPart
 from trainer.estimator.graph.subgraphs import Copier
 from trainer.estimator.graph.variables import GLOBAL_STEP
-from trainer.estimator.steps.xla import refusal
 
 CopyOf = Callable[[tf.Variable], tf.Tensor]
-"""A handle of the worker's own copy of a variable."""
+"""Gives a handle of the worker's own copy of a variable."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Resident:
-    """What a worker holds over many steps.
+    """What a worker has for many steps.
 
     Attributes:
       values: of variables that no step writes, by name.
@@ -38,159 +50,109 @@ class PullPush:
     """Steps of a worker on the variables of servers.
 
     Args:
-      cut: the step.
+      partition: the step.
       copy_of: makes the worker's own copies, where loops and branches read them.
       xla: whether XLA compiles what the worker computes.
     """
 
-    def __init__(self, cut: StepPartition, copy_of: CopyOf, xla: bool = True) -> None:
-        self._cut, self._copy_of = cut, copy_of
-        self._by_name = cut.step.variables
-        self._home = self._by_name[GLOBAL_STEP].device
-        read = [name for name in cut.needed if name in cut.written or name == GLOBAL_STEP]
-        self._constant = [name for name in cut.needed if name not in read]
-        self._pulled = _by_device(self._by_name, read)
-        self._pulls = {device: _parcel(self._variables(names)) for device, names in self._pulled.items()}
-        self._pushed = {self._home: [cut.step.loss], **cut.pushed}
-        self._pushes = {device: _parcel(tensors) for device, tensors in self._pushed.items()}
-        self._batch = list(cut.step.feeds)
-        self._local = tf.function(self._compute, jit_compile=xla or None, autograph=False)
+    def __init__(self, partition: StepPartition, copy_of: CopyOf, xla: bool = True) -> None:
+        self._partition, self._copy_of = partition, copy_of
+        self._variables = partition.step.variables
+        self._messages = messages_of(partition)
+        self._worker = WorkerPart(partition, self._messages, xla)
 
     @property
     def size(self) -> int:
         """About how many ops a step adds to the graph of a call."""
-        return len(self._cut.applied) + len(self._cut.needed) + len(self._cut.indexing) + 10
+        return len(self._partition.applied) + len(self._partition.needed) + len(self._partition.indexing) + 10
 
     def refused_by_xla(self, steps: int) -> str | None:
         """Why XLA does not compile what the worker computes, on stacks of so many steps; None if it does."""
-        gathered = [op.outputs[0] for op in self._cut.gathers]
-        if not all(tensor.shape.is_fully_defined() for tensor in gathered):
-            return "it would have to be compiled anew for every number of rows that a batch looks up"
-        kept = [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in self._variables(sorted(self._cut.copied))]
-        stacks = [tf.zeros([steps, *feed.shape], feed.dtype) for feed in self._batch]
-        pieces = {
-            device: self._pulls[device].pack([tf.zeros(v.shape, v.dtype) for v in self._variables(names)])
-            for device, names in self._pulled.items()
-        }
-        values = {name: tf.zeros(self._by_name[name].shape, self._by_name[name].dtype) for name in self._constant}
-        copies = dict(zip(sorted(self._cut.copied), [variable.handle for variable in kept], strict=True))
-        rows = [tf.zeros(tensor.shape, tensor.dtype) for tensor in gathered]
-        return refusal(self._local, tf.constant(0), stacks, pieces, values, copies, rows)
+        return self._worker.refused_by_xla(steps)
 
     def begin(self) -> Resident:
         """What is fetched once for many steps."""
-        values = {name: self._by_name[name].read_value() for name in self._constant}
-        copies = {name: self._copy_of(self._by_name[name]) for name in sorted(self._cut.copied)}
+        values = {name: self._variables[name].read_value() for name in self._messages.constant}
+        copies = {name: self._copy_of(self._variables[name]) for name in sorted(self._partition.copied)}
         for name in set(values) & set(copies):
             tf.raw_ops.AssignVariableOp(resource=copies[name], value=values[name])
         return Resident(values, copies)
 
-    def step(self, stacks: Sequence[tf.Tensor], index: tf.Tensor, kept: Resident) -> tf.Tensor:
-        """One step on the batch of an index; the loss, float32 []."""
-        pieces = {device: self._pull(device) for device in self._pulled}
-        self._refresh(kept, pieces)
-        rows = self._gathered(stacks, index)
-        loss, pushed = self._local(index, list(stacks), pieces, dict(kept.values), dict(kept.copies), rows)
+    def step(self, stacks: Sequence[tf.Tensor], index: tf.Tensor, resident: Resident) -> tf.Tensor:
+        """One step; the loss before the update, float32 [].
+
+        Args:
+          stacks: the batches, [steps, batch, …] for each feed of the model.
+          index: of the batch, int32 [].
+          resident: what `begin` fetched.
+        """
+        pulled = {device: self._pull(device) for device in self._messages.pulled}
+        self._refresh(resident, pulled)
+        rows = self._gather(stacks, index)
+        loss, pushed = self._worker(index, stacks, pulled, resident.values, resident.copies, rows)
         self._push(pushed)
         return loss
 
-    def _refresh(self, kept: Resident, pieces: Mapping[str, Sequence[tf.Tensor]]) -> None:
-        """Sets the worker's copies to the snapshot."""
-        names = sorted(set(kept.copies) - set(kept.values))
-        values = self._unpulled(pieces) if names else {}
-        for name in names:
-            tf.raw_ops.AssignVariableOp(resource=kept.copies[name], value=values[name])
-
-    def _variables(self, names: Iterable[str]) -> list[tf.Variable]:
-        return [self._by_name[name] for name in names]
-
     def _pull(self, device: str) -> list[tf.Tensor]:
+        """The values [...] of a server's variables, packed there."""
         with tf.device(device):
-            return self._pulls[device].pack([v.read_value() for v in self._variables(self._pulled[device])])
+            values = [self._variables[name].read_value() for name in self._messages.pulled[device]]
+            return self._messages.pulls[device].pack(values)
 
-    def _unpulled(self, pieces: Mapping[str, Sequence[tf.Tensor]]) -> dict[str, tf.Tensor]:
-        return {
-            name: value
-            for device, names in self._pulled.items()
-            for name, value in zip(names, self._pulls[device].unpack(pieces[device]), strict=True)
-        }
+    def _refresh(self, resident: Resident, pulled: Mapping[str, Sequence[tf.Tensor]]) -> None:
+        """Sets the worker's copies to what was pulled, packed tensors [...] by device."""
+        names = sorted(set(resident.copies) - set(resident.values))
+        values = self._worker.unpack(pulled) if names else {}
+        for name in names:
+            tf.raw_ops.AssignVariableOp(resource=resident.copies[name], value=values[name])
 
-    def _gathered(self, stacks: Sequence[tf.Tensor], index: tf.Tensor) -> list[tf.Tensor]:
-        """The rows that the batch asks for, gathered where they are."""
-        gathers = self._cut.gathers
+    def _gather(self, stacks: Sequence[tf.Tensor], index: tf.Tensor) -> list[tf.Tensor]:
+        """The rows that a batch looks up, gathered where they are: [rows, …] for each gather of the partition.
+
+        Args:
+          stacks: the batches, [steps, batch, …] for each feed of the model.
+          index: of the batch, int32 [].
+        """
+        gathers = self._partition.gathers
         if not gathers:
             return []
-        devices = {op: self._by_name[name].device for op, name in gathers.items()}
-        ops = [*self._cut.indexing, *gathers]
-        copier = self._cut.step.copier(ops, devices)
-        for feed, stack in zip(self._batch, stacks, strict=True):
+        ops = [*self._partition.indexing, *gathers]
+        devices = {op: self._variables[name].device for op, name in gathers.items()}
+        copier = self._partition.step.copier(ops, devices)
+        for feed, stack in zip(self._partition.step.feeds, stacks, strict=True):
             copier.replace(feed, tf.gather(stack, index))
         copier.copy(ops)
         return [copier.copy_of(op.outputs[0]) for op in gathers]
 
-    def _compute(
-        self,
-        index: tf.Tensor,
-        stacks: list[tf.Tensor],
-        pieces: dict[str, list[tf.Tensor]],
-        values: dict[str, tf.Tensor],
-        copies: dict[str, tf.Tensor],
-        rows: list[tf.Tensor],
-    ) -> tuple[tf.Tensor, dict[str, list[tf.Tensor]]]:
-        """The worker's part: the loss, and what is sent to each server."""
-        cut, values = self._cut, {**values, **self._unpulled(pieces)}
-        copier = cut.step.copier(cut.local, handles=copies)
-        for feed, stack in zip(self._batch, stacks, strict=True):
-            copier.replace(feed, tf.gather(stack, index))
-        for op, name in cut.snapshot.items():
-            copier.replace(op.outputs[0], values[name])
-        for op, row in zip(cut.gathers, rows, strict=True):
-            copier.replace(op.outputs[0], row)
-        copier.copy(cut.local)
-        pushed = {
-            device: self._pushes[device].pack([copier.copy_of(tensor) for tensor in tensors])
-            for device, tensors in self._pushed.items()
-        }
-        return tf.cast(copier.copy_of(cut.step.loss), tf.float32), pushed
-
-    def _push(self, pieces: Mapping[str, Sequence[tf.Tensor]]) -> None:
-        """The servers' part, and the count of the step."""
+    def _push(self, pushed: Mapping[str, Sequence[tf.Tensor]]) -> None:
+        """The servers' part, on packed tensors [...] by device, and the count of the step."""
+        # Two servers may be sent the same tensor of the step, which then arrives twice.
         arrived: dict[tuple[str, int], tf.Tensor] = {}
-        for device, tensors in self._pushed.items():
+        for device, tensors in self._messages.pushed.items():
             with tf.device(device):
-                unpacked = self._pushes[device].unpack(pieces[device])
+                unpacked = self._messages.pushes[device].unpack(pushed[device])
             arrived |= {(device, id(tensor)): value for tensor, value in zip(tensors, unpacked, strict=True)}
-        applied = self._cut.applied
-        copier = self._cut.step.copier(applied, applied)
+        applied = self._partition.applied
+        copier = self._partition.step.copier(applied, applied)
         copier.copy(applied, functools.partial(self._apply, copier, arrived))
-        here = [value for (device, _), value in arrived.items() if device == self._home]
-        with tf.device(self._home), tf.control_dependencies(here):
-            self._by_name[GLOBAL_STEP].assign_add(1)
+        home = self._variables[GLOBAL_STEP].device
+        here = [value for (device, _), value in arrived.items() if device == home]
+        with tf.device(home), tf.control_dependencies(here):
+            self._variables[GLOBAL_STEP].assign_add(1)
 
     def _apply(self, copier: Copier, arrived: Mapping[tuple[str, int], tf.Tensor], op: tf.Operation) -> list[tf.Tensor]:
-        """One op of the update, on what was sent to its own device.
+        """One op of the update, on what was sent to its own device; its outputs [...].
 
         Args:
           copier: makes the copy.
           arrived: what was sent, by the device and the id of the tensor in the step.
           op: of the update.
         """
-        if op in self._cut.counting:
+        if op in self._partition.counting:
+            # What waits for the count still waits for what the count waited for.
             copier.stands_for(op, [tf.no_op()])
             return []
-        device = self._cut.applied[op]
+        device = self._partition.applied[op]
         sent = [arrived.get((device, id(tensor))) for tensor in op.inputs]
-        return copier.same(
-            op, [copier.copy_of(tensor) if one is None else one for tensor, one in zip(op.inputs, sent, strict=True)]
-        )
-
-
-def _by_device(variables: Mapping[str, tf.Variable], names: Iterable[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name in names:
-        found.setdefault(variables[name].device, []).append(name)
-    return found
-
-
-def _parcel(tensors: Iterable[tf.Tensor | tf.Variable]) -> FusedTensors:
-    return FusedTensors(tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors))
+        inputs = [copier.copy_of(tensor) if one is None else one for tensor, one in zip(op.inputs, sent, strict=True)]
+        return copier.same(op, inputs)

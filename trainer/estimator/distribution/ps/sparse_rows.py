@@ -1,9 +1,18 @@
 """Which rows of large variables the batches of a call look up, so that a worker fetches those and no others.
 
-Downpour SGD has a worker make many steps on copies of the variables. Of a variable that is held by rows it copies the
-rows that the call's batches look up, where those can be told from the batches alone, and with each row what an
-optimizer keeps about it. A row that no batch looks up stays as it is on its server: an optimizer that changes all rows
-at every step, as Adam does with its moments, changes those that the call has, as LazyAdam would.
+Downpour SGD has a worker make many steps on copies of the variables. Of a row-sharded variable it copies the rows that
+the call's batches look up, where those can be told from the batches alone, and with each row what an optimizer keeps
+about it. A row that no batch looks up stays as it is on its server: an optimizer that changes all rows at every step,
+as Adam does with its moments, changes those that the call has, as LazyAdam would.
+
+An example: a table [1000, 8] with the slot table/Momentum [1000, 8], and a call of two steps on batches of three ids::
+
+    batches int64 [2, 3]            [[7, 3, 7], [900, 3, 12]]
+    row_ids int64 [4]               [3, 7, 12, 900]        sorted, each once
+    cache of the table              [4, 8]                 gathered from whatever servers have those rows
+    cache of table/Momentum         [4, 8]
+    a lookup of 900, in a step      place 3 in the cache
+    push                            table[row_ids] += cache - what was fetched; table/Momentum[row_ids] = cache
 """
 
 from __future__ import annotations
@@ -14,9 +23,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph.op_table import is_lookup
+from trainer.estimator.graph import op_table
 from trainer.estimator.graph.pruning import PrunedFunction
-from trainer.estimator.graph.row_sharding import RowShardedVariable
+from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.subgraphs import ancestors
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import Role
@@ -29,24 +38,29 @@ class Lookups:
     Attributes:
       ids: gives, for a batch, the numbers of the rows that it looks up, a list of tensors of any shape.
       names: of the variable that each of them is of.
-      followers: names of the slots that go with each, by its name.
+      followers: names of the slots that go with each variable, by its name.
     """
 
     ids: PrunedFunction
     names: tuple[str, ...]
     followers: Mapping[str, tuple[str, ...]]
 
-    def numbers(self, stacks: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The rows that a stack of batches looks up: int64 [n], sorted and each once, by the variables' names."""
+    def row_ids(self, stacks: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The rows that a stack of batches looks up: int64 [rows], sorted and each once, by the variables' names.
 
-        def body(index: tf.Tensor, found: list[tf.TensorArray]) -> Any:
+        Args:
+          stacks: [steps, batch, …] for each feed of the model.
+        """
+
+        def body(index: tf.Tensor, written: list[tf.TensorArray]) -> Any:
             batch = self.ids(*[stack[index] for stack in stacks])
             flat = [tf.cast(tf.reshape(ids, [-1]), tf.int64) for ids in batch]
-            return index + 1, [array.write(index, ids) for array, ids in zip(found, flat, strict=True)]
+            return index + 1, [array.write(index, ids) for array, ids in zip(written, flat, strict=True)]
 
-        size = stacks[0].shape[0]
-        arrays = [tf.TensorArray(tf.int64, size, infer_shape=False, element_shape=[None]) for _ in self.names]
-        _, arrays = tf.while_loop(lambda index, _: index < size, body, [0, arrays], parallel_iterations=1)
+        steps = stacks[0].shape[0]
+        # Batches may look up different numbers of rows: elements of an array of unknown length.
+        arrays = [tf.TensorArray(tf.int64, steps, infer_shape=False, element_shape=[None]) for _ in self.names]
+        _, arrays = tf.while_loop(lambda index, _: index < steps, body, [0, arrays], parallel_iterations=1)
         grouped: dict[str, list[tf.Tensor]] = {name: [] for name in self.followers}
         for name, array in zip(self.names, arrays, strict=True):
             grouped[name].append(array.concat())
@@ -54,57 +68,69 @@ class Lookups:
 
 
 def lookups(traced: TracedModel, operations: Sequence[tf.Operation], without: frozenset[str] = frozenset()) -> Lookups:
-    """The lookups in variables that are held by rows, of those whose rows can be told from the batch.
+    """The lookups in row-sharded variables, of those whose rows can be told from the batch.
 
     Args:
       traced: in TRAIN.
       operations: what a step runs beside the loss.
       without: names of variables to leave out.
     """
-    feeds, by_rows = {tensor.op for tensor in traced.feeds}, traced.store.by_rows()
+    feeds, sharded = {tensor.op for tensor in traced.feeds}, traced.store.row_sharded()
     needed = ancestors([traced.spec.loss.op, *operations], feeds)
-    found: dict[str, list[tf.Tensor]] = {}
+    by_name: dict[str, list[tf.Tensor]] = {}
     for name, handle in traced.handles().items():
-        if name in by_rows and name not in without and by_rows[name].primary is None:
+        if name in sharded and name not in without and sharded[name].primary is None:
             ids = list(_ids(handle, needed))
             if ids and all(_from_batch(traced, tensor, feeds) for tensor in ids):
-                found[name] = ids
+                by_name[name] = ids
     followers = {
-        name: tuple(other for other, variable in by_rows.items() if variable.primary == name) for name in found
+        name: tuple(other for other, variable in sharded.items() if variable.primary == name) for name in by_name
     }
-    tensors = [tensor for ids in found.values() for tensor in ids]
-    names = tuple(name for name, ids in found.items() for _ in ids)
+    tensors = [tensor for ids in by_name.values() for tensor in ids]
+    names = tuple(name for name, ids in by_name.items() for _ in ids)
     return Lookups(traced.prune(tensors), names, followers)
 
 
 def _ids(handle: tf.Tensor, needed: set[tf.Operation]) -> Iterator[tf.Tensor]:
-    """What the lookups in a variable take for the numbers of rows."""
+    """What the lookups in a variable take for the numbers of rows, of any shapes [...].
+
+    Args:
+      handle: of the variable, [].
+      needed: the ops of the step.
+    """
     for op in handle.consumers():
         if op in needed and op.type == "ResourceGather":
             yield op.inputs[1]
-        for user in op.outputs[0].consumers() if op in needed and op.type == "ReadVariableOp" else ():
-            if user in needed and is_lookup(user, op.outputs[0]):
+        for user in op.outputs[0].consumers() if op in needed and op.type == op_table.READ else ():
+            if user in needed and op_table.is_lookup(user, op.outputs[0]):
                 yield user.inputs[1]
 
 
 def _from_batch(traced: TracedModel, ids: tf.Tensor, feeds: set[tf.Operation]) -> bool:
+    """Whether numbers of rows [...] follow from a batch alone, so that they can be computed before the step.
+
+    Args:
+      traced: in TRAIN.
+      ids: numbers of rows.
+      feeds: the placeholders of a batch.
+    """
     made_from = ancestors([ids.op], feeds, control=False) - feeds
     captured = {inner.op for _, inner in traced.graph.captures}
     return not any(op in captured or op.op_def.is_stateful for op in made_from)
 
 
 @dataclasses.dataclass(frozen=True)
-class Copies:
+class CachedRows:
     """A worker's copies of rows, for one call.
 
     Attributes:
-      handles: of the copies, by the names of the variables.
-      numbers: of the rows, by the names of the variables that are looked up.
-      fetched: the weights' rows as they were on the servers, by name.
+      handles: of the copies [rows, …], by the names of the variables.
+      row_ids: int64 [rows], by the names of the variables that are looked up.
+      fetched: the weights' rows [rows, …] as they were on the servers, by name.
     """
 
     handles: Mapping[str, tf.Tensor]
-    numbers: Mapping[str, tf.Tensor]
+    row_ids: Mapping[str, tf.Tensor]
     fetched: Mapping[str, tf.Tensor]
 
 
@@ -114,39 +140,50 @@ class RowCache:
     Args:
       traced: in TRAIN.
       lookups: which rows.
-      own: makes a handle of the worker's own for a variable, without a value.
+      own: makes a handle [] of the worker's own for a variable, without a value.
+
+    Attributes:
+      placeholders: int64 [rows] in the model's graph, by the names of the variables that are looked up.
+      row_ids: that of each cached variable, slots among them, by name.
     """
 
     def __init__(self, traced: TracedModel, lookups: Lookups, own: Callable[[RowShardedVariable], tf.Tensor]) -> None:
         self._store, self._lookups, self._own = traced.store, lookups, own
-        self._variables = traced.store.by_rows()
+        self._variables = traced.store.row_sharded()
         with traced.graph.as_default():
-            placeholders = {name: tf.compat.v1.placeholder(tf.int64, [None], "touched") for name in lookups.followers}
-        self.placeholders = placeholders
-        self.touched = {
-            name: placeholders[looker] for looker, slots in lookups.followers.items() for name in (looker, *slots)
-        }
+            self.placeholders = {
+                name: tf.compat.v1.placeholder(tf.int64, [None], "row_ids") for name in lookups.followers
+            }
+        self.row_ids = {name: self.placeholders[looked_up] for looked_up, name in self._cached()}
 
-    def fetch(self, stacks: Sequence[tf.Tensor]) -> Copies:
-        """Copies of the rows that a stack of batches looks up."""
-        numbers = self._lookups.numbers(stacks) if self.touched else {}
+    def _cached(self) -> Iterator[tuple[str, str]]:
+        """Each variable that has rows here, behind the variable whose lookups say which."""
+        for looked_up, slots in self._lookups.followers.items():
+            for name in (looked_up, *slots):
+                yield looked_up, name
+
+    def fetch(self, stacks: Sequence[tf.Tensor]) -> CachedRows:
+        """Copies of the rows that a stack of batches looks up.
+
+        Args:
+          stacks: [steps, batch, …] for each feed of the model.
+        """
+        row_ids = self._lookups.row_ids(stacks) if self.row_ids else {}
         handles, fetched = {}, {}
-        for looker, slots in self._lookups.followers.items():
-            for name in (looker, *slots):
-                rows = self._variables[name].gather(numbers[looker])
-                handles[name] = self._own(self._variables[name])
-                tf.raw_ops.AssignVariableOp(resource=handles[name], value=rows)
-                if self._store.roles[name] is Role.WEIGHT:
-                    fetched[name] = rows
-        return Copies(handles, numbers, fetched)
+        for looked_up, name in self._cached():
+            rows = self._variables[name].gather(row_ids[looked_up])
+            handles[name] = self._own(self._variables[name])
+            tf.raw_ops.AssignVariableOp(resource=handles[name], value=rows)
+            if self._store.roles[name] is Role.WEIGHT:
+                fetched[name] = rows
+        return CachedRows(handles, row_ids, fetched)
 
-    def push(self, copies: Copies) -> None:
+    def push(self, cached: CachedRows) -> None:
         """Weights on the servers gain what the copies have gained; what an optimizer keeps is set."""
-        for looker, slots in self._lookups.followers.items():
-            for name in (looker, *slots):
-                variable, ids = self._variables[name], copies.numbers[looker]
-                after = tf.raw_ops.ReadVariableOp(resource=copies.handles[name], dtype=variable.dtype)
-                if name in copies.fetched:
-                    variable.scatter_add(ids, after - copies.fetched[name])
-                else:
-                    variable.scatter_update(ids, after)
+        for looked_up, name in self._cached():
+            variable, row_ids = self._variables[name], cached.row_ids[looked_up]
+            after = tf.raw_ops.ReadVariableOp(resource=cached.handles[name], dtype=variable.dtype)
+            if name in cached.fetched:
+                variable.scatter_add(row_ids, after - cached.fetched[name])
+            else:
+                variable.scatter_update(row_ids, after)

@@ -71,7 +71,7 @@ class StepGraph:
 def step_graph(traced: TracedModel) -> StepGraph:
     """The step of a model that was traced in TRAIN."""
     function = traced.prune(traced.spec.loss, training_operations(traced))
-    sharded = traced.store.by_rows()
+    sharded = traced.store.row_sharded()
     shards = {f"{name}/{index}": shard for name, table in sharded.items() for index, shard in enumerate(table.shards)}
     whole = {name: variable for name, variable in traced.store.by_name.items() if name not in sharded}
     return StepGraph(function, function.graph.inputs[: len(traced.feeds)], {**whole, **shards})

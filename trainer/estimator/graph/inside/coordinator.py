@@ -11,7 +11,7 @@ import tensorflow as tf
 def take_partitioner(strategy: tf.distribute.Strategy) -> Callable[..., Any] | None:
     """The `variable_partitioner` that a ParameterServerStrategy was given, which from here on decides for us.
 
-    The strategy has no property for it; left in place, it would split variables that are held by rows once more.
+    The strategy has no property for it; left in place, it would split row-sharded variables once more.
     """
     extended = strategy.extended
     partitioner, extended._variable_partitioner = extended._variable_partitioner, None

@@ -1,0 +1,62 @@
+"""The batches of the workers: an iterator over stacks on each, made and read there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.estimator.distribution.ps.servers import Servers
+from trainer.estimator.graph.inside.coordinator import resources_of_workers
+from trainer.estimator.steps.stacks import stackable
+
+DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
+
+
+def static_spec(dataset: tf.data.Dataset) -> Any:
+    """The element spec with the batch size of the first batch.
+
+    Raises:
+      ValueError: batches that cannot be stacked, or none at all.
+    """
+    spec = dataset.element_spec
+    if not stackable(spec):
+        raise ValueError(
+            f"The input function gives {spec}. Parameter servers take dense batches of known shapes. "
+            "Make the batches dense, or train without parameter servers"
+        )
+    if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
+        return spec
+    for first in dataset.take(1):
+        return tf.nest.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), first)
+    raise ValueError(
+        "The input function gives no batch. Training takes one at least. Check its paths and its batch size"
+    )
+
+
+def iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) -> Any:
+    """An iterator over stacks of whole batches on every worker, made again there when the worker comes back.
+
+    Args:
+      servers: the connection.
+      dataset_fn: makes a worker's share of the data.
+      spec: of a batch; others, as the last one of the data may be, are left out.
+      steps: batches in a stack: [steps, batch, …] for each tensor.
+    """
+
+    def whole(*parts: tf.Tensor) -> tf.Tensor:
+        """Whether a batch [batch, …] has as many examples as the others, []."""
+        return tf.reduce_all([tf.shape(p)[0] == s.shape[0] for p, s in zip(parts, tf.nest.flatten(spec), strict=True)])
+
+    def make(index: int) -> Callable[[], Any]:
+        def fn() -> Any:
+            dataset = dataset_fn(tf.distribute.InputContext(servers.num_workers, index, servers.num_workers))
+            flat = dataset.map(lambda *element: tuple(tf.nest.flatten(element)))
+            return iter(flat.filter(whole).batch(steps).prefetch(2))
+
+        return fn
+
+    stacked = tuple(tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec))
+    makers = [make(index) for index in range(servers.num_workers)]
+    return resources_of_workers(servers.coordinator, makers, tf.data.IteratorSpec(stacked))
