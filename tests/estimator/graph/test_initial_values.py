@@ -52,12 +52,12 @@ def test_blocks_of_random_values_are_alike_in_distribution_and_differ_in_value(
 
 
 def test_a_seed_gives_the_same_block_again_and_another_seed_another() -> None:
-    def made(seed: int) -> np.ndarray:
+    def drawn(seed: int) -> np.ndarray:
         with seeded(seed):
             return block(Source(lambda: tf.random.uniform(SHAPE), None), 10, 12)
 
-    assert np.array_equal(made(1), made(1))
-    assert not np.array_equal(made(1), made(2))
+    assert np.array_equal(drawn(1), drawn(1))
+    assert not np.array_equal(drawn(1), drawn(2))
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,10 @@ class RowSharding:
         if outputs is None:
             return copier.same(op, [values.plain(tensor, op) for tensor in op.inputs])
         # What waits for the operation waits for all that it became.
-        made = [tensor.op for output in outputs for tensor in _tensors(output)]
-        copier.stands_for(op, made)
+        copies = [tensor.op for output in outputs for tensor in _tensors(output)]
+        copier.stands_for(op, copies)
         if op.type == "GatherV2":  # it reads the variable: what waits for the reading waits for it
-            copier.stands_for(op.inputs[0].op, made)
+            copier.stands_for(op.inputs[0].op, copies)
         return outputs
 
     def whole(self, tensor: tf.Tensor) -> tf.Tensor:

@@ -90,8 +90,9 @@ class ShardedValues:
             return []
         if not other.lies_with(ref):
             raise ValueError(
-                f"{op.type} {op.name} updates {ref.name} and {other.name} together, whose rows are held in different "
-                "places. Rows that are updated together are held together, as an optimizer's slots are"
+                f"{op.type} {op.name} updates {ref.name} and {other.name} together, whose rows are in different "
+                "places. Variables that are updated together are sharded alike, as an optimizer's slots are. "
+                "Give both the same number of rows, or keep them in one piece with a variable_partitioner"
             )
         return [self.handle(other, shard) for shard in range(len(other.rows))]
 

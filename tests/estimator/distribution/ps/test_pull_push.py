@@ -40,9 +40,9 @@ def values(traced: TracedModel) -> dict[str, np.ndarray]:
 def alone(model: step_models.Model, stack: tf.Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Losses and variables of the ordinary steps of one process."""
     dataset = tf.data.Dataset.from_tensor_slices(stack)
-    made = step_models.steps(lambda features: model(features), lambda: dataset, tf_random_seed=1)
-    losses = made.run(len(stack)).losses
-    return losses, values(made.traced)
+    steps = step_models.steps(lambda features: model(features), lambda: dataset, tf_random_seed=1)
+    losses = steps.run(len(stack)).losses
+    return losses, values(steps.traced)
 
 
 def assert_same(actual: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
