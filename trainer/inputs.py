@@ -17,15 +17,23 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from trainer.estimator.contract.export import ServingInputReceiver
+    from trainer.formats.download_cache import DownloadCache
     from trainer.formats.source import Source
 
 
-def describe(data: ForecastData, output_dir: str | None = None, *, memory_limit: int = MEMORY_LIMIT) -> Source:
+def describe(
+    data: ForecastData,
+    output_dir: str | None = None,
+    cache: DownloadCache | None = None,
+    *,
+    memory_limit: int = MEMORY_LIMIT,
+) -> Source:
     """Reads and checks the data, without TensorFlow; the functions below are given what it returns as `schema`.
 
     Args:
       data: which files, and how they are to be read.
       output_dir: of the run; the course's sine waves are written as CSV below it where `data` names no files.
+      cache: where copies of files in buckets go; None makes one for them.
       memory_limit: bytes of text up to which a part of the data is held in memory, and streamed above.
 
     Raises:
@@ -34,7 +42,7 @@ def describe(data: ForecastData, output_dir: str | None = None, *, memory_limit:
     """
     from trainer.formats import reading, sines
 
-    source = reading.read(data, memory_limit)
+    source = reading.read(data, memory_limit, cache)
     if output_dir and not data.train_data_paths:
         sines.generate(layout.join(output_dir, "data"), data.sequence_length)
     return source

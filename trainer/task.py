@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer import problem_file, storage
-from trainer.formats import download_cache
+from trainer.formats.download_cache import DownloadCache
+from trainer.formats.fetching import Fetcher
 from trainer.job import distribution, environment, flags, layout, logs, records, signals
 from trainer.job.cluster import PS, WORKER, Cluster
 from trainer.job.config import RunSettings, Strategy
@@ -46,26 +47,28 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
     logs.to_stderr()
     logs.quiet_tensorflow(os.environ, in_cluster=not cluster.is_local)
     job = None
+    data = settings[problem.data]
+    cache = DownloadCache(data.data_cache_dir)
+    fetcher = Fetcher(cache)
     try:
         with signals.listening() as stop:
             if _only_serves(cluster, settings[RunSettings]):
-                return _serve(cluster, files, stop)
-            data = settings[problem.data]
+                return _serve(cluster, files, stop, fetcher)
             params: Any = settings[problem.params]
             schema = None
             if problem.describe is not None:  # before TensorFlow takes its seconds
-                schema = problem.call("describe", data=data, params=params, output_dir=files.root)
+                schema = problem.call("describe", data=data, params=params, output_dir=files.root, cache=cache)
             with logs.without_import_chatter():
                 from trainer.bound_problem import BoundProblem
                 from trainer.process import JobProcess
-            _let_pipelines_fetch()
+            _let_pipelines_fetch(fetcher)
             bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
             job = JobProcess(bound, settings[RunSettings], cluster, files, os.environ)
             return job.run(stop)
     except Exception as error:
         return _failed(error, cluster.task_type, job.global_step if job else None, files)
     finally:
-        download_cache.close_all()
+        cache.close()
 
 
 def _only_serves(cluster: Cluster, run: RunSettings) -> bool:
@@ -74,24 +77,23 @@ def _only_serves(cluster: Cluster, run: RunSettings) -> bool:
     return cluster.task_type in (PS, WORKER) and decided is Distribution.PS
 
 
-def _serve(cluster: Cluster, files: Layout, stop: signals.StopRequest) -> int:
+def _serve(cluster: Cluster, files: Layout, stop: signals.StopRequest, fetcher: Fetcher) -> int:
     with logs.without_import_chatter():
         from trainer.estimator.distribution import server
         from trainer.estimator.steps.stop import Stop
 
-    _let_pipelines_fetch()  # those that the chief makes run here
+    _let_pipelines_fetch(fetcher)  # those that the chief makes run here
     asked = Stop()
     stop.tell(asked.request)
     server.serve(cluster, files.root, asked)
     return 0 if stop.reason is None else signals.SAVED_EXIT_CODE
 
 
-def _let_pipelines_fetch() -> None:
+def _let_pipelines_fetch(fetcher: Fetcher) -> None:
     """Lets the pipelines that run in this process read files of buckets."""
     from trainer.estimator.graph.inside import python_functions
-    from trainer.formats import fetching
 
-    fetching.register(python_functions.define)
+    fetcher.register(python_functions.define)
 
 
 def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int:

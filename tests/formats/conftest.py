@@ -9,7 +9,8 @@ import pytest
 from tests.bucket.fixtures import bucket_server, module_bucket_server
 from tests.bucket.process import BucketServer
 from trainer.estimator.graph.inside import python_functions
-from trainer.formats import download_cache, fetching
+from trainer.formats.download_cache import DownloadCache
+from trainer.formats.fetching import Fetcher
 
 __all__ = ["bucket_server", "module_bucket_server"]
 
@@ -17,7 +18,15 @@ __all__ = ["bucket_server", "module_bucket_server"]
 @pytest.fixture
 def bucket(module_bucket_server: BucketServer) -> Iterator[BucketServer]:
     """A bucket `gs://bucket` without faults, which holds what other tests of the module left there."""
-    fetching.register(python_functions.define)
     yield module_bucket_server
     module_bucket_server.set_faults()
-    download_cache.close_all()
+
+
+@pytest.fixture
+def cache() -> Iterator[DownloadCache]:
+    """Where copies of the test go; the pipelines of this process take their files from it."""
+    opened = DownloadCache()
+    fetcher = Fetcher(opened)
+    fetcher.register(python_functions.define)
+    yield opened
+    opened.close()

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 from tests.bucket.faults import Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
-from trainer.formats.download_cache import START_BYTES, DownloadCache, make_room, superfluous
+from trainer.formats.copies import TemporaryCopies, free_a_share, superfluous
+from trainer.formats.download_cache import START_BYTES, DownloadCache
 from trainer.job.errors import DataError, UsageError
 
 RETRY_POLICY = storage.RetryPolicy(silence_secs=0.5, total_secs=60, first_wait_secs=0.02, longest_wait_secs=0.1)
@@ -142,10 +144,10 @@ def test_a_cache_on_a_disk_that_is_nearly_full_gives_up_what_was_not_used_for_th
     for age, name in enumerate(["in use", "old", "older", "oldest"]):
         (tmp_path / name).write_bytes(b"x" * 30)
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    make_room(tmp_path, before=1000)
+    free_a_share(tmp_path, before=1000)
     assert {path.name for path in tmp_path.iterdir()} == {"in use", "old"}
-    make_room(tmp_path, before=1000)
-    make_room(tmp_path, before=1000)
+    free_a_share(tmp_path, before=1000)
+    free_a_share(tmp_path, before=1000)
     assert {path.name for path in tmp_path.iterdir()} == {"in use"}
 
 
@@ -170,7 +172,9 @@ def test_an_object_that_was_written_again_is_named_with_what_to_do(make: Make, p
 @pytest.mark.process
 def test_a_disk_without_room_is_named(make: Make, put: Put, tmp_path: Path) -> None:
     entry, cache = put("a", b"data"), make()
-    (directory,) = tmp_path.iterdir()
+    copy = Path(cache.local(put("another", b"data")))
+    copy.unlink()
+    directory = copy.parent
     directory.rmdir()
     directory.write_bytes(b"no directory")
     with pytest.raises(UsageError, match=r"A copy of gs://.*/a .*Set TMPDIR or --data_cache_dir"):
@@ -178,9 +182,7 @@ def test_a_disk_without_room_is_named(make: Make, put: Put, tmp_path: Path) -> N
     directory.unlink()
 
 
-def test_directories_of_processes_that_are_gone_are_deleted_and_those_of_others_stay(
-    make: Make, tmp_path: Path
-) -> None:
+def test_directories_of_processes_that_are_gone_are_deleted_and_those_of_others_stay(tmp_path: Path) -> None:
     prefix = f"trainer-data-{os.getuid()}-"
     for name in ("gone", "held", "new"):
         (tmp_path / f"{prefix}{name}").mkdir()
@@ -189,7 +191,7 @@ def test_directories_of_processes_that_are_gone_are_deleted_and_those_of_others_
             os.utime(tmp_path / f"{prefix}{name}", (0, 0))
     handle = os.open(tmp_path / f"{prefix}held", os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    make()
+    TemporaryCopies(keep_bytes=1, keep_files=1, clock=time.time).close()
     os.close(handle)
     left = {path.name.removeprefix(prefix) for path in tmp_path.iterdir()}
     assert {"held", "new"} <= left and "gone" not in left
@@ -197,8 +199,9 @@ def test_directories_of_processes_that_are_gone_are_deleted_and_those_of_others_
 
 def test_a_cache_that_cannot_be_is_refused_with_its_flag(make: Make, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
+    entry = storage.Entry(path="gs://bucket/a", size=1, generation=1, crc32c="", updated=0.0)
     with pytest.raises(UsageError, match="--data_cache_dir=.*/file/cache: Not a directory"):
-        make(str(tmp_path / "file" / "cache"))
+        make(str(tmp_path / "file" / "cache")).local(entry)
 
 
 @pytest.mark.process

@@ -13,7 +13,11 @@ import tensorflow as tf
 
 from tests.bucket.process import ROOT, BucketServer
 from trainer import storage
-from trainer.formats import download_cache, fetching, pipelines, reading
+from trainer.estimator.graph.inside import python_functions
+from trainer.formats import fetching, pipelines, reading
+from trainer.formats.copies import KEEP_FILES
+from trainer.formats.download_cache import DownloadCache
+from trainer.formats.fetching import Fetcher
 from trainer.formats.reading import locate_fault
 from trainer.formats.remote import RemoteFile
 from trainer.formats.settings import ForecastData
@@ -26,12 +30,15 @@ WORKER = """
 import sys
 import tensorflow as tf
 from trainer.estimator.graph.inside import python_functions
-from trainer.formats import download_cache, fetching
-fetching.register(python_functions.define)
+from trainer.formats.download_cache import DownloadCache
+from trainer.formats.fetching import Fetcher
+cache = DownloadCache()
+fetcher = Fetcher(cache)
+fetcher.register(python_functions.define)
 server = tf.distribute.Server({"worker": ["127.0.0.1:0"]}, job_name="worker", task_index=0, start=True)
 print(server.target, flush=True)
 sys.stdin.read()
-download_cache.close_all()
+cache.close()
 """
 
 
@@ -49,8 +56,14 @@ def config(folder: str) -> ForecastData:
     )
 
 
-def training(data: ForecastData) -> tf.data.Dataset:
-    return pipelines.training(reading.read(data, 1).train, data)
+def training(data: ForecastData, cache: DownloadCache | None = None) -> tf.data.Dataset:
+    return pipelines.training(reading.read(data, 1, cache).train, data)
+
+
+def directory_of_copies(data: ForecastData, cache: DownloadCache) -> Path:
+    first = reading.read(data, 1, cache).train.paths[0]  # type: ignore[union-attr]
+    assert isinstance(first, RemoteFile)
+    return Path(first.local()).parent
 
 
 def firsts(dataset: tf.data.Dataset) -> list[float]:
@@ -78,40 +91,42 @@ def worker(folder: str) -> Iterator[str]:
         assert process.wait(60) == 0
 
 
-def test_batches_of_a_bucket_are_those_of_local_files(folder: str, tmp_path: Path) -> None:
+def test_batches_of_a_bucket_are_those_of_local_files(folder: str, cache: DownloadCache, tmp_path: Path) -> None:
     storage.copy_in(folder, str(tmp_path))
-    assert firsts(training(config(folder))) == firsts(training(config(str(tmp_path))))
+    assert firsts(training(config(folder), cache)) == firsts(training(config(str(tmp_path))))
 
 
-def test_every_file_is_fetched_once_for_all_epochs(bucket: BucketServer, folder: str) -> None:
+def test_every_file_is_fetched_once_for_all_epochs(bucket: BucketServer, folder: str, cache: DownloadCache) -> None:
     before = len(bucket.log())
-    assert len(firsts(training(config(folder)))) == 240
+    assert len(firsts(training(config(folder), cache))) == 240
     fetched = [entry["object"] for entry in bucket.log()[before:] if entry["op"] == "download"]
     assert len(fetched) == len(set(fetched)) == 12
 
 
-def test_data_larger_than_the_room_for_copies_are_read_whole_again_and_again(
-    bucket: BucketServer, folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_larger_than_the_room_for_copies_are_read_whole_again_and_again(bucket: BucketServer, folder: str) -> None:
     for number in range(12, 60):
         storage.write(f"{folder}/part-{number}", lines(range(10 * number, 10 * number + 10)))
-    monkeypatch.setattr(download_cache, "KEEP_BYTES", 0)
+    cache = DownloadCache(keep_bytes=0)
+    fetcher = Fetcher(cache)
+    fetcher.register(python_functions.define)
     before = bucket.counts().get("download", 0)
-    pipeline = training(dataclasses.replace(config(folder), num_epochs=3))
+    pipeline = training(dataclasses.replace(config(folder), num_epochs=3), cache)
     assert sorted(firsts(pipeline)) == sorted([*range(600)] * 3)
     assert bucket.counts()["download"] - before > 60
-    directory = Path(reading.read(config(folder), 1).train.paths[0].local()).parent  # type: ignore
-    assert len(list(directory.iterdir())) <= download_cache.KEEP_FILES
+    assert len(list(directory_of_copies(config(folder), cache).iterdir())) <= KEEP_FILES
+    cache.close()
 
 
-def test_a_position_is_saved_and_restored_where_no_copy_is_left(folder: str, tmp_path: Path) -> None:
-    whole = firsts(training(config(folder)))
-    iterator = iter(training(config(folder)))
+def test_a_position_is_saved_and_restored_where_no_copy_is_left(
+    folder: str, cache: DownloadCache, tmp_path: Path
+) -> None:
+    whole = firsts(training(config(folder), cache))
+    iterator = iter(training(config(folder), cache))
     begun = [float(value) for _ in range(9) for value in next(iterator)[0]["values"][:, 0, 0]]
     path = tf.train.Checkpoint(iterator=iterator).save(str(tmp_path / "position"))
-    for copy in Path(reading.read(config(folder), 1).train.paths[0].local()).parent.iterdir():  # type: ignore
+    for copy in directory_of_copies(config(folder), cache).iterdir():
         copy.unlink()
-    restored = iter(training(config(folder)))
+    restored = iter(training(config(folder), cache))
     tf.train.Checkpoint(iterator=restored).restore(path)
     assert begun + firsts(restored) == whole
 
@@ -120,14 +135,10 @@ def test_a_pipeline_made_here_fetches_there_where_it_runs(bucket: BucketServer, 
     code = f"""
 import tensorflow as tf
 from tests.formats.test_fetching import config, firsts, training
-from trainer.estimator.graph.inside import python_functions
-from trainer.formats import download_cache, fetching
-fetching.register(python_functions.define)
 tf.config.experimental_connect_to_cluster(tf.train.ClusterSpec({{"worker": [{worker!r}]}}))
 with tf.device("/job:worker/task:0/cpu:0"):
     values = firsts(training(config({folder!r})))
 assert sorted(values) == sorted([*range(120)] * 2), values
-download_cache.close_all()
 """
     before = len(bucket.log())
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=200)
@@ -135,11 +146,11 @@ download_cache.close_all()
     assert len(fetched) == 24 and len(set(fetched)) == 12  # by the one process to look at them, by the other to train
 
 
-def test_a_file_that_changes_while_it_is_read_is_named(folder: str) -> None:
+def test_a_file_that_changes_while_it_is_read_is_named(folder: str, cache: DownloadCache) -> None:
     data = config(folder)
-    source = reading.read(data, 1)
+    source = reading.read(data, 1, cache)
     pipeline = pipelines.training(source.train, data)
-    for copy in Path(source.train.paths[0].local()).parent.iterdir():  # type: ignore
+    for copy in directory_of_copies(data, cache).iterdir():
         copy.unlink()
     storage.write(f"{folder}/part-7", b"0,0,0\n")
     with pytest.raises(tf.errors.InvalidArgumentError, match="part-7 was written again or deleted") as raised:
@@ -158,16 +169,14 @@ def test_a_file_that_changes_while_it_is_read_is_named(folder: str) -> None:
         JobError("Anything else"),
     ],
 )
-def test_an_error_of_another_process_comes_through_tensorflow_s_words(
-    monkeypatch: pytest.MonkeyPatch, error: JobError
-) -> None:
-    def fail(_: object, entry: storage.Entry) -> str:
-        raise error
+def test_an_error_of_another_process_comes_through_tensorflow_s_words(error: JobError) -> None:
+    class Failing(DownloadCache):
+        def local(self, entry: storage.Entry) -> str:
+            raise error
 
-    monkeypatch.setattr(download_cache.DownloadCache, "local", fail)
     entry = storage.Entry(path="gs://bucket/a", size=1, generation=1, crc32c="", updated=0.0)
     with pytest.raises(ValueError, match=re.escape(str(error))) as raised:
-        fetching.local_path(fetching.address(RemoteFile(entry, download_cache.shared(None))).encode())
+        fetching.local_path(Failing(), fetching.address(RemoteFile(entry, Failing())).encode())
     for said in (str(raised.value), json.dumps(f"Graph execution error: {raised.value}\nTraceback")):
         told = fetching.failure(said)
         assert told is not None
@@ -177,4 +186,4 @@ def test_an_error_of_another_process_comes_through_tensorflow_s_words(
 
 def test_a_local_file_passes_as_it_is() -> None:
     assert fetching.address("/data/part.csv") == "/data/part.csv"
-    assert fetching.local_path(b"/data/part.csv") == b"/data/part.csv"
+    assert fetching.local_path(DownloadCache(), b"/data/part.csv") == b"/data/part.csv"

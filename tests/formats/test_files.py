@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainer.formats import contents, files
+from trainer.formats.download_cache import DownloadCache
 from trainer.job.errors import DataError
 
 
@@ -22,13 +23,13 @@ def lines_of(path: str, block_bytes: int = contents.BLOCK_BYTES) -> list[str]:
 def test_globs_and_files_are_merged_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for name in ("part-10.csv", "part-2.csv", "part-1.csv", "other.txt"):
         write(tmp_path / name, "1\n")
-    found = files.resolve((f"{tmp_path}/*.csv", f" {tmp_path}/part-2.csv"), "train_data_paths")
+    found = files.resolve((f"{tmp_path}/*.csv", f" {tmp_path}/part-2.csv"), "train_data_paths", DownloadCache())
     assert [os.path.basename(path) for path in found] == ["part-1.csv", "part-2.csv", "part-10.csv"]
 
 
 def test_a_file_whose_name_holds_brackets_is_not_a_glob(tmp_path: Path) -> None:
     path = write(tmp_path / "a[1].csv", "1\n")
-    assert files.resolve((path,), "train_data_paths") == (path,)
+    assert files.resolve((path,), "train_data_paths", DownloadCache()) == (path,)
 
 
 @pytest.mark.parametrize(
@@ -47,13 +48,13 @@ def test_a_path_that_names_no_data_is_refused_with_its_flag(tmp_path: Path, patt
     write(tmp_path / "empty.csv", "")
     write(tmp_path / "table.parquet", b"PAR1....")
     with pytest.raises(DataError, match=message) as caught:
-        files.resolve((os.path.join(tmp_path, pattern),), "train_data_paths")
+        files.resolve((os.path.join(tmp_path, pattern),), "train_data_paths", DownloadCache())
     assert caught.value.exit_code == 2
 
 
 def test_an_address_of_another_kind_is_refused_with_the_way_round() -> None:
     with pytest.raises(DataError, match="s3://a/b.csv is an address of a kind.*Accepted: .* and gs://.*Copy the data"):
-        files.resolve(("s3://a/b.csv",), "train_data_paths")
+        files.resolve(("s3://a/b.csv",), "train_data_paths", DownloadCache())
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -39,6 +39,7 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ForecastData, 
     folder = str(tmp_path)
     if "bucket" in request.param:
         request.getfixturevalue("bucket")
+        request.getfixturevalue("cache")
         folder = f"gs://bucket/{tmp_path.name}"  # another one for each test: what was read is kept
     write = records if request.param == "records" else lines
     pack = gzip.compress if "gzip" in request.param else bytes

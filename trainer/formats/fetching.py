@@ -2,13 +2,14 @@
 
 A graph that a chief builds may run in a worker's process. What it calls there is this module's function, registered
 under a name that every process of a job agrees on (`tf.numpy_function` would leave the chief's own function, which
-the worker does not have). The function is pure: a path in a bucket, with its generation, gives a local path. So the
-position of a pipeline is saved and restored as with local files.
+the worker does not have), with the download cache of that process. The function is pure: a path in a bucket, with its
+generation, gives a local path. So the position of a pipeline is saved and restored as with local files.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import urllib.parse
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trainer import storage
-from trainer.formats import download_cache
+from trainer.formats.download_cache import DownloadCache
 from trainer.formats.remote import RemoteFile
 from trainer.job.errors import DataError, JobError
 
@@ -34,20 +35,24 @@ def address(path: str) -> str:
     """What a graph carries for a file: its path, or for one in a bucket a mark and its entry as JSON."""
     if not isinstance(path, RemoteFile):
         return path
-    return _OBJECT + json.dumps({"entry": dataclasses.asdict(path.entry), "cache_dir": path.cache.cache_dir})
+    return _OBJECT + json.dumps(dataclasses.asdict(path.entry))
 
 
-def local_path(text: bytes) -> bytes:
+def local_path(cache: DownloadCache, text: bytes) -> bytes:
     """The path of the file that an address names, on this machine: a copy, fetched if need be.
+
+    Args:
+      cache: where copies go.
+      text: the address.
 
     Raises:
       ValueError: it cannot be fetched; TensorFlow makes an InvalidArgumentError of it, of which `failure` knows why.
     """
     if not text.startswith(_OBJECT.encode()):
         return text
-    known = json.loads(text[len(_OBJECT) :])
+    entry = storage.Entry(**json.loads(text[len(_OBJECT) :]))
     try:
-        return download_cache.shared(known["cache_dir"]).local(storage.Entry(**known["entry"])).encode()
+        return cache.local(entry).encode()
     except JobError as error:
         told = json.dumps({"got": error.got, "accept": error.accept, "do": error.do, "exit_code": error.exit_code})
         raise ValueError(f"{error} [{_TOLD}{urllib.parse.quote(told)}]") from None
@@ -63,14 +68,24 @@ def failure(text: str) -> JobError | None:
     return kind.get(told["exit_code"], JobError)(told["got"], told["accept"], told["do"])
 
 
-def register(define: Callable[[str, Callable[[bytes], bytes]], None]) -> None:
-    """Makes the function known to TensorFlow in this process, as every process does that runs pipelines over buckets.
+class Fetcher:
+    """The function behind the op in this process. It is kept while pipelines run, for TensorFlow does not keep it.
 
     Args:
-      define: has TensorFlow's ops call a function by a name: `trainer.estimator.graph.inside.python_functions.define`,
-        which this layer does not know of.
+      cache: where copies go.
     """
-    define(_NAME, local_path)
+
+    def __init__(self, cache: DownloadCache) -> None:
+        self._function = functools.partial(local_path, cache)
+
+    def register(self, define: Callable[[str, Callable[[bytes], bytes]], None]) -> None:
+        """Makes the function known to TensorFlow, as every process does that runs pipelines over buckets.
+
+        Args:
+          define: has TensorFlow's ops call a function by a name:
+            `trainer.estimator.graph.inside.python_functions.define`, which this layer does not know of.
+        """
+        define(_NAME, self._function)
 
 
 def fetched(paths: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@ import re
 from trainer import storage
 from trainer.formats import remote
 from trainer.formats.contents import start, stored_bytes
+from trainer.formats.download_cache import DownloadCache
 from trainer.formats.remote import RemoteFile
 from trainer.job.errors import DataError
 
@@ -23,7 +24,7 @@ _FOREIGN_FILES = {
 }
 
 
-def resolve(patterns: tuple[str, ...], flag: str, cache_dir: str | None = None) -> tuple[str, ...]:
+def resolve(patterns: tuple[str, ...], flag: str, cache: DownloadCache) -> tuple[str, ...]:
     """The files that patterns name, each once, in the order of their names with digits read as numbers.
 
     Objects in buckets are pinned to their generation of now, and fetched: whole where that is little, else their
@@ -32,17 +33,17 @@ def resolve(patterns: tuple[str, ...], flag: str, cache_dir: str | None = None) 
     Args:
       patterns: paths and globs, local or in buckets.
       flag: that gives them, for messages.
-      cache_dir: where fetched files are kept for later runs; None deletes them when others need their space.
+      cache: where fetched files go.
 
     Raises:
       DataError: a pattern without a file, a missing or empty file, a directory, a bucket that cannot be read.
     """
     named = [storage.resolved(pattern.strip()) for pattern in patterns]
-    in_buckets = remote.find([name for name in named if storage.is_remote(name)], flag, cache_dir)
+    in_buckets = remote.find([name for name in named if storage.is_remote(name)], flag, cache)
     found = {path for name in named if not storage.is_remote(name) for path in _matches(name, flag)} | set(in_buckets)
     for path in found:
         _check_file(path, flag)
-    remote.bring(in_buckets)
+    remote.fetch(in_buckets)
     for path in found:
         _check_content(path, flag)
     return tuple(sorted(found, key=_natural))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainer.formats import contents, examples, fetching, files, sequences, series, sines
 from trainer.formats.dialect import Head, Kind, read_head
+from trainer.formats.download_cache import DownloadCache
 from trainer.formats.records import is_framed
 from trainer.formats.settings import MEMORY_LIMIT, DataFormat, ForecastData
 from trainer.formats.source import Source
@@ -12,18 +13,22 @@ from trainer.formats.windows import Windows, of_rows
 from trainer.job.errors import DataError, JobError, UsageError
 
 
-def read(data: ForecastData, memory_limit: int = MEMORY_LIMIT) -> Source:
+def read(data: ForecastData, memory_limit: int = MEMORY_LIMIT, cache: DownloadCache | None = None) -> Source:
     """The data of a job, read and checked.
 
     Args:
       data: which files, and how they are to be read.
       memory_limit: bytes, uncompressed, up to which a part of the data is held in memory.
+      cache: where copies of files in buckets go; None makes one for them.
 
     Raises:
       UsageError: settings that contradict each other or the data.
       DataError: the first fault in the files.
     """
-    source = _sines(data) if not data.train_data_paths else _files(data, memory_limit)
+    if data.train_data_paths:
+        source = _files(data, memory_limit, cache or DownloadCache(data.data_cache_dir))
+    else:
+        source = _sines(data)
     _check_batches(data, source)
     return source
 
@@ -68,9 +73,9 @@ def _sines(data: ForecastData) -> Source:
     return sequences.in_parts(data, train, evaluation)
 
 
-def _files(data: ForecastData, memory_limit: int) -> Source:
-    train = files.resolve(data.train_data_paths, "train_data_paths", data.data_cache_dir)
-    evaluation = files.resolve(data.eval_data_paths, "eval_data_paths", data.data_cache_dir)
+def _files(data: ForecastData, memory_limit: int, cache: DownloadCache) -> Source:
+    train = files.resolve(data.train_data_paths, "train_data_paths", cache)
+    evaluation = files.resolve(data.eval_data_paths, "eval_data_paths", cache)
     chosen = _format(train[0], data) if data.data_format is DataFormat.AUTO else data.data_format
     if not evaluation and chosen is not DataFormat.SERIES:
         raise UsageError(

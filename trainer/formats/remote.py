@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 
 from trainer import storage
-from trainer.formats.download_cache import DownloadCache, shared
+from trainer.formats.download_cache import DownloadCache
 from trainer.job.errors import DataError
 from trainer.storage.paths import is_pattern
 
@@ -43,8 +43,13 @@ class RemoteFile(str):
         return self.cache.start(self.entry)
 
 
-def find(patterns: Sequence[str], flag: str, cache_dir: str | None) -> list[RemoteFile]:
+def find(patterns: Sequence[str], flag: str, cache: DownloadCache) -> list[RemoteFile]:
     """The objects that paths and globs in buckets name, each once, as they are now.
+
+    Args:
+      patterns: `gs://` paths and globs.
+      flag: that names them, for messages.
+      cache: where their copies will be.
 
     Raises:
       DataError: no such object, bucket or match; a folder; no permission.
@@ -53,15 +58,14 @@ def find(patterns: Sequence[str], flag: str, cache_dir: str | None) -> list[Remo
         return []
     entries = {entry.path: entry for pattern in patterns for entry in _matches(pattern, flag)}
     few = sum(entry.size for entry in entries.values()) <= FEW_BYTES
-    cache = shared(cache_dir)
     return [RemoteFile(entry, cache, one_of_few=few) for entry in entries.values()]
 
 
-def bring(files: Sequence[RemoteFile]) -> None:
+def fetch(files: Sequence[RemoteFile]) -> None:
     """Fetches the files of a setting, or only the starts of them where they are many or large."""
     if files:
         cache, entries = files[0].cache, [file.entry for file in files]
-        cache.bring(entries) if files[0].one_of_few else cache.bring_starts(entries)
+        cache.fetch_all(entries) if files[0].one_of_few else cache.fetch_starts(entries)
 
 
 def _matches(pattern: str, flag: str) -> list[storage.Entry]:

@@ -14,6 +14,6 @@ def define(name: str, function: Callable[[bytes], bytes]) -> None:
 
     Args:
       name: the token.
-      function: kept by its module, for TensorFlow does not keep it.
+      function: kept by the caller, for TensorFlow does not keep it.
     """
     script_ops._py_funcs._funcs[name] = function
