@@ -6,7 +6,7 @@ in and out of the stores is the work of the other modules:
     checkpoints    checkpoint_store, bucket_checkpoints    `checkpoints` saves and restores variables, large ones in
                                                            `slices`; `retention` decides which to keep; `state_file`
                                                            names them; `warm_start` reads those of other models
-    exports        export_store                            `saved_model` writes them
+    exports        export_store                            `exporting` traces them, `saved_model` writes them
     events         event_store                             `events` writes and reads them
     records        record_store                            `coordination_files`, by which processes coordinate
 
