@@ -15,6 +15,7 @@ fi
 cd "$root"
 "$python" -m ruff check .
 "$python" -m mypy
-# A file's tests stay in one worker, since they share fixtures. Later arguments win: -n0 runs all in this process.
-exec "$python" -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile \
+# Each worker gets its share of the files, and takes from another's when it is done: files are of very different lengths.
+# Later arguments win: -n0 runs all in this process.
+exec "$python" -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal \
   ${selection[@]+"${selection[@]}"} "$@"

@@ -1,10 +1,11 @@
-"""What every test has: an environment that names no cluster, no study and no cloud; and golden files."""
+"""What every test has: an environment that names no cluster, no study and no cloud; golden files; true marks."""
 
 from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
@@ -19,6 +20,8 @@ hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 _OF_A_JOB = ("TF_CONFIG", "CLUSTER_SPEC", "JOB_COMPLETION_INDEX", "TRAINER_REPLICAS", "TRAINER_HOST_PATTERN")
+
+_STARTS_PROCESS = ("subprocess.Popen", "os.fork", "os.posix_spawn")
 
 Golden = Callable[[str, str], None]
 
@@ -48,3 +51,25 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name in _OF_A_JOB or name.startswith(("AIP_", "CLOUD_ML_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def started_processes() -> list[str]:
+    """Grows with every process that is started, for as long as this one lives."""
+    started: list[str] = []
+
+    def notice(event: str, arguments: tuple[object, ...]) -> None:
+        if event in _STARTS_PROCESS:
+            started.append(f"{event}{arguments[:2]}")
+
+    sys.addaudithook(notice)
+    return started
+
+
+@pytest.fixture(autouse=True)
+def processes_are_marked(request: pytest.FixtureRequest, started_processes: list[str]) -> Iterator[None]:
+    """Fails a test that starts a process, itself or in a fixture, and is not marked so: `--quick` would not skip it."""
+    yield
+    started = started_processes.copy()
+    started_processes.clear()
+    assert not started or request.node.get_closest_marker("process"), f"mark it `process`: {started}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.deadlines import JOB_SECS
 from trainer.launch.cluster import tasks
 from trainer.launch.study.parameter import Kind, Parameter
 from trainer.launch.study.study import Goal, Study
@@ -24,7 +25,6 @@ from trainer.launch.sweep.warm_pool import Ended, Started, TrialProcesses
 
 pytestmark = pytest.mark.process
 ROOT = pathlib.Path(__file__).parent.parent
-TOO_LONG_SECS = 300
 STUDY = Study(
     goal=Goal.MINIMIZE,
     metric="rmse",
@@ -53,7 +53,7 @@ def ends(processes: TrialProcesses, *plans: trials.Plan) -> dict[str, int]:
     for entry in plans:
         processes.start(entry.name, entry.argv, entry.environ, entry.log)
     codes: dict[str, int] = {}
-    deadline = time.monotonic() + TOO_LONG_SECS
+    deadline = time.monotonic() + JOB_SECS
     while not {entry.name for entry in plans} <= set(codes):
         assert time.monotonic() < deadline
         for event in processes.events(1.0):
@@ -74,7 +74,7 @@ def test_a_fork_gives_what_a_process_of_its_own_gives(
     alone = plan(tmp_path / "alone", 1, environ, "--seed=4")
     assert ends(processes, *forked) == {"1": 0, "2": 0}, forked[0].log.read_text()
     command = [sys.executable, "-m", "trainer.task", *alone.argv]
-    subprocess.run(command, env=dict(alone.environ), check=True, capture_output=True, timeout=TOO_LONG_SECS)
+    subprocess.run(command, env=dict(alone.environ), check=True, capture_output=True, timeout=JOB_SECS)
     assert metrics(forked[0]) == metrics(forked[1]) == metrics(alone)
     assert forked[0].metrics.read_text().count("\n") == 1
 
@@ -118,7 +118,7 @@ def test_a_killed_study_of_real_trials_resumes_from_their_checkpoints(
     task = ["--train_steps=60", "--train_batch_size=20", "--save_checkpoints_steps=10", "--min_eval_frequency=0"]
     command = [sys.executable, "-m", "trainer.launch", "sweep", *flags, *task, "--exporter=final"]
     first = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    watchdog = threading.Timer(TOO_LONG_SECS, first.kill)
+    watchdog = threading.Timer(JOB_SECS, first.kill)
     watchdog.start()
     reported = tmp_path / "study" / "1" / trials.METRICS
     while first.poll() is None and not reported.exists():
@@ -129,7 +129,7 @@ def test_a_killed_study_of_real_trials_resumes_from_their_checkpoints(
     begun = reported.read_text().splitlines()
     assert begun and not (tmp_path / "study" / "1" / "summary.json").exists()
     second = subprocess.run(
-        command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=TOO_LONG_SECS, check=False
+        command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=JOB_SECS, check=False
     )
     assert second.returncode == 0, second.stdout + second.stderr
     assert "continuing: 0 of 2 trials have ended; resuming trial 1" in second.stdout

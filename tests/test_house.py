@@ -256,6 +256,7 @@ def test_a_cycle_of_modules_is_found() -> None:
     assert import_graph.cycles(graph) == [["b", "c"]]
 
 
+@pytest.mark.process
 def test_the_figures_of_a_tree_are_printed(tmp_path: pathlib.Path) -> None:
     small(tmp_path, one="def run() -> None: ...\n")
     command = [sys.executable, "-m", "tests.house", str(tmp_path / "small")]

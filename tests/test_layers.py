@@ -147,6 +147,7 @@ def test_the_job_layer_needs_the_standard_library_and_absl_only() -> None:
             assert outside <= allowed, f"{name} imports {outside - allowed}"
 
 
+@pytest.mark.process
 def test_help_and_data_checks_run_without_tensorflow() -> None:
     code = (
         "import sys; from trainer import inputs, task; from trainer.formats.settings import ForecastData; "

@@ -88,6 +88,7 @@ def test_params_survive_the_estimators_deep_copy():
     assert copy.deepcopy(params) == params
 
 
+@pytest.mark.process
 def test_settings_are_read_without_tensorflow():
     code = (
         "import sys, trainer.model, trainer.networks; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"

@@ -88,6 +88,7 @@ def test_help_goes_to_stdout_and_exits_0(capsys: Any) -> None:
     assert shown.err == ""
 
 
+@pytest.mark.process
 def test_help_and_refusals_load_neither_tensorflow_nor_numpy() -> None:
     code = (
         "import sys; from trainer import task; task.main(['--help']); task.main(['--bogus']); "

@@ -13,9 +13,9 @@ import urllib.request
 from typing import Any
 
 from tests.bucket.faults import Plan, Rule
+from tests.deadlines import ANSWER_SECS
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-_START_SECS = 60.0
 _CONTROL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -50,7 +50,7 @@ class BucketServer:
             text=True,
         )
         assert self._process.stdout is not None
-        watchdog = threading.Timer(_START_SECS, self._process.kill)
+        watchdog = threading.Timer(ANSWER_SECS, self._process.kill)
         watchdog.start()
         self.url = self._process.stdout.readline().strip()
         watchdog.cancel()
@@ -104,5 +104,5 @@ class BucketServer:
         self.close()
 
     def _ask(self, path: str, body: bytes | None = None) -> bytes:
-        with _CONTROL.open(self.url + path, body, timeout=30) as response:
+        with _CONTROL.open(self.url + path, body, timeout=ANSWER_SECS) as response:
             return bytes(response.read())

@@ -23,9 +23,9 @@ import urllib.parse
 import trustme
 
 from tests.bucket.process import ROOT
+from tests.deadlines import ANSWER_SECS
 
 _HOSTS = ("googleapis.com", "www.googleapis.com", "storage.googleapis.com", "oauth2.googleapis.com")
-_START_SECS = 60.0
 
 
 class TlsProxy:
@@ -44,7 +44,7 @@ class TlsProxy:
             text=True,
         )
         assert self._process.stdout is not None
-        watchdog = threading.Timer(_START_SECS, self._process.kill)
+        watchdog = threading.Timer(ANSWER_SECS, self._process.kill)
         watchdog.start()
         self.environ: dict[str, str] = json.loads(self._process.stdout.readline())
         watchdog.cancel()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bucket.process import ROOT
+from tests.deadlines import ANSWER_SECS
 
 pytestmark = pytest.mark.process
 
@@ -31,7 +32,7 @@ def test_it_says_its_address_how_to_point_a_job_at_it_and_ends_well_with_ctrl_c(
         url = process.stdout.readline().strip()
         told = "".join(process.stderr.readline() for _ in range(7))
         process.send_signal(2)
-        assert process.wait(30) == 0
+        assert process.wait(ANSWER_SECS) == 0
     assert f"Buckets in {tmp_path}: mine" in told
     assert f"export STORAGE_EMULATOR_HOST={url}\n" in told
     assert "--output_dir=gs://mine/run" in told
@@ -62,6 +63,6 @@ def test_a_child_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_refused_with_exit_code_2(tmp_path: Path, argument: str, message: str) -> None:
     with run(f"--directory={tmp_path}", argument) as process:
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=ANSWER_SECS)
     assert process.returncode == 2
     assert message in told

@@ -10,6 +10,7 @@ import pytest
 
 from tests.bucket.faults import Rule
 from tests.bucket.process import BucketServer
+from tests.deadlines import ANSWER_SECS
 
 pytestmark = pytest.mark.process
 UPLOAD = "/upload/storage/v1/b/bucket/o?uploadType=media&name="
@@ -25,7 +26,7 @@ class Caller:
     """One connection to a server, over which requests go one after another."""
 
     def __init__(self, server: BucketServer) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=ANSWER_SECS)
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str

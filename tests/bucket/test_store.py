@@ -10,6 +10,7 @@ import pytest
 from tests.bucket.conditions import Conditions
 from tests.bucket.messages import Content, Refusal
 from tests.bucket.store import Hashes, Store, StoredObject
+from tests.deadlines import ANSWER_SECS
 
 HOSTILE = ["../x", "/abs", "a/../../b", "a\\b", "ü/☃", "x" * 300, "a//b", " ", "x\0y"]
 
@@ -95,7 +96,7 @@ def test_of_many_writers_under_one_precondition_one_wins(store: Store) -> None:
         def read(self, size: int = -1, /) -> bytes:
             if self._left:
                 return self._left.pop()
-            together.wait(30)
+            together.wait(ANSWER_SECS)
             return b""
 
     def write(_: int) -> bool:

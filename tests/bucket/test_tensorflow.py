@@ -10,6 +10,7 @@ import pytest
 
 from tests.bucket.process import BucketServer
 from tests.bucket.proxy import TlsProxy
+from tests.deadlines import ANSWER_SECS
 
 PROGRAM = """
 import tensorflow as tf
@@ -47,7 +48,7 @@ assert not files.exists("gs://bucket/model/saved_model.pb")
 def test_checkpoints_models_records_text_globs_and_renames_run(bucket_server: BucketServer) -> None:
     with TlsProxy(bucket_server.url) as proxy:
         environ = {**os.environ, **proxy.environ}
-        subprocess.run([sys.executable, "-c", PROGRAM], env=environ, check=True, timeout=300)
+        subprocess.run([sys.executable, "-c", PROGRAM], env=environ, check=True, timeout=ANSWER_SECS)
     log = bucket_server.log()
     assert {"resumable.put", "rewrite", "list", "stat", "download", "delete"} <= {entry["op"] for entry in log}
     assert not [entry for entry in log if entry["op"] == "unknown" or entry["status"] in (0, 405, 500)]

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.deadlines import JOB_SECS
 from tests.launched import ROOT, Launched
-
-TOO_LONG_SECS = 150
 
 
 class Job(Launched):
@@ -20,7 +19,7 @@ class Job(Launched):
 
     def __init__(self, argv: list[str], environ: dict[str, str], python: pathlib.Path | None) -> None:
         own = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-        super().__init__(["cluster", *argv], cwd=ROOT, environ=own | environ, secs=TOO_LONG_SECS, python=python)
+        super().__init__(["cluster", *argv], cwd=ROOT, environ=own | environ, secs=JOB_SECS, python=python)
 
     def kill(self, name: str) -> None:
         """kill -9 of the process that has a place in the job now."""

@@ -17,7 +17,8 @@ import pytest
 
 from tests.bucket.fixtures import bucket_server  # noqa: F401
 from tests.bucket.process import BucketServer
-from tests.cluster.conftest import TOO_LONG_SECS, Start
+from tests.cluster.conftest import Start
+from tests.deadlines import JOB_SECS
 from tests.launched import ROOT
 from trainer import storage
 from trainer.formats import sines
@@ -70,7 +71,7 @@ DATA = ["--train_data_paths=gs://bucket/data/train-*.csv", "--eval_data_paths=gs
 
 def ended(task: Task) -> tuple[int, str]:
     """Exit code and output."""
-    output, _ = task.communicate(timeout=2 * TOO_LONG_SECS)
+    output, _ = task.communicate(timeout=JOB_SECS)
     return task.returncode, output
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import TOO_LONG_SECS, Job, Start
+from tests.cluster.conftest import Job, Start
+from tests.deadlines import JOB_SECS
 from tests.launched import ROOT
 from trainer.formats.settings import ForecastData
 
@@ -64,7 +65,7 @@ def local_rmse(forking_python: Path, tmp_path_factory: pytest.TempPathFactory) -
     for model in RATES:
         directory = tmp_path_factory.mktemp(model)
         command = [forking_python, "-m", "trainer.task", f"--output_dir={directory}", *task_of(model)]
-        subprocess.run(command, cwd=ROOT, capture_output=True, timeout=TOO_LONG_SECS, check=True)
+        subprocess.run(command, cwd=ROOT, capture_output=True, timeout=JOB_SECS, check=True)
         found[model] = float(record(directory, "summary.json")["metrics"]["rmse"])
     return found
 

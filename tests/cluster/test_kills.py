@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import Job, Start
+from tests.deadlines import ANSWER_SECS
 
 pytestmark = pytest.mark.process
 
@@ -82,7 +83,7 @@ def test_a_job_goes_on_from_its_last_checkpoint_when_a_ps_and_then_the_chief_are
     job.until("chief:0 .*Evaluated step")
     job.kill("ps:0")
     job.until("chief:0 ended with 143")
-    assert secs(job, "chief:0 ended with 143") - secs(job, "ps:0 was killed by SIGKILL") < 10
+    assert secs(job, "chief:0 ended with 143") - secs(job, "ps:0 was killed by SIGKILL") < ANSWER_SECS
     gone = [line for line in job.lines("chief:0") if "parameter server" in line]
     assert len(gone) == 1 and gone[0].endswith("resumes from the last checkpoint."), gone
     evaluated = job.until(r"chief:0 .*Evaluated step ([\d,]+)")

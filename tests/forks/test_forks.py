@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 
+from tests.deadlines import ANSWER_SECS
+
 pytestmark = pytest.mark.process
 
 LOOKS = """
@@ -65,6 +67,6 @@ def test_it_does_not_outlive_a_killed_client(forking_python: pathlib.Path) -> No
         fork = os.pidfd_open(int(process.stdout.readline()))
         try:
             process.kill()
-            assert select.select([fork], [], [], 60)[0], "the fork goes on"
+            assert select.select([fork], [], [], ANSWER_SECS)[0], "the fork goes on"
         finally:
             os.close(fork)

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tests.bucket.process import ROOT, BucketServer
+from tests.deadlines import ANSWER_SECS
 from trainer import storage
 from trainer.estimator.graph.inside import python_functions
 from trainer.formats import fetching, pipelines, reading
@@ -88,7 +89,7 @@ def worker(folder: str) -> Iterator[str]:
         assert process.stdout is not None and process.stdin is not None
         yield process.stdout.readline().strip().removeprefix("grpc://")
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(ANSWER_SECS) == 0
 
 
 def test_batches_of_a_bucket_are_those_of_local_files(folder: str, cache: DownloadCache, tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ with tf.device("/job:worker/task:0/cpu:0"):
 assert sorted(values) == sorted([*range(120)] * 2), values
 """
     before = len(bucket.log())
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=200)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=ANSWER_SECS)
     fetched = [entry["object"] for entry in bucket.log()[before:] if entry["op"] == "download"]
     assert len(fetched) == 24 and len(set(fetched)) == 12  # by the one process to look at them, by the other to train
 

@@ -33,7 +33,10 @@ def records(numbers: range) -> bytes:
     return b"".join(framed)
 
 
-@pytest.fixture(params=["memory", "gzip", "records", "bucket", "gzip in a bucket"])
+_IN_A_BUCKET = [pytest.param(name, marks=pytest.mark.process) for name in ("bucket", "gzip in a bucket")]
+
+
+@pytest.fixture(params=["memory", "gzip", "records", *_IN_A_BUCKET])
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ForecastData, int]:
     """Sixty examples in four files, and the memory limit to read them with."""
     folder = str(tmp_path)

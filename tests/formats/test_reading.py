@@ -93,6 +93,7 @@ def test_the_place_of_a_fault_in_a_stream_is_found(tmp_path: Path) -> None:
     assert reading.locate_fault(reading.read(config(good)), "") is None
 
 
+@pytest.mark.process
 def test_reading_does_not_import_tensorflow(tmp_path: Path) -> None:
     paths = [written(tmp_path / name, content) for name, content in (("a", ROWS), ("b", TABLE), ("c", records()))]
     code = (

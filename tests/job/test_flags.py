@@ -244,6 +244,7 @@ def test_argv_brings_back_the_same_settings(params: Params) -> None:
     assert flags.parse(flags.to_argv(params), Params)[Params] == params
 
 
+@pytest.mark.process
 def test_flags_need_no_tensorflow() -> None:
     code = "import sys, trainer.job.flags, trainer.job.config; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

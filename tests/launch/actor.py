@@ -59,7 +59,7 @@ def act(word: str) -> None:
             listen()
         case "meet":
             role, _, index = rest.partition(":")
-            socket.create_connection(address(role, int(index)), timeout=10).close()
+            socket.create_connection(address(role, int(index)), timeout=120).close()
             say(f"met {rest}")
         case "wait":
             with open(rest, encoding="utf-8") as fifo:

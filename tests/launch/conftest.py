@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.deadlines import ANSWER_SECS
+
 ROOT = pathlib.Path(__file__).parent.parent.parent
-TOO_LONG_SECS = 60
 
 
 class Launcher:
@@ -36,7 +37,7 @@ class Launcher:
         self.text = ""
         self._directory = directory
         self._fifos: list[int] = []
-        self._watchdog = threading.Timer(TOO_LONG_SECS, self._process.kill)
+        self._watchdog = threading.Timer(ANSWER_SECS, self._process.kill)
         self._watchdog.start()
 
     @property
@@ -119,7 +120,7 @@ def await_end(pids: list[int]) -> None:
         except ProcessLookupError:
             continue
         try:
-            assert select.select([handle], [], [], TOO_LONG_SECS)[0], f"process {pid} goes on"
+            assert select.select([handle], [], [], ANSWER_SECS)[0], f"process {pid} goes on"
         finally:
             os.close(handle)
 

@@ -8,11 +8,14 @@ import subprocess
 
 import pytest
 
+from tests.deadlines import ANSWER_SECS
 from trainer.job.config import RunSettings
 from trainer.launch import __main__ as launcher
 from trainer.launch import completion
 from trainer.launch.vertex.options import VertexOptions
 from trainer.networks.registry import Model
+
+pytestmark = pytest.mark.process
 
 _ASK = 'COMP_LINE="$1"; COMP_POINT=${#1}; _trainer; printf "%s\\n" "${COMPREPLY[@]}"'
 
@@ -22,7 +25,9 @@ def completed(line: str, tmp_path: pathlib.Path) -> list[str]:
     script = tmp_path / "completion.bash"
     script.write_text(completion.script("bash"))
     ask = f'source "{script}"; set -- "{line}"; {_ASK}'
-    done = subprocess.run(["bash", "--norc", "-c", ask], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(
+        ["bash", "--norc", "-c", ask], capture_output=True, text=True, check=True, timeout=ANSWER_SECS
+    )
     assert done.stderr == ""
     return done.stdout.split()
 

@@ -41,6 +41,7 @@ def test_help_goes_to_stdout_and_exits_0(argv: list[str], capsys: pytest.Capture
     assert shown.err == ""
 
 
+@pytest.mark.process
 def test_nothing_here_loads_tensorflow() -> None:
     code = (
         "import sys; from trainer.launch.cluster import local; from trainer.launch import __main__ as launcher; "

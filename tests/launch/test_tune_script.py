@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIG, OUTPUT = f"--config={ROOT}/hptuning_config.yaml", "--output_dir=output/sweep"
 

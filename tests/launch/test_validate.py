@@ -95,6 +95,7 @@ def test_wrong_usage_is_one_line(argv: list[str], message: str, capsys: pytest.C
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_help_is_printed_without_reading_yaml() -> None:
     code = (
         "import sys; from trainer.launch import __main__ as launcher; code = launcher.main(['validate', '--help']); "

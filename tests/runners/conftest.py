@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.bucket.fixtures import bucket_server  # noqa: F401
+from tests.deadlines import JOB_SECS
 from tests.forks.fixtures import forking
 from trainer.launch.cluster.ports import Reservation
 from trainer.launch.packaging import archive
@@ -35,7 +36,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     pathlib.Path(site.strip(), "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = [sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, *offline, str(sdist)], cwd=directory, check=True, timeout=300)
+    subprocess.run([*pip, *offline, str(sdist)], cwd=directory, check=True, timeout=JOB_SECS)
     where = [python, "-P", "-c", "import trainer; print(trainer.__file__)"]
     told = subprocess.check_output(where, env=environment(), text=True)
     assert told.startswith(site.strip()), "what runs is the installed package"

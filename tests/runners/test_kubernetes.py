@@ -10,6 +10,7 @@ import pytest
 
 from tests.bucket.fixtures import BUCKET
 from tests.bucket.process import BucketServer
+from tests.deadlines import JOB_SECS
 from tests.runners import places
 from tests.runners.runner import Failure, Runner, newest_step, says
 from trainer import storage
@@ -64,7 +65,7 @@ def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(
     told = {**environ, **bucket_server.environ}
     with Runner(pods, python=forking_installed, machines=tmp_path, environ=told, restarted=operator_restarts) as runner:
         stop = Failure(name="worker-0", when=lambda runner: newest_step(OUTPUT) > 0, signal=signal.SIGTERM)
-        assert runner.run(stop, secs=300) == 0, runner.log()
+        assert runner.run(stop, secs=JOB_SECS) == 0, runner.log()
         assert runner.codes("worker-0") == [143, 0], runner.log()
         assert "Evaluated step 24,000" in runner.log()  # by the evaluator, or the chief in its stead
     assert (finished()["reason"], finished()["global_step"]) == ("max_steps", 24000)
@@ -81,7 +82,7 @@ def test_an_indexed_job_finds_its_roles_and_survives_a_killed_chief(
     told = {**environ, **bucket_server.environ}
     with Runner(pods, python=forking_installed, machines=tmp_path, environ=told, restarted=job_restarts) as runner:
         kill = Failure(name="index-0", when=lambda runner: newest_step(OUTPUT) > 0)
-        assert runner.run(kill, secs=300) == 0, runner.log()
+        assert runner.run(kill, secs=JOB_SECS) == 0, runner.log()
         assert runner.codes("index-0") == [137, 0]
         assert says("index-1", "Serving as worker 0")(runner) and says("index-2", "Serving as ps 0")(runner)
     assert finished()["reason"] == "max_steps"

@@ -12,6 +12,7 @@ import pytest
 
 from tests.bucket.fixtures import BUCKET
 from tests.bucket.process import BucketServer
+from tests.deadlines import JOB_SECS
 from tests.launch import vertex_requests
 from tests.runners import places
 from tests.runners.runner import Failure, Runner, newest_step, says
@@ -57,7 +58,7 @@ def test_a_cluster_survives_its_failures_and_leaves_its_model_in_the_bucket(
             Failure(name="workerpool1-0", when=says("workerpool0-0", r"^step \d+/")),
             Failure(name="workerpool0-0", when=lambda runner: newest_step(f"{BASE}/checkpoints") > 0),
         ]
-        assert runner.run(*failures, secs=240) == 0, runner.log()
+        assert runner.run(*failures, secs=JOB_SECS) == 0, runner.log()
         assert runner.codes("workerpool0-0") == [137, 0], runner.log()
     done = json.loads(storage.read(f"{BASE}/checkpoints/training_done.json"))
     assert done["reason"] == "max_steps" and done["global_step"] >= 10000
@@ -78,7 +79,7 @@ def test_a_trial_of_a_sweep_has_a_folder_of_its_own(
     )
     told = {**environ, **bucket_server.environ, "CLOUD_ML_HP_METRIC_FILE": str(tmp_path / "output.metrics")}
     with Runner([replica], python=installed, machines=tmp_path, environ=told, restarted=vertex_restarts) as runner:
-        assert runner.run(secs=180) == 0, runner.log()
+        assert runner.run(secs=JOB_SECS) == 0, runner.log()
     assert storage.exists(f"{BASE}/3/model/saved_model.pb")
     summary = json.loads(storage.read(f"{BASE}/3/checkpoints/summary.json"))
     assert summary["params"]["learning_rate"] == 0.02 and summary["params"]["lstm_units"] == 8
@@ -105,7 +106,7 @@ def test_a_job_that_cannot_work_says_why_and_ends_with_2(
         restarted=vertex_restarts,
         most_restarts=1,
     ) as runner:
-        assert runner.run(secs=120) == 2
+        assert runner.run(secs=JOB_SECS) == 2
         assert runner.codes("workerpool0-0") == [2, 2]
         assert f"gs://{BUCKET}/none-*.csv" in runner.said("workerpool0-0")
     failure = json.loads(storage.read(f"{BASE}/checkpoints/failure.json"))
@@ -131,7 +132,7 @@ def test_a_preempted_machine_saves_and_its_successor_goes_on(
         restarted=vertex_restarts,
     ) as runner:
         stop = Failure(name="workerpool0-0", when=says("workerpool0-0", "^step 1/"), signal=signal.SIGTERM)
-        assert runner.run(stop, secs=240) == 0, runner.log()
+        assert runner.run(stop, secs=JOB_SECS) == 0, runner.log()
         assert runner.codes("workerpool0-0") == [143, 0]
         assert len(re.findall("^step 1/", runner.said("workerpool0-0"), re.MULTILINE)) == 1, "the second began anew"
     done = json.loads(storage.read(f"{BASE}/checkpoints/training_done.json"))

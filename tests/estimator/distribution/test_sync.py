@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.deadlines import JOB_SECS
 from trainer.estimator.distribution.sync import seed_of
 
 pytestmark = pytest.mark.process
@@ -22,7 +23,7 @@ def results(forking_python: pathlib.Path, tmp_path_factory: pytest.TempPathFacto
     """What `mirrored_job` measured in a process with four logical CPUs."""
     directory = tmp_path_factory.mktemp("mirrored")
     command = [forking_python, "-m", "tests.estimator.mirrored_job", str(directory)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=JOB_SECS, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads((directory / "results.json").read_text())
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from tests.deadlines import ANSWER_SECS
 from trainer.estimator.saving.checkpoints import INPUT_PREFIX
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches, end
 
@@ -158,13 +159,13 @@ def test_whoever_ends_a_pipeline_does_not_wait_until_it_has_ended() -> None:
 
     class Slow:
         def __del__(self) -> None:
-            may_end.wait(60)
+            may_end.wait(ANSWER_SECS)
             ended.set()
 
     end(Slow())
     assert not ended.is_set()
     may_end.set()
-    assert ended.wait(60)
+    assert ended.wait(ANSWER_SECS)
 
 
 @pytest.mark.parametrize(("kind", "name"), [(StackedBatches, "_iterator"), (IteratedBatches, "iterator")])
@@ -173,4 +174,4 @@ def test_a_closed_pipeline_is_dropped(kind: type, name: str) -> None:
     batches = kind(rows().batch(2), 2) if kind is StackedBatches else kind(rows().batch(2))
     weakref.finalize(getattr(batches, name), dropped.set)
     batches.close()
-    assert dropped.wait(60)
+    assert dropped.wait(ANSWER_SECS)

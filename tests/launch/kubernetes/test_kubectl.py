@@ -12,6 +12,8 @@ from tests.launch.vertex_requests import ROOT
 from trainer.launch import __main__ as launcher
 from trainer.launch.kubernetes import kubectl
 
+pytestmark = pytest.mark.process
+
 # A cluster of one script: it keeps what is applied, and tells a job that is one step further at each look.
 SCRIPT = """#!/bin/sh
 cd {directory}

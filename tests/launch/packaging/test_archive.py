@@ -12,6 +12,7 @@ import tarfile
 
 import pytest
 
+from tests.deadlines import ANSWER_SECS
 from tests.launch.vertex_requests import ROOT
 from trainer.job.errors import DataError, UsageError
 from trainer.launch.packaging import archive
@@ -53,6 +54,7 @@ def test_two_clones_give_the_same_bytes(tmp_path: pathlib.Path) -> None:
     assert one.sha256 == other.sha256
 
 
+@pytest.mark.process
 def test_other_processes_with_other_masks_and_times_give_the_same_bytes(tmp_path: pathlib.Path) -> None:
     root = source(tmp_path)
     code = (
@@ -67,7 +69,7 @@ def test_other_processes_with_other_masks_and_times_give_the_same_bytes(tmp_path
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=ANSWER_SECS,
         ).stdout
         for mask, zone, seed in (("022", "UTC", "1"), ("077", "Asia/Tokyo", "2"))
     }

@@ -8,6 +8,10 @@ import subprocess
 
 import pytest
 
+from tests.deadlines import ANSWER_SECS
+
+pytestmark = pytest.mark.process
+
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 WORDS = ["--output_dir=gs://my-bucket/run", "--name=a b", "--dry_run", "--", "--train_steps=3"]
 
@@ -19,7 +23,7 @@ def started(environment: pathlib.Path, target: str, path: str, **environ: str) -
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=ANSWER_SECS,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -25,6 +25,7 @@ def test_a_second_sweep_is_refused_while_the_first_runs(tmp_path: pathlib.Path) 
     os.close(directory_lock.lock(tmp_path))
 
 
+@pytest.mark.process
 def test_processes_that_hold_the_lock_of_a_dead_sweep_keep_others_out(tmp_path: pathlib.Path) -> None:
     first = directory_lock.lock(tmp_path)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[first])

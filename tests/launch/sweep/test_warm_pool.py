@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.deadlines import ANSWER_SECS
 from tests.launch.conftest import await_end
 from trainer.launch.sweep.warm_pool import Ended, Event, ForkServerError, Started, TrialProcesses
 
 pytestmark = pytest.mark.process
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
-TOO_LONG_SECS = 60
 PROGRAM = """
 import json, os, signal, sys
 print(json.dumps({"argv": sys.argv[1:], "environ": dict(os.environ), "group": os.getpgid(0), "pid": os.getpid()}))
@@ -39,7 +39,7 @@ def processes(tmp_path: pathlib.Path, request: pytest.FixtureRequest) -> Iterato
 
 
 def until(processes: TrialProcesses, kind: type[Event], name: str) -> Event:
-    deadline = time.monotonic() + TOO_LONG_SECS
+    deadline = time.monotonic() + ANSWER_SECS
     while time.monotonic() < deadline:
         for event in processes.events(0.5):
             if isinstance(event, kind) and event.name == name:

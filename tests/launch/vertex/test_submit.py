@@ -11,6 +11,7 @@ import pytest
 
 from tests.bucket.fixtures import BUCKET, bucket_server  # noqa: F401
 from tests.bucket.process import BucketServer
+from tests.deadlines import ANSWER_SECS
 from tests.launch import vertex_requests
 from tests.vertex.fixtures import vertex_service  # noqa: F401
 from tests.vertex.server import Fault, VertexService
@@ -61,6 +62,7 @@ def test_a_study_in_a_file_is_checked_with_its_lines(
     assert f"sweep.json:{line}:" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_a_dry_run_loads_neither_tensorflow_nor_a_cloud_client() -> None:
     words = ["submit", "vertex", *ONE, "--executor_image=", "--dry_run", "--", "--train_steps=10"]
     code = (
@@ -69,7 +71,7 @@ def test_a_dry_run_loads_neither_tensorflow_nor_a_cloud_client() -> None:
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=vertex_requests.ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd=vertex_requests.ROOT, capture_output=True, text=True, timeout=ANSWER_SECS
     )
     assert done.returncode == 0, done.stderr
 

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.deadlines import ANSWER_SECS
 from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.ps.servers import LostWorkers, wait_for
 
@@ -86,7 +87,7 @@ def test_a_watch_ends_the_process_when_a_parameter_server_is_gone() -> None:
             assert watched.stdout.readline() == "watching\n"
             assert watched.poll() is None
             goes.close()
-            error = watched.communicate(timeout=60)[1]
+            error = watched.communicate(timeout=ANSWER_SECS)[1]
         finally:
             watched.kill()
             watched.wait()
