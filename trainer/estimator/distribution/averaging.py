@@ -100,7 +100,8 @@ class _OwnValues:
         self._bodies = {function.signature.name: function.node_def for function in library.function}
         self._variables: set[str] = set()
         self._known: dict[tf.Operation, bool] = {}
-        # A variable that is written from such values has them to give in the next step, so one look is not enough.
+        # A variable that is written from such values has them to give in the next step, so one look is not enough. Each
+        # round finds one more variable at least, so there is an end.
         while new := {
             name
             for op, names in traced.writes.items()
@@ -113,6 +114,7 @@ class _OwnValues:
 
     def reaches(self, op: tf.Operation) -> bool:
         """Whether such values reach an op along its inputs."""
+        # Without recursion: a graph is deeper than Python's stack.
         waiting = [op]
         while waiting:
             current = waiting[-1]
@@ -136,6 +138,7 @@ class _OwnValues:
         if self._sums(op):
             return False
         read = {self._names[id(tensor)] for tensor in op.inputs if id(tensor) in self._names}
+        # Devices have seeds of their own, so that they do not all drop the same units.
         draws = any(kind.startswith(_RANDOM) for kind in self._kinds(op))
         return op in self._feeds or draws or bool(read & self._variables)
 

@@ -38,6 +38,7 @@ class RegularizationLosses(list[Any]):
 
     def _complete(self) -> None:
         """Appends the losses, float [], of the watched weights; in the graph that they were made in."""
+        # What has no regularizer now may get one: a layer's weight is watched from the middle of its making on.
         known = [variable for variable in self._watched if variable.regularizer is not None]
         self._watched = [variable for variable in self._watched if variable.regularizer is None]
         for variable in known:
@@ -72,11 +73,12 @@ def shared(store: VariableStore, graph: tf.Graph, losses: RegularizationLosses) 
             outside = tf.variable_creator_scope(creator.create)
             outside.__enter__()
         stack.callback(_leave, outside)
+        # In every trace the first dense layer is called `dense`, or no mode would find the variables of another.
         stack.enter_context(keras_names.from_zero())
         stack.enter_context(optimizers.traced())
         stack.enter_context(tf.variable_creator_scope(creator.create))
         stack.enter_context(seeded(store.seed))
-        graph.seed = store.seed
+        graph.seed = store.seed  # of its random ops, which count from it
         graph.add_to_collection(_KEYS.GLOBAL_STEP, store.global_step)
         yield
 
@@ -121,6 +123,7 @@ class Creator:
         known = ("dtype", "constraint", "shape", "synchronization", "aggregation")
         settings = {key: kwargs[key] for key in known if kwargs.get(key) is not None} | {"trainable": trainable}
         start = kwargs.get("initial_value")
+        # A metric starts from its initial value whenever it is reset; everything else a checkpoint overwrites.
         if self._store.restored and role is not Role.METRIC:
             start = _blank(start, settings, maker.variable)
         primary = self._store.names_by_handle().get(id(getattr(maker.primary, "handle", None)))
@@ -134,8 +137,9 @@ class Creator:
     def _name(self, keras_variable: keras.Variable | None, requested: str | None) -> str:
         """The name that a graph of tf.estimator would have given: scoped, and made unique within this trace."""
         if keras_variable is not None:
-            name = keras_variable.path
+            name = keras_variable.path  # unique already, and without the scopes of the graph
         elif tf.compat.v1.get_default_graph() is self._graph:
+            # Opening a scope counts the name as used, as making an op of that name did.
             with tf.compat.v1.name_scope(requested, "Variable") as scope:
                 name = scope.rstrip("/")
         else:
@@ -151,7 +155,7 @@ class Creator:
 
 def _is_trainable(kwargs: Mapping[str, Any]) -> bool:
     if kwargs.get("synchronization") == tf.VariableSynchronization.ON_READ:
-        return False
+        return False  # TensorFlow's own rule: values that devices sum up cannot be trained
     return kwargs.get("trainable") is not False
 
 
@@ -162,6 +166,7 @@ def _role(maker: Maker, trainable: bool, collections: set[str]) -> Role:
         return Role.OPTIMIZER
     if trainable:
         return Role.WEIGHT
+    # Outside of Keras's layers, a variable that is not trained is most likely a slot or an average of an optimizer.
     return Role.STATE if maker.variable is not None else Role.OPTIMIZER
 
 

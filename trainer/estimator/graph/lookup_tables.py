@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from trainer.estimator.graph.tracing import TracedModel
 
 
+def fillers(graph: tf.Graph) -> set[tf.Operation]:
+    """The ops of a traced graph that fill tables."""
+    collected = graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
+    # Keras makes the tables of its layers in an init_scope, which fills them at once and leaves None here for an op.
+    return {op for op in collected if op is not None}
+
+
 def fill(traced: TracedModel) -> None:
     """Runs what fills the tables of a traced model, and nothing else of its graph."""
-    fillers = traced.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
-    # Keras makes the tables of its layers in an init_scope, which fills them at once and leaves None here for an op.
-    fillers = [filler for filler in fillers if filler is not None]
-    if fillers:
-        traced.prune((), fillers, feeds=())()
+    ops = fillers(traced.graph)
+    if ops:
+        traced.prune((), ops, feeds=())()
     for resource in traced.resources:
         resources.settle_initializer(resource, computed)

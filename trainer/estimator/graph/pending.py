@@ -74,6 +74,7 @@ class PendingVariables:
         if rows is None:
             return None
         given = {key: settings[key] for key in _SETTINGS if key in settings}
+        # The value is not computed here: of a variable that is to be sharded it may not fit in this machine.
         blank = stand_in(name, start.shape, start.dtype, **given)
         variable = RowShardedVariable(blank, name, rows, primary.name if primary is not None else None)
         self._pending[name] = _Pending(variable, start)
@@ -91,6 +92,7 @@ class PendingVariables:
           by_name: all variables; ordinary ones take the places of their stand-ins.
           make: makes an ordinary one.
         """
+        # In the order in which they were made, in which a primary comes before its slots.
         inner = {id(outer): inside for outer, inside in graph.captures}
         for name, pending in self._pending.items():
             variable, primary = pending.variable, by_name.get(pending.variable.primary or "")
@@ -110,6 +112,7 @@ class PendingVariables:
     def _rows_in_use(self, pending: _Pending, users: list[tf.Operation]) -> Rows:
         """Where the rows go; to one place where something takes the variable as it is, or it is a part already."""
         variable = pending.variable
+        # One op that needs the whole variable would fetch all rows in every step, wherever they are.
         whole = next((op for op in users if not runs_by_rows(op)), None)
         if len(variable.rows) == 1 or (whole is None and slices.info_of(variable.stand_in) is None):
             return variable.rows
@@ -137,6 +140,7 @@ class PendingVariables:
         variable = make(pending.variable.name, pending.start.plain, settings, pending.variable.primary)
         if (info := slices.info_of(blank)) is not None:
             slices.set_info(variable, info)
+        # The ops that the function has made take the placeholder of the handle, whatever is behind it.
         if handle is not None:
             graphs.recapture(graph, pending.variable.handle, variable.handle, handle)
         return variable

@@ -36,6 +36,7 @@ _HIDDEN = {
 @contextlib.contextmanager
 def by_step(graph: tf.Graph, global_step: tf.Variable) -> Iterator[None]:
     """Inside, random ops made in `graph` itself (not in its loops and branches) draw by seed and global step."""
+    # Only these are drawn often enough to have twins; `hides_state` tells of the others.
     twins: dict[str, Callable[..., tf.Tensor]] = {
         "random_uniform": _uniform,
         "random_uniform_int": _uniform_int,

@@ -3,6 +3,18 @@
 The function runs once, in a graph, where it makes ops and finds its variables in the store. What a mode needs is then
 cut out: the fetches, and the side effects that belong to the mode. Whatever else the function built (a `train_op` in
 EVAL, a metric in TRAIN) stays still.
+
+An example: a model of two variables, w [2, 1] and b [1], on features [batch, 2] and labels [batch, 1].
+
+    what the function does                        the ops that it leaves           TRAIN   EVAL   PREDICT
+    y = features @ w + b                          2 reads, MatMul, AddV2           yes     yes    yes
+    loss = reduce_mean((y - labels) ** 2)         Sub, Square, Mean                yes     yes    -
+    mae = metrics.mean_absolute_error(labels, y)  reads and writes of its totals   -       yes    -
+    train_op = SGD.minimize(loss)                 the gradient, 2 writes           yes     -      -
+    summary.scalar("loss", loss)                  WriteSummary, whose inputs are   when    -      -
+                                                  fetched and written outside      due
+
+In TRAIN the writes of w and b come after the reads in the first line, as in the program; no op says so by its inputs.
 """
 
 from __future__ import annotations
@@ -10,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -28,7 +40,7 @@ from trainer.estimator.graph.variables import Role, VariableStore
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """A summary that the model function made: what to fetch and how TensorBoard shows it."""
+    """A summary that the model function made: what to fetch, of any shape, and how TensorBoard shows it."""
 
     tag: str
     tensor: tf.Tensor
@@ -84,6 +96,7 @@ class TracedModel:
         return dataclasses.replace(function, resources=self.resources)
 
     def _variables(self, row_ids: Mapping[str, tf.Tensor]) -> GraphVariables:
+        """The variables of the graph, with the shards of those that are sharded, each a handle []."""
         sharded, handles = self.store.row_sharded(), self.handles()
         refs = {}
         for name in sharded.keys() & handles.keys():
@@ -99,12 +112,13 @@ class TracedModel:
         return GraphVariables(names=self.store.names_by_handle(), refs=refs, home=home)
 
     def handles(self) -> dict[str, tf.Tensor]:
-        """The placeholders of the variables' handles in the graph, by the variables' names."""
+        """The placeholders [] of the variables' handles in the graph, by the variables' names."""
         names = self.store.names_by_handle()
         return {names[id(outer)]: inner for outer, inner in self.graph.captures if id(outer) in names}
 
     @functools.cached_property
     def summaries(self) -> list[Summary]:
+        """Those that the model function itself made, in order; not those of its branches and loops."""
         return [_summary(op) for op in self.graph.get_operations() if op.type == "WriteSummary"]
 
     @functools.cached_property
@@ -148,6 +162,7 @@ def trace(
 
     def python_function(*arguments: Any) -> None:
         graph = tf.compat.v1.get_default_graph()
+        # Only a step of training writes what it reads too, so only there does the order of its branches matter.
         graphs.keep_program_order_in_branches(graph, keep=mode == ModeKeys.TRAIN)
         with contextlib.ExitStack() as stack:
             stack.enter_context(shared(store, graph, losses))
@@ -160,20 +175,30 @@ def trace(
     collections = {tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES: losses}
     graph = graphs.traced(f"model_fn_{mode}", python_function, signature, collections, xla=xla)
     store.materialize(graph)
+    # A capture is an input of the graph as well: what is left are the placeholders of the signature.
     captured = {id(inner) for _, inner in graph.captures}
     feeds = [tensor for tensor in graph.inputs if id(tensor) not in captured]
     traced = TracedModel(mode, made["spec"], graph, feeds, store, made["resources"], made["context"])
     lookup_tables.fill(traced)
     if mode == ModeKeys.TRAIN:
-        _keep_program_order(graph)
+        # Tables are full by now. A lookup that waited for the op that fills its table would fill it at every step.
+        _keep_program_order(graph, without=lookup_tables.fillers(graph))
     return traced
 
 
-def _keep_program_order(graph: tf.Graph) -> None:
-    """Lets ops on one variable run in the order in which the function made them, as in a `tf.function`."""
+def _keep_program_order(graph: tf.Graph, without: Collection[tf.Operation]) -> None:
+    """Lets ops on one variable run in the order in which the function made them, as in a `tf.function`.
+
+    Args:
+      graph: of the function.
+      without: ops that no other one waits for.
+    """
+    # As automatic control dependencies do: a read waits for the last write, a write for that and for all reads since.
     last_write: dict[int, tf.Operation] = {}
     reads_since: dict[int, list[tf.Operation]] = {}
     for op in graph.get_operations():
+        if op in without:
+            continue
         read, written = graphs.accessed(op)
         before: set[tf.Operation] = set()
         for handle in map(id, read):
@@ -183,7 +208,7 @@ def _keep_program_order(graph: tf.Graph) -> None:
             before.update([last_write[handle]] if handle in last_write else [])
             before.update(reads_since.pop(handle, []))
             last_write[handle] = op
-        before.discard(op)
+        before.discard(op)  # which reads and writes one variable
         if before:
             graphs.run_after(op, before)
 
@@ -199,6 +224,7 @@ def training_operations(traced: TracedModel) -> list[tf.Operation]:
     wanted = {Role.STATE} | ({Role.WEIGHT, Role.OPTIMIZER, Role.STEP} if by_variable else set())
     roles = traced.store.roles
     kept = [op for op, names in traced.writes.items() if any(roles[name] in wanted for name in names)]
+    # Nothing fetches these, and in tf.estimator they ran: a model function asks for them by making them.
     kept += [op for op in traced.graph.get_operations() if op.type in ("PrintV2", "Assert")]
     kept += [_operation(update) for update in traced.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)]
     return kept if by_variable else [*kept, _operation(train_op)]
@@ -231,7 +257,7 @@ def metrics_of(traced: TracedModel) -> Metrics:
             own = {names[id(variable.value.handle)] for variable in metric.variables}
             _check_updated(traced, name, own)
             keras_names |= own
-            results[name] = metric.result
+            results[name] = metric.result  # eager: it computes from variables that live outside of the graph
         else:
             value, update = metric
             updates.append(_operation(update))
@@ -251,6 +277,7 @@ def _check_updated(traced: TracedModel, name: str, variables: set[str]) -> None:
 def _without_feeds(traced: TracedModel, value: Any, name: str) -> Callable[[], Any]:
     """The value of a metric, computed from its variables alone."""
     try:
+        # The value is asked for once, after the last batch, when there is no batch to feed.
         return traced.prune(value, feeds=())
     except ValueError as error:
         raise ValueError(

@@ -65,13 +65,14 @@ class VariableStore:
         with tf.init_scope(), scope():
             self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False, name=GLOBAL_STEP)
         self.by_name: dict[str, tf.Variable | RowShardedVariable] = {GLOBAL_STEP: self.global_step}
-        self._starts: dict[str, Any] = {}
+        self._starts: dict[str, Any] = {}  # of metrics
 
     def saved(self) -> dict[str, tf.Variable | RowShardedVariable]:
         """What a checkpoint holds: all but metrics."""
         return {name: v for name, v in self.by_name.items() if self.roles[name] is not Role.METRIC}
 
     def named(self, role: Role) -> dict[str, tf.Variable | RowShardedVariable]:
+        """The variables of a role, by name."""
         return {name: v for name, v in self.by_name.items() if self.roles[name] is role}
 
     def reset_metrics(self) -> None:
@@ -103,6 +104,8 @@ class VariableStore:
         if known is not None:
             _check_same(known, name, initial_value, settings)
             return known.stand_in if isinstance(known, RowShardedVariable) else known
+        # Outside of the trace, which ends while the variable lives on, and with a seed of its name: what the function
+        # made before it has no say in its value.
         with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
             start = self._given.get(name, initial_value)
             if self._pending is not None and role is not Role.METRIC:
@@ -111,7 +114,7 @@ class VariableStore:
                 if sharded is not None:
                     self.by_name[name], self.roles[name] = sharded, role
                     return sharded.stand_in
-                start = source.plain
+                start = source.plain  # a function has been called by now, and may not give the same numbers again
             variable = self._make(name, start, settings, primary)
             if role is Role.METRIC:
                 self._starts[name] = variable.numpy()
@@ -126,6 +129,7 @@ class VariableStore:
     def _make(self, name: str, start: Any, settings: Mapping[str, Any], primary: str | None) -> tf.Variable:
         value, near = evaluated(start), self.by_name.get(primary or "")
         with self._scope(), contextlib.ExitStack() as stack:
+            # On a parameter server the update of a weight and its slots would otherwise cross the network.
             if isinstance(near, tf.Variable):
                 stack.enter_context(tf.distribute.get_strategy().extended.colocate_vars_with(near))
             return tf.Variable(value, name=name, **settings)
@@ -160,6 +164,7 @@ def _check_same(
 ) -> None:
     """The same name must mean the same shape in every mode."""
     shape = settings.get("shape")
+    # What a function gives is known only by calling it, which costs as much as the variable.
     if shape is None and not callable(initial_value):
         shape = getattr(initial_value, "shape", None)
     if shape is not None and not known.shape.is_compatible_with(shape):

@@ -35,7 +35,7 @@ def resources_of_workers(
     workers = coordinator._cluster.workers
     made = [worker.create_resource(make) for worker, make in zip(workers, makers, strict=True)]
     for value in made:
-        value._type_spec = spec
+        value._type_spec = spec  # which the coordinator asks for when it traces, before a worker has made anything
     return tf.distribute.coordinator.PerWorkerValue(tuple(made))
 
 

@@ -33,7 +33,7 @@ def _install() -> None:
 
     @functools.wraps(make)
     def asking(self: Any, *args: Any, **kwargs: Any) -> Any:
-        meet = _meet.get()
+        meet = _meet.get()  # none outside of an input function
         return make(self, *args, **kwargs) if meet is None else meet(self)
 
     DatasetV1._make_one_shot_iterator = asking

@@ -32,6 +32,7 @@ def input_names(model: keras.Model) -> list[set[str]]:
     """
     named = []
     for tensor in model.inputs:
+        # tf.estimator called an input after the layer that takes it, so features of old programs are keyed that way.
         names = {tensor.name, tensor._keras_history.operation.name}
         names |= {
             f"{layer.name}_input"

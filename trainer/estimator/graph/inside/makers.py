@@ -46,5 +46,6 @@ def now() -> Maker:
             attribute, local = places[frame.f_code]
             found.setdefault(attribute, frame.f_locals[local])  # the innermost one
         frame = frame.f_back
+    # Layers, metrics and optimizers open a scope while they make variables, and say who they are.
     scopes = global_state.get_global_attribute("name_scope_stack") or []
     return Maker(found.get("variable"), found.get("primary"), scopes[-1].caller if scopes else None)

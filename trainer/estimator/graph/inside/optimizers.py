@@ -62,6 +62,7 @@ def _averaged(gradients: Iterable[Any], average: Average | None) -> list[Any]:
     listed = list(gradients)
     if average is None:
         return listed
+    # All at once, so that they cost one message.
     means = iter(average([gradient for gradient in listed if gradient is not None]))
     return [None if gradient is None else next(means) for gradient in listed]
 
@@ -76,7 +77,9 @@ def _returning_its_writes(apply: Callable[..., None]) -> Callable[..., Any]:
         graph = tf.compat.v1.get_default_graph()
         before = len(graph.get_operations())
         with _applying() as average:
+            # An optimizer may hand its gradients to another one, as LossScaleOptimizer does: that is one application.
             apply(self, _averaged(grads, average), *args, **kwargs)
+        # Keras runs eagerly or in a tf.function, where every write runs; here one that nothing waits for is cut away.
         writes = [op for op in graph.get_operations()[before:] if accessed(op)[1]]
         with tf.control_dependencies(writes):
             return tf.identity(tf.convert_to_tensor(self.iterations), name="train_op")
@@ -110,6 +113,7 @@ def _v1_apply(apply_gradients: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if not _tracing.get():
             return apply_gradients(self, grads_and_vars, *args, **kwargs)
+        # A Keras variable is no variable to them, but has one.
         pairs = [(gradient, _value(variable)) for gradient, variable in grads_and_vars]
         with _applying() as average:
             means = _averaged([gradient for gradient, _ in pairs], average)
@@ -132,6 +136,7 @@ def _v1_compute(compute_gradients: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _install() -> None:
+    # Subclasses that override one of these reach it by super().
     v1, of_keras = tf.compat.v1.train.Optimizer, keras.optimizers.Optimizer
     v1.apply_gradients, v1.compute_gradients = _v1_apply(v1.apply_gradients), _v1_compute(v1.compute_gradients)
     of_keras.apply_gradients = _applied(of_keras.apply_gradients)

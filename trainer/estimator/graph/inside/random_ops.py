@@ -41,6 +41,7 @@ def _install(kind: str) -> None:
     @functools.wraps(make)
     def asking(*args: Any, **kwargs: Any) -> tf.Tensor:
         asked = _twins.get()
+        # A branch or a loop may run more often than once in a step, or never, so its draws are left as they are.
         if asked is None or tf.compat.v1.get_default_graph() is not asked[0]:
             return make(*args, **kwargs)
         return asked[1][kind](*args, **kwargs)

@@ -45,7 +45,7 @@ def settle_initializer(resource: Any, settle: Callable[[tf.Tensor], Any]) -> Non
     """
     initializer = getattr(resource, "_initializer", None)
     if isinstance(initializer, tf.lookup.KeyValueTensorInitializer):
-        with tf.init_scope():
+        with tf.init_scope():  # or the values would become constants of whichever graph is being built
             initializer._keys = tf.convert_to_tensor(settle(initializer._keys), initializer.key_dtype)
             initializer._values = tf.convert_to_tensor(settle(initializer._values), initializer.value_dtype)
 
