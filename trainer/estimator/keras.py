@@ -143,6 +143,11 @@ class _Adapter:
         return named
 
     def _outputs(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, Any] | None:
+        """How the model's outputs, each [batch, …], are served.
+
+        Raises:
+          ValueError: export_outputs names none of them.
+        """
         if self._export_outputs is None:
             return {"serving_default": PredictOutput(predictions)}
         unknown = set(self._export_outputs) - set(predictions)
@@ -172,6 +177,7 @@ def _fresh(metric: Any) -> Any:
 
 
 def _train_op(model: keras.Model, loss: tf.Tensor) -> Any:
+    """A step of the model's own optimizer on a loss []."""
     variables = model.trainable_variables
     scaled = model.optimizer.scale_loss(loss)
     gradients = tf.gradients(scaled, [variable.value for variable in variables])
