@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import TOO_LONG_SECS, Start
+from tests.cluster.conftest import Start
+from tests.deadlines import JOB_SECS
 from tests.launched import ROOT
 
 pytestmark = pytest.mark.process
@@ -49,7 +50,7 @@ def test_an_example_is_one_short_file(path: Path) -> None:
 @every_example
 def test_an_example_runs_in_one_process(path: Path, forking_python: Path, tmp_path: Path) -> None:
     command = [forking_python, "-m", "trainer.task", *task_of(path, tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TOO_LONG_SECS, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=JOB_SECS, check=False)
     assert done.returncode == 0, done.stderr
     check(path, tmp_path)
     assert f"this run ({path.stem})" in done.stdout
