@@ -63,6 +63,8 @@ class Alone(Strategy):
         self._device, self._compiled = device, Compiled()
 
     def begin(self, plan: TrainingPlan) -> Steps:
+        # Variables of an earlier training are set to the checkpoint, and kept: a program is compiled for the variables
+        # that it was traced with. Without a checkpoint they have to take their initial values, as only new ones do.
         if not self.replicas or plan.values.checkpoint is None:
             self._compiled = Compiled()
             store = plan.values.new_store(plan.config.tf_random_seed, functools.partial(tf.device, self._device))
@@ -90,6 +92,9 @@ class Synchronous(Strategy):
         traces = [replica.trace for replica in self.replicas]
         begun = sync.SyncSteps(self._group, batches, dataset.element_spec, traces)
         first, *others = [replica.store for replica in self.replicas]
+        # Set from the checkpoint or by their initial values, on the first device. The other processes may not see the
+        # chief's directory, and have drawn other initial values, so all take the chief's; by name, since every process
+        # has to send them in the same order.
         plan.values.assign(first)
         with sync.peers_needed():
             self._group.broadcast([variable for _, variable in sorted(first.saved().items())])
@@ -110,7 +115,9 @@ class Synchronous(Strategy):
         return replicas
 
     def _dataset(self, plan: TrainingPlan) -> tf.data.Dataset:
-        """This process's share of the data."""
+        """This process's part of the data."""
+        # One pipeline a process, from which its devices take batches in turn, and not one for each device: the state of
+        # one iterator is what a checkpoint keeps.
         group, devices = self._group, len(self._group.participants)
         dataset = plan.dataset(tf.distribute.InputContext(group.size, group.index, group.size * devices))
         if not stackable(dataset.element_spec):
@@ -122,7 +129,8 @@ class Synchronous(Strategy):
         return dataset
 
     def _batches(self, dataset: tf.data.Dataset, plan: TrainingPlan) -> StackedBatches:
-        """Batches for all devices of this process, from the place in the data where training goes on."""
+        """Batches for all devices of this process, from the place in the data where training resumes."""
+        # A stack of as many steps as on one device, each of which takes a batch for every device.
         most = stack_steps(dataset.element_spec, plan.config.steps_per_loop, plan.config.save_checkpoints_steps)
         batches = StackedBatches(dataset, most * len(self._group.participants))
         if plan.position:
@@ -130,6 +138,7 @@ class Synchronous(Strategy):
         return batches
 
     def first_step(self, saved: int) -> int:
+        # A worker that does not see the chief's directory knows of no checkpoint: the chief's step counts, the first.
         with sync.peers_needed():
             return int(self._group.gather([saved])[0, 0])
 
@@ -160,8 +169,9 @@ class ParameterServers(Strategy):
 
     @contextlib.contextmanager
     def _scope(self) -> Iterator[None]:
-        """Where variables go to the servers, whatever `compat.v1.variable_scope` the model function has open: one with
-        a caching device, as static_rnn's, is refused outside of graphs."""
+        """Within it, variables are made on the servers."""
+        # Also where the model function has a variable scope with a caching device open, as static_rnn has, which
+        # TensorFlow refuses outside of graphs: so a plain one is opened.
         plain = tf.compat.v1.VariableScope(reuse=False)
         with tf.compat.v1.variable_scope(plain, auxiliary_name_scope=False), self._servers.strategy.scope():
             yield
@@ -189,8 +199,10 @@ def _in_one_process(devices: Sequence[str] | None) -> Strategy:
 
 
 def _devices(given: tf.distribute.Strategy | None) -> Sequence[str] | None:
-    """The devices of a person's strategy, else all that train by themselves; None where TensorFlow may choose."""
+    """The devices of a person's strategy, else all of this process; None where TensorFlow may choose the only one."""
     if given is None:
+        # One device needs no name: without one, TensorFlow places ops that a GPU lacks on the CPU.
         own = own_devices()
         return own if len(own) > 1 else None
+    # The default strategy is what a person has who asks for none.
     return given.extended.worker_devices if given is not tf.distribute.get_strategy() else None
