@@ -201,7 +201,6 @@ def _in_one_process(devices: Sequence[str] | None) -> Strategy:
 def _devices(given: tf.distribute.Strategy | None) -> Sequence[str] | None:
     """The devices of a person's strategy, else all of this process; None where TensorFlow may choose the only one."""
     if given is None:
-        # One device needs no name: without one, TensorFlow places ops that a GPU lacks on the CPU.
         own = own_devices()
         return own if len(own) > 1 else None
     # The default strategy is what a person has who asks for none.
