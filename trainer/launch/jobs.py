@@ -14,9 +14,9 @@ from trainer.job.errors import UsageError
 from trainer.launch import command_line
 from trainer.launch.kubernetes import kubectl
 from trainer.launch.submit.options import ServiceOptions
-from trainer.launch.vertex import client as vertex_client
 from trainer.launch.vertex import jobs as vertex_jobs
 from trainer.launch.vertex import rules as vertex_rules
+from trainer.launch.vertex import service as vertex_service
 from trainer.launch.vertex import submit as submit_vertex
 from trainer.launch.vertex.client import VertexClient
 
@@ -79,7 +79,7 @@ def logs(argv: Sequence[str]) -> int:
         kind, name = _kind_and_name(asked.job)
         print("\n".join(kubectl.hints(kind=kind, name=name, namespace=asked.where.namespace)))
         return 0
-    at = _place(asked)
+    at = _location(asked)
     full = asked.job if "/" in asked.job else f"{at.parent}/customJobs/{asked.job}"
     print("\n".join(vertex_jobs.hints(full, region=at.region, project=at.project)))
     return 0
@@ -103,18 +103,18 @@ def _parsed(verb: str, argv: Sequence[str]) -> _Asked:
     return asked
 
 
-def _place(asked: _Asked) -> vertex_client.Place:
+def _location(asked: _Asked) -> vertex_service.Location:
     """Project and region of a full name, else of the flags. Raises FindingsError where they make no sense."""
     match = _FULL_NAME.fullmatch(asked.job)
     project = match[1] if match else asked.where.project or os.environ.get("GOOGLE_CLOUD_PROJECT") or ""
     region = match[2] if match else asked.where.region
     for note in errors.refuse(vertex_rules.place(project, region)):
         print(note, file=sys.stderr)
-    return vertex_client.place(project, region, asked.service.endpoint)
+    return vertex_service.location(project, region, asked.service.endpoint)
 
 
 def _client(asked: _Asked) -> VertexClient:
-    return submit_vertex.open_client(_place(asked))
+    return submit_vertex.open_client(_location(asked))
 
 
 def _kind_and_name(job: str) -> tuple[str, str]:

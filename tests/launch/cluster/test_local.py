@@ -120,7 +120,7 @@ def test_an_evaluator_that_never_ends_is_ended(launch: Launch) -> None:
     job.until(r"\| ready$")
     job.let("go")
     assert job.end() == 0
-    assert "evaluator:0 goes on 0.1 s after training: SIGTERM" in job.text
+    assert "evaluator:0 is still running 0.1 s after training: SIGTERM" in job.text
     assert "restarted" not in job.text
     assert said(job.text, "evaluator:0") == ["ready", "stopped"]
 
@@ -138,7 +138,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace(launch: Launch) -> None:
     job.let("go")
     assert job.end() == 0
     assert said(job.text, "ps:0") == ["ready", "no"]
-    assert "ps:0 is still there 0.2 s after SIGTERM: SIGKILL" in job.text
+    assert "ps:0 is still running 0.2 s after SIGTERM: SIGKILL" in job.text
     assert "restarted" not in job.text
     assert_gone(job.pids)
 
@@ -192,7 +192,7 @@ def test_what_a_process_leaves_behind_is_ended(launch: Launch) -> None:
 
 def test_a_port_that_is_taken_makes_the_job_move(launch: Launch) -> None:
     job = launch("--ps=1", fifos=("go",), chief="wait:go,exit:0", worker="once:taken,listen,forever", ps="forever")
-    taken = job.until(r"worker:0 found (\S+) in use: starting all again on other ports")[1]
+    taken = job.until(r"worker:0 found (\S+) in use: restarting all on other ports")[1]
     job.until(r"\| listening$")
     job.let("go")
     assert job.end() == 0
@@ -219,7 +219,7 @@ def test_faults_are_injected_once_and_the_unreached_are_told(launch: Launch) -> 
     assert job.end() == 0
     assert job.text.count("worker:0 gets SIGKILL (--kill=worker:0@0.1s)") == 1
     assert job.text.count("chief:0 gets SIGTERM (--kill=chief:0@0.2s:TERM)") == 1
-    assert "--kill=worker:1@999s was not reached" in job.text
+    assert "--kill=worker:1@999s: the job ended before" in job.text
 
 
 def test_a_job_whose_output_nobody_reads_ends(launch: Launch) -> None:

@@ -85,7 +85,7 @@ def test_without_kubectl_the_way_on_is_told(
     monkeypatch.setenv("PATH", "/nonexistent")
     assert launcher.main([*WORDS, "--", "--train_steps=10"]) == 2
     assert (
-        "kubectl is not there. Accepted: kubectl in PATH. Install it, or print the manifest (--dry_run)"
+        "kubectl is not installed. Accepted: kubectl in PATH. Install it, or print the manifest (--dry_run)"
         in capsys.readouterr().err
     )
 

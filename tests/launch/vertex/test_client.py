@@ -16,9 +16,9 @@ from tests.launch import vertex_requests
 from tests.vertex.fixtures import vertex_service  # noqa: F401
 from tests.vertex.server import Fault, VertexService
 from trainer.job.errors import UsageError
-from trainer.launch.vertex import client as vertex_client
 from trainer.launch.vertex import session as google_session
-from trainer.launch.vertex.client import SUBMISSION_LABEL, ServiceError, VertexClient
+from trainer.launch.vertex.client import SUBMISSION_LABEL, VertexClient
+from trainer.launch.vertex.service import ServiceError, location
 
 REQUEST = vertex_requests.submission("one").request
 PARENT = "projects/my-project/locations/us-central1"
@@ -28,7 +28,7 @@ def client_of(service: VertexService, waits: list[float] | None = None) -> Verte
     """Our client, which notes its waits instead of making them."""
     return VertexClient(
         google_session.open_session(service.endpoint),
-        vertex_client.place("my-project", "us-central1", service.endpoint),
+        location("my-project", "us-central1", service.endpoint),
         wait=(waits if waits is not None else []).append,
         chance=lambda: 0.5,
         broken=google_session.broken_connections(),

@@ -123,7 +123,7 @@ def test_wrong_usage_is_told_and_exits_with_2(
         (["cancel", "vertex"], "No job. Accepted"),
         (["status", "vertex", "my-job"], "'my-job' is no job of Vertex AI. Accepted: a number, or projects/P"),
         (["logs", "vertex", "17", "--project=my-project", "--region=iowa"], "region: 'iowa'"),
-        (["logs", "kubernetes", "pod/a"], "'pod' is no kind. Accepted: tfjob, job"),
+        (["logs", "kubernetes", "pod/a"], "'pod' is not a kind of job. Accepted: tfjob, job"),
     ],
 )
 def test_wrong_targets_and_jobs_are_told(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

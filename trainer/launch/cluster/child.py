@@ -36,6 +36,7 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """The number of the process, which is that of its group too."""
         return self._process.pid
 
     def fileno(self) -> int:

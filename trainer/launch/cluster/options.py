@@ -53,6 +53,7 @@ class ClusterOptions:
 
     @property
     def injected(self) -> list[faults.Fault]:
+        """What `--kill` asks for, parsed."""
         return [faults.parse(text) for text in self.kill]
 
 

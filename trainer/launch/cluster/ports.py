@@ -38,13 +38,16 @@ class Reservation:
 
     @property
     def ports(self) -> list[int]:
+        """Their numbers."""
         return [int(twin.getsockname()[1]) for twin in self._held]
 
     @property
     def addresses(self) -> list[str]:
+        """`host:port` of each, on the loopback interface."""
         return [f"{LOOPBACK}:{port}" for port in self.ports]
 
     def close(self) -> None:
+        """Gives the ports back."""
         for twin in self._held:
             twin.close()
 

@@ -10,7 +10,7 @@ from trainer.job.signals import SAVED_EXIT_CODE
 
 USAGE_EXIT_CODE = 2
 # Workers that train in step with the chief end by themselves at the same step; this long they may take for it.
-SYNC_PATIENCE_SECS = 5.0
+SYNC_GRACE_SECS = 5.0
 
 
 class Phase(enum.Enum):
@@ -21,16 +21,18 @@ class Phase(enum.Enum):
     STOPPING = enum.auto()  # everything is being ended
 
 
-class Verdict(enum.Enum):
+class Decision(enum.Enum):
     """What follows from the end of one process."""
 
     FINISH = enum.auto()  # the job is done; end the others
     RESTART = enum.auto()  # start it again, same address, same TF_CONFIG
     STOP = enum.auto()  # end the job with this process's exit code
-    LEAVE = enum.auto()  # go on without it
+    CONTINUE = enum.auto()  # go on without it
 
 
-def after_exit(role: str, code: int, *, phase: Phase, asked_to_end: bool, restarts: int, max_restarts: int) -> Verdict:
+def classify_exit(
+    role: str, code: int, *, phase: Phase, asked_to_end: bool, restarts: int, max_restarts: int
+) -> Decision:
     """Decides as a cloud runner does, which restarts what fails.
 
     Args:
@@ -42,23 +44,29 @@ def after_exit(role: str, code: int, *, phase: Phase, asked_to_end: bool, restar
       max_restarts: how often it may be.
     """
     if phase is Phase.STOPPING or asked_to_end:
-        return Verdict.LEAVE
+        return Decision.CONTINUE
     if code == USAGE_EXIT_CODE:
-        return Verdict.STOP
+        return Decision.STOP
     if code == 0:
-        return Verdict.FINISH if role == CHIEF else Verdict.LEAVE
+        return Decision.FINISH if role == CHIEF else Decision.CONTINUE
     if phase is Phase.FINISHING and role != EVALUATOR:
-        return Verdict.LEAVE
+        return Decision.CONTINUE
     if restarts < max_restarts:
-        return Verdict.RESTART
-    return Verdict.LEAVE if role == EVALUATOR else Verdict.STOP
+        return Decision.RESTART
+    return Decision.CONTINUE if role == EVALUATOR else Decision.STOP
 
 
-def patience_secs(role: str, *, has_ps: bool, last_evaluation_secs: float) -> float:
-    """How long a process may go on after the chief has ended with 0, before it gets SIGTERM."""
+def grace_secs(role: str, *, has_ps: bool, last_evaluation_secs: float) -> float:
+    """How long a process may go on after the chief has ended with 0, before it gets SIGTERM.
+
+    Args:
+      role: of the process.
+      has_ps: whether workers train by themselves; those in step with the chief end by themselves at once.
+      last_evaluation_secs: what the evaluator gets.
+    """
     if role == EVALUATOR:
         return last_evaluation_secs
-    return SYNC_PATIENCE_SECS if role == WORKER and not has_ps else 0.0
+    return SYNC_GRACE_SECS if role == WORKER and not has_ps else 0.0
 
 
 def described(code: int) -> str:

@@ -25,10 +25,12 @@ class Task:
 
     @property
     def role(self) -> str:
+        """Its type, as TF_CONFIG has it."""
         return self.cluster.task_type
 
     @property
     def name(self) -> str:
+        """`role:index`."""
         return f"{self.cluster.task_type}:{self.cluster.task_id}"
 
     @property

@@ -21,12 +21,24 @@ def ok(subject: str, got: str) -> Finding:
 
 
 def note(subject: str, got: str, do: str | None) -> Finding:
-    """What is worth knowing, and what can be done about it."""
+    """What is worth knowing.
+
+    Args:
+      subject: of the row.
+      got: what was found.
+      do: what can be done about it; None where nothing need be.
+    """
     return Finding(where=subject, got=got, do=do, level=Level.NOTE)
 
 
 def wrong(subject: str, got: str, do: str) -> Finding:
-    """What would end a job."""
+    """What would end a job.
+
+    Args:
+      subject: of the row.
+      got: what was found.
+      do: the fix.
+    """
     return Finding(where=subject, got=got, do=do)
 
 

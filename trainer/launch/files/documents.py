@@ -42,7 +42,13 @@ def load(path: str, found: list[Finding]) -> list[Node]:
 
 
 def parse(data: bytes, path: str, found: list[Finding]) -> list[Node]:
-    """As `load`, of what the file at `path` holds."""
+    """As `load`, of bytes.
+
+    Args:
+      data: what the file holds.
+      path: of the file, for places.
+      found: grows by what is wrong.
+    """
     if len(data) > MOST_BYTES:
         got = f"The file has more than {MOST_BYTES >> 20} MB"
         found.append(Finding(where=Place(path=path), got=got, accept="a file of settings", do="Name the right file"))

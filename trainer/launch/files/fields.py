@@ -50,6 +50,7 @@ class Fields:
             self._take(entry)
 
     def has(self, name: str) -> bool:
+        """Whether the mapping has the key, with whatever value."""
         return name in self._entries
 
     @property
@@ -69,6 +70,7 @@ class Fields:
         return entry.value.place if isinstance(entry.value, Scalar) else entry.key.place
 
     def key_place(self, name: str) -> Place:
+        """Of a key that is there."""
         return self._entries[name].key.place
 
     def spelled(self, name: str) -> str:
@@ -81,13 +83,34 @@ class Fields:
         return None if entry is None or isinstance(entry.value, Invalid) else entry.value
 
     def error(self, place: Place, got: str, accept: str | None, do: str) -> None:
+        """Adds what is wrong.
+
+        Args:
+          place: in the file.
+          got: what stands there.
+          accept: what would have been accepted; None where `got` says it all.
+          do: what the person can do about it.
+        """
         self.found.append(Finding(where=place, got=got, accept=accept, do=do))
 
     def note(self, place: Place, got: str, do: str | None) -> None:
+        """Adds what is worth knowing, and does not refuse the file.
+
+        Args:
+          place: in the file.
+          got: what stands there, and how it is read.
+          do: what the person can do about it; None where there is nothing to do.
+        """
         self.found.append(Finding(where=place, got=got, do=do, level=Level.NOTE))
 
     def missing(self, name: str, accept: str, do: str) -> None:
-        """An error for a key that has to be there."""
+        """Adds an error for a key that has to be there.
+
+        Args:
+          name: of the key.
+          accept: what it may hold.
+          do: what the person can do about it.
+        """
         self.error(self._mapping.place, f"No {name} in {self.where}", accept, do)
 
     def report(

@@ -26,7 +26,13 @@ Schema = Kind | Mapping[str, Any] | list[Any]
 
 
 def schema_errors(value: object, schema: Schema, path: Path = ()) -> Iterator[Finding]:
-    """Every place where `value` has not the `schema`; null and absent fields fit always."""
+    """Every place where a value does not fit a schema; null and absent fields always fit.
+
+    Args:
+      value: of a document, as JSON has it.
+      schema: what it should be.
+      path: of the value in its document.
+    """
     if value is None or schema is Kind.ANY:
         return
     if isinstance(schema, Kind):

@@ -38,19 +38,38 @@ class Kubectl:
         print(self._run("apply", "-f", "-", given=manifest), end="", flush=True)
 
     def job(self, kind: str, name: str, namespace: str) -> Mapping[str, Any]:
-        """The job as the cluster has it."""
+        """The job as the cluster has it.
+
+        Args:
+          kind: of the job, as the cluster calls it.
+          name: of the job.
+          namespace: where it is.
+        """
         text = self._run("get", _resource(kind), name, f"--namespace={namespace}", "--output=json")
         found: Mapping[str, Any] = json.loads(text)
         return found
 
     def delete(self, kind: str, name: str, namespace: str) -> None:
-        """Ends the job: its processes get SIGTERM, and save."""
+        """Ends the job: its processes get SIGTERM, and save.
+
+        Args:
+          kind: of the job, as the cluster calls it.
+          name: of the job.
+          namespace: where it is.
+        """
         print(
             self._run("delete", _resource(kind), name, f"--namespace={namespace}", "--wait=false"), end="", flush=True
         )
 
     def follow(self, *, kind: str, name: str, namespace: str, poll_secs: float) -> int:
-        """Says what changes until the job ends; 0 where it succeeded, else 1."""
+        """Prints what changes until the job ends; 0 where it succeeded, else 1.
+
+        Args:
+          kind: of the job, as the cluster calls it.
+          name: of the job.
+          namespace: where it is.
+          poll_secs: between two looks at it.
+        """
         told = ""
         while True:
             job = self.job(kind, name, namespace)
@@ -70,7 +89,7 @@ class Kubectl:
             )
         except FileNotFoundError as error:
             do = "Install it, or print the manifest (--dry_run) and apply it where it is"
-            raise UsageError(f"{self._words[0]} is not there", "kubectl in PATH", do) from error
+            raise UsageError(f"{self._words[0]} is not installed", "kubectl in PATH", do) from error
         except subprocess.TimeoutExpired as error:
             got = f"kubectl {words[0]} did not answer in {_TIMEOUT_SECS} s"
             raise JobError(got, None, "See whether the cluster can be reached: kubectl cluster-info") from error
@@ -103,7 +122,13 @@ def exit_code(job: Mapping[str, Any]) -> int | None:
 
 
 def hints(*, kind: str, name: str, namespace: str) -> list[str]:
-    """Commands for a job."""
+    """Commands for a job.
+
+    Args:
+      kind: of the job, as the cluster calls it.
+      name: of the job.
+      namespace: where it is.
+    """
     where = f"--namespace={namespace}"
     return [
         f"status: kubectl get {_resource(kind)} {name} {where}",
@@ -116,7 +141,7 @@ def kind_of(word: str) -> str:
     """The kind that a person means by job, tfjob, jobset, trainjob or experiment. Raises UsageError."""
     by_word = {kind.lower(): kind for kind in _RESOURCES}
     if word.lower() not in by_word:
-        raise UsageError(f"{word!r} is no kind", ", ".join(by_word), "Write KIND/NAME, as tfjob/trainer")
+        raise UsageError(f"{word!r} is not a kind of job", ", ".join(by_word), "Write KIND/NAME, as tfjob/trainer")
     return by_word[word.lower()]
 
 

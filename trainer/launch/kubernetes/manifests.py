@@ -121,6 +121,7 @@ def services(options: KubernetesOptions) -> list[Manifest]:
 
 
 def metadata(options: KubernetesOptions) -> Manifest:
+    """Name, namespace and labels, the same for all manifests of a job."""
     return {"name": options.name, "namespace": options.namespace, "labels": labels(options)}
 
 

@@ -91,4 +91,5 @@ class KubernetesOptions:
 
     @property
     def num_pods(self) -> int:
+        """How many pods the job has."""
         return sum(self.counts.values())

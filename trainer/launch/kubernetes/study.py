@@ -17,6 +17,11 @@ from trainer.launch.study.study import Study
 def manifests(options: KubernetesOptions, task_argv: Sequence[str], study: Study) -> list[Manifest]:
     """The Experiment, and before it the service under which the pods of its trials find each other.
 
+    Args:
+      options: as the person gave them.
+      task_argv: flags of the task, the same in every trial.
+      study: what is searched.
+
     Raises:
       UsageError: Katib does not run such a study, or such jobs.
     """

@@ -42,6 +42,7 @@ class Archive:
 
     @property
     def sha256(self) -> str:
+        """Of the content, in hexadecimal digits."""
         return hashlib.sha256(self.content).hexdigest()
 
     def path_below(self, folder: str) -> str:

@@ -6,19 +6,17 @@ job is looked for before anything is sent again.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from trainer.job.errors import JobError
 from trainer.launch.vertex.requests import CUSTOM_JOBS, TUNING_JOBS, Request
+from trainer.launch.vertex.service import Location, ServiceError, refusal
 from trainer.storage import RetryPolicy
 
 SUBMISSION_LABEL = "trainer_submission"
 _TIMEOUT_SECS = (10.0, 60.0)
-_PASSING = {408, 429, 500, 502, 503, 504}
+_TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}
 _MOST_TRIES = 6
 
 
@@ -28,63 +26,35 @@ class Answer(Protocol):
     status_code: int
 
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def headers(self) -> Mapping[str, str]:
+        """By name, whatever its case."""
+        ...
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The body."""
+        ...
 
 
 class Session(Protocol):
     """google.auth's AuthorizedSession, as far as it is used here."""
 
-    def request(
-        self, method: str, url: str, *, data: str | None, params: Any, headers: Any, timeout: Any
-    ) -> Answer: ...
+    def request(self, method: str, url: str, *, data: str | None, params: Any, headers: Any, timeout: Any) -> Answer:
+        """Sends one request, and waits for its answer.
+
+        Args:
+          method: GET or POST.
+          url: where to.
+          data: the body; None for none.
+          params: of the query.
+          headers: besides those of the credentials.
+          timeout: seconds, to connect and between two bytes.
+        """
+        ...
 
 
-class ServiceError(JobError):
-    """The service refused, or did not answer.
-
-    Attributes:
-      status: of the HTTP answer; None where there was none.
-      after_secs: when to try again, where the service said so.
-    """
-
-    after_secs: float | None = None
-
-    def __init__(self, status: int | None, got: str, accept: str | None, do: str | None) -> None:
-        super().__init__(got, accept, do)
-        self.status = status
-        self.exit_code = 2 if status in (400, 401, 403, 404) else 1
-
-
-class Dropped(Exception):  # noqa: N818  (a try that may be made again, no end)
+class NoAnswerError(Exception):
     """No answer came: nobody knows what the service did."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where requests go.
-
-    Attributes:
-      endpoint: scheme and host, as https://us-central1-aiplatform.googleapis.com.
-    """
-
-    project: str
-    region: str
-    endpoint: str
-
-    @property
-    def parent(self) -> str:
-        return f"projects/{self.project}/locations/{self.region}"
-
-    def url(self, collection: str) -> str:
-        return f"{self.endpoint}/v1/{self.parent}/{collection}"
-
-
-def place(project: str, region: str, endpoint: str | None) -> Place:
-    """The region's own endpoint, or the one that somebody named."""
-    regional = f"https://{region}-aiplatform.googleapis.com"
-    return Place(project=project, region=region, endpoint=(endpoint or regional).rstrip("/"))
 
 
 class VertexClient:
@@ -102,7 +72,7 @@ class VertexClient:
     def __init__(
         self,
         session: Session,
-        at: Place,
+        at: Location,
         *,
         wait: Callable[[float], object],
         chance: Callable[[], float],
@@ -111,7 +81,7 @@ class VertexClient:
     ) -> None:
         self._session, self._at, self._wait, self._chance = session, at, wait, chance
         self._broken, self._denied = broken, denied
-        self._patience = RetryPolicy(first_wait_secs=1.0, longest_wait_secs=32.0)
+        self._retries = RetryPolicy(first_wait_secs=1.0, longest_wait_secs=32.0)
 
     def create(self, collection: str, request: Request, token: str) -> Request:
         """Submits the job once, however often that has to be tried, and returns it as the service sees it.
@@ -131,9 +101,9 @@ class VertexClient:
             tried += 1
             try:
                 return self._once("POST", self._at.url(collection), body=body)
-            except (Dropped, ServiceError) as error:
+            except (NoAnswerError, ServiceError) as error:
                 # Of these answers some come after the job was made.
-                if isinstance(error, ServiceError) and error.status not in _PASSING | {409}:
+                if isinstance(error, ServiceError) and error.status not in _TRANSIENT_STATUSES | {409}:
                     raise
                 self._pause(tried, error)
                 made = self.find(collection, token)
@@ -144,19 +114,19 @@ class VertexClient:
 
     def get(self, name: str) -> Request:
         """The job of this full name. Raises ServiceError, with status 404 where there is none."""
-        return self._patiently("GET", f"{self._at.endpoint}/v1/{name}")
+        return self._retried("GET", f"{self._at.endpoint}/v1/{name}")
 
     def find(self, collection: str, token: str) -> Request | None:
         """The job that was submitted with this token, if there is one."""
-        found = self._patiently(
+        found = self._retried(
             "GET", self._at.url(collection), params={"filter": f"labels.{SUBMISSION_LABEL}={token}", "pageSize": "1"}
         )
         jobs = found.get(collection) or []
         return jobs[0] if jobs else None
 
     def cancel(self, name: str) -> None:
-        """Asks the service to end the job; one that has ended already is none to cancel (ServiceError)."""
-        self._patiently("POST", f"{self._at.endpoint}/v1/{name}:cancel", body="{}")
+        """Asks the service to end the job; ServiceError for one that has ended already."""
+        self._retried("POST", f"{self._at.endpoint}/v1/{name}:cancel", body="{}")
 
     def resolve(self, job: str) -> Request:
         """The job of a full name, or of a bare number, which may be of either collection."""
@@ -169,25 +139,25 @@ class VertexClient:
                 raise
             return self.get(f"{self._at.parent}/{TUNING_JOBS}/{job}")
 
-    def _patiently(self, method: str, url: str, body: str | None = None, params: Any = None) -> Request:
+    def _retried(self, method: str, url: str, body: str | None = None, params: Any = None) -> Request:
         """One request whose repetition does no harm."""
         tried = 0
         while True:
             tried += 1
             try:
                 return self._once(method, url, body=body, params=params)
-            except (Dropped, ServiceError) as error:
-                if isinstance(error, ServiceError) and error.status not in _PASSING:
+            except (NoAnswerError, ServiceError) as error:
+                if isinstance(error, ServiceError) and error.status not in _TRANSIENT_STATUSES:
                     raise
                 if tried >= _MOST_TRIES:
                     raise self._given_up(tried, error) from error
                 self._pause(tried, error)
 
-    def _pause(self, tried: int, error: Dropped | ServiceError) -> None:
+    def _pause(self, tried: int, error: NoAnswerError | ServiceError) -> None:
         asked = error.after_secs if isinstance(error, ServiceError) else None
-        self._wait(asked or self._patience.wait_secs(tried, self._chance()))
+        self._wait(asked or self._retries.wait_secs(tried, self._chance()))
 
-    def _given_up(self, tried: int, error: Dropped | ServiceError) -> ServiceError:
+    def _given_up(self, tried: int, error: NoAnswerError | ServiceError) -> ServiceError:
         """The last answer, or that there was none."""
         if isinstance(error, ServiceError):
             return error
@@ -207,58 +177,15 @@ class VertexClient:
         except self._denied as error:
             raise refusal(401, {}, self._at) from error
         except self._broken as error:
-            raise Dropped(_plainly(error)) from error
+            raise NoAnswerError(_plainly(error)) from error
         parsed = _parsed(answer.text)
         if answer.status_code < 300 and parsed is not None:
             return parsed
         if answer.status_code < 300:
-            raise Dropped("the answer was cut off")
+            raise NoAnswerError("the answer was cut off")
         problem = refusal(answer.status_code, parsed or {}, self._at)
         problem.after_secs = _retry_after(answer.headers)
         raise problem
-
-
-def refusal(status: int, answer: Mapping[str, Any], at: Place) -> ServiceError:
-    """What an answer of the service means, and what to do about it."""
-    error = answer.get("error")
-    error = error if isinstance(error, Mapping) else {}
-    said = " ".join(str(error.get("message") or "").split()) or f"HTTP status {status}"
-    return ServiceError(status, *_meaning(status, said, error, at))
-
-
-def _meaning(status: int, said: str, error: Mapping[str, Any], at: Place) -> tuple[str, str | None, str]:
-    """Got, accepted and what to do."""
-    match status:
-        case 401:
-            got = "The service does not know who is asking"
-            return got, "valid credentials", "gcloud auth application-default login"
-        case 403 if re.search("SERVICE_DISABLED|has not been used in project|is disabled", json.dumps(error)):
-            do = f"gcloud services enable aiplatform.googleapis.com --project={at.project}"
-            return f"The Vertex AI API is off in project {at.project}", "a project where it is enabled", do
-        case 403:
-            do = "Ask for it (also iam.serviceAccountUser for --service_account), or correct --project"
-            return f"Not allowed: {said}", f"the role roles/aiplatform.user in project {at.project}", do
-        case 404:
-            accept = f"a job, project and region that exist ({at.parent})"
-            return f"Not found: {said}", accept, "Correct the name, --project or --region"
-        case 409:
-            return f"There is such a job already: {said}", "a new name", "Change --name"
-        case 400:
-            do = _violations(error) or "Correct the field it names"
-            return f"The service does not accept the request: {said}", None, do
-        case 429:
-            do = "Wait, ask for more quota (console, IAM & Admin, Quotas), or choose another --region or --machine"
-            return f"Too much at once: {said}", "requests and machines within the quota", do
-        case _:
-            do = "Submit again later; status.cloud.google.com shows disturbances"
-            return f"The service failed: {said} (HTTP {status})", None, do
-
-
-def _violations(error: Mapping[str, Any]) -> str | None:
-    """Fields that a 400 names, with what is wrong with them."""
-    details = [detail for detail in error.get("details") or () if isinstance(detail, Mapping)]
-    found = [violation for detail in details for violation in detail.get("fieldViolations") or ()]
-    return "; ".join(f"{entry.get('field')}: {entry.get('description')}" for entry in found) or None
 
 
 def _parsed(text: str) -> Request | None:

@@ -75,7 +75,13 @@ def best_trial(job: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def hints(name: str, *, region: str, project: str) -> list[str]:
-    """Commands and pages for a job of this full name."""
+    """Commands and pages for a job.
+
+    Args:
+      name: its full name.
+      region: where it runs.
+      project: whose it is.
+    """
     collection, _, number = name.rpartition("/")
     tuning = collection.endswith(TUNING_JOBS)
     group = "hp-tuning-jobs" if tuning else "custom-jobs"

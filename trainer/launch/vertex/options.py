@@ -97,18 +97,22 @@ class VertexOptions:
 
     @property
     def labels(self) -> dict[str, str]:
+        """The labels by key. Raises UsageError, as the properties below do."""
         return command_line.pairs("label", self.label)
 
     @property
     def environment(self) -> dict[str, str]:
+        """The variables by name."""
         return command_line.pairs("env", self.env)
 
     @property
     def timeout_secs(self) -> str | None:
+        """The longest running time as the service writes it (`3600s`); None for its default."""
         return None if self.timeout is None else duration("timeout", self.timeout)
 
     @property
     def max_wait_secs(self) -> str | None:
+        """The longest wait likewise; None where nothing waits."""
         return None if self.max_wait is None else duration("max_wait", self.max_wait)
 
     @property

@@ -30,7 +30,14 @@ def custom_job(options: VertexOptions, task_argv: Sequence[str], packages: Seque
 def tuning_job(
     options: VertexOptions, task_argv: Sequence[str], packages: Sequence[str], study: Mapping[str, Any]
 ) -> Request:
-    """The body of `hyperparameterTuningJobs.create`; `study` holds studySpec and the counts of trials."""
+    """The body of `hyperparameterTuningJobs.create`.
+
+    Args:
+      options: as the person gave them.
+      task_argv: flags of the task, the same in every trial.
+      packages: URIs that an executor image installs; empty with a container image.
+      study: studySpec and the counts of trials.
+    """
     request: Request = {"displayName": options.name, **study}
     request["trialJobSpec"] = job_spec(options, task_argv, packages)
     return request | _of_the_resource(options)
@@ -42,7 +49,13 @@ def collection(request: Mapping[str, Any]) -> str:
 
 
 def job_spec(options: VertexOptions, task_argv: Sequence[str], packages: Sequence[str]) -> Request:
-    """CustomJobSpec: pools by role, scheduling, and what surrounds the job."""
+    """CustomJobSpec: pools by role, scheduling, and what surrounds the job.
+
+    Args:
+      options: as the person gave them.
+      task_argv: flags of the task, the same for every replica.
+      packages: URIs that an executor image installs; empty with a container image.
+    """
     argv = list(task_argv)
     if options.evaluator and "--separate_evaluator" not in argv:
         argv.append("--separate_evaluator")

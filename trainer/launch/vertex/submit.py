@@ -27,11 +27,13 @@ from trainer.launch.vertex import jobs as vertex_jobs
 from trainer.launch.vertex import request_file
 from trainer.launch.vertex import requests as vertex
 from trainer.launch.vertex import rules as vertex_rules
+from trainer.launch.vertex import service as vertex_service
 from trainer.launch.vertex import session as google_session
 from trainer.launch.vertex import study as vertex_study
-from trainer.launch.vertex.client import Place, VertexClient
+from trainer.launch.vertex.client import VertexClient
 from trainer.launch.vertex.options import VertexOptions
 from trainer.launch.vertex.requests import Request
+from trainer.launch.vertex.service import Location
 
 USAGE = "python -m trainer.launch submit vertex [--flag=value ...] -- [flags of trainer.task]"
 _CLASSES = (SubmitOptions, VertexOptions, ServiceOptions)
@@ -51,13 +53,14 @@ class Submission:
     """
 
     request: Request
-    at: Place
+    at: Location
     notes: tuple[Finding, ...] = ()
     package: Archive | None = None
     folder: str = ""
 
     @property
     def collection(self) -> str:
+        """Where the request is posted to."""
         return vertex.collection(self.request)
 
 
@@ -78,13 +81,19 @@ def main(argv: Sequence[str]) -> int:
 def prepare(
     chosen: VertexOptions, service: ServiceOptions, task_argv: Sequence[str], environ: Mapping[str, str]
 ) -> Submission:
-    """Builds the request and checks it, without asking anybody.
+    """Builds the request and checks it offline.
+
+    Args:
+      chosen: the job.
+      service: where it would be sent.
+      task_argv: flags of the task.
+      environ: GOOGLE_CLOUD_PROJECT is the default project.
 
     Raises:
       FindingsError: with everything that is wrong with it.
     """
     project = chosen.project or environ.get("GOOGLE_CLOUD_PROJECT") or ""
-    at = vertex_client.place(project, chosen.region, service.endpoint)
+    at = vertex_service.location(project, chosen.region, service.endpoint)
     if chosen.request is not None:
         request = _from_file(chosen, task_argv)
         notes = _refuse([*vertex_rules.place(project, chosen.region), *rules(request)])
@@ -178,7 +187,7 @@ def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
     return notes
 
 
-def open_client(at: Place) -> VertexClient:
+def open_client(at: Location) -> VertexClient:
     """A client with this machine's credentials."""
     return VertexClient(
         google_session.open_session(at.endpoint),

@@ -1,0 +1,110 @@
+"""Vertex AI as a service: where it is for a project and a region, and what its refusals mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.job.errors import JobError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Location:
+    """Where requests go.
+
+    Attributes:
+      endpoint: scheme and host, as https://us-central1-aiplatform.googleapis.com.
+    """
+
+    project: str
+    region: str
+    endpoint: str
+
+    @property
+    def parent(self) -> str:
+        """What the names of its jobs begin with."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    def url(self, collection: str) -> str:
+        """Where jobs of a collection are created."""
+        return f"{self.endpoint}/v1/{self.parent}/{collection}"
+
+
+def location(project: str, region: str, endpoint: str | None) -> Location:
+    """Where requests of a project go.
+
+    Args:
+      project: its id or number.
+      region: as us-central1.
+      endpoint: scheme and host; None for the region's own.
+    """
+    regional = f"https://{region}-aiplatform.googleapis.com"
+    return Location(project=project, region=region, endpoint=(endpoint or regional).rstrip("/"))
+
+
+class ServiceError(JobError):
+    """The service refused, or did not answer.
+
+    Attributes:
+      status: of the HTTP answer; None where there was none.
+      after_secs: when to try again, where the service said so.
+    """
+
+    after_secs: float | None = None
+
+    def __init__(self, status: int | None, got: str, accept: str | None, do: str | None) -> None:
+        super().__init__(got, accept, do)
+        self.status = status
+        self.exit_code = 2 if status in (400, 401, 403, 404) else 1
+
+
+def refusal(status: int, answer: Mapping[str, Any], at: Location) -> ServiceError:
+    """What an answer of the service means, and what to do about it.
+
+    Args:
+      status: of HTTP, 400 or more.
+      answer: its body; empty where that was not JSON.
+      at: where the request went.
+    """
+    error = answer.get("error")
+    error = error if isinstance(error, Mapping) else {}
+    said = " ".join(str(error.get("message") or "").split()) or f"HTTP status {status}"
+    return ServiceError(status, *_meaning(status, said, error, at))
+
+
+def _meaning(status: int, said: str, error: Mapping[str, Any], at: Location) -> tuple[str, str | None, str]:
+    """Got, accepted and what to do."""
+    match status:
+        case 401:
+            got = "The service does not know who is asking"
+            return got, "valid credentials", "gcloud auth application-default login"
+        case 403 if re.search("SERVICE_DISABLED|has not been used in project|is disabled", json.dumps(error)):
+            do = f"gcloud services enable aiplatform.googleapis.com --project={at.project}"
+            return f"The Vertex AI API is off in project {at.project}", "a project where it is enabled", do
+        case 403:
+            do = "Ask for it (also iam.serviceAccountUser for --service_account), or correct --project"
+            return f"Not allowed: {said}", f"the role roles/aiplatform.user in project {at.project}", do
+        case 404:
+            accept = f"a job, project and region that exist ({at.parent})"
+            return f"Not found: {said}", accept, "Correct the name, --project or --region"
+        case 409:
+            return f"There is such a job already: {said}", "a new name", "Change --name"
+        case 400:
+            do = _violations(error) or "Correct the field it names"
+            return f"The service does not accept the request: {said}", None, do
+        case 429:
+            do = "Wait, ask for more quota (console, IAM & Admin, Quotas), or choose another --region or --machine"
+            return f"Too much at once: {said}", "requests and machines within the quota", do
+        case _:
+            do = "Submit again later; status.cloud.google.com shows disturbances"
+            return f"The service failed: {said} (HTTP {status})", None, do
+
+
+def _violations(error: Mapping[str, Any]) -> str | None:
+    """Fields that a 400 names, with what is wrong with them."""
+    details = [detail for detail in error.get("details") or () if isinstance(detail, Mapping)]
+    found = [violation for detail in details for violation in detail.get("fieldViolations") or ()]
+    return "; ".join(f"{entry.get('field')}: {entry.get('description')}" for entry in found) or None
