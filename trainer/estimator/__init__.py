@@ -12,11 +12,13 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation import early_stopping as experimental
-from trainer.estimator.evaluation.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
+from trainer.estimator.evaluation.best_exporter import BestExporter
+from trainer.estimator.evaluation.exporters import Exporter, FinalExporter, LatestExporter
+from trainer.estimator.evaluation.specs import EvalSpec, TrainSpec
 from trainer.estimator.keras import model_to_estimator
 from trainer.estimator.metrics import add_metrics
 from trainer.estimator.saving.warm_start import WarmStartSettings
-from trainer.estimator.training import EvalSpec, TrainSpec, train_and_evaluate
+from trainer.estimator.training import train_and_evaluate
 
 __all__ = [
     "BestExporter",

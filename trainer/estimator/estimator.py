@@ -6,7 +6,6 @@ import functools
 import logging
 import math
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,22 +13,20 @@ import numpy as np
 
 from trainer import storage
 from trainer.estimator.contract.export import ServingInputReceiver
-from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
+from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHook, check_hooks
 from trainer.estimator.contract.model_dir import with_model_dir
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
+from trainer.estimator.contract.training_arguments import check_positive, check_training, checked_listeners
 from trainer.estimator.distribution import strategies
 from trainer.estimator.graph.model_function import ModelFn, ModelFunction, ReceiverFn
-from trainer.estimator.saving import checkpoints, evaluation_events, exporting, job_directory, saved_model, warm_start
-from trainer.estimator.saving.coordination_files import being_read
-from trainer.estimator.saving.events import Events
+from trainer.estimator.saving import checkpoints, evaluation_events, exporting, job_directory, newest, ownership
 from trainer.estimator.saving.exporting import ModelExport
-from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.saving.starting_values import StartingValues
 from trainer.estimator.steps import inference
-from trainer.estimator.steps.cadence import Cadence
 from trainer.estimator.steps.input_function import InputFn, InputFunction
-from trainer.estimator.steps.loop import Outputs, TrainingLoop
+from trainer.estimator.steps.loop import TrainingLoop
+from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.traced_evaluations import TracedEvaluations
@@ -51,9 +48,8 @@ class Estimator:
 
     Attributes:
       model_dir: where checkpoints and events go.
-      stop: where anything asks this Estimator to end its training, after the running device call and with a
-        checkpoint. Safe in signal handlers and threads.
-      stop_reason: why the last training ended; None before one did.
+      stop: where anything, signal handlers and threads too, asks it to end training after the running device call.
+      stop_reason: why the last training ended; None before one did, and when there was nothing to train.
       batches_per_step: how many batches of the input function a step of the last training took: devices that train in
         step take one each.
 
@@ -73,13 +69,13 @@ class Estimator:
     ) -> None:
         self._config = with_model_dir(config, model_dir)
         self._model = ModelFunction(model_fn, params, self._config)
-        self._values = StartingValues(warm_start=warm_start.settings_of(warm_start_from), given=initial_values or {})
+        self._values = StartingValues.of_model(warm_start_from, initial_values)
         self._evaluations = TracedEvaluations(self._model)
         self._strategy: strategies.Strategy | None = None
         self._resumes_position = True
         self.model_dir = os.fspath(self._config.model_dir or "")
         self._directories = job_directory.of_process()
-        self._directory = self._directories.at(self.model_dir, _role(self._config))
+        self._directory = self._directories.at(self.model_dir, ownership.role_of(self._config))
         self.stop = Stop()
         self.stop_reason: StopReason | None = None
         self.batches_per_step = 1
@@ -100,11 +96,7 @@ class Estimator:
         return self._model
 
     def with_model_fn(self, model_fn: ModelFn) -> Estimator:
-        """An Estimator of the same directory, settings and starting values with another model function.
-
-        Args:
-          model_fn: without params.
-        """
+        """An Estimator of the same directory, settings and values, with another model function."""
         values = self._values
         return Estimator(model_fn, config=self._config, warm_start_from=values.warm_start, initial_values=values.given)
 
@@ -122,7 +114,7 @@ class Estimator:
         Raises:
           ValueError: there is none.
         """
-        return _trained(self).names()
+        return newest.read(self._directory.checkpoints).names()
 
     def get_variable_value(self, name: str) -> np.ndarray:
         """The value of a variable in the latest checkpoint.
@@ -130,7 +122,7 @@ class Estimator:
         Raises:
           ValueError: there is no checkpoint, or no such variable in it.
         """
-        reader = _trained(self)
+        reader = newest.read(self._directory.checkpoints)
         if name not in reader:
             raise ValueError(f"{reader.checkpoint_path} has no variable {name!r}; it has {', '.join(reader.names())}")
         return reader.value(name)
@@ -160,11 +152,12 @@ class Estimator:
           RuntimeError: the loss is NaN.
         """
         config = self._config
-        _check_training(config, steps, max_steps)
-        hooks, listeners = check_hooks(hooks), _checked_listeners(saving_listeners, config)
+        check_training(config, steps, max_steps)
+        hooks, listeners = check_hooks(hooks), checked_listeners(saving_listeners, config)
+        self.stop_reason = None
         self._strategy = self._strategy or strategies.choose(config)
         self.batches_per_step = self._strategy.batches_per_step
-        latest = _checkpoint_to_continue(self._directory, config, self.stop)
+        latest = ownership.checkpoint_to_continue(self._directory, config, self.stop.request)
         start = self._strategy.first_step(checkpoints.saved_step(latest) if latest else 0)
         stop_at = max_steps if steps is None else start + math.ceil(steps)
         if stop_at is not None and start >= stop_at:
@@ -179,7 +172,9 @@ class Estimator:
             stop_at=stop_at,
         )
         training = self._strategy.begin(plan)
-        loop = TrainingLoop(training, stop_at, _outputs(self._directory, plan), hooks, listeners, self.stop)
+        loop = TrainingLoop(
+            training, stop_at, Outputs.of(config, self._directory, plan.position), hooks, listeners, self.stop
+        )
         self._resumes_position = False
         with self._directories.flushed_at_end():
             self.stop_reason = loop.run()
@@ -205,7 +200,7 @@ class Estimator:
         Raises:
           ValueError: wrong steps, or no batch at all.
         """
-        _check_positive(steps, "steps")
+        check_positive(steps, "steps")
         hooks = check_hooks(hooks)
         dataset = InputFunction(input_fn, self.params, self._config).dataset(ModeKeys.EVAL)
         checkpoint = checkpoint_path or self.latest_checkpoint()
@@ -272,12 +267,12 @@ class Estimator:
         """
         if serving_input_receiver_fn is None:
             raise ValueError("export_saved_model was given no serving_input_receiver_fn. It says what clients send")
-        export = self._export(checkpoint_path)
+        export = ModelExport(self._model, self._values.at(checkpoint_path or self.latest_checkpoint()))
         if experimental_mode == ModeKeys.PREDICT:
             write = functools.partial(export.write, experimental_mode, serving_input_receiver_fn)
         else:
             write = functools.partial(export.write_tagged, {experimental_mode: serving_input_receiver_fn})
-        return _published(export_dir_base, write, assets_extra, as_text)
+        return exporting.publish(export_dir_base, write, assets_extra, as_text)
 
     def experimental_export_all_saved_models(
         self,
@@ -300,94 +295,6 @@ class Estimator:
           ValueError: no receiver function, an unknown mode, or nothing to export.
         """
         exporting.check_modes(input_receiver_fn_map)
-        write = functools.partial(self._export(checkpoint_path).write_tagged, input_receiver_fn_map)
-        return _published(export_dir_base, write, assets_extra, as_text)
-
-    def _export(self, checkpoint_path: str | None) -> ModelExport:
-        values = self._values.at(checkpoint_path or self.latest_checkpoint())
-        if values.checkpoint is None and values.warm_start is None:
-            raise ValueError(
-                f"There is nothing to export: {self.model_dir} holds no checkpoint. "
-                "Train first, or name a checkpoint_path"
-            )
-        return ModelExport(self._model, values)
-
-
-def _role(config: RunConfig) -> str:
-    """What a process is called that takes up the work of one that ended."""
-    return "chief" if config.is_chief else f"{config.task_type}-{config.task_id}"
-
-
-def _trained(estimator: Estimator) -> checkpoints.Reader:
-    """The latest checkpoint.
-
-    Raises:
-      ValueError: there is none.
-    """
-    checkpoint = estimator.latest_checkpoint()
-    if checkpoint is None:
-        raise ValueError(
-            f"Could not find a trained model in model_dir {estimator.model_dir!r}: it holds no checkpoint. Train first"
-        )
-    return checkpoints.read(checkpoint)
-
-
-def _published(base: str, write: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool) -> bytes:
-    """Makes an export appear below `base`, whole; returns its path as bytes, as tf.estimator does."""
-    with job_directory.of_process().flushed_at_end():
-        return saved_model.publish(os.fspath(base), write, time.time(), assets_extra, as_text).encode()
-
-
-# What a training is given and writes
-
-
-def _check_training(config: RunConfig, steps: int | None, max_steps: int | None) -> None:
-    if config.task_type in ("evaluator", "ps"):
-        raise ValueError(f"train was called in a task of type {config.task_type}. Chiefs and workers train")
-    if steps is not None and max_steps is not None:
-        raise ValueError(f"train was given steps={steps} and max_steps={max_steps}. It takes one of them")
-    _check_positive(steps, "steps")
-    _check_positive(max_steps, "max_steps")
-
-
-def _check_positive(value: int | None, name: str) -> None:
-    if value is not None and value <= 0:
-        raise ValueError(f"{name} is {value}. It takes a number greater than 0, or None")
-
-
-def _checked_listeners(listeners: Any, config: RunConfig) -> tuple[CheckpointSaverListener, ...]:
-    checked = check_listeners(listeners)
-    if checked and not config.saves_checkpoints:
-        raise ValueError(
-            "train was given saving_listeners while saving is off. They are called around saves. "
-            "Set save_checkpoints_steps or save_checkpoints_secs of the RunConfig"
-        )
-    return checked
-
-
-def _checkpoint_to_continue(directory: JobDirectory, config: RunConfig, stop: Stop) -> str | None:
-    """The local path of the checkpoint that training goes on from; None where there is none.
-
-    From here on a process that saves owns the directory: another one that takes it over ends this one's training.
-    """
-    if config.is_chief and config.saves_checkpoints:
-        directory.checkpoints.take_over(stop.request, lambda: being_read(directory.path, time.time()))
-    latest = directory.checkpoints.latest()
-    return directory.checkpoints.fetch(os.path.basename(latest)) if latest else None
-
-
-def _outputs(directory: JobDirectory, plan: TrainingPlan) -> Outputs:
-    """What this process writes: the chief of a job checkpoints and summaries, others nothing."""
-    config = plan.config
-    if not config.is_chief:
-        return Outputs()
-    saver = None
-    if config.saves_checkpoints:
-        saver = checkpoints.Saver(
-            directory.checkpoints,
-            config.keep_checkpoint_max,
-            config.keep_checkpoint_every_n_hours,
-            time.time(),
-            continued=plan.position,
-        )
-    return Outputs(Cadence.of(config), saver, Events(directory.local))
+        export = ModelExport(self._model, self._values.at(checkpoint_path or self.latest_checkpoint()))
+        write = functools.partial(export.write_tagged, input_receiver_fn_map)
+        return exporting.publish(export_dir_base, write, assets_extra, as_text)

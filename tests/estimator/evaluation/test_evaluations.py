@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.estimator.one_weight import batches, make, receiver
-from trainer.estimator import FinalExporter, LatestExporter
+from trainer.estimator import EvalSpec, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.evaluations import Evaluations
 
 
@@ -17,7 +17,7 @@ def evaluations(directory: Path, told: list[str], now: list[float]) -> Evaluatio
         told.append(Path(checkpoint_path).name)
 
     exporters = [LatestExporter("latest", receiver), FinalExporter("final", receiver)]
-    return Evaluations(make(directory), batches(1), None, None, (), exporters, [listen], lambda: now[0])
+    return Evaluations(make(directory), EvalSpec(batches(1), steps=None, exporters=exporters), [listen], lambda: now[0])
 
 
 def exported(directory: Path) -> tuple[int, int]:

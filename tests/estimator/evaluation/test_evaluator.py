@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.estimator.one_weight import batches, make, receiver
-from trainer.estimator import Exporter, FinalExporter, LatestExporter
+from trainer.estimator import EvalSpec, Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.evaluation.evaluator import Awaited, Follower, stand_in, wait_for_last
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
@@ -55,7 +55,9 @@ class World:
         return evaluations
 
     def evaluations(self, *exporters: Exporter) -> Evaluations:
-        return Evaluations(make(self.directory), batches(1), None, None, (), exporters, [self.note], lambda: self.now)
+        return Evaluations(
+            make(self.directory), EvalSpec(batches(1), steps=None, exporters=exporters), [self.note], lambda: self.now
+        )
 
     def tell(self, **record: Any) -> None:
         """What an evaluator in another process writes."""

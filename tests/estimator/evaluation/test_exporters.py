@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tests.estimator.one_weight import batches, make, receiver
 from trainer.estimator import BestExporter, Estimator, Exporter, FinalExporter, LatestExporter
-from trainer.estimator.evaluation.exporters import comparison, loss_smaller
+from trainer.estimator.evaluation.best_exporter import comparison, loss_smaller
 from trainer.estimator.saving.events import Events
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainer import storage
-from trainer.estimator.contract.hooks import TrainingHook
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation.exporters import Exporter
+from trainer.estimator.evaluation.specs import EvalSpec, checked_exporters
 from trainer.estimator.saving.export_store import EXPORTS
 
-InputFn = Callable[..., Any]
 EvaluationListener = Callable[[Mapping[str, Any], str], None]
 
 
@@ -23,12 +23,8 @@ class Evaluations:
 
     Attributes:
       estimator: whose checkpoints.
-      input_fn: gives the batches.
-      steps: batches in an evaluation; None for all.
-      name: of the evaluation.
-      hooks: around the device calls.
-      exporters: run after each evaluation.
-      listeners: told of each evaluation before the exporters run.
+      spec: what to evaluate on, and the exporters that run afterwards.
+      listeners: called with the metrics and the checkpoint's path after each evaluation, before the exporters run.
       clock: seconds.
       checkpoint: the path that was evaluated last.
       metrics: of the last evaluation.
@@ -36,18 +32,15 @@ class Evaluations:
     """
 
     estimator: Estimator
-    input_fn: InputFn
-    steps: int | None
-    name: str | None
-    hooks: Sequence[TrainingHook]
-    exporters: Sequence[Exporter]
-    listeners: Sequence[EvaluationListener]
-    clock: Callable[[], float]
+    spec: EvalSpec
+    listeners: Sequence[EvaluationListener] = ()
+    clock: Callable[[], float] = time.monotonic
     checkpoint: str | None = None
     metrics: dict[str, Any] | None = None
     export_results: list[bytes | None] | None = None
 
     def __post_init__(self) -> None:
+        self._exporters = checked_exporters(self.spec.exporters)
         self._began = -math.inf
         self._final = False
 
@@ -63,18 +56,19 @@ class Evaluations:
         """
         checkpoint = self._latest()
         self.checkpoint, self._began, self._final = checkpoint, self.clock(), final
+        spec = self.spec
         metrics = self.estimator.evaluate(
-            self.input_fn, steps=self.steps, hooks=self.hooks, checkpoint_path=checkpoint, name=self.name
+            spec.input_fn, steps=spec.steps, hooks=spec.hooks, checkpoint_path=checkpoint, name=spec.name
         )
         self.metrics = _checked_metrics(metrics)
         for listener in self.listeners:
             listener(self.metrics, checkpoint)
-        self.export_results = [self._export(exporter, checkpoint, final) for exporter in self.exporters]
+        self.export_results = [self._export(exporter, checkpoint, final) for exporter in self._exporters]
 
     def recall(self, checkpoint: str, metrics: Mapping[str, Any]) -> None:
         """Takes up what an earlier process evaluated last and told its listeners and exporters."""
         self.checkpoint, self.metrics = checkpoint, dict(metrics)
-        self.export_results = [None] * len(self.exporters)
+        self.export_results = [None] * len(self._exporters)
 
     def finish(self) -> None:
         """Evaluates the last checkpoint if it was not, and lets exporters that export the final model do so."""
@@ -86,13 +80,13 @@ class Evaluations:
 
     def _latest(self) -> str:
         latest = self.estimator.latest_checkpoint()
-        assert latest is not None
+        assert latest is not None  # this is called after saves
         return latest
 
     def _export_final(self, checkpoint: str) -> None:
         """After an evaluation that turned out to be the last one; exporters of every checkpoint had it then."""
         self._final = True
-        for index, exporter in enumerate(self.exporters):
+        for index, exporter in enumerate(self._exporters):
             if exporter.only_final and self.export_results is not None:
                 self.export_results[index] = self._export(exporter, checkpoint, final=True)
 

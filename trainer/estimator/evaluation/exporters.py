@@ -1,30 +1,16 @@
-"""When an evaluated model is exported: always the latest ones, the best ones, or once at the end."""
+"""When an evaluated model is exported: after every evaluation, or once at the end."""
 
 from __future__ import annotations
 
 import abc
-import json
-import logging
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
-from trainer import storage
-from trainer.estimator.contract.arguments import argument_names
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.saving import job_directory, saved_model
-from trainer.estimator.saving.events import read_scalars
-
-log = logging.getLogger("trainer")
-
-BEST = "best.json"
-_EVAL_EVENTS = "eval/*.tfevents.*"
+from trainer.estimator.saving import saved_model
 
 ReceiverFn = Callable[[], ServingInputReceiver]
-CompareFn = Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
 
 
 class Exporter(abc.ABC):
@@ -64,8 +50,18 @@ class Exporter(abc.ABC):
         """
 
 
-class _ModelExporter(Exporter):
-    """Writes SavedModels of one name."""
+class ModelExporter(Exporter):
+    """Writes SavedModels of one name.
+
+    Args:
+      name: of the exporter.
+      serving_input_receiver_fn: what clients send.
+      assets_extra: files to add, destination to source.
+      as_text: write the graph as text.
+
+    Raises:
+      ValueError: no name, or no function.
+    """
 
     def __init__(
         self,
@@ -88,7 +84,17 @@ class _ModelExporter(Exporter):
     def name(self) -> str:
         return self._name
 
-    def _write(self, estimator: Estimator, export_path: str, checkpoint_path: str) -> bytes:
+    def write(self, estimator: Estimator, export_path: str, checkpoint_path: str) -> bytes:
+        """Exports a checkpoint.
+
+        Args:
+          estimator: the model.
+          export_path: where the exports of this exporter go.
+          checkpoint_path: what is exported.
+
+        Returns:
+          The path of the export.
+        """
         return estimator.export_saved_model(
             export_path,
             self._receiver_fn,
@@ -98,19 +104,30 @@ class _ModelExporter(Exporter):
         )
 
 
-def _check_keep(exports_to_keep: int | None) -> int | None:
+def checked_keep(exports_to_keep: int | None) -> int | None:
+    """How many exports stay; None keeps all.
+
+    Raises:
+      ValueError: none would.
+    """
     if exports_to_keep is not None and exports_to_keep <= 0:
         raise ValueError(f"exports_to_keep is {exports_to_keep}. It takes a number greater than 0, or None to keep all")
     return exports_to_keep
 
 
-def _delete_old(export_path: str, keep: int | None, made: bytes) -> None:
-    """Deletes all but the newest exports, and never the one just made, whatever a wrong clock called it."""
+def delete_old(export_path: str, keep: int | None, newest: bytes) -> None:
+    """Deletes all but the newest exports.
+
+    Args:
+      export_path: where they are.
+      keep: how many stay; None keeps all.
+      newest: the one just written, which stays whatever a wrong clock called it.
+    """
     if keep is not None:
-        saved_model.delete(path for path in saved_model.exports(export_path)[:-keep] if path != made.decode())
+        saved_model.delete(path for path in saved_model.exports(export_path)[:-keep] if path != newest.decode())
 
 
-class LatestExporter(_ModelExporter):
+class LatestExporter(ModelExporter):
     """Exports after every evaluation and keeps the newest exports.
 
     Args:
@@ -130,7 +147,7 @@ class LatestExporter(_ModelExporter):
         exports_to_keep: int | None = 5,
     ) -> None:
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text)
-        self._keep = _check_keep(exports_to_keep)
+        self._keep = checked_keep(exports_to_keep)
 
     def export(
         self,
@@ -140,12 +157,12 @@ class LatestExporter(_ModelExporter):
         eval_result: Mapping[str, Any],
         is_the_final_export: bool,
     ) -> bytes | None:
-        made = self._write(estimator, export_path, checkpoint_path)
-        _delete_old(export_path, self._keep, made)
-        return made
+        export = self.write(estimator, export_path, checkpoint_path)
+        delete_old(export_path, self._keep, export)
+        return export
 
 
-class FinalExporter(_ModelExporter):
+class FinalExporter(ModelExporter):
     """Exports once, when training has ended for whatever reason.
 
     Args:
@@ -176,162 +193,4 @@ class FinalExporter(_ModelExporter):
     ) -> bytes | None:
         if not is_the_final_export:
             return None
-        return self._write(estimator, export_path, checkpoint_path)
-
-
-def loss_smaller(best_eval_result: Mapping[str, Any], current_eval_result: Mapping[str, Any]) -> bool:
-    """Whether the current loss is below the best one."""
-    for which, result in (("best", best_eval_result), ("current", current_eval_result)):
-        if not result or "loss" not in result:
-            raise ValueError(f"The {which} evaluation has no loss: {result!r}. Pass a compare_fn of your own")
-    return current_eval_result["loss"] < best_eval_result["loss"]
-
-
-def comparison(metric: str, mode: str) -> CompareFn:
-    """A compare function for one metric.
-
-    Args:
-      metric: its name.
-      mode: `min` or `max`.
-    """
-    if mode not in ("min", "max"):
-        raise ValueError(f"mode is {mode!r}. It takes min or max")
-
-    def better(best_eval_result: Mapping[str, Any], current_eval_result: Mapping[str, Any]) -> bool:
-        for result in (best_eval_result, current_eval_result):
-            if metric not in result:
-                raise ValueError(f"The evaluation has no metric {metric!r}; it has {', '.join(result)}")
-        best, current = float(best_eval_result[metric]), float(current_eval_result[metric])
-        return current < best if mode == "min" else current > best
-
-    return better
-
-
-class BestExporter(_ModelExporter):
-    """Exports when an evaluation is better than all before it, across restarts.
-
-    The best result is kept in `best.json` beside the exports. A result that is NaN where it is compared is never the
-    best.
-
-    Args:
-      name: of the exporter.
-      serving_input_receiver_fn: what clients send.
-      event_file_pattern: of evaluation events below the model directory, from which the best result is taken while
-        there is no `best.json`; None takes it from `eval/` if there are exports of a run that kept none.
-      compare_fn: `compare_fn(best_eval_result, current_eval_result)` says whether the current one is better; the
-        smaller loss by default.
-      assets_extra: files to add, destination to source.
-      as_text: write the graph as text.
-      exports_to_keep: how many stay; None keeps all.
-      metric: compare this metric instead of giving a compare_fn.
-      mode: `min` or `max`, for `metric`.
-    """
-
-    def __init__(
-        self,
-        name: str = "best_exporter",
-        serving_input_receiver_fn: ReceiverFn | None = None,
-        event_file_pattern: str | None = None,
-        compare_fn: CompareFn | None = None,
-        assets_extra: Mapping[str, str] | None = None,
-        as_text: bool = False,
-        exports_to_keep: int | None = 5,
-        *,
-        metric: str | None = None,
-        mode: str = "min",
-    ) -> None:
-        super().__init__(name, serving_input_receiver_fn, assets_extra, as_text)
-        if metric is not None and compare_fn is not None:
-            raise ValueError(f"Exporter {name} was given metric={metric!r} and a compare_fn. It takes one of them")
-        if metric is None and mode != "min":
-            raise ValueError(f"Exporter {name} was given mode={mode!r} and no metric. The mode is that of the metric")
-        self._better = _by_name(compare_fn or (loss_smaller if metric is None else comparison(metric, mode)))
-        self._keep, self._pattern = _check_keep(exports_to_keep), event_file_pattern
-
-    def export(
-        self,
-        estimator: Estimator,
-        export_path: str,
-        checkpoint_path: str,
-        eval_result: Mapping[str, Any],
-        is_the_final_export: bool,
-    ) -> bytes | None:
-        if _compares_nan(self._better, eval_result):
-            step = eval_result.get("global_step")
-            log.warning("Exporter %s passes over the evaluation of step %s: what it compares is NaN.", self.name, step)
-            return None
-        best = self._best(estimator.model_dir, export_path, eval_result.get("global_step"))
-        if best is not None and not self._better(best, eval_result):
-            return None
-        made = self._write(estimator, export_path, checkpoint_path)
-        _write_best(export_path, eval_result, checkpoint_path, os.path.basename(made).decode())
-        _delete_old(export_path, self._keep, made)
-        return made
-
-    def _best(self, model_dir: str, export_path: str, step: Any) -> Mapping[str, Any] | None:
-        """The best result so far; None before any. The evaluation of `step` is the current one, and not among them."""
-        content = job_directory.of_process().read(storage.join(export_path, BEST))
-        if content is not None:
-            return json.loads(content)["eval_result"]
-        pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(export_path) else None)
-        best: Mapping[str, Any] | None = None
-        for result in _evaluations(model_dir, pattern) if pattern else ():
-            if result["global_step"] == step or _compares_nan(self._better, result):
-                continue
-            if best is None or self._better(best, result):
-                best = result
-        return best
-
-
-def _by_name(compare_fn: CompareFn) -> CompareFn:
-    """Calls a compare function by its arguments' names, as tf.estimator does, where it has those names."""
-    if not {"best_eval_result", "current_eval_result"} <= argument_names(compare_fn):
-        return compare_fn
-    return lambda best, current: compare_fn(best_eval_result=best, current_eval_result=current)  # type: ignore[call-arg]
-
-
-class _Watched(dict[str, Any]):
-    """Metrics that remember which of them were read."""
-
-    def __init__(self, metrics: Mapping[str, Any]) -> None:
-        super().__init__(metrics)
-        self.names_read: set[str] = set()
-
-    def __getitem__(self, name: str) -> Any:
-        self.names_read.add(name)
-        return super().__getitem__(name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        self.names_read.add(name)
-        return super().get(name, default)
-
-
-def _compares_nan(better: CompareFn, result: Mapping[str, Any]) -> bool:
-    """Whether a value is NaN that the comparison looks at; any value, where that cannot be seen."""
-    nans = {name for name, value in result.items() if _has_nan(value)}
-    if not nans:
-        return False
-    watched = _Watched(result)
-    better(watched, watched)
-    return bool(nans & (watched.names_read or nans))
-
-
-def _has_nan(value: Any) -> bool:
-    array = np.asarray(value)
-    return bool(np.issubdtype(array.dtype, np.floating) and np.isnan(array).any())
-
-
-def _write_best(export_path: str, result: Mapping[str, Any], checkpoint_path: str, export: str) -> None:
-    """Keeps the best result. Python's JSON, with NaN and infinities, since a loss may be infinite at first."""
-    plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
-    record = {"eval_result": plain, "checkpoint": os.path.basename(checkpoint_path), "export": export}
-    content = json.dumps(record, indent=1, default=str).encode()
-    job_directory.of_process().write(storage.join(export_path, BEST), content)
-
-
-def _evaluations(model_dir: str, pattern: str) -> Iterator[dict[str, float]]:
-    """The results in events below a model directory."""
-    found = [entry.path for entry in storage.entries(storage.join(storage.escaped(model_dir), pattern))]
-    for directory in sorted({os.path.dirname(file) for file in found}):
-        for step, metrics in read_scalars(directory).items():
-            yield {**metrics, "global_step": step}
+        return self.write(estimator, export_path, checkpoint_path)

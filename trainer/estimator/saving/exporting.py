@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainer.estimator.contract.export import PredictOutput
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph.model_function import ModelFunction, ReceiverFn
 from trainer.estimator.graph.tracing import TracedModel
-from trainer.estimator.saving import saved_model
+from trainer.estimator.saving import job_directory, saved_model
 from trainer.estimator.saving.starting_values import StartingValues
 
 TAGS = {ModeKeys.PREDICT: "serve", ModeKeys.TRAIN: "train", ModeKeys.EVAL: "eval"}
@@ -26,10 +27,20 @@ class ModelExport:
     Attributes:
       model: the function.
       values: what its variables are set to.
+
+    Raises:
+      ValueError: nothing was trained that could be exported: no checkpoint and no warm start.
     """
 
     model: ModelFunction
     values: StartingValues
+
+    def __post_init__(self) -> None:
+        if self.values.checkpoint is None and self.values.warm_start is None:
+            raise ValueError(
+                f"There is nothing to export: {self.model.config.model_dir} holds no checkpoint. "
+                "Train first, or name a checkpoint_path"
+            )
 
     def write(self, mode: str, receiver_fn: ReceiverFn, directory: str) -> None:
         """Writes a SavedModel of one mode.
@@ -72,6 +83,24 @@ def check_modes(receiver_fns: Mapping[str, ReceiverFn]) -> None:
         raise ValueError(
             f"input_receiver_fn_map has the modes {sorted(receiver_fns)}. It takes {', '.join(TAGS)}, one at least"
         )
+
+
+def publish(
+    base: str, write_into: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool
+) -> bytes:
+    """Makes an export appear below a directory, whole.
+
+    Args:
+      base: the directory of the exports.
+      write_into: fills a new directory.
+      assets_extra: files to add below `assets.extra`, destination to source.
+      as_text: write the graph as text.
+
+    Returns:
+      Its path, as bytes, as tf.estimator does.
+    """
+    with job_directory.of_process().flushed_at_end():
+        return saved_model.publish(os.fspath(base), write_into, time.time(), assets_extra, as_text).encode()
 
 
 def _signatures(traced: TracedModel) -> dict[str, saved_model.Signature]:

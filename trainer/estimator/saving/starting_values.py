@@ -11,7 +11,7 @@ from typing import Any
 from trainer.estimator.graph.row_sharding import Placement
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.saving import checkpoints
-from trainer.estimator.saving.warm_start import WarmStartSettings, warm_start
+from trainer.estimator.saving.warm_start import WarmStartSettings, settings_of, warm_start
 
 log = logging.getLogger("trainer")
 
@@ -29,6 +29,19 @@ class StartingValues:
     checkpoint: str | None = None
     warm_start: WarmStartSettings | None = None
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of_model(cls, warm_start_from: Any, given: Mapping[str, Any] | None) -> StartingValues:
+        """Those of a model that has no checkpoint yet.
+
+        Args:
+          warm_start_from: settings, a path, or None.
+          given: values by name; None for none.
+
+        Raises:
+          ValueError: `warm_start_from` is something else.
+        """
+        return cls(warm_start=settings_of(warm_start_from), given=given or {})
 
     def at(self, checkpoint: str | None) -> StartingValues:
         """The same, with a checkpoint or without one."""

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
-from trainer.estimator.saving.checkpoints import Saver
-from trainer.estimator.saving.events import Events
-from trainer.estimator.steps.cadence import Cadence, Pacer, steps_to
+from trainer.estimator.steps.cadence import Pacer, steps_to
+from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.saves import Saves
 from trainer.estimator.steps.steps import CallResult, Steps
 from trainer.estimator.steps.stop import Stop, StopReason
@@ -24,21 +23,6 @@ log = logging.getLogger("trainer")
 
 class NanLossError(TrainingError, RuntimeError):
     """The loss became NaN."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Outputs:
-    """What a process writes while it trains: by default nothing, as all but the chief of a job.
-
-    Attributes:
-      cadence: of saves, summaries and reports.
-      saver: writes checkpoints; None saves nothing.
-      events: where summaries go; None writes none.
-    """
-
-    cadence: Cadence = Cadence()
-    saver: Saver | None = None
-    events: Events | None = None
 
 
 @dataclasses.dataclass

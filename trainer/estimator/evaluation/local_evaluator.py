@@ -1,0 +1,32 @@
+"""Evaluations in the process that trains, between its steps."""
+
+from __future__ import annotations
+
+from trainer.estimator.contract.hooks import CheckpointSaverListener
+from trainer.estimator.evaluation.evaluations import Evaluations
+
+
+class LocalEvaluator(CheckpointSaverListener):
+    """Evaluates checkpoints of the training that it listens to, but for the first: that of the initial values.
+
+    Args:
+      evaluations: what to do with a checkpoint.
+      max_steps: the global step that the training ends at; None where the data say when.
+      throttle_secs: the least time between the beginnings of two evaluations.
+    """
+
+    def __init__(self, evaluations: Evaluations, max_steps: int | None, throttle_secs: float) -> None:
+        self._evaluations, self._max_steps, self._throttle = evaluations, max_steps, throttle_secs
+        self._saves = 0
+
+    def after_save(self, global_step_value: int) -> None:
+        """Evaluates, if an evaluation is due."""
+        self._saves += 1
+        hurried = bool(self._evaluations.estimator.stop)  # a runner that ends the process leaves it seconds
+        if self._saves > 1 and not hurried and self._evaluations.secs_since_last() >= self._throttle:
+            self._evaluations.evaluate(final=self._max_steps is not None and global_step_value >= self._max_steps)
+
+    def finish(self) -> None:
+        """Evaluates the last checkpoint if it was not, and lets exporters that export the final model do so."""
+        if self._saves:
+            self._evaluations.finish()

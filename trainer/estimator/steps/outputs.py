@@ -1,0 +1,45 @@
+"""What a process writes while it trains: checkpoints and events, and how often."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.saving.checkpoints import Saver
+from trainer.estimator.saving.events import Events
+from trainer.estimator.saving.job_directory import JobDirectory
+from trainer.estimator.steps.cadence import Cadence
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """What a process writes: by default nothing, as all but the chief of a job.
+
+    Attributes:
+      cadence: of saves, summaries and reports.
+      saver: writes checkpoints; None saves nothing.
+      events: where summaries go; None writes none.
+    """
+
+    cadence: Cadence = Cadence()
+    saver: Saver | None = None
+    events: Events | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig, directory: JobDirectory, continued: str | None) -> Outputs:
+        """Those of this process in its role.
+
+        Args:
+          config: of the run.
+          directory: where they go.
+          continued: the checkpoint that training goes on from exactly, and that need not be written again; None for
+            none.
+        """
+        if not config.is_chief:
+            return cls()
+        saver = None
+        if config.saves_checkpoints:
+            keep_every_hours = config.keep_checkpoint_every_n_hours
+            saver = Saver(directory.checkpoints, config.keep_checkpoint_max, keep_every_hours, time.time(), continued)
+        return cls(Cadence.of(config), saver, Events(directory.local))
