@@ -24,8 +24,8 @@ def test_rows_are_made_gathered_and_changed_where_they_are(table: RowShardedVari
     assert [tuple(shard.shape) for shard in table.shards] == [(4, 2), (3, 2)]
     assert np.array_equal(table.read_value(), VALUES)
     assert np.array_equal(table.gather(tf.constant([6, 0, 6, 4])), VALUES[[6, 0, 6, 4]])
-    table.scatter_add(tf.constant([0, 5]), tf.constant([[1.0, 1.0], [2.0, 2.0]]))
-    table.scatter_update(tf.constant([6]), tf.constant([[7.0, 8.0]]))
+    table.scatter(tf.constant([0, 5]), tf.constant([[1.0, 1.0], [2.0, 2.0]]), add=True)
+    table.scatter(tf.constant([6]), tf.constant([[7.0, 8.0]]), add=False)
     changed = VALUES.copy()
     changed[0] += 1
     changed[5] += 2

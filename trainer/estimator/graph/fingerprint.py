@@ -42,12 +42,14 @@ def of(traced: TracedModel, fetches: Mapping[str, tf.Tensor], operations: Iterab
 
     Args:
       traced: the model.
-      fetches: tensors that are taken from its graph.
+      fetches: tensors of any shapes [...] that are taken from its graph.
       operations: what runs beside them.
     """
+    # Of the whole trace and not of what is run of it alone: that is what a later trace of the same function repeats.
     definition = traced.graph.as_graph_def()
     places: dict[str, int] = {}
     nodes = _Functions(definition.library.function).digest(definition.node, places)
+    # Which variable an op uses shows in the place of its capture; the captures themselves are compared by identity.
     inner = [inner for _, inner in traced.graph.captures]
     used = [
         [(places[tensor.op.name], tensor.value_index) for tensor in (*traced.feeds, *inner)],
@@ -71,11 +73,13 @@ class _Functions:
         return _sha([(self._of(node.op), self._inputs(node, places), self._attributes(node)) for node in listed])
 
     def _inputs(self, node: Any, places: Mapping[str, int]) -> list[Any]:
+        # The order of data inputs is a meaning, that of control inputs is none.
         data = [_place(name, places) for name in node.input if name[0] != "^"]
         return [data, sorted(places[name[1:]] for name in node.input if name[0] == "^")]
 
     def _attributes(self, node: Any) -> list[Any]:
         """All but the private ones, which tell where an op comes from and where it may run."""
+        # A protocol buffer keeps attributes in no order.
         return [(key, self._attribute(node.attr[key])) for key in sorted(node.attr) if not key.startswith("_")]
 
     def _attribute(self, value: Any) -> Any:
@@ -86,6 +90,7 @@ class _Functions:
 
     def _of(self, name: str) -> Any:
         """The digest of a function; the name of any other op."""
+        # Functions are numbered in the process, so that the same body has another name in the next trace.
         function = self._definitions.get(name)
         if function is None:
             return name

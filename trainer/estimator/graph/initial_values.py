@@ -42,6 +42,7 @@ def computed(value: Any) -> Any:
     """
     if not _is_traced(value):
         return value
+    # Most initial values are constants, for which no function need be built.
     static = tf.get_static_value(value)
     if static is not None:
         return static
@@ -79,10 +80,12 @@ class Source:
     def __init__(self, value: Any, dtype: Any) -> None:
         self.plain = value
         if callable(value):
+            # In a graph, so that a function that fills a large tensor only says how, and nothing is computed yet.
             with copying.FuncGraph("initial_value").as_default():
                 value = value()
             if not tf.is_tensor(value):
                 self.plain = value
+        # An array is left where it is: a tensor would be a second copy of a table that may fill the memory.
         if not isinstance(value, np.ndarray) and not tf.is_tensor(value):
             with tf.init_scope():
                 value = tf.convert_to_tensor(value, dtype)
@@ -107,6 +110,7 @@ class Source:
             try:
                 return _block_of(self.value, block, salt)
             except _WholeError:
+                # Once for all blocks; the next ones are cut from it.
                 self.value = computed(self.value)
         return self.value[block.start : block.stop]
 
@@ -114,6 +118,7 @@ class Source:
 def _same_everywhere(op: tf.Operation) -> Any:
     if op.type != "Const":
         return None
+    # A constant of one number says it once in its protocol buffer, whatever its shape: nothing large is made to look.
     proto: TensorProto = op.get_attr("value")
     if proto.tensor_content:
         return None
@@ -155,15 +160,21 @@ class _BlockGraph:
         self.output = self._rows(tensor)
 
     def _rows(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The block's rows of a tensor that the whole is made from, or all of one that is broadcast along the rows."""
+        """The block's rows of a tensor that the whole is made from, or all of one that is broadcast along the rows.
+
+        Of [rows, …] the rows [rows of the block, …]; a scalar, [columns] and [1, columns] stay as they are.
+        """
+        # An op whose values are used twice is made once: it would draw other random numbers the second time.
         if id(tensor) not in self._made:
             self._made[id(tensor)] = self._make_rows(tensor)
         return self._made[id(tensor)]
 
     def _make_rows(self, tensor: tf.Tensor) -> tf.Tensor:
+        """As `_rows`: [rows of the block, …] of [rows, …]."""
         op, rank, count = tensor.op, self._shape.rank, self._shape[0]
         if tensor.shape.rank is None:
             raise _WholeError
+        # Broadcast along the rows: a scalar, a bias of the columns, a tensor of one row.
         if tensor.shape.rank < rank or tensor.shape[0] == 1 != count:
             return self._alone(tensor)
         if tensor.shape[0] != count:
@@ -187,15 +198,16 @@ class _BlockGraph:
                 raise _WholeError
 
     def _random(self, op: tf.Operation, shape: list[int]) -> tf.Tensor:
-        """Random numbers of a shape, by a seed of the block's own where the op has one."""
+        """Random numbers [rows of the block, …], by a seed of the block's own where the op has one."""
         size = [tf.constant(shape, op.inputs[0].dtype)]
+        # With the op's own seeds every block would start the same stream, and all blocks would be alike.
         if op.get_attr("seed") or op.get_attr("seed2"):
             salted = zlib.crc32(f"{op.get_attr('seed2')}/{self._salt}".encode())
             return self._like(op, size, {"seed2": tf.compat.v1.AttrValue(i=salted)})
         return self._like(op, size)
 
     def _stateless(self, op: tf.Operation, shape: list[int]) -> tf.Tensor:
-        """Random numbers of a shape, by a key of the block's own."""
+        """Random numbers [rows of the block, …], by a key of the block's own."""
         _, key, counter, algorithm = op.inputs
         salted = self._alone(key) + tf.constant(zlib.crc32(self._salt.encode()), key.dtype)
         size = tf.constant(shape, op.inputs[0].dtype)
@@ -204,11 +216,18 @@ class _BlockGraph:
     def _like(
         self, op: tf.Operation, inputs: list[tf.Tensor], attributes: Mapping[str, Any] | None = None
     ) -> tf.Tensor:
+        """The first output of an op on inputs that have the block's rows alone, [rows of the block, …].
+
+        Args:
+          op: of the source.
+          inputs: in its order.
+          attributes: that it has in place of its own, by name.
+        """
         # Where the block is computed is where its rows are to be, not where the whole would have been.
         return self._copier.like(op, inputs, "", attributes)[0]
 
     def _alone(self, tensor: tf.Tensor) -> tf.Tensor:
-        """A small tensor, with what it is made of."""
+        """A small tensor [...] as it is, with what it is made of."""
         ops = in_order(tensor.graph, ancestors([tensor.op], set()))
         # A random op would draw other numbers for each block, where the whole has the same in all rows.
         if any(op.type in op_table.PLACEHOLDERS or op.op_def.is_stateful for op in ops):

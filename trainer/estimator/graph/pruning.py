@@ -51,6 +51,7 @@ class PrunedFunction:
         return self._function.graph
 
     def __call__(self, *arguments: tf.Tensor) -> Any:
+        """The fetches, in the shapes [...] and the structure that they have in the source."""
         flat = self._function(*arguments)
         return tf.nest.pack_sequence_as(self._fetches, flat, expand_composites=True)
 
@@ -87,7 +88,7 @@ def prune(
       graph: the source.
       fetches: nested tensors of it.
       operations: what to run beside them.
-      feeds: tensors of it whose values are the arguments.
+      feeds: tensors of it, of any shapes [...], whose values are the arguments.
       variables: those of the graph; the function works on row-sharded ones where their rows are.
 
     Raises:
@@ -98,6 +99,7 @@ def prune(
     fed = {feed.op for feed in feeds}
     needed = ancestors([*(tensor.op for tensor in tensors), *operations], fed) - fed
     captures = [(outer, inner) for outer, inner in graph.captures if inner.op in needed]
+    # Found once, in the source: a gradient may have added inputs to ops that were made before it.
     ops = in_order(graph, needed - {inner.op for _, inner in captures})
     _check_fed(tensors, ops)
     taken_whole: set[tuple[str, str]] = set()
@@ -109,28 +111,38 @@ def prune(
             _tell_handle(feed, argument, variables)
             copier.replace(feed, argument)
         for outer, inner in captures:
+            # In the place of a row-sharded variable its shards are captured, when the first op asks for one.
             if id(inner) not in variables.refs:
                 copier.replace(inner, copier.graph.capture(outer))
         with tf.device(None):  # where an op runs was said when the graph was traced
             copier.copy(ops, rule)
             copies = [rule.whole(tensor) for tensor in tensors]
+        # Ops that no fetch depends on run only as outputs of their own kind.
         copier.graph.control_outputs.extend(copied for op in operations for copied in copier.operations(op))
         taken_whole.update(rule.values.taken_whole)
         return copies
 
+    # `tf.function` would add control edges of its own, and run every op with a side effect whether fetched or not.
     function = tf.compat.v1.wrap_function(body, [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds])
     used = frozenset(variables.names[id(outer)] for outer, _ in captures if id(outer) in variables.names)
     return PrunedFunction(used, frozenset(taken_whole), function, fetches)
 
 
 def _check_fed(tensors: Sequence[tf.Tensor], ops: Iterable[tf.Operation]) -> None:
+    """Raises UnfedError where fetches of any shapes [...] need a placeholder among the ops."""
     for op in ops:
         if op.type in op_table.PLACEHOLDERS:
             raise UnfedError(f"{', '.join(tensor.name for tensor in tensors)} needs {op.name}, which is not fed")
 
 
 def _tell_handle(feed: tf.Tensor, argument: tf.Tensor, variables: GraphVariables) -> None:
-    """Lets the handle of a variable among the arguments be known to be of what it is of in the source."""
+    """Lets the handle of a variable among the arguments be known to be of what it is of in the source.
+
+    Args:
+      feed: of the source, [...].
+      argument: the placeholder in its place, [...].
+      variables: those of the source.
+    """
     ref = variables.refs.get(id(feed))
     if ref is None:
         copying.copy_handle_data(feed, argument)

@@ -80,8 +80,10 @@ class RowShardedVariable:
         self.rows = rows
         for device, size in zip(rows.devices, rows.sizes, strict=True):
             with tf.device(device):
+                # Filled there, where the numbers of a constant initial value are right already.
                 start = tf.fill([size, *self.shape[1:]], tf.cast(0 if fill is None else fill, self.dtype))
                 self.shards.append(tf.Variable(start, trainable=self.stand_in.trainable, name=f"{self.name}/rows"))
+        # Only one block of values exists at a time beside the shards, on the device that keeps it.
         for number, block in enumerate(self.blocks() if fill is None else ()):
             with tf.device(rows.devices[block.shard]):
                 self.write_block(block, values(block, number))
@@ -94,6 +96,7 @@ class RowShardedVariable:
         """The values of a block, [rows of the block, …], fetched from where they are."""
         first = self.rows.bounds[block.shard]
         with tf.device(self.rows.devices[block.shard]):
+            # A gather reads the rows alone; a slice of a read would copy the shard first.
             ids = tf.range(block.start - first, block.stop - first)
             return tf.raw_ops.ResourceGather(resource=self.shards[block.shard].handle, indices=ids, dtype=self.dtype)
 
@@ -111,22 +114,15 @@ class RowShardedVariable:
         )
         return by_shard[0] if len(by_shard) == 1 else tf.raw_ops.ParallelDynamicStitch(indices=positions, data=by_shard)
 
-    def scatter_add(self, ids: tf.Tensor, values: tf.Tensor) -> None:
-        """Adds values [n, …] to the rows of the numbers [n], where they are."""
-        self._scatter(tf.raw_ops.ResourceScatterAdd, ids, values)
-
-    def scatter_update(self, ids: tf.Tensor, values: tf.Tensor) -> None:
-        """Sets the rows of the numbers [n] to values [n, …], where they are."""
-        self._scatter(tf.raw_ops.ResourceScatterUpdate, ids, values)
-
-    def _scatter(self, write: Callable[..., Any], ids: tf.Tensor, values: tf.Tensor) -> None:
-        """Writes values [n, …] to the rows of the numbers [n].
+    def scatter(self, ids: tf.Tensor, values: tf.Tensor, *, add: bool) -> None:
+        """Writes rows, where they are.
 
         Args:
-          write: an op that takes a handle, numbers of rows and values.
-          ids: numbers of rows.
-          values: in the order of the numbers.
+          ids: numbers of rows, [n].
+          values: [n, …], in the order of the numbers.
+          add: whether to add the values to the rows; else the rows are set to them.
         """
+        write = tf.raw_ops.ResourceScatterAdd if add else tf.raw_ops.ResourceScatterUpdate
         numbers, (parts,) = self.rows.partition(ids, values)
         self._on_each(lambda shard, handle: write(resource=handle, indices=numbers[shard], updates=parts[shard]))
 

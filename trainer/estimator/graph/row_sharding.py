@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-BLOCK_BYTES = 128 << 20
-_LEAST_SHARD_BYTES = 256 << 20
+BLOCK_BYTES = 128 << 20  # what is moved at once: far below the memory of a machine, far above the cost of a message
+_LEAST_SHARD_BYTES = 256 << 20  # a lookup asks every shard, so that more shards cost more messages
 _LEAST_SHARDED_BYTES = 16 << 20
 
 
@@ -42,6 +42,7 @@ class Rows:
     @classmethod
     def evenly(cls, count: int, devices: Sequence[str]) -> Rows:
         """Shards of `count` rows as equal as can be, the longer ones first; no more than there are rows."""
+        # A shard without rows would be asked by every lookup for nothing.
         used = tuple(devices[:count])
         each, longer = divmod(count, len(used))
         sizes = [each + 1] * longer + [each] * (len(used) - longer)
@@ -115,6 +116,7 @@ class Placement:
                 f"The variable_partitioner gives {parts} for a variable of shape {shape}. "
                 "It parts rows: the first number may be greater than 1, the others are 1. Use another partitioner"
             )
+        # A small variable is pulled with others in one message, which is cheaper than to look rows up in it.
         if parts[0] == 1 and shape.num_elements() * dtype.size < self.least_bytes:
             return None
         # Where all variables began on the first server, it would have a shard of each, and the last ones of few.
@@ -145,7 +147,13 @@ class Block:
 
 
 def blocks(rows: Rows, row_bytes: int, most_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """All rows in blocks of at most so many bytes, one row at least."""
+    """All rows in blocks of at most so many bytes, one row at least.
+
+    Args:
+      rows: which are where; no block has rows of two shards.
+      row_bytes: of each row.
+      most_bytes: of a block.
+    """
     step = max(1, most_bytes // max(row_bytes, 1))
     for shard, (first, end) in enumerate(itertools.pairwise(rows.bounds)):
         for start in range(first, end, step):

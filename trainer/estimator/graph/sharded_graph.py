@@ -65,7 +65,7 @@ class RowSharding:
         return outputs
 
     def whole(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The copy of a tensor that is fetched."""
+        """The copy of a tensor that is fetched, of any shape [...]."""
         sharded = self.values.sharded(tensor)
         return self.values.copier.copy_of(tensor) if sharded is None else self.values.whole(sharded, "a fetch")
 
@@ -73,6 +73,7 @@ class RowSharding:
         """The outputs of an operation done beside each shard; None when it takes a variable or a tensor whole."""
         ref = self.values.ref(op.inputs[0])
         if ref is not None:
+            # A loop or an op that the table does not know wants the one handle of the whole.
             if not op_table.runs_by_rows(op):
                 return None
             if op.type == op_table.READ and self._is_only_looked_up(op):
@@ -96,6 +97,7 @@ class RowSharding:
 
 
 def _tensors(output: Any) -> Sequence[tf.Tensor]:
+    """What stands for an output in the copy: one tensor [rows, …], or its shards, [rows of the shard, …] each."""
     return output.pieces or () if isinstance(output, ShardedTensor) else (output,)
 
 
@@ -141,6 +143,7 @@ def _sparse_parts(
     Returns:
       For each argument its values by shard: numbers of rows [n], values [n, *shape of a row], handles and rates [].
     """
+    # A gradient that is a scalar is the same for every row, as in `scatter_add(1.0)`.
     by_row = [name for name in ("grad", "updates") if name in arguments and arguments[name].shape.rank != 0]
     ids = tf.reshape(values.plain(arguments["indices"], op), [-1])
     rows = [tf.reshape(values.plain(arguments[name], op), [-1, *ref.shape[1:]]) for name in by_row]
@@ -215,6 +218,7 @@ def _elementwise(values: ShardedValues, op: tf.Operation, sharded: ShardedTensor
     ref = sharded.ref
     if any(tensor.shape.rank is None or tensor.shape.rank > ref.shape.rank for tensor in op.inputs):
         return None
+    # Two tables of the same shape on other servers: their rows meet nowhere.
     if not all(other.ref.lies_with(ref) for other in filter(None, map(values.sharded, op.inputs))):
         return None
     inputs = [values.pieces(op, tensor, ref) for tensor in op.inputs]

@@ -64,21 +64,21 @@ class ShardedValues:
         self.taken_whole: set[tuple[str, str]] = set()
 
     def ref(self, tensor: tf.Tensor) -> ShardedRef | None:
-        """The variable whose handle a tensor of the source is; None for another tensor."""
+        """The variable whose handle [] a tensor of the source is; None for another tensor."""
         return self.refs.get(id(tensor))
 
     def sharded(self, tensor: tf.Tensor) -> ShardedTensor | None:
-        """What a tensor of the source became, if that is sharded."""
+        """What a tensor [rows, …] of the source became, if that is sharded."""
         copied = self.copier.copy_of(tensor) if self.copier.has_copy(tensor) else None
         return copied if isinstance(copied, ShardedTensor) else None
 
     def handle(self, ref: ShardedRef, shard: int) -> tf.Tensor:
-        """The handle of a shard, in the copy."""
+        """The handle [] of a shard, in the copy."""
         handle = ref.handles[shard]
         return self.copier.copy_of(handle) if self.copier.has_copy(handle) else self.copier.graph.capture(handle)
 
     def handles(self, op: tf.Operation, tensor: tf.Tensor, ref: ShardedRef) -> list[tf.Tensor]:
-        """The handles of all shards of a variable that is updated with another; none for a tensor that is no handle.
+        """The handles [] of all shards of a variable that is updated with another; none for what is no handle.
 
         Args:
           op: the update.
@@ -111,7 +111,7 @@ class ShardedValues:
         return pieces[0] if len(pieces) == 1 else tf.concat(pieces, 0)
 
     def plain(self, tensor: tf.Tensor, op: tf.Operation) -> tf.Tensor:
-        """What an input became that an operation takes as it is.
+        """What an input, of any shape [...], became that an operation takes as it is.
 
         Raises:
           ValueError: it is the handle of a variable that is in several places.
@@ -120,6 +120,7 @@ class ShardedValues:
         if ref is None:
             copied = self.copier.copy_of(tensor)
             return self.whole(copied, op.type) if isinstance(copied, ShardedTensor) else copied
+        # A single shard with all rows is a variable like any other, and its handle goes anywhere, into loops too.
         if len(ref.handles) != 1 or ref.row_ids is not None:
             raise ValueError(
                 f"{op.type} {op.name} takes the variable {ref.name} whole, which is row-sharded. "
@@ -140,11 +141,14 @@ class ShardedValues:
           For each shard [rows of the shard, …], or the input itself where it is broadcast.
         """
         sharded = self.sharded(tensor)
+        # Rows of another variable's shards would have to travel: then the tensor is put together here, and split anew.
         if sharded is not None and sharded.ref.rows == ref.rows:
             return sharded.pieces or self.read(sharded.ref)
         copied = self.plain(tensor, op)
+        # A scalar, a row of its own, a tensor of one row: the same for every shard.
         if tensor.shape.rank != ref.shape.rank or tensor.shape[0] == 1 != ref.rows.count:
             return [copied] * len(ref.rows)
+        # Of a dense gradient or the like, the rows that are here; the others stay as they are, as with LazyAdam.
         if ref.row_ids is not None:
             return [tf.gather(copied, self.copier.copy_of(ref.row_ids))]
         return [copied] if len(ref.rows) == 1 else tf.split(copied, ref.rows.sizes)
@@ -161,18 +165,7 @@ class ShardedValues:
         """
         if ref.row_ids is None:
             return ref.rows.partition(ids, *others)
-        return [self._places(ref, ids)], [[other] for other in others]
-
-    def _places(self, ref: ShardedRef, ids: tf.Tensor) -> tf.Tensor:
-        """The places of rows, [n], among those that are here; the step fails when one is not."""
-        here = self.copier.copy_of(ref.row_ids)
-        wanted = tf.cast(ids, tf.int64)
-        # A number behind the last would be out of bounds; the comparison finds it as it finds any other.
-        places = tf.minimum(tf.searchsorted(here, wanted), tf.size(here) - 1)
-        missing = f"The step updates rows of {ref.name} that it does not look up"
-        check = tf.debugging.assert_equal(tf.gather(here, places), wanted, missing)
-        with tf.control_dependencies([check] if check is not None else []):
-            return tf.cast(places, ids.dtype)
+        return [_places(ref.name, self.copier.copy_of(ref.row_ids), ids)], [[other] for other in others]
 
     def lookup(self, ref: ShardedRef, pieces: Sequence[tf.Tensor] | None, ids: tf.Tensor) -> tf.Tensor:
         """Rows by their numbers, gathered beside each shard and put together in the order of the numbers.
@@ -185,6 +178,7 @@ class ShardedValues:
         Returns:
           [*shape of ids, *shape of a row].
         """
+        # The place of each number in the batch travels with it and says where its row goes in the end.
         flat = tf.reshape(ids, [-1])
         numbers, (positions,) = self.partition(ref, flat, tf.range(tf.size(flat)))
         gathered = []
@@ -196,6 +190,24 @@ class ShardedValues:
                     handle = self.handle(ref, shard)
                     gathered.append(tf.raw_ops.ResourceGather(resource=handle, indices=numbers[shard], dtype=ref.dtype))
         rows = gathered[0] if len(gathered) == 1 else tf.raw_ops.ParallelDynamicStitch(indices=positions, data=gathered)
+        # A stitch knows no shape. That of the ids and of a row may be known in part, and is kept for what follows.
         tail = ref.shape.as_list()[1:]
         shaped = tf.reshape(rows, tf.concat([tf.shape(ids), tail], 0))
         return tf.ensure_shape(shaped, ids.shape.concatenate(tail))
+
+
+def _places(name: str, here: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    """The places of rows, [n], among those that are here; the step fails when one is not.
+
+    Args:
+      name: of the variable.
+      here: the numbers of the rows that are here, int64 [rows here], sorted.
+      ids: the numbers of rows, [n].
+    """
+    wanted = tf.cast(ids, tf.int64)
+    # A number behind the last would be out of bounds; the comparison finds it as it finds any other.
+    places = tf.minimum(tf.searchsorted(here, wanted), tf.size(here) - 1)
+    missing = f"The step updates rows of {name} that it does not look up"
+    check = tf.debugging.assert_equal(tf.gather(here, places), wanted, missing)
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.cast(places, ids.dtype)

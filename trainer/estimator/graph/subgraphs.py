@@ -59,7 +59,7 @@ class Copier:
         self._known: tf.Graph | None = None
 
     def replace(self, tensor: tf.Tensor, value: Any) -> None:
-        """Lets a value stand for a tensor of the source: what takes the one takes the other in the copy."""
+        """Lets a value stand for a tensor of the source, of its shape [...]: what takes the one takes the other."""
         self._copies[id(tensor)] = value
 
     def copy(self, ops: Iterable[tf.Operation], rewrite: Rewrite = _as_it_is) -> None:
@@ -70,6 +70,7 @@ class Copier:
           rewrite: may put something else in the place of an op.
         """
         for op in ops:
+            # Edges from ops that are not copied are left out: what they waited for happens elsewhere, or not at all.
             before = [copied for control in op.control_inputs for copied in self._operations.get(control, ())]
             with tf.control_dependencies(before) if before else contextlib.nullcontext():
                 outputs = rewrite(op)
@@ -79,11 +80,11 @@ class Copier:
                 self._copies[id(tensor)] = copied
 
     def copy_of(self, tensor: tf.Tensor) -> Any:
-        """What a tensor of the source became: a tensor, or what a rewrite or `replace` gave in its place."""
+        """What a tensor [...] of the source became: a tensor, or what a rewrite or `replace` gave in its place."""
         return self._copies[id(tensor)]
 
     def has_copy(self, tensor: tf.Tensor) -> bool:
-        """Whether a tensor of the source was copied or replaced."""
+        """Whether a tensor [...] of the source was copied or replaced."""
         return id(tensor) in self._copies
 
     def operations(self, op: tf.Operation) -> list[tf.Operation]:
@@ -96,7 +97,7 @@ class Copier:
         known.extend(copied for copied in copies if copied not in known)
 
     def same(self, op: tf.Operation, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """The operation on inputs of the same shapes; its outputs."""
+        """The operation on inputs of the same shapes [...]; its outputs."""
         outputs = self.like(op, inputs, self._device(op))
         for before, after in zip(op.outputs, outputs, strict=True):
             # Shapes that the program has set by hand do not follow from the op and its inputs.
@@ -108,7 +109,7 @@ class Copier:
     def like(
         self, op: tf.Operation, inputs: Sequence[tf.Tensor], device: str, attributes: Mapping[str, Any] | None = None
     ) -> list[tf.Tensor]:
-        """The operation on inputs that may have other shapes; its outputs.
+        """The operation on inputs that may have other shapes; its outputs, of the shapes [...] that follow from those.
 
         Args:
           op: of the source.
@@ -124,6 +125,7 @@ class Copier:
 
     def _know_functions(self, op: tf.Operation, attributes: Mapping[str, Any]) -> None:
         """Adds the functions of the source to the graph before the first op that calls one."""
+        # All at once: which functions a function calls is written in its body only.
         if self._known is op.graph:
             return
         named = any(value.HasField("func") or value.list.func for value in attributes.values())

@@ -46,6 +46,7 @@ def downpour(traced: TracedModel, size: int) -> Call:
       size: steps of a call.
     """
     handles, store, run = traced.handles(), traced.store, uuid.uuid4().hex
+    # A step counts whether or not the model function looks at the global step, so the worker has a copy in any case.
     used = traced.prune(traced.spec.loss, training_operations(traced)).variables | {GLOBAL_STEP}
     variables = {
         name: variable for name, variable in store.by_name.items() if not isinstance(variable, RowShardedVariable)
@@ -53,8 +54,10 @@ def downpour(traced: TracedModel, size: int) -> Call:
     names = sorted(used & handles.keys() & variables.keys())
     step, rows = _with_rows(traced, names, lambda variable: own(run, variable, rows_only=True))
     on_copies = _on_copies(step, [*names, *rows.row_ids], size)
+    # How many rows a call looks up differs from call to call, and XLA would compile each number of them anew.
     if not store.row_sharded():
         on_copies = _compiled(on_copies, traced, [variables[name] for name in names], size)
+    # What gains are added to is fetched for every call; an optimizer's state stays on the worker from call to call.
     shared = [name for name in names if store.roles[name] in (Role.WEIGHT, Role.STEP)]
     kept = [name for name in names if name not in shared]
 
@@ -69,10 +72,13 @@ def downpour(traced: TracedModel, size: int) -> Call:
         for name in names:
             after = tf.raw_ops.ReadVariableOp(resource=copies[name], dtype=variables[name].dtype)
             if store.roles[name] is Role.WEIGHT:
+                # Others have pushed meanwhile. Their gains stay, since what is added is this worker's gain alone.
                 variables[name].assign_add(after - fetched[name])
             elif name in kept:
+                # Two workers' moments do not add up to anything: the last push wins.
                 variables[name].assign(after)
         rows.push(cached)
+        # The global step is neither weight nor state: its copy only lets the model see the steps of this call.
         store.global_step.assign_add(tf.cast(count, tf.int64))
         return losses
 
@@ -156,6 +162,7 @@ def _compiled(
 def _kept(run: str, variable: tf.Variable) -> tf.Tensor:
     """A handle [] of what the worker keeps between calls, taken from the servers the first time."""
     handle = own(run, variable)
+    # A worker that was started again has lost its copy, and takes that of the last push as a new one would.
     known = tf.raw_ops.VarIsInitializedOp(resource=handle)
 
     def fetch() -> tf.Tensor:

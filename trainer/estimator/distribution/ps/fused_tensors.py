@@ -43,6 +43,7 @@ class FusedTensors:
     def pack(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """What travels of tensors of the specs: the small ones as int32 [words], if there are several, then each of
         the others as it is."""
+        # The one vector comes first, so that both ends agree without a word about it.
         together = self.together
         alone = [tensor for index, tensor in enumerate(tensors) if index not in together]
         return [tf.concat([_words(tensors[index]) for index in together], 0), *alone] if together else alone
@@ -73,6 +74,7 @@ def _is_small(spec: tf.TensorSpec) -> bool:
 
 def _words(tensor: tf.Tensor) -> tf.Tensor:
     """The bits of a tensor of any shape: int32 [words]."""
+    # Bits, not values: a float32 keeps its payload, and an int64 becomes two words.
     return tf.reshape(tf.bitcast(tensor, tf.int32), [-1])
 
 

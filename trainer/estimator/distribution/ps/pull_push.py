@@ -74,6 +74,7 @@ class PullPush:
         """What is fetched once for many steps."""
         values = {name: self._variables[name].read_value() for name in self._messages.constant}
         copies = {name: self._copy_of(self._variables[name]) for name in sorted(self._partition.copied)}
+        # What no step writes is set in the copies once; the others are set anew from each pull.
         for name in set(values) & set(copies):
             tf.raw_ops.AssignVariableOp(resource=copies[name], value=values[name])
         return Resident(values, copies)
@@ -95,6 +96,7 @@ class PullPush:
 
     def _pull(self, device: str) -> list[tf.Tensor]:
         """The values [...] of a server's variables, packed there."""
+        # On the server, so that one packed tensor crosses the network and not each value.
         with tf.device(device):
             values = [self._variables[name].read_value() for name in self._messages.pulled[device]]
             return self._messages.pulls[device].pack(values)
@@ -117,6 +119,7 @@ class PullPush:
         if not gathers:
             return []
         ops = [*self._partition.indexing, *gathers]
+        # The numbers of the rows are computed on the worker and sent; the rows alone come back, not the table.
         devices = {op: self._variables[name].device for op, name in gathers.items()}
         copier = self._partition.step.copier(ops, devices)
         for feed, stack in zip(self._partition.step.feeds, stacks, strict=True):
@@ -137,6 +140,7 @@ class PullPush:
         copier.copy(applied, functools.partial(self._apply, copier, arrived))
         home = self._variables[GLOBAL_STEP].device
         here = [value for (device, _), value in arrived.items() if device == home]
+        # Not before the push is there: a step that counts has happened on the server that counts it.
         with tf.device(home), tf.control_dependencies(here):
             self._variables[GLOBAL_STEP].assign_add(1)
 

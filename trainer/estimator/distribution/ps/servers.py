@@ -40,8 +40,10 @@ class Servers:
             tf.train.ClusterSpec(cluster.cluster_spec), task_type="chief", task_id=0, rpc_layer="grpc"
         )
         self.strategy = strategy or tf.distribute.ParameterServerStrategy(resolver)
+        # Before anything makes a variable: it takes the partitioner away from the strategy.
         self.placement = _placement(self.strategy, len(cluster.jobs["ps"]))
         self.coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
+        # The coordinator logs a traceback for each call of a lost worker, although it has the call made again.
         tf.get_logger().addFilter(LostWorkers())
         self.num_workers = len(cluster.jobs["worker"])
         self._watch = ServerWatch(list(cluster.jobs["ps"].values()))
@@ -76,6 +78,7 @@ def wait_for(addresses: Sequence[str], secs: float = MEET_SECS, wait: Callable[[
                 "a job whose parameter servers and workers have all started",
                 "Find out why they did not start, and start the job again",
             )
+        # A line at once and then every ten seconds: a log that says nothing looks like a job that hangs.
         if waited % 10 == 0:
             log.info("Waiting for %s.", ", ".join(missing))
         wait(1.0)
@@ -123,6 +126,7 @@ class ServerWatch(threading.Thread):
 
     def run(self) -> None:
         """Asks the servers until one is gone."""
+        # One answer that does not come may be a full queue of connections; several in a row are a server that is gone.
         missed = dict.fromkeys(self._addresses, 0)
         while max(missed.values()) < self._misses:
             time.sleep(self._every)
@@ -135,4 +139,5 @@ class ServerWatch(threading.Thread):
             file=sys.stderr,
             flush=True,
         )
+        # Not sys.exit, which would wait for threads that wait for the server.
         os._exit(PeerLostError.exit_code)

@@ -64,6 +64,7 @@ class Lookups:
         grouped: dict[str, list[tf.Tensor]] = {name: [] for name in self.followers}
         for name, array in zip(self.names, arrays, strict=True):
             grouped[name].append(array.concat())
+        # Each row once, or two copies of it would gain by themselves; sorted, so that a step can search for its place.
         return {name: tf.sort(tf.unique(tf.concat(ids, 0)).y) for name, ids in grouped.items()}
 
 
@@ -79,8 +80,10 @@ def lookups(traced: TracedModel, operations: Sequence[tf.Operation], without: fr
     needed = ancestors([traced.spec.loss.op, *operations], feeds)
     by_name: dict[str, list[tf.Tensor]] = {}
     for name, handle in traced.handles().items():
+        # Slots come with the variable that they belong to, and are not looked up by themselves.
         if name in sharded and name not in without and sharded[name].primary is None:
             ids = list(_ids(handle, needed))
+            # One lookup whose rows cannot be told in advance would find its rows missing in the cache.
             if ids and all(_from_batch(traced, tensor, feeds) for tensor in ids):
                 by_name[name] = ids
     followers = {
@@ -114,6 +117,7 @@ def _from_batch(traced: TracedModel, ids: tf.Tensor, feeds: set[tf.Operation]) -
       ids: numbers of rows.
       feeds: the placeholders of a batch.
     """
+    # A variable could have changed by the time of the step, and a random op would draw other numbers then.
     made_from = ancestors([ids.op], feeds, control=False) - feeds
     captured = {inner.op for _, inner in traced.graph.captures}
     return not any(op in captured or op.op_def.is_stateful for op in made_from)
@@ -183,7 +187,8 @@ class RowCache:
         for looked_up, name in self._cached():
             variable, row_ids = self._variables[name], cached.row_ids[looked_up]
             after = tf.raw_ops.ReadVariableOp(resource=cached.handles[name], dtype=variable.dtype)
+            # As with whole variables: gains of weights add up, of an optimizer's state the last push wins.
             if name in cached.fetched:
-                variable.scatter_add(row_ids, after - cached.fetched[name])
+                variable.scatter(row_ids, after - cached.fetched[name], add=True)
             else:
-                variable.scatter_update(row_ids, after)
+                variable.scatter(row_ids, after, add=False)

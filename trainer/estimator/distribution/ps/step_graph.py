@@ -42,7 +42,7 @@ class StepGraph:
         return list(self.graph.control_outputs)
 
     def handles(self) -> dict[str, tf.Tensor]:
-        """The placeholders of handles, by the names of their variables."""
+        """The placeholders of handles [], by the names of their variables."""
         names = {id(variable.handle): name for name, variable in self.variables.items()}
         return {names[id(outer)]: inner for outer, inner in self.graph.captures if id(outer) in names}
 
@@ -57,12 +57,14 @@ class StepGraph:
         Args:
           ops: what is going to be copied.
           devices: of the copies; what has none here runs where the function does.
-          handles: in the place of those of variables, by the variables' names.
+          handles: [] each, in the place of those of variables, by the variables' names.
         """
+        # The step was traced with devices of the chief's choice; where it runs is the partition's.
         copier = Copier(lambda op: (devices or {}).get(op, ""))
         taken = {id(tensor) for op in ops for tensor in op.inputs}
         others = {id(inner): handles[name] for name, inner in self.handles().items() if handles and name in handles}
         for outer, inner in self.graph.captures:
+            # Only what the part takes: each capture is an argument that crosses the network with every call.
             if id(inner) in taken:
                 copier.replace(inner, others[id(inner)] if id(inner) in others else copier.graph.capture(outer))
         return copier
@@ -72,6 +74,7 @@ def step_graph(traced: TracedModel) -> StepGraph:
     """The step of a model that was traced in TRAIN."""
     function = traced.prune(traced.spec.loss, training_operations(traced))
     sharded = traced.store.row_sharded()
+    # Pruning has replaced a row-sharded variable by its shards, which from here on are variables like others.
     shards = {f"{name}/{index}": shard for name, table in sharded.items() for index, shard in enumerate(table.shards)}
     whole = {name: variable for name, variable in traced.store.by_name.items() if name not in sharded}
     return StepGraph(function, function.graph.inputs[: len(traced.feeds)], {**whole, **shards})

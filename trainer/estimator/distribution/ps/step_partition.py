@@ -90,6 +90,7 @@ def partition(step: StepGraph, place: Place) -> StepPartition:
     for op in accesses.used:
         accesses.check(op)
     applied = _written_or_after(accesses)
+    # A read that leads to updates of its own server alone may as well stay there: a slot, a rate, a moving average.
     for op in accesses.used:
         if op.type == op_table.READ or op.type in op_table.GATHERS:
             applied |= _kept_on_servers(accesses, op, applied, place)
@@ -108,6 +109,7 @@ def _divided(accesses: VariableAccesses, applied: set[tf.Operation], place: Plac
     devices |= {op: place(name) for op, name in reads.items() if _only_on(place(name), op, accesses, devices)}
     devices |= _cheaper_there(accesses, local, devices)
     pushed = _pushed(accesses, devices)
+    # A read that nothing is left to take (its op went to the servers) is not pulled.
     used = _with_inputs({*local, accesses.step.loss.op})
     used |= {tensor.op for tensors in pushed.values() for tensor in tensors}
     return StepPartition(
@@ -150,11 +152,13 @@ def _kept_on_servers(
         for op in accesses.consumers(waiting.pop()):
             names = accesses.used.get(op, ())
             arithmetic = op in applied or (op.type in op_table.CHEAP and not names)
+            # It leads to the worker or to another server: then the value travels anyway, and the worker computes.
             if not arithmetic or op is accesses.step.loss.op or any(place(name) != home for name in names):
                 return set()
             if op not in following:
                 following.add(op)
                 waiting.append(op)
+    # A read that nothing follows is the fetch of a value, which is the worker's.
     return following if len(following) > 1 and read not in applied else set()
 
 
@@ -201,6 +205,7 @@ def _indexing(accesses: VariableAccesses, gathers: Iterable[tf.Operation]) -> li
 def _devices(accesses: VariableAccesses, applied: set[tf.Operation], place: Place) -> dict[tf.Operation, str]:
     """Where each op of the update runs: with its variable, else with the first op that takes its values."""
     devices: dict[tf.Operation, str] = {}
+    # Backwards, so that what takes an op's values has its device already.
     for op in reversed([op for op in accesses.order if op in applied]):
         names = accesses.used.get(op)
         users = [devices[consumer] for consumer in accesses.consumers(op) if consumer in devices]
@@ -227,6 +232,7 @@ def _cheaper_there(
         places = {moved.get(consumer) for consumer in accesses.consumers(op)}
         if op.type not in op_table.CHEAP or op in accesses.constant or len(places) != 1 or None in places:
             continue
+        # What is sent to the server for another op costs nothing more, and constants are made wherever they are needed.
         takes = [tensor for tensor in op.inputs if tensor.op not in accesses.constant and id(tensor) not in sent]
         sizes = [tensor.shape.num_elements() for tensor in (*takes, *op.outputs)]
         if None not in sizes and _bytes(takes) < _bytes(op.outputs):
@@ -254,10 +260,12 @@ def _pushed(accesses: VariableAccesses, devices: Mapping[tf.Operation, str]) -> 
     """What the ops of the update take from the worker, tensors of any shapes [...], by their device."""
     by_device: dict[str, dict[int, tf.Tensor]] = {}
     for op, device in devices.items():
+        # What advances the global step is not run, and so needs nothing.
         for tensor in op.inputs if not accesses.counts_steps(op) else ():
             if not (tensor.op in devices or tensor.op in accesses.constant or id(tensor) in accesses.captured):
                 by_device.setdefault(device, {})[id(tensor)] = tensor
     for tensor in (tensor for tensors in by_device.values() for tensor in tensors.values()):
+        # A handle or a list of tensors means something on the machine that made it only.
         if tensor.dtype in (tf.resource, tf.variant, tf.string):
             raise NotPartitionableError(f"{tensor.op.type} gives the update a {tensor.dtype.name}")
     return {device: list(tensors.values()) for device, tensors in by_device.items()}

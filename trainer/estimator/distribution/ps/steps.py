@@ -36,9 +36,9 @@ from trainer.estimator.steps.steps import CallResult, TraceModel
 log = logging.getLogger("trainer")
 
 _CALL_STEPS = 50
-_MOST_OPS = 4000
+_MOST_OPS = 4000  # in the graph of a call
 _LOOK_SECS, _LAST_SECS = 0.01, 5.0
-_CALLS_AHEAD = 2
+_CALLS_AHEAD = 2  # for each worker, so that it need not wait for the chief between two calls
 _FROM_SERVER = "GRPC error information from remote target /job:ps"
 _FORGOTTEN = "Unable to find the relevant tensor remote_handle"  # by a worker that has been started again
 
@@ -170,6 +170,7 @@ def _direct(trace_model: TraceModel, spec: Any, most: int) -> tuple[TracedModel,
         log.info("Each read and write of a variable crosses the network by itself, because %s.", why)
         traced = trace_model(spec, False)
         return traced, most, worker_functions.op_by_op(traced, most)
+    # XLA has random numbers of its own, which would not follow the seeds of ops that keep their state in a kernel.
     seeded = traced.store.seed is not None and randomness.hides_state(traced.graph)
     steps = PullPush(step_partition, lambda variable: worker_functions.own(run, variable), xla=not seeded)
     # A call's graph has the steps one after the other; beyond some thousand ops it takes longer to build than it saves.

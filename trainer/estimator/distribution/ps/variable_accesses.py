@@ -46,6 +46,7 @@ class VariableAccesses:
         self.used = {op: used for op in self.order if (used := self._used(op))}
         self.constant: set[tf.Operation] = set()
         for op in self.order:
+            # Also an op without inputs, as a constant is; placeholders and reads are stateful or left out.
             if not op.op_def.is_stateful and all(tensor.op in self.constant for tensor in op.inputs):
                 self.constant.add(op)
         self._consumers = self._by_input()
@@ -61,6 +62,7 @@ class VariableAccesses:
         consumers: dict[tf.Operation, list[tf.Operation]] = {}
         for op in self.order:
             for tensor in op.inputs:
+                # A table lives in the process that made it; a server would have to ask the chief for each entry.
                 if tensor.dtype == tf.resource and id(tensor) in self.captured and id(tensor) not in self._names:
                     raise NotPartitionableError(f"{op.type} uses a lookup table")
                 consumers.setdefault(tensor.op, []).append(op)
@@ -90,6 +92,7 @@ class VariableAccesses:
             raise NotPartitionableError(f"{op.type} writes the global step")
         if GLOBAL_STEP in self.used[op] and self.is_late(op):
             raise NotPartitionableError("the global step is read after it was advanced")
+        # What a loop or a branch does to a variable cannot be taken out of it; of plain reads it is given copies.
         functions = op_table.calls(op)
         if functions and self.writes.get(op):
             raise NotPartitionableError(f"a loop or a branch ({op.type}) writes variables")

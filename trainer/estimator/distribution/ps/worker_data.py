@@ -28,6 +28,7 @@ def static_spec(dataset: tf.data.Dataset) -> Any:
         )
     if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
         return spec
+    # Graphs of calls want sizes. A dataset that tells none gives batches of one size, but for the last.
     for first in dataset.take(1):
         return tf.nest.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), first)
     raise ValueError(
@@ -57,6 +58,7 @@ def iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) ->
 
         return fn
 
+    # A stack at the end of the data may be short, so its length is not known.
     stacked = tuple(tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec))
     makers = [make(index) for index in range(servers.num_workers)]
     return resources_of_workers(servers.coordinator, makers, tf.data.IteratorSpec(stacked))

@@ -59,6 +59,7 @@ def pull_push(steps_of: PullPush, size: int, unrolled: int) -> Call:
             """The losses [size], padded."""
             return loop(lambda index: steps_of.step(stacks, index, resident), count, size)
 
+        # Whole stacks are the rule; a call at the end of the data, or of the training, takes the loop.
         return whole() if size == 1 else tf.cond(tf.equal(count, size), whole, short)
 
     return over_stack(steps, size)
@@ -87,6 +88,7 @@ def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
         """The loss [] of a batch."""
         seen = copy_of(GLOBAL_STEP, global_step, global_step.read_value()) if step_handle is not None else None
         loss = function(*batch, *([seen] if seen is not None else []))
+        # The loss hangs on the whole step, so that the count does not run ahead of the updates.
         with tf.control_dependencies([loss]):
             global_step.assign_add(1)
         return tf.cast(loss, tf.float32)
@@ -99,6 +101,7 @@ def over_stack(steps: Steps, size: int) -> Call:
 
     def call(iterator: Any, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The steps made, [], and their losses, [size]."""
+        # Not get_next, whose end of the data would be an error that ends all calls of all workers.
         optional = iterator.get_next_as_optional()
 
         def with_stack() -> tuple[tf.Tensor, tf.Tensor]:

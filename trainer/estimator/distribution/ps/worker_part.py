@@ -67,6 +67,7 @@ class WorkerPart:
         copier = part.step.copier(part.local, handles=copies)
         for feed, stack in zip(part.step.feeds, stacks, strict=True):
             copier.replace(feed, tf.gather(stack, index))
+        # All reads of a variable get the one value of the pull, as one process would see one value in a step.
         for read, name in part.snapshot.items():
             copier.replace(read.outputs[0], known[name])
         for gather, gathered in zip(part.gathers, rows, strict=True):
@@ -76,6 +77,7 @@ class WorkerPart:
             device: self._messages.pushes[device].pack([copier.copy_of(tensor) for tensor in tensors])
             for device, tensors in self._messages.pushed.items()
         }
+        # Losses of all models are collected alike, whatever type they are computed in.
         return tf.cast(copier.copy_of(part.step.loss), tf.float32), pushed
 
     def refused_by_xla(self, steps: int) -> str | None:
@@ -83,7 +85,9 @@ class WorkerPart:
         part, variables = self._partition, self._partition.step.variables
         gathered = [gather.outputs[0] for gather in part.gathers]
         if not all(tensor.shape.is_fully_defined() for tensor in gathered):
+            # Ids that are made unique first, for example.
             return "it would have to be compiled anew for every number of rows that a batch looks up"
+        # The shapes and types of a call, with zeros for values: only the compiler looks at them.
         copies = {name: tf.Variable(_zeros(variables[name])) for name in sorted(part.copied)}
         pulled = {
             device: self._messages.pulls[device].pack([_zeros(variables[name]) for name in names])

@@ -24,7 +24,7 @@ def create(
     Args:
       graph: where it goes.
       op: what it is like.
-      inputs: tensors of that graph.
+      inputs: tensors of that graph, of any shapes [...] that the type takes.
       attributes: by name, as in the protocol buffer of an op.
       device: of the op; `''` leaves it to the scope.
     """
@@ -50,7 +50,7 @@ def is_function(graph: tf.Graph, name: str) -> bool:
 
 
 def copy_handle_data(source: tf.Tensor, target: tf.Tensor) -> None:
-    """Lets a handle or a list in one graph be known to be of the shape and type that another one is of.
+    """Lets a handle or a list [] in one graph be known to be of the shape and type that another one is of.
 
     `handle_data_util`: only the shape functions of ops set this in public.
     """
@@ -58,5 +58,11 @@ def copy_handle_data(source: tf.Tensor, target: tf.Tensor) -> None:
 
 
 def set_handle_data(handle: tf.Tensor, shape: tf.TensorShape, dtype: tf.DType) -> None:
-    """Lets a handle be known to be of a variable of a shape and a type, for the same reason."""
+    """Lets a handle [] be known to be of a variable of a shape and a type, for the same reason.
+
+    Args:
+      handle: a placeholder.
+      shape: of the variable; dimensions may be unknown.
+      dtype: of the variable.
+    """
     handle_data_util.set_handle_data(handle, handle_data_util.create_handle_data(shape, dtype))
