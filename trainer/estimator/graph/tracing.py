@@ -108,6 +108,7 @@ class TracedModel:
                 shards = [shard.handle for shard in variable.shards]
                 ref = ShardedRef(name, variable.shape, variable.dtype, shards, variable.rows)
             refs[id(handle)] = ref
+        # Ops that were traced beside a stand-in have its device, where the variable's rows are not.
         home = next(iter(sharded.values())).stand_in.device if refs else None
         return GraphVariables(names=self.store.names_by_handle(), refs=refs, home=home)
 
