@@ -8,13 +8,10 @@ A field with metadata `{"flag": False}` is none; `{"help": ..., "alias": (...)}`
 from __future__ import annotations
 
 import dataclasses
-import enum
 import functools
-import math
 import re
 import shutil
 import textwrap
-import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -22,14 +19,11 @@ from typing import Any, TypeVar
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
-from trainer.job import spelling
+from trainer.job import flag_values, spelling
 from trainer.job.errors import UsageError
 
 _Settings = TypeVar("_Settings")
 
-_TRUE = {"true", "t", "yes", "y", "1"}
-_FALSE = {"false", "f", "no", "n", "0"}
-_ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*(?:,|\Z)', re.DOTALL)
 _HELP = {"help", "h", "?", "helpshort", "helpfull"}
 
 
@@ -79,7 +73,7 @@ def to_argv(*settings: Any) -> list[str]:
         for field in _fields(type(instance)):
             value = getattr(instance, field.name)
             if value != field.default:
-                found[field.name] = f"--{field.name}={_text(value, hints[field.name])}"
+                found[field.name] = f"--{field.name}={flag_values.text_of(value, hints[field.name])}"
     return list(found.values())
 
 
@@ -120,7 +114,7 @@ class _FlagField:
 
     @property
     def is_bool(self) -> bool:
-        return _required(self.hint) is bool
+        return flag_values.required(self.hint) is bool
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -132,13 +126,13 @@ class _Parser(absl_flags.ArgumentParser):
 
     def __init__(self, name: str, hint: Any) -> None:
         self._name, self._hint = name, hint
-        self.choices = _choices(hint)
+        self.choices = flag_values.choices(hint)
 
     def parse(self, argument: Any) -> Any:
         if not isinstance(argument, str):
             return argument
         try:
-            return _value(argument, self._hint)
+            return flag_values.parse(argument, self._hint)
         except ValueError as error:
             raise UsageError(f"--{self._name}={_short(argument)}", str(error), "Change the value") from None
 
@@ -210,7 +204,7 @@ def _split(
     if not token.startswith("-") or token.strip("-") == "":
         raise _stray(token, values, aliases)
     raw, equals, text = token.lstrip("-").partition("=")
-    name = _normal(raw)
+    name = spelling.normal(raw)
     if name in _HELP and not equals:
         raise HelpRequested(describe())
     value = text if equals else None
@@ -228,7 +222,7 @@ def _following(
     """The value of a flag without `=`: the next word, taken from `tokens`; a switch alone is true."""
     following = tokens[0] if tokens else None
     if values[name].boolean:
-        says = following is not None and following.lower() in _TRUE | _FALSE
+        says = following is not None and following.lower() in flag_values.TRUE | flag_values.FALSE
         return tokens.pop(0) if says else "true"
     is_flag = following is not None and following.startswith("-")
     if following is None or (is_flag and _is_name(following, [*values, *aliases])):
@@ -237,7 +231,7 @@ def _following(
 
 
 def _is_name(token: str, known: Sequence[str]) -> bool:
-    return _normal(token.lstrip("-").partition("=")[0]) in known
+    return spelling.normal(token.lstrip("-").partition("=")[0]) in known
 
 
 def _unknown(raw: str, name: str, value: str | None, known: Sequence[str]) -> UsageError:
@@ -266,127 +260,8 @@ def _takes(parser: object, word: str) -> bool:
     return isinstance(parser, _Parser) and word in parser.choices
 
 
-def _normal(name: str) -> str:
-    return name.strip().replace("-", "_")
-
-
-def _required(hint: Any) -> Any:
-    """T of `T | None`, else the type itself."""
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
-        if len(kinds) == 1:
-            return kinds[0]
-    return hint
-
-
-def _value(text: str, hint: Any) -> Any:
-    """What `text` says as a `hint`. Raises ValueError whose message says what is accepted."""
-    kind = _required(hint)
-    is_tuple = typing.get_origin(kind) is tuple
-    if kind is not hint and _says_none(text, kind, is_tuple):
-        return None
-    if is_tuple:
-        return tuple(_value(item, typing.get_args(kind)[0]) for item in _items(text))
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return _member(text, kind)
-    scalars: dict[Any, Callable[[str], Any]] = {str: str, bool: _boolean, int: _integer, float: _number}
-    if kind not in scalars:
-        raise TypeError(f"a field of type {hint} cannot be a flag")
-    return scalars[kind](text)
-
-
-def _says_none(text: str, kind: Any, is_tuple: bool) -> bool:
-    """An empty text is None, but for a tuple; so is the word, but for a str."""
-    return (text == "" and not is_tuple) or (text.lower() == "none" and kind is not str)
-
-
-def _choices(hint: Any) -> list[str]:
-    """The values of an Enum, or of a tuple of it; none for other types."""
-    kind = _required(hint)
-    item = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind
-    if isinstance(item, type) and issubclass(item, enum.Enum):
-        return [str(member.value) for member in item]
-    return []
-
-
 def _short(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:40]}... ({len(text)} characters)"
-
-
-def _items(text: str) -> list[str]:
-    """The parts between commas, without empty ones, unless in quotes."""
-    found = []
-    for match in _ITEM.finditer(text):
-        quoted, plain = match.groups()
-        if quoted is not None:
-            found.append(quoted.replace('""', '"'))
-        elif plain:
-            found.append(plain)
-    return found
-
-
-def _member(text: str, kind: type[enum.Enum]) -> enum.Enum:
-    by_name = {_normal(str(member.value)).lower(): member for member in kind}
-    wanted = _normal(text).lower()
-    if wanted in by_name:
-        return by_name[wanted]
-    match = spelling.nearest(text, by_name)
-    meant = f"; did you mean {by_name[match].value}?" if match else ""
-    raise ValueError(", ".join(str(member.value) for member in kind) + meant)
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() in _TRUE:
-        return True
-    if text.lower() in _FALSE:
-        return False
-    raise ValueError("true or false")
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not number.is_integer():
-        raise ValueError("a whole number, as 128 or 128.0")
-    return int(number)
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError("a finite number, as 0.01 or 1e-2")
-    return number
-
-
-def _text(value: Any, hint: Any) -> str:
-    """The inverse of `_value`."""
-    kind = _required(hint)
-    if value is None:
-        return "" if kind is str else "none"
-    if isinstance(value, tuple):
-        item_hint = typing.get_args(kind)[0]
-        return ",".join(_quoted(_text(item, item_hint)) for item in value)
-    if isinstance(value, enum.Enum):
-        return str(value.value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(float(value)).removesuffix(".0") if kind is float else str(value)
-
-
-def _quoted(item: str) -> str:
-    if item == item.strip() and item.lower() not in ("", "none") and not {",", '"'} & set(item):
-        return item
-    escaped = item.replace('"', '""')
-    return f'"{escaped}"'
 
 
 def _built(settings_class: type, given: Mapping[str, Any]) -> Any:
@@ -400,9 +275,9 @@ def _built(settings_class: type, given: Mapping[str, Any]) -> Any:
 def _help_entry(field: dataclasses.Field[Any], hint: Any, width: int) -> list[str]:
     """The lines of one flag: its name and what it takes, then its help beside it."""
     text = str(field.metadata.get("help", ""))
-    notes = [] if all(choice in text for choice in _choices(hint)) else ["|".join(_choices(hint))]
+    notes = [] if all(choice in text for choice in flag_values.choices(hint)) else ["|".join(flag_values.choices(hint))]
     if field.default not in (None, ()):
-        notes.append(f"default: {_text(field.default, hint)}")
+        notes.append(f"default: {flag_values.text_of(field.default, hint)}")
     described = f"{text} {'(' + '; '.join(notes) + ')' if notes else ''}".strip()
     names = ", ".join([f"--{field.name}", *(f"--{alias}" for alias in field.metadata.get("alias", ()))])
     lines = textwrap.wrap(described, max(width - 30, 30)) or [""]

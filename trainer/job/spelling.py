@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name that `word` was probably meant to be, or None; case, `-` and `_` make no difference."""
-    by_lower = {name.lower(): name for name in known}
-    matches = difflib.get_close_matches(_normal(word), list(by_lower), n=1, cutoff=0.6)
-    return by_lower[matches[0]] if matches else None
+    by_normal = {normal(name).lower(): name for name in known}
+    matches = difflib.get_close_matches(normal(word).lower(), list(by_normal), n=1, cutoff=0.6)
+    return by_normal[matches[0]] if matches else None
 
 
 def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:
@@ -25,5 +25,6 @@ def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:
     return f"Did you mean {name}?" if name else otherwise
 
 
-def _normal(name: str) -> str:
-    return name.strip().replace("-", "_").lower()
+def normal(name: str) -> str:
+    """A name with underscores, whatever it was written with."""
+    return name.strip().replace("-", "_")

@@ -12,6 +12,7 @@ from trainer.job.findings import Finding, Level, Place
 from trainer.launch.files import nodes, values
 from trainer.launch.files.fields import Fields, Keys
 from trainer.launch.files.nodes import Invalid, Node, Scalar
+from trainer.launch.study import conditions
 from trainer.launch.study.parameter import Kind, Parameter, Scale, Value
 from trainer.launch.study.search_space import SearchSpace, normal
 
@@ -34,13 +35,7 @@ _NEW = Keys(
 )
 _RANGE = Keys(read=("minValue", "maxValue"), ignored=_NO_DEFAULT)
 _VALUES = Keys(read=("values",), ignored=_NO_DEFAULT)
-_CONDITIONS = {
-    "parentDiscreteValues": Kind.DISCRETE,
-    "parentIntValues": Kind.INTEGER,
-    "parentCategoricalValues": Kind.CATEGORICAL,
-}
-_CONDITIONAL = Keys(read=("parameterSpec", *_CONDITIONS))
-_CONDITION_VALUES = Keys(read=("values",))
+_CONDITIONAL = Keys(read=("parameterSpec", *conditions.KINDS))
 
 _KINDS = {kind.value: kind for kind in Kind}
 _SCALES = {scale.value: scale for scale in Scale} | {"SCALE_TYPE_UNSPECIFIED": Scale.NONE}
@@ -168,7 +163,7 @@ class _Item:
         accept = "a list, as [16, 32, 64]" if kind is Kind.DISCRETE else "a list, as [adam, sgd]"
         read: list[Value] = []
         for node in values.items(holder, name, accept) or ():
-            value = _value(holder, node, kind)
+            value = conditions.value_of(holder, node, kind)
             if value is not None:
                 self._places[f"values[{len(read)}]"] = node.place
                 read.append(value)
@@ -204,7 +199,7 @@ class _Item:
                 fields.error(node.place, "A conditional parameter without keys", accept, "Correct it")
                 continue
             inner = Fields(node, _CONDITIONAL, self._found, where="the conditional parameter")
-            condition = _condition(inner, parent.parameter) if parent.is_sound else ()
+            condition = conditions.read(inner, parent.parameter) if parent.is_sound else ()
             if not inner.has("parameterSpec"):
                 inner.missing("parameterSpec", "a parameter", "Add parameterSpec:")
             spec = inner.node("parameterSpec")
@@ -216,7 +211,7 @@ class _Item:
 def _bound(holder: Fields, name: str, kind: Kind, *, is_int64: bool) -> float | int | None:
     """A limit as the kind has it; a fraction is kept in an INTEGER, whose own rules refuse it."""
     if kind is not Kind.INTEGER:
-        return _of_kind(values.number(holder, name), kind)
+        return conditions.of_kind(values.number(holder, name), kind)
     node = holder.node(name)
     is_fraction = isinstance(node, Scalar) and node.number is not None and not float(node.number).is_integer()
     return values.number(holder, name) if is_fraction else values.whole(holder, name, is_int64=is_int64)
@@ -226,68 +221,10 @@ def _has_one_value(parameter: Parameter) -> bool:
     return len(parameter.values) == 1 or (parameter.minimum is not None and parameter.minimum == parameter.maximum)
 
 
-def _condition(fields: Fields, parent: Parameter) -> tuple[Value, ...]:
-    """Values of the parent with which the parameter is searched; empty where they are wrong."""
-    wanted = _condition_key(fields, parent)
-    if wanted is None:
-        return ()
-    accept = f"values of {parent.name}: {parent.space}"
-    holder, name = fields, wanted
-    if isinstance(fields.node(wanted), nodes.Mapping):
-        inner = values.mapping(fields, wanted, _CONDITION_VALUES, accept)
-        holder, name = inner or fields, "values"
-    items = values.items(holder, name, accept)
-    if items == () or not holder.has(name):
-        holder.error(fields.place(wanted), f"{wanted} is empty", accept, "List them")
-    read = []
-    for node in items or ():
-        value = _value(holder, node, parent.kind)
-        if value is not None and not parent.has(value):
-            holder.error(node.place, f"{parent.name} is never {parent.text(value)}", accept, "Correct it")
-        elif value is not None:
-            read.append(value)
-    return tuple(read)
-
-
 def _is_of_vertex(node: nodes.Mapping) -> bool:
     """Whether the keys are those of Vertex AI; `parameterId` beside `type` is an older file that took up the name."""
     has_spec = any(key in node for name in _SPECS for key in (name, _snake(name)))
     return has_spec or (("parameterId" in node or "parameter_id" in node) and "type" not in node)
-
-
-def _condition_key(fields: Fields, parent: Parameter) -> str | None:
-    """The key of the parent's values, by its type; None and an error where it is not what the file has."""
-    wanted = next((name for name, kind in _CONDITIONS.items() if kind is parent.kind), None)
-    present = fields.present(tuple(_CONDITIONS))
-    if wanted is not None and present == [wanted]:
-        return wanted
-    place = fields.place(present[0] if present else "")
-    if wanted is None:
-        do = "Make the parent INTEGER, DISCRETE or CATEGORICAL, or this parameter independent"
-        fields.error(place, f"A condition on {parent.name}, a DOUBLE", "a parent with single values", do)
-    else:
-        got = f"{' and '.join(present) or 'No values'} of {parent.name}, whose type is {parent.kind.value}"
-        fields.error(place, got, wanted, f"Write {wanted}: {{values: [...]}}")
-    return None
-
-
-def _value(fields: Fields, node: Node, kind: Kind) -> Value | None:
-    if kind is not Kind.CATEGORICAL:
-        if kind is Kind.INTEGER and isinstance(node, Scalar):
-            node = dataclasses.replace(node, quoted=False)
-        return _of_kind(values.number_of(fields, node, "numbers", "the value "), kind)
-    if isinstance(node, Scalar):
-        return node.text
-    if not isinstance(node, Invalid):
-        fields.error(node.place, "A list or mapping among the values", "single words", "Correct the brackets")
-    return None
-
-
-def _of_kind(number: float | int | None, kind: Kind) -> float | int | None:
-    """As the kind has it; a fraction stays one in an INTEGER, which its own rules refuse."""
-    if number is None or (kind is Kind.INTEGER and not float(number).is_integer()):
-        return number
-    return int(number) if kind is Kind.INTEGER else float(number)
 
 
 def _stand_in(draft: dict[str, Any]) -> Parameter:

@@ -6,12 +6,11 @@ import dataclasses
 import enum
 import functools
 import re
-import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trainer.job import flags, spelling
+from trainer.job import flag_values, flags, spelling
 from trainer.job.config import RunSettings
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding, Path
@@ -92,11 +91,11 @@ class SearchSpace:
 
     def kinds(self, name: str) -> tuple[Kind, ...]:
         """What a parameter for the flag `name` may be."""
-        return _KINDS_OF_TYPES.get(_required(self.hints[name]), (Kind.CATEGORICAL,))
+        return _KINDS_OF_TYPES.get(flag_values.required(self.hints[name]), (Kind.CATEGORICAL,))
 
     def says(self, name: str) -> str:
         """What the flag takes, in words."""
-        kind = _required(self.hints[name])
+        kind = flag_values.required(self.hints[name])
         if isinstance(kind, type) and issubclass(kind, enum.Enum):
             return f"one of {', '.join(str(member.value) for member in kind)}"
         words = {int: "whole numbers", float: "numbers", bool: "true or false"}
@@ -127,11 +126,3 @@ def of_task(argv: Sequence[str] = ()) -> SearchSpace:
 def normal(spelled: str) -> str:
     """The flag that a parameter names."""
     return spelled.strip().replace("-", "_")
-
-
-def _required(hint: Any) -> Any:
-    """T of `T | None`, else the type itself."""
-    if isinstance(hint, types.UnionType):
-        kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
-        return kinds[0] if len(kinds) == 1 else hint
-    return hint
