@@ -11,7 +11,7 @@ import pytest
 from tests.bucket.faults import Kind, Rule
 from tests.bucket.process import BucketServer
 from trainer import storage
-from trainer.storage import Store, client
+from trainer.storage import Store, client, trees
 from trainer.storage.parts import PARTS_FOLDER, WHOLE_BYTES
 
 pytestmark = pytest.mark.process
@@ -123,10 +123,10 @@ def test_a_tree_is_copied_out_with_its_marker_last_and_in(
     for name in ("saved_model.pb", "variables/variables.index", "assets.extra/é x"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes(name.encode())
-    store.copy_out(str(source), "gs://bucket/export/1", last="saved_model.pb")
+    trees.copy_out(store, str(source), "gs://bucket/export/1", last="saved_model.pb")
     uploads = [record["object"] for record in bucket_server.log() if record["op"].startswith("upload")]
     assert uploads[-1] == "export/1/saved_model.pb" and len(uploads) == 3
-    store.copy_in("gs://bucket/export/1", str(tmp_path / "copy"))
+    trees.copy_in(store, "gs://bucket/export/1", str(tmp_path / "copy"))
     for file in source.rglob("*.*"):
         if file.is_file():
             assert (tmp_path / "copy" / file.relative_to(source)).read_bytes() == file.read_bytes()
@@ -139,7 +139,7 @@ def test_hostile_names_never_write_outside_the_target(
     store.write("gs://bucket/tree/plain", b"")
     store.write(f"gs://bucket/tree/{name}", b"hostile")
     with pytest.raises(storage.PathError, match="cannot be a file below"):
-        store.copy_in("gs://bucket/tree", str(tmp_path / "target"))
+        trees.copy_in(store, "gs://bucket/tree", str(tmp_path / "target"))
     assert [path.name for path in tmp_path.iterdir()] == ["bucket-server"]
 
 

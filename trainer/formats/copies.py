@@ -44,7 +44,7 @@ class Copies(Protocol):
         """Deletes the directory if it ends with its process."""
 
 
-class TemporaryCopies:
+class TemporaryCopies(Copies):
     """A directory of this process's own. Those whose processes are gone are deleted, however these ended.
 
     It holds `keep_bytes` at most, or the `keep_files` asked for last where these are more. Files that a pipeline is in
@@ -83,7 +83,7 @@ class TemporaryCopies:
         self._delete()
 
 
-class KeptCopies:
+class KeptCopies(Copies):
     """A directory that later epochs, runs and other processes use, too.
 
     The files that were not used for the longest time go when less than a tenth of its disk is free.

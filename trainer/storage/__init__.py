@@ -6,6 +6,9 @@ that is not what is wanted, make a `Store` with another `RetryPolicy`.
 
 from __future__ import annotations
 
+import functools
+
+from trainer.storage import trees
 from trainer.storage.entry import ABSENT, Entry
 from trainer.storage.errors import (
     ConflictError,
@@ -50,8 +53,8 @@ __all__ = [
 ]
 
 _DEFAULT = Store()
-copy_in = _DEFAULT.copy_in
-copy_out = _DEFAULT.copy_out
+copy_in = functools.partial(trees.copy_in, _DEFAULT)
+copy_out = functools.partial(trees.copy_out, _DEFAULT)
 delete = _DEFAULT.delete
 entries = _DEFAULT.entries
 exists = _DEFAULT.exists

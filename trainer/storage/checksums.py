@@ -16,20 +16,24 @@ class Running:
         self._value = 0
 
     def add(self, block: bytes) -> None:
+        """Takes the next block."""
         self._value = google_crc32c.extend(self._value, block)
 
     @property
     def text(self) -> str:
+        """The checksum of all blocks so far."""
         return base64.b64encode(self._value.to_bytes(4, "big")).decode()
 
 
 def of_bytes(data: bytes) -> str:
+    """The checksum of bytes in memory."""
     running = Running()
     running.add(data)
     return running.text
 
 
 def of_file(path: str) -> str:
+    """The checksum of a file, which is read in blocks."""
     running = Running()
     with open(path, "rb") as stream:
         while block := stream.read(_BLOCK):

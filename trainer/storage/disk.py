@@ -76,14 +76,14 @@ def matches(pattern: str) -> Iterator[Entry]:
 
 
 def _entry(path: str) -> Entry:
-    found = os.stat(path)
-    generation = found.st_mtime_ns << 20 | found.st_ino & 0xFFFFF  # two writes may fall into one tick of the clock
-    return Entry(path=path, size=found.st_size, generation=generation, crc32c=None, updated=found.st_mtime_ns / 1e9)
+    status = os.stat(path)
+    generation = status.st_mtime_ns << 20 | status.st_ino & 0xFFFFF  # two writes may fall into one tick of the clock
+    return Entry(path=path, size=status.st_size, generation=generation, crc32c=None, updated=status.st_mtime_ns / 1e9)
 
 
 def _check_generation(path: str, wanted: int | None) -> None:
-    found = _entry(path).generation if os.path.exists(path) else ABSENT
-    if wanted not in (None, found):
+    generation = _entry(path).generation if os.path.exists(path) else ABSENT
+    if wanted not in (None, generation):
         raise ConflictError(f"{path} is in another generation than was expected", None, "See who else writes there")
 
 

@@ -81,8 +81,8 @@ class FencedWriter:
         To look costs a request; whoever writes the commit object next is told by that.
         """
         if self.owns:
-            found = self._store.stat(self.folder.remote(self._commit_name))
-            if found is None or found.generation != self._commit_generation:
+            entry = self._store.stat(self.folder.remote(self._commit_name))
+            if entry is None or entry.generation != self._commit_generation:
                 raise self._fenced()
 
     def put(self, name: str) -> None:
@@ -99,8 +99,8 @@ class FencedWriter:
         except ConflictError:
             # What is there was left by an earlier owner, who never named it. Only the present one may replace it.
             self.require_ownership()
-            found = self._store.stat(path)
-            entry = self._store.upload(file, path, if_generation=found.generation if found else ABSENT)
+            left = self._store.stat(path)
+            entry = self._store.upload(file, path, if_generation=left.generation if left else ABSENT)
         self.known[name], self._same[name] = entry, looks
 
     def delete(self, names: Iterable[str]) -> None:

@@ -28,7 +28,13 @@ Ranges = Sequence[tuple[int, int]]
 
 
 def ranges(size: int, part_bytes: int = _PART_BYTES, most: int | None = None) -> list[tuple[int, int]]:
-    """Start and size of equal parts; of no more than `most`, however large they become."""
+    """Start and size of equal parts; the last one may be smaller.
+
+    Args:
+      size: of the whole, in bytes.
+      part_bytes: of a part.
+      most: how many parts there may be, however large they become; None for any number.
+    """
     if most is not None:
         part_bytes = max(part_bytes, -(-size // most))
     return [(start, min(part_bytes, size - start)) for start in range(0, size, part_bytes)]
@@ -47,7 +53,7 @@ def upload(bucket: Bucket, file: str, path: str, if_generation: int | None = Non
     if size <= WHOLE_BYTES:
         return bucket.write(path, _slice(file, 0, size), if_generation)
     folder = f"{path}{PARTS_FOLDER}{uuid.uuid4().hex}"
-    made: list[Entry] = []
+    parts: list[Entry] = []
 
     def send(part: tuple[int, tuple[int, int]]) -> Entry:
         index, (start, count) = part
@@ -56,10 +62,10 @@ def upload(bucket: Bucket, file: str, path: str, if_generation: int | None = Non
     try:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="upload") as pool:
             whole = pool.submit(checksums.of_file, file)
-            made.extend(pool.map(send, enumerate(ranges(size, most=_MOST_PARTS))))
-            return bucket.compose(path, made, if_generation, whole.result())
+            parts.extend(pool.map(send, enumerate(ranges(size, most=_MOST_PARTS))))
+            return bucket.compose(path, parts, if_generation, whole.result())
     finally:
-        bucket.delete(made)
+        bucket.delete(parts)
 
 
 def download(bucket: Bucket, entry: Entry, file: str) -> None:

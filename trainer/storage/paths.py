@@ -53,6 +53,7 @@ def parse(path: str) -> ObjectName:
 
 
 def is_pattern(path: str) -> bool:
+    """Whether a path holds a character that means something in a glob."""
     return _MAGIC.search(path) is not None
 
 

@@ -33,6 +33,7 @@ class Scratch:
     lock: int
 
     def release(self) -> None:
+        """Leaves the directory to the next process."""
         os.close(self.lock)
 
     def set_aside(self) -> str:

@@ -33,6 +33,7 @@ class Store:
 
     @property
     def bucket(self) -> Bucket:
+        """Its requests to buckets."""
         return Bucket(self.retry_policy, self.wait)
 
     def stat(self, path: str) -> Entry | None:
@@ -75,9 +76,9 @@ class Store:
         if not paths.is_remote(path):
             disk.delete(path, if_generation)
             return
-        found = self.bucket.stat(path)
-        if found is not None and if_generation in (None, found.generation):
-            self.bucket.delete([found])
+        entry = self.bucket.stat(path)
+        if entry is not None and if_generation in (None, entry.generation):
+            self.bucket.delete([entry])
 
     def delete_all(self, entries: Sequence[Entry]) -> None:
         """Deletes what a listing gave; what was written again since stays."""
@@ -94,8 +95,8 @@ class Store:
         if not paths.is_remote(path):
             if paths.is_pattern(path):
                 return list(disk.matches(path))
-            found = disk.stat(path)
-            return [found] if found else list(disk.tree(path))
+            file = disk.stat(path)
+            return [file] if file else list(disk.tree(path))
         if paths.is_pattern(path):
             matches = paths.matcher(path).fullmatch
             return [entry for entry in self.bucket.entries(paths.literal_part(path)) if matches(entry.path)]
@@ -126,48 +127,25 @@ class Store:
         if not paths.is_remote(path):
             yield from _blocks(path, block_bytes)
             return
-        found = self.stat(path)
-        if found is None:
+        entry = self.stat(path)
+        if entry is None:
             raise NotFoundError(f"Reading {path} failed: there is no such object or bucket", None, "Check the path")
         with tempfile.TemporaryDirectory(prefix="trainer-stream-") as scratch:
             file = os.path.join(scratch, "object")
-            self.fetch(found, file)
+            self.fetch(entry, file)
             yield from _blocks(file, block_bytes)
 
     def upload(self, file: str, path: str, *, if_generation: int | None = None) -> Entry:
-        """Copies a local file to a path, whole or not at all. Large ones go to a bucket in parallel parts."""
+        """Copies a local file to a path, whole or not at all. Large ones go to a bucket in parallel parts.
+
+        Args:
+          file: local.
+          path: local or in a bucket.
+          if_generation: as in `write`.
+        """
         if paths.is_remote(path):
             return parts.upload(self.bucket, file, path, if_generation)
         return disk.write(path, disk.read(file), if_generation)
-
-    def copy_in(self, folder: str, directory: str) -> list[str]:
-        """Copies all objects below a remote folder into a local directory; returns the files.
-
-        Raises:
-          PathError: an object's name would leave the directory, or cannot be a file. Nothing is copied then.
-        """
-        found = self.entries(folder.rstrip("/") + "/")
-        start = len(folder.rstrip("/")) + 1
-        named = [entry for entry in found if not entry.path.endswith("/")]  # folders, as consoles make them
-        targets = [paths.below(directory, entry.path[start:]) for entry in named]
-        parts.at_once(lambda pair: self.fetch(*pair), list(zip(named, targets, strict=True)))
-        return targets
-
-    def copy_out(self, directory: str, folder: str, *, last: str | None = None) -> list[Entry]:
-        """Copies all files of a local directory below a folder.
-
-        Args:
-          directory: local.
-          folder: in a bucket, or local.
-          last: relative name of the file that is copied when all others are there, because readers look for it.
-        """
-        names = [os.path.relpath(entry.path, directory) for entry in disk.tree(directory)]
-        first, marker = [name for name in names if name != last], [name for name in names if name == last]
-
-        def send(name: str) -> Entry:
-            return self.upload(os.path.join(directory, name), paths.join(folder, *name.split(os.sep)))
-
-        return [*parts.at_once(send, first), *map(send, marker)]
 
 
 def _blocks(file: str, block_bytes: int) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainer import storage
 from trainer.estimator.saving import state_file
-from trainer.estimator.saving.checkpoint_store import PREFIX, publish_locally
+from trainer.estimator.saving.checkpoint_store import PREFIX, CheckpointStore, publish_locally
 from trainer.estimator.saving.retention import Decision
 from trainer.estimator.saving.state_file import STATE_FILE
 from trainer.job.errors import TrainingError
@@ -23,7 +23,7 @@ from trainer.storage.uploads import Checkpoints
 log = logging.getLogger("trainer")
 
 
-class BucketCheckpoints:
+class BucketCheckpoints(CheckpointStore):
     """Checkpoints of a folder in a bucket. The owner knows them by itself; other processes ask the commit object.
 
     Args:

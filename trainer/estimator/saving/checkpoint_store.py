@@ -52,7 +52,7 @@ class CheckpointStore(Protocol):
         """Makes the checkpoints that retention lists the state of the directory, and deletes those that expired."""
 
 
-class LocalCheckpoints:
+class LocalCheckpoints(CheckpointStore):
     """Checkpoints on disk.
 
     Args:
@@ -61,8 +61,11 @@ class LocalCheckpoints:
 
     def __init__(self, path: str) -> None:
         self.path = self.local = path
-        self.owner: str | None = None
         self._being_read: Callable[[], tuple[str, ...]] = tuple
+
+    @property
+    def owner(self) -> str | None:
+        return None
 
     def take_over(self, fenced: Callable[[str], None], being_read: Callable[[], tuple[str, ...]]) -> None:
         self._being_read = being_read

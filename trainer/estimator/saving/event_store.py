@@ -34,7 +34,7 @@ class EventStore(Protocol):
         """Called at the end: all event files have to go where they belong."""
 
 
-class LocalEvents:
+class LocalEvents(EventStore):
     """Event files on disk, which other processes see as they grow. Copies are made at the end.
 
     Args:
@@ -60,7 +60,7 @@ class LocalEvents:
                 storage.upload(entry.path, storage.join(self._copies, os.path.relpath(entry.path, self._directory)))
 
 
-class BucketEvents:
+class BucketEvents(EventStore):
     """Event files in a bucket, uploaded as they grow.
 
     Args:

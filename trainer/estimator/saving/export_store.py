@@ -39,7 +39,7 @@ class ExportStore(Protocol):
         """The local path of the variables of the SavedModel that this directory is; None where it is none."""
 
 
-class LocalExports:
+class LocalExports(ExportStore):
     """Exports on disk.
 
     Args:
@@ -67,7 +67,7 @@ class LocalExports:
         return os.path.join(self._directory, _VARIABLES) if is_saved_model else None
 
 
-class BucketExports:
+class BucketExports(ExportStore):
     """Exports in a bucket, uploaded and deleted in the background.
 
     Args:
@@ -115,8 +115,8 @@ class BucketExports:
         """The complete exports of a folder: those found when it was first asked for, and what this process did."""
         if folder not in self._versions:
             looked = self._synced.owns and folder.startswith(f"{EXPORTS}/")
-            found = [] if looked else self._names(f"{folder}/*/{GRAPH_FILE}*")
-            versions = [name.split("/")[-2] for name in found]
+            graphs = [] if looked else self._names(f"{folder}/*/{GRAPH_FILE}*")
+            versions = [name.split("/")[-2] for name in graphs]
             self._versions[folder] = {version for version in versions if _is_version(version)}
         return self._versions[folder]
 

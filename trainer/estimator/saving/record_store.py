@@ -27,7 +27,7 @@ class RecordStore(Protocol):
         """Deletes a file, if it is there."""
 
 
-class LocalRecords:
+class LocalRecords(RecordStore):
     """Small files on disk.
 
     Args:
@@ -50,7 +50,7 @@ class LocalRecords:
         Path(self._directory, name).unlink(missing_ok=True)
 
 
-class BucketRecords:
+class BucketRecords(RecordStore):
     """Small files in a bucket: uploaded in the background, read as they were a moment ago.
 
     Args:
