@@ -6,6 +6,7 @@ import json
 import logging
 import pathlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import tensorflow as tf
@@ -27,6 +28,7 @@ from trainer.estimator.evaluation.early_stopping import stop_if_lower_hook
 from trainer.estimator.saving import checkpoints, job_directory
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record
 from trainer.estimator.saving.events import read_scalars
+from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.job.errors import TrainingError
 from trainer.storage.errors import FencedError
 
@@ -203,3 +205,74 @@ def test_training_does_not_wait_for_a_bucket_on_a_bad_day(server: BucketServer) 
     another_process()
     server.set_faults()
     assert one_weight.make(JOB).get_variable_value("weight") == pytest.approx(one_weight.weight_after(40))
+
+
+# The directories of a process
+
+
+@pytest.fixture
+def directories(tmp_path: pathlib.Path) -> Iterator[JobDirectories]:
+    """Those of a process that waits a second for uploads."""
+    opened = JobDirectories({"TRAINER_SCRATCH": str(tmp_path / "own-scratch"), "TRAINER_DELIVERY_SECS": "1"})
+    yield opened
+    opened.close()
+
+
+def test_a_folder_is_opened_once_and_whatever_is_below_it_belongs_to_it(directories: JobDirectories) -> None:
+    job = directories.at(JOB, "chief")
+    assert directories.at(f"{JOB}/") is job
+    assert directories.holding(f"{JOB}/export/best/best.json") == (job, "export/best/best.json")
+    other, name = directories.holding("gs://bucket/jobs/output.metrics")
+    assert (other.path, name) == ("gs://bucket/jobs", "output.metrics")
+
+
+def test_work_in_the_middle_of_other_work_does_not_wait_for_uploads(
+    directories: JobDirectories, server: BucketServer
+) -> None:
+    done = []
+    with pytest.raises(storage.UnavailableError, match="could not be uploaded to gs://bucket/job within 1 s"):  # noqa: SIM117
+        with directories.flushed_at_end():
+            server.set_faults(down_secs=None)
+            with directories.flushed_at_end():
+                directories.write(f"{JOB}/evaluator.json", b"{}")
+            done.append("the evaluation")
+    assert done == ["the evaluation"]
+
+
+def test_work_in_another_thread_waits_for_its_own_uploads(directories: JobDirectories, server: BucketServer) -> None:
+    def work() -> None:
+        with directories.flushed_at_end():
+            directories.write(f"{JOB}/evaluator.json", b"{}")
+
+    with directories.flushed_at_end(), ThreadPoolExecutor(1) as pool:
+        server.set_faults(down_secs=None)
+        with pytest.raises(storage.UnavailableError, match="1 other thing could not be uploaded"):
+            pool.submit(work).result()
+        server.set_faults()
+
+
+def test_an_error_counts_more_than_uploads_that_fail(directories: JobDirectories, server: BucketServer) -> None:
+    directories.hurry(1)
+    with pytest.raises(KeyError, match="of the work"), directories.flushed_at_end():
+        server.set_faults(down_secs=None)
+        directories.write(f"{JOB}/evaluator.json", b"{}")
+        raise KeyError("of the work")
+
+
+def test_who_is_in_a_hurry_waits_no_longer_than_it_says(directories: JobDirectories, server: BucketServer) -> None:
+    directories.hurry(0.5)
+    server.set_faults(down_secs=None)
+    directories.write(f"{JOB}/evaluator.json", b"{}")
+    with pytest.raises(storage.UnavailableError, match="within 0 s"):
+        directories.flush(600)
+
+
+def test_events_on_disk_are_copied_to_a_second_place_at_the_end(
+    directories: JobDirectories, tmp_path: pathlib.Path
+) -> None:
+    directories.copy_events(str(tmp_path / "job"), "gs://bucket/logs")
+    (tmp_path / "job" / "eval").mkdir(parents=True)
+    (tmp_path / "job" / "eval" / "events.out.tfevents.1").write_bytes(b"events")
+    (tmp_path / "job" / "model.ckpt-1.index").write_bytes(b"no events")
+    directories.flush()
+    assert names("gs://bucket/logs") == ["eval/events.out.tfevents.1"]
