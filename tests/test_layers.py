@@ -28,7 +28,8 @@ ALLOWED = {
     "inputs": {"formats", "estimator", "job"},
     "model": {"inputs", "networks", "problems", "problem", "formats", "estimator", "job"},
     "bound_problem": {"problem", "estimator", "job"},
-    "process": {"bound_problem", "estimator", "storage", "job"},
+    "closing": {"bound_problem", "estimator", "storage", "job"},
+    "process": {"bound_problem", "closing", "estimator", "storage", "job"},
     "task": {"problem", "problem_file", "bound_problem", "process", "formats", "estimator", "storage", "job"},
     "fork_server": {
         "bound_problem",

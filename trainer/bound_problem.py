@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -100,6 +101,24 @@ class BoundProblem:
                 return BestExporter(kind.value, receiver_fn, metric=self.problem.score, mode=mode)
             case ExporterKind.FINAL:
                 return FinalExporter(kind.value, receiver_fn)
+
+    def check_metrics(self, estimator: Estimator) -> None:
+        """Traces an evaluation, so that what is wrong with it is said before anything is trained.
+
+        Args:
+          estimator: that will evaluate.
+
+        Raises:
+          UsageError: the evaluation does not report the score.
+        """
+        reported = estimator.metric_names(self.input_fn("eval_input_fn"))
+        if self.problem.score not in reported:
+            near = difflib.get_close_matches(self.problem.score, reported, n=1)
+            raise UsageError(
+                f"PROBLEM is scored by {self.problem.score!r}, and its evaluation reports {', '.join(reported)}",
+                "the first of metrics among what eval_metric_ops names, or loss",
+                f"Perhaps {near[0]!r} was meant" if near else "Add it to eval_metric_ops, or name another one first",
+            )
 
     def hooks(self, config: RunConfig) -> list[Any]:
         """The problem's hooks of training."""

@@ -210,6 +210,19 @@ class Estimator:
             evaluation_events.write_results(self.eval_dir(name), results, checkpoint)
         return results
 
+    def metric_names(self, input_fn: InputFn) -> list[str]:
+        """What evaluations report, `loss` and `global_step` included; traces one, and runs nothing.
+
+        Args:
+          input_fn: gives the batches.
+
+        Raises:
+          ValueError: the model function or the input function is wrong in EVAL.
+        """
+        dataset = InputFunction(input_fn, self.params, self._config).dataset(ModeKeys.EVAL)
+        evaluation = self._evaluations.prepare(dataset.element_spec, self._values)
+        return [*evaluation.traced.spec.eval_metric_ops, "loss", "global_step"]
+
     def predict(
         self,
         input_fn: InputFn,

@@ -6,6 +6,7 @@ from typing import Any
 
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph.model_function import ModelFunction
+from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.saving.starting_values import StartingValues
 from trainer.estimator.steps.inference import Evaluation
 
@@ -21,6 +22,19 @@ class TracedEvaluations:
         self._model = model
         self._evaluations: dict[str, Evaluation] = {}
 
+    def prepare(self, element_spec: Any, values: StartingValues) -> Evaluation:
+        """The evaluation for batches of a kind, whose variables a checkpoint will set.
+
+        Args:
+          element_spec: of a batch.
+          values: what a model starts from, until there is a checkpoint.
+        """
+        key = repr(element_spec)
+        if key not in self._evaluations:
+            store = VariableStore(self._model.config.tf_random_seed, values.given, restored=True)
+            self._evaluations[key] = Evaluation(self._model.trace(ModeKeys.EVAL, element_spec, store))
+        return self._evaluations[key]
+
     def ready(self, element_spec: Any, values: StartingValues) -> Evaluation:
         """The evaluation for batches of a kind, with its variables set.
 
@@ -28,10 +42,9 @@ class TracedEvaluations:
           element_spec: of a batch.
           values: what the variables are set to. Without a checkpoint they are made afresh.
         """
-        key = repr(element_spec)
-        if values.checkpoint is None or key not in self._evaluations:
+        if values.checkpoint is None:
             store = values.new_store(self._model.config.tf_random_seed)
-            self._evaluations[key] = Evaluation(self._model.trace(ModeKeys.EVAL, element_spec, store))
-        evaluation = self._evaluations[key]
+            self._evaluations[repr(element_spec)] = Evaluation(self._model.trace(ModeKeys.EVAL, element_spec, store))
+        evaluation = self.prepare(element_spec, values)
         values.assign(evaluation.traced.store, evaluation.variables | {"global_step"})
         return evaluation

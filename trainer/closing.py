@@ -1,0 +1,156 @@
+"""What the chief of a run leaves and says at its end: `summary.json`, and the table with the same figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import pathlib
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import trainer
+from trainer import storage
+from trainer.bound_problem import BoundProblem
+from trainer.estimator import Estimator
+from trainer.estimator.saving import saved_model, served_inputs
+from trainer.estimator.saving.export_store import GRAPH_FILE
+from trainer.estimator.saving.job_directory import JobDirectories
+from trainer.job import flags, records, report
+from trainer.job.config import RunSettings
+from trainer.job.layout import Layout
+from trainer.job.report import Score, Summary
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Closing:
+    """The end of a run.
+
+    Attributes:
+      bound: what was trained, on which data, with which settings.
+      run: how long, and what was exported.
+      files: where everything lies.
+      directories: through which files are read and written.
+    """
+
+    bound: BoundProblem
+    run: RunSettings
+    files: Layout
+    directories: JobDirectories
+
+    def show(
+        self,
+        estimator: Estimator,
+        metrics: Mapping[str, Any],
+        baselines: Mapping[str, float],
+        steps_per_sec: float | None,
+        seconds: float,
+    ) -> None:
+        """Evaluates the test part, if there is one, writes the summary and prints the table.
+
+        Args:
+          estimator: after its training.
+          metrics: of the last evaluation.
+          baselines: scores of simple models.
+          steps_per_sec: while training; None when no step was made.
+          seconds: of the whole run.
+        """
+        step_examples = estimator.batches_per_step * self.bound.data.train_batch_size
+        summary = Summary(
+            global_step=int(metrics["global_step"]),
+            reason=self._reason(),
+            metrics=scalars(metrics),
+            test_metrics=self._test_metrics(estimator),
+            baselines=baselines,
+            steps_per_sec=steps_per_sec,
+            examples_per_sec=None if steps_per_sec is None else steps_per_sec * step_examples,
+            seconds=seconds,
+            checkpoint=estimator.latest_checkpoint(),
+            export_dir=newest_export(self.files, self.run, elsewhere=estimator.config.has_evaluator),
+            model=self._model_name(),
+            params=_plain(self.bound.params),
+            versions=_versions(),
+        )
+        self.directories.write(self.files.summary, records.text(summary.record()).encode())
+        self.directories.remove(self.files.failure)
+        self._print(summary)
+
+    def _print(self, summary: Summary) -> None:
+        problem = self.bound.problem
+        score = Score(name=problem.score, maximizes=problem.maximizes)
+        inputs = served_inputs.of_export(summary.export_dir) if summary.export_dir else ()
+        again = self._again(summary.global_step)
+        print(report.table(summary, self.files.root, score, inputs=inputs, again=again))
+        if own := self.bound.report(summary):
+            print(own)
+
+    def _reason(self) -> str:
+        """Why training ended, as `training_done.json` says; without it, it ended well and was cut off afterwards."""
+        done = self.directories.read(self.files.training_done)
+        return "max_steps" if done is None else str(json.loads(done)["reason"])
+
+    def _model_name(self) -> str:
+        """What `--model` names, where the problem has such a flag; else the problem itself."""
+        model = getattr(self.bound.params, "model", pathlib.Path(self.run.problem).stem)
+        return str(model.value if isinstance(model, enum.Enum) else model)
+
+    def _test_metrics(self, estimator: Estimator) -> dict[str, Any] | None:
+        """Metrics of the last checkpoint on the test part; None without one."""
+        if not self.bound.has_test_part():
+            return None
+        return scalars(estimator.evaluate(self.bound.input_fn("test_input_fn"), name="test"))
+
+    def _again(self, step: int) -> str:
+        """The command that trains as long again."""
+        longer = dataclasses.replace(self.run, train_steps=2 * step)
+        for_ever = dataclasses.replace(self.bound.data, num_epochs=None)
+        argv = flags.to_argv(longer, for_ever, self.bound.params)
+        return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])
+
+
+def newest_export(files: Layout, run: RunSettings, *, elsewhere: bool) -> str | None:
+    """The newest export of the first exporter that has one.
+
+    Args:
+      files: of the job.
+      run: names the exporters.
+      elsewhere: whether another process exports.
+    """
+    for kind in run.exporter:
+        folder = files.exports_of(kind.value)
+        exports = set(saved_model.exports(folder))
+        if elsewhere:
+            marks = storage.entries(storage.join(storage.escaped(folder), "[0-9]" * 10, f"{GRAPH_FILE}*"))
+            exports |= {entry.path.rpartition("/")[0] for entry in marks}
+        if exports:
+            return max(exports)
+    return None
+
+
+def scalars(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics that are one number."""
+    return {name: value for name, value in metrics.items() if np.ndim(value) == 0}
+
+
+def _plain(params: Any) -> dict[str, Any]:
+    """The fields that are flags, as JSON has them."""
+    fields = [field.name for field in dataclasses.fields(params) if field.metadata.get("flag", True)]
+    values = {name: getattr(params, name) for name in fields}
+    return {name: value.value if isinstance(value, enum.Enum) else value for name, value in values.items()}
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "trainer": trainer.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
