@@ -82,6 +82,15 @@ def test_clients_send_the_features_or_examples_of_them_where_a_problem_does_not_
     np.testing.assert_array_equal(dense, parsed)
 
 
+def test_training_ends_when_the_score_no_longer_gets_better(tmp_path: pathlib.Path) -> None:
+    flags = ["--train_steps=100", "--save_checkpoints_steps=10", "--min_eval_frequency=0", "--early_stopping_steps=20"]
+    assert run(tmp_path, 'metrics={"mae": "max"}', *flags) == 0  # the error falls, so that the first is never reached
+    done = json.loads((tmp_path / "out" / "training_done.json").read_text())
+    assert done["reason"] == "early_stop"
+    assert 30 <= done["global_step"] <= 50
+    assert run(tmp_path, 'metrics={"mae": "min"}', *flags, "--early_stopping_min_delta=1e9") == 0
+
+
 def test_the_best_export_is_that_of_the_score(tmp_path: pathlib.Path) -> None:
     assert run(tmp_path, 'metrics={"mae": "min"}', "--exporter=best") == 0
     assert len(list((tmp_path / "out" / "export" / "best").glob("[0-9]*"))) == 1

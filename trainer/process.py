@@ -23,6 +23,7 @@ from trainer.estimator import (
     train_and_evaluate,
 )
 from trainer.estimator.distribution import collectives
+from trainer.estimator.evaluation.early_stopping import EarlyStoppingHook, stop_if_not_better_hook
 from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, tuner
 from trainer.estimator.saving.export_store import GRAPH_FILE
@@ -134,11 +135,15 @@ class JobProcess:
 
         def log_evaluation(metrics: Mapping[str, Any], checkpoint_path: str) -> None:
             _log.info("%s", report.evaluation_line(metrics, baselines.result(), self._score))
+            if early_stopping is not None:
+                early_stopping.look_soon()
 
+        early_stopping = self._early_stopping(estimator)
+        own_hooks = [self._progress, *([early_stopping] if early_stopping else [])] if self._cluster.is_chief else []
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),
-            hooks=[*self._bound.hooks(estimator.config), *([self._progress] if self._cluster.is_chief else [])],
+            hooks=[*self._bound.hooks(estimator.config), *own_hooks],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
         eval_spec = self._eval_spec(estimator.config)
@@ -149,6 +154,15 @@ class JobProcess:
             fault = self._bound.fault(str(error))
             raise (error if fault is None else fault) from error
         return metrics
+
+    def _early_stopping(self, estimator: Estimator) -> EarlyStoppingHook | None:
+        """What ends training when the score no longer gets better; None where nobody asks for it, or in a worker."""
+        steps = self._run.early_stopping_steps
+        if steps is None or not self._cluster.is_chief:
+            return None
+        delta = self._run.early_stopping_min_delta
+        score = self._score
+        return stop_if_not_better_hook(estimator, score.name, steps, maximizes=score.maximizes, min_delta=delta)
 
     def _caught_up(self, estimator: Estimator) -> dict[str, Any]:
         """Evaluates and exports what a run trained that was ended before it could; returns the metrics."""

@@ -110,6 +110,10 @@ class RunSettings:
     exporter: tuple[ExporterKind, ...] = setting(
         (ExporterKind.LATEST,), "when to export: latest (each evaluation), best, final (once); empty for never"
     )
+    early_stopping_steps: int | None = setting(
+        None, "stop when the score has not got better for so many steps; default: never"
+    )
+    early_stopping_min_delta: float = setting(0.0, "how much better the score has to be to count for that")
     separate_evaluator: bool = setting(False, "another process of the job evaluates; set by launchers")
     strategy: Strategy = setting(Strategy.AUTO, "auto: ps if the cluster has ps, sync if it has workers, else local")
     push_every: int = setting(1, "steps between a worker's exchanges with the parameter servers")
@@ -119,10 +123,17 @@ class RunSettings:
     )
 
     def __post_init__(self) -> None:
-        for name in ("train_steps", "eval_steps", "save_checkpoints_steps", "steps_per_loop", "push_every"):
+        for name in (
+            "train_steps",
+            "eval_steps",
+            "save_checkpoints_steps",
+            "steps_per_loop",
+            "push_every",
+            "early_stopping_steps",
+        ):
             require_positive(name, getattr(self, name), "a whole number from 1 up")
         require_positive("save_checkpoints_secs", self.save_checkpoints_secs, "seconds above 0")
-        for name in ("eval_delay_secs", "min_eval_frequency", "keep_checkpoint_max"):
+        for name in ("eval_delay_secs", "min_eval_frequency", "keep_checkpoint_max", "early_stopping_min_delta"):
             require_not_negative(name, getattr(self, name))
         if self.save_checkpoints_steps is not None and self.save_checkpoints_secs is not None:
             raise UsageError(

@@ -20,7 +20,7 @@ from trainer.estimator.saving.events import read_scalars
 log = logging.getLogger("trainer")
 
 
-class _EarlyStoppingHook(TrainingHook):
+class EarlyStoppingHook(TrainingHook):
     """Asks a function, now and then, whether to end training."""
 
     def __init__(
@@ -45,6 +45,10 @@ class _EarlyStoppingHook(TrainingHook):
         if self._due(run_values.global_step):
             self._check(run_context)
 
+    def look_soon(self) -> None:
+        """Asks after the device call that runs now: an evaluation has just been made."""
+        self._checked_at = None
+
     def _due(self, step: int) -> bool:
         if self.every_n_steps is not None:
             return step % self.every_n_steps == 0
@@ -63,7 +67,7 @@ def make_early_stopping_hook(
     run_every_steps: int | None = None,
     *,
     clock: Callable[[], float] = time.monotonic,
-) -> TrainingHook:
+) -> EarlyStoppingHook:
     """A hook that ends training when a function says so.
 
     Args:
@@ -90,7 +94,7 @@ def make_early_stopping_hook(
         raise ValueError(f"run_every_steps is {run_every_steps}. It takes 1 or more")
     if run_every_secs is not None and run_every_secs < 0:
         raise ValueError(f"run_every_secs is {run_every_secs}. It takes 0 or more")
-    return _EarlyStoppingHook(should_stop_fn, run_every_secs, run_every_steps, clock)
+    return EarlyStoppingHook(should_stop_fn, run_every_secs, run_every_steps, clock)
 
 
 History = list[tuple[int, float]]
@@ -141,7 +145,7 @@ class _Evaluations:
     run_every_secs: float | None
     run_every_steps: int | None
 
-    def hook(self, reason: Callable[[History], str | None]) -> TrainingHook:
+    def hook(self, reason: Callable[[History], str | None]) -> EarlyStoppingHook:
         def should_stop() -> bool:
             why = reason(self._history())
             if why:
@@ -249,3 +253,36 @@ def stop_if_no_decrease_hook(
         run_every_steps=run_every_steps,
     )
     return evaluations.hook(lambda history: stalled(history, max_steps_without_decrease, operator.lt))
+
+
+def stop_if_not_better_hook(
+    estimator: Estimator,
+    metric_name: str,
+    max_steps: int,
+    *,
+    maximizes: bool,
+    min_delta: float = 0.0,
+    run_every_secs: float = 10.0,
+) -> EarlyStoppingHook:
+    """Ends training when a metric has not got better for so many steps of training.
+
+    Args:
+      estimator: what is trained.
+      metric_name: the metric.
+      max_steps: the most steps without a better value.
+      maximizes: whether more is better.
+      min_delta: how much better a value has to be to count.
+      run_every_secs: seconds between looks at the evaluations.
+    """
+    evaluations = _Evaluations(
+        estimator=estimator,
+        metric_name=metric_name,
+        eval_dir=None,
+        min_steps=0,
+        run_every_secs=run_every_secs,
+        run_every_steps=None,
+    )
+    sign = 1.0 if maximizes else -1.0
+    return evaluations.hook(
+        lambda history: stalled(history, max_steps, lambda value, best: sign * (value - best) > min_delta)
+    )
