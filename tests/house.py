@@ -15,7 +15,7 @@ import pathlib
 import re
 import sys
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tests import import_graph
 
@@ -164,11 +164,23 @@ class _Inherited:
         self._by_name: dict[str, list[ast.ClassDef]] = {}
         for node in classes:
             self._by_name.setdefault(node.name, []).append(node)
-        self._protocols = [node.name for node in classes if "Protocol" in _bases(node)]
+        self._protocols = [node for node in classes if "Protocol" in _bases(node)]
 
-    def docstring(self, owner: ast.ClassDef, method: str) -> str:
-        """That of a method of this name in a class that `owner` extends, or in any Protocol; empty if there is none."""
-        pending: list[str] = [*_bases(owner), *self._protocols]
+    def docstring(self, owner: ast.ClassDef, method: str, path: pathlib.Path) -> str:
+        """The docstring that a method without one takes over.
+
+        Args:
+          owner: the class of the method.
+          method: its name.
+          path: of the file.
+
+        Returns:
+          That of a method of this name in a class that `owner` extends, else in a Protocol, one of this file first;
+          empty if there is none.
+        """
+        here = set(self.trees[path].body)
+        protocols = sorted(self._protocols, key=lambda node: node not in here)
+        pending: list[str] = [*_bases(owner), *(node.name for node in protocols)]
         seen: set[str] = set()
         while pending:
             name = pending.pop(0)
@@ -198,7 +210,9 @@ def _file(path: pathlib.Path, package: pathlib.Path, inherited: _Inherited) -> S
             methods = sum(isinstance(item, FunctionNode) for item in node.body)
             classes.append(Class(full_name, methods, _end(node) - node.lineno + 1))
         else:
-            functions.append(_function(node, full_name, owners, code, inherited))
+            functions.append(
+                _function(node, full_name, owners, code, functools.partial(inherited.docstring, path=path))
+            )
     return SourceFile(name, text.count("\n"), len(code), _comments(text), functions, classes)
 
 
@@ -217,7 +231,11 @@ def _definitions(
 
 
 def _function(
-    node: FunctionNode, name: str, owners: tuple[ast.ClassDef, ...], code: set[int], inherited: _Inherited
+    node: FunctionNode,
+    name: str,
+    owners: tuple[ast.ClassDef, ...],
+    code: set[int],
+    inherited: Callable[[ast.ClassDef, str], str],
 ) -> Function:
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
     annotations = [node.returns, *(argument.annotation for argument in arguments if argument)]
@@ -225,7 +243,7 @@ def _function(
     docstring = ast.get_docstring(node) or ""
     if owners and not docstring:
         own = ast.get_docstring(owners[-1]) if node.name == "__init__" else None
-        docstring = own or inherited.docstring(owners[-1], node.name)
+        docstring = own or inherited(owners[-1], node.name)
     body = node.body[1:] if ast.get_docstring(node) else node.body
     return Function(
         name=name,

@@ -104,7 +104,16 @@ Better = Callable[[float, float], bool]
 
 
 def beyond(history: History, threshold: float, better: Better) -> str | None:
-    """Why training ends: the first value that is better than the threshold; None while there is none."""
+    """Why training ends: the first value that is better than the threshold.
+
+    Args:
+      history: of the metric.
+      threshold: that it is compared with.
+      better: whether one value is better than another.
+
+    Returns:
+      The reason; None while there is no such value.
+    """
     for step, value in history:
         if better(value, threshold):
             return f"was {value:g} at step {step}, and the threshold is {threshold:g}"
@@ -112,9 +121,15 @@ def beyond(history: History, threshold: float, better: Better) -> str | None:
 
 
 def stalled(history: History, max_steps: int, better: Better) -> str | None:
-    """Why training ends: no better value within `max_steps` steps of the best one; None while it goes on.
+    """Why training ends: no better value within some steps of the best one.
 
-    NaN is never best.
+    Args:
+      history: of the metric. NaN is never best in it.
+      max_steps: of training.
+      better: whether one value is better than another.
+
+    Returns:
+      The reason; None while there were not so many steps.
     """
     best, best_step = math.nan, 0
     for index, (step, value) in enumerate(history):
@@ -180,7 +195,17 @@ def stop_if_higher_hook(
     run_every_secs: float | None = 60,
     run_every_steps: int | None = None,
 ) -> TrainingHook:
-    """Ends training when a metric was above a threshold in an evaluation at `min_steps` or later."""
+    """Ends training when a metric was above a threshold in an evaluation at `min_steps` or later.
+
+    Args:
+      estimator: that is trained.
+      metric_name: of the metric.
+      threshold: above which training ends.
+      eval_dir: of the events of evaluations; None for those of the estimator's `evaluate`.
+      min_steps: evaluations at an earlier step do not count.
+      run_every_secs: seconds between looks; None to count steps.
+      run_every_steps: steps between looks; None to count seconds.
+    """
     evaluations = _Evaluations(
         estimator=estimator,
         metric_name=metric_name,
@@ -201,7 +226,17 @@ def stop_if_lower_hook(
     run_every_secs: float | None = 60,
     run_every_steps: int | None = None,
 ) -> TrainingHook:
-    """Ends training when a metric was below a threshold in an evaluation at `min_steps` or later."""
+    """Ends training when a metric was below a threshold in an evaluation at `min_steps` or later.
+
+    Args:
+      estimator: that is trained.
+      metric_name: of the metric.
+      threshold: below which training ends.
+      eval_dir: of the events of evaluations; None for those of the estimator's `evaluate`.
+      min_steps: evaluations at an earlier step do not count.
+      run_every_secs: seconds between looks; None to count steps.
+      run_every_steps: steps between looks; None to count seconds.
+    """
     evaluations = _Evaluations(
         estimator=estimator,
         metric_name=metric_name,
@@ -222,7 +257,17 @@ def stop_if_no_increase_hook(
     run_every_secs: float | None = 60,
     run_every_steps: int | None = None,
 ) -> TrainingHook:
-    """Ends training when a metric has not risen for so many steps of training."""
+    """Ends training when a metric has not risen for so many steps of training.
+
+    Args:
+      estimator: that is trained.
+      metric_name: of the metric.
+      max_steps_without_increase: how many.
+      eval_dir: of the events of evaluations; None for those of the estimator's `evaluate`.
+      min_steps: evaluations at an earlier step do not count.
+      run_every_secs: seconds between looks; None to count steps.
+      run_every_steps: steps between looks; None to count seconds.
+    """
     evaluations = _Evaluations(
         estimator=estimator,
         metric_name=metric_name,
@@ -243,7 +288,17 @@ def stop_if_no_decrease_hook(
     run_every_secs: float | None = 60,
     run_every_steps: int | None = None,
 ) -> TrainingHook:
-    """Ends training when a metric has not fallen for so many steps of training."""
+    """Ends training when a metric has not fallen for so many steps of training.
+
+    Args:
+      estimator: that is trained.
+      metric_name: of the metric.
+      max_steps_without_decrease: how many.
+      eval_dir: of the events of evaluations; None for those of the estimator's `evaluate`.
+      min_steps: evaluations at an earlier step do not count.
+      run_every_secs: seconds between looks; None to count steps.
+      run_every_steps: steps between looks; None to count seconds.
+    """
     evaluations = _Evaluations(
         estimator=estimator,
         metric_name=metric_name,

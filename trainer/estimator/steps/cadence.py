@@ -35,14 +35,30 @@ class Cadence:
 
 
 def steps_to(step: int, origin: int, every: int | None) -> int | None:
-    """Steps from `step` to the next of origin, origin + every, … that lies ahead; None without a cadence."""
+    """Steps to the next time that something is due: at origin, origin + every, …
+
+    Args:
+      step: the global step now.
+      origin: the first step at which it is due.
+      every: steps between the times; None or 0 for never.
+
+    Returns:
+      1 or more; None for never.
+    """
     if not every:
         return None
     return origin - step if step < origin else every - (step - origin) % every
 
 
 def steps_due(before: int, after: int, origin: int, every: int | None) -> range:
-    """Those of origin, origin + every, … that lie in the steps from before + 1 to after; empty without a cadence."""
+    """The steps of a device call at which something is due: of origin, origin + every, …
+
+    Args:
+      before: the global step before the call.
+      after: the one after it.
+      origin: the first step at which it is due.
+      every: steps between the times; None or 0 for never.
+    """
     distance = steps_to(before, origin, every)
     return range(0) if distance is None else range(before + distance, after + 1, every or 1)
 

@@ -30,6 +30,7 @@ class Progress:
 
     @property
     def best(self) -> TrialRecord | None:
+        """The best trial so far; None before one is done."""
         return best(self.study, self.trials)
 
     @property

@@ -52,13 +52,26 @@ class SeededSampler(optuna.samplers.BaseSampler, abc.ABC):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The values of the trial; a parameter that a trial with the other values does not have is left out."""
+        """The values of the trial, without the parameters that it does not have because of other values.
+
+        Args:
+          study: of Optuna.
+          trial: that they are for.
+          search_space: not used: the study's definition says more.
+        """
         return dict(self.choose(study, trial.number + 1))
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A random value, for an objective that asks for a parameter which this trial does not have."""
+        """A random value, for an objective that asks for a parameter which this trial does not have.
+
+        Args:
+          study: of Optuna.
+          trial: that it is for.
+          param_name: of the parameter.
+          param_distribution: of its values.
+        """
         at_random = optuna.samplers.RandomSampler(seed_of(self._seed, trial.number + 1))
         return at_random.sample_independent(study, trial, param_name, param_distribution)
 

@@ -39,10 +39,12 @@ class Plan:
 
     @property
     def log(self) -> pathlib.Path:
+        """The file of what the trial prints."""
         return self.folder / LOG
 
     @property
     def metrics(self) -> pathlib.Path:
+        """The file to which the trial reports its evaluations."""
         return self.folder / METRICS
 
 

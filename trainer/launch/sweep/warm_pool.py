@@ -73,6 +73,7 @@ class TrialProcesses(contextlib.AbstractContextManager["TrialProcesses"]):
 
     @property
     def pid(self) -> int:
+        """Of the process that forks those of the trials."""
         return self._process.pid
 
     def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str], log: pathlib.Path) -> None:
