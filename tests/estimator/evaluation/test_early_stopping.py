@@ -23,7 +23,7 @@ from trainer.estimator import (
     experimental,
     train_and_evaluate,
 )
-from trainer.estimator.evaluation.early_stopping import beyond, stalled
+from trainer.estimator.evaluation.stopping_rules import beyond, stalled
 from trainer.estimator.saving.events import Events, read_scalars
 
 

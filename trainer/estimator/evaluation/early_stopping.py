@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import operator
 import os
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 
 from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
 from trainer.estimator.estimator import Estimator
+from trainer.estimator.evaluation.stopping_rules import History, beyond, stalled
 from trainer.estimator.saving.events import read_scalars
 
 log = logging.getLogger("trainer")
@@ -95,49 +95,6 @@ def make_early_stopping_hook(
     if run_every_secs is not None and run_every_secs < 0:
         raise ValueError(f"run_every_secs is {run_every_secs}. It takes 0 or more")
     return EarlyStoppingHook(should_stop_fn, run_every_secs, run_every_steps, clock)
-
-
-History = list[tuple[int, float]]
-"""(global step, value) of a metric in one evaluation after the other."""
-
-Better = Callable[[float, float], bool]
-
-
-def beyond(history: History, threshold: float, better: Better) -> str | None:
-    """Why training ends: the first value that is better than the threshold.
-
-    Args:
-      history: of the metric.
-      threshold: that it is compared with.
-      better: whether one value is better than another.
-
-    Returns:
-      The reason; None while there is no such value.
-    """
-    for step, value in history:
-        if better(value, threshold):
-            return f"was {value:g} at step {step}, and the threshold is {threshold:g}"
-    return None
-
-
-def stalled(history: History, max_steps: int, better: Better) -> str | None:
-    """Why training ends: no better value within some steps of the best one.
-
-    Args:
-      history: of the metric. NaN is never best in it.
-      max_steps: of training.
-      better: whether one value is better than another.
-
-    Returns:
-      The reason; None while there were not so many steps.
-    """
-    best, best_step = math.nan, 0
-    for index, (step, value) in enumerate(history):
-        if index == 0 or better(value, best) or (math.isnan(best) and not math.isnan(value)):
-            best, best_step = value, step
-        if step - best_step >= max_steps:
-            return f"has not improved on {best:g} of step {best_step} by step {step}"
-    return None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
