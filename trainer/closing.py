@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import logging
 import pathlib
 import platform
 import shlex
 import sys
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +29,8 @@ from trainer.job import flags, records, report
 from trainer.job.config import RunSettings
 from trainer.job.layout import Layout
 from trainer.job.report import Score, Summary
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,24 @@ class Closing:
         for_ever = dataclasses.replace(self.bound.data, num_epochs=None)
         argv = flags.to_argv(longer, for_ever, self.bound.params)
         return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])
+
+
+def serve_newest(files: Layout, run: RunSettings, *, elsewhere: bool) -> None:
+    """Copies the newest export to where Vertex AI takes the model of a job from, if it runs there.
+
+    Args:
+      files: of the job.
+      run: names the exporters.
+      elsewhere: whether another process exports.
+    """
+    if files.served_model is None:
+        return
+    export = newest_export(files, run, elsewhere=elsewhere)
+    if export is not None:
+        with tempfile.TemporaryDirectory(prefix="trainer-export-") as folder:
+            storage.copy_in(export, folder)
+            storage.copy_out(folder, files.served_model, last=GRAPH_FILE)
+        _log.info("The model of %s is in %s.", export, files.served_model)
 
 
 def newest_export(files: Layout, run: RunSettings, *, elsewhere: bool) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,9 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer import storage
 from trainer.bound_problem import BoundProblem
-from trainer.closing import Closing, newest_export
+from trainer.closing import Closing, serve_newest
 from trainer.estimator import (
     Estimator,
     EvalSpec,
@@ -26,7 +24,6 @@ from trainer.estimator.distribution import collectives
 from trainer.estimator.evaluation.early_stopping import EarlyStoppingHook, stop_if_not_better_hook
 from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, tuner
-from trainer.estimator.saving.export_store import GRAPH_FILE
 from trainer.estimator.steps.progress import Progress
 from trainer.estimator.steps.stop import StopReason
 from trainer.job import distribution, report
@@ -92,24 +89,14 @@ class JobProcess:
             self._directories.copy_events(self._files.root, self._files.tensorboard)
         with self._directories.flushed_at_end():
             code = self._finish(estimator, baselines, stop)
-        self._serve_newest(code, elsewhere=estimator.config.has_evaluator)
+        if code == 0 and self._cluster.is_chief:
+            serve_newest(self._files, self._run, elsewhere=estimator.config.has_evaluator)
         return code
 
     def _evaluates(self, estimator: Estimator) -> bool:
         if self._cluster.is_evaluator:
             return True
         return self._cluster.is_chief and not estimator.config.has_evaluator
-
-    def _serve_newest(self, code: int, *, elsewhere: bool) -> None:
-        """Copies the newest export to where Vertex AI takes the model of a job from."""
-        if self._files.served_model is None or code or not self._cluster.is_chief:
-            return
-        export = newest_export(self._files, self._run, elsewhere=elsewhere)
-        if export is not None:
-            with tempfile.TemporaryDirectory(prefix="trainer-export-") as folder:
-                storage.copy_in(export, folder)
-                storage.copy_out(folder, self._files.served_model, last=GRAPH_FILE)
-            _log.info("The model of %s is in %s.", export, self._files.served_model)
 
     def _finish(self, estimator: Estimator, baselines: Future[Mapping[str, float]], stop: StopRequest) -> int:
         """Trains, and reports where that is this process's part."""
