@@ -23,7 +23,7 @@ from trainer.job.errors import UsageError
         ({"exporter": (ExporterKind.BEST, ExporterKind.BEST)}, "--exporter=best,best names one twice"),
         (
             {"save_checkpoints_steps": 5, "save_checkpoints_secs": 6.0},
-            "--save_checkpoints_steps=5 beside --save_checkpoints_secs=6",
+            "--save_checkpoints_steps=5 together with --save_checkpoints_secs=6",
         ),
     ],
 )

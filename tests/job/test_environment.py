@@ -205,7 +205,7 @@ CHIEF_TASK = {"type": "chief", "index": 0}
     [
         (
             {"TF_CONFIG": "{'cluster'"},
-            "TF_CONFIG is no JSON: Expecting property name enclosed in double quotes at line 1",
+            "TF_CONFIG is not valid JSON: Expecting property name enclosed in double quotes at line 1",
         ),
         ({"TF_CONFIG": "[1]"}, "TF_CONFIG is [1]. Accepted: a JSON object"),
         ({"TF_CONFIG": "null"}, "TF_CONFIG is None. Accepted: a JSON object"),
@@ -213,7 +213,7 @@ CHIEF_TASK = {"type": "chief", "index": 0}
         ({"TF_CONFIG": '{"task": {}, "task": {}}'}, "TF_CONFIG has the key 'task' twice"),
         (tf_config("x", {}), "TF_CONFIG: cluster is 'x'. Accepted: a JSON object"),
         (tf_config(FULL, ["chief"]), "TF_CONFIG: task is ['chief']"),
-        (tf_config(FULL), "TF_CONFIG: task.type is missing beside a cluster"),
+        (tf_config(FULL), "TF_CONFIG: task.type is missing, although there is a cluster"),
         (tf_config(FULL, {"index": 0}), "TF_CONFIG: task.type is missing"),
         (tf_config(FULL, {"type": "chief"}), "TF_CONFIG: task.index is missing"),
         (tf_config(FULL, {"type": "worker", "index": 2}), "task is worker 2, which is not in the cluster"),

@@ -142,7 +142,7 @@ def test_a_shared_name_of_another_type_is_refused() -> None:
         ([""], "Unexpected argument ''"),
         (["--train_steps"], "--train_steps has no value. Accepted: --train_steps=VALUE"),
         (["--train_steps", "--seed=3"], "--train_steps has no value"),
-        (["--units=1.5"], "--units=1.5. Accepted: a whole number, as 128 or 128.0"),
+        (["--units=1.5"], "--units=1.5. Accepted: a whole number, such as 128 or 128.0"),
         (["--units=many"], "--units=many. Accepted: a whole number"),
         (["--units=" + "9" * 5000], "... (5000 characters). Accepted: a whole number"),
         (["--rate=nan"], "--rate=nan. Accepted: a finite number"),
@@ -152,9 +152,9 @@ def test_a_shared_name_of_another_type_is_refused() -> None:
         (["--exporter=latest,worst"], "--exporter=latest,worst. Accepted: latest, best, final"),
         (
             ["--job-dir=a", "--output_dir=b"],
-            "--job_dir=a beside --output_dir=b. Accepted: one of the two, which",
+            "--job_dir=a together with --output_dir=b. Accepted: one of the two, which",
         ),
-        (["--flagfile=/nowhere/f"], "Name a file of flags, one a line"),
+        (["--flagfile=/nowhere/f"], "Name a file of flags, one per line"),
         (["--train_steps=0"], "--train_steps=0. Accepted: a whole number from 1 up"),
     ],
 )

@@ -77,7 +77,7 @@ def test_every_flag_and_choice_is_in_it() -> None:
     ("argv", "message"),
     [
         (["completion"], "No shell. Accepted: python -m trainer.launch completion bash|zsh"),
-        (["completion", "fish"], "'fish' is no shell"),
+        (["completion", "fish"], "'fish' is not a shell"),
     ],
 )
 def test_other_shells_are_refused(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

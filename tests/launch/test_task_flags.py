@@ -31,13 +31,13 @@ def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
             ["--lerning_rate=.1"],
             "args: Unknown flag --lerning_rate. Accepted: flags of trainer.task. Did you mean --learning_rat",
         ),
-        (["--help"], "args: --help behind --. Accepted: flags of the task."),
+        (["--help"], "args: --help after --. Accepted: flags of the task."),
         (
             ["lstm"],
             "args: Unexpected argument 'lstm'. Accepted: flags only, as --name=value. Did you mean --model",
         ),
         (["--separate_evaluator"], "args: --separate_evaluator in a job without an evaluator."),
-        (["--output_dir=runs"], "args: --output_dir=runs lies on one machine only. Accepted: gs://"),
+        (["--output_dir=runs"], "args: --output_dir=runs is on one machine only. Accepted: gs://"),
         (["--save_checkpoints_steps=5", "--save_checkpoints_secs=5"], "args: --save_checkpoints_steps=5 beside"),
     ],
 )
@@ -48,7 +48,7 @@ def test_what_the_task_would_refuse_is_told(argv: list[str], message: str) -> No
 
 def test_a_job_needs_a_directory_from_somewhere() -> None:
     assert told(has_base_dir=False) == [
-        "args: no output directory. Accepted: a directory that outlives the machine, as gs://bucket/run. "
+        "args: no output directory. Accepted: a directory that outlives the machine, such as gs://bucket/run. "
         "Set --output_dir."
     ]
     assert told("--output_dir=gs://b/run", "--separate_evaluator", has_base_dir=False, has_evaluator=True) == []

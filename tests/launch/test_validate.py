@@ -31,7 +31,7 @@ def test_all_faults_of_all_files_are_told(capsys: pytest.CaptureFixture[str]) ->
     assert launcher.main(["validate", wrong, SHIPPED, "none.yaml", wrong]) == 2
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [
-        f"{wrong}:5:16: maxTrials: twenty. Accepted: a whole number. Write a number, as 128 or 1e-3.",
+        f"{wrong}:5:16: maxTrials: twenty. Accepted: a whole number. Write a number, such as 128 or 1e-3.",
         f"{wrong}:6:5: maxParallelTrials: a list. Accepted: a whole number. Correct it.",
         f"{wrong}: 2 errors",
     ]
@@ -86,7 +86,10 @@ def test_a_whole_tuning_job_is_checked_in_its_study_and_in_its_job(
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "trainer.launch validate: No file. Accepted: names of sweep and job files. Add one, as hptuning_config"),
+        (
+            [],
+            "trainer.launch validate: No file. Accepted: names of sweep and job files. Add one, such as hptuning",
+        ),
         (["--strict", "x"], "trainer.launch validate: Unknown flag --strict. Accepted: names of files. Drop it."),
     ],
 )

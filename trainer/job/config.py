@@ -72,7 +72,7 @@ class DataConfig:
     eval_batch_size: int = setting(1000, "examples in an evaluation step")
     num_epochs: int | None = setting(None, "passes over the training data; default: as many as --train_steps needs")
     seed: int | None = setting(
-        None, "of weights and data order; default: other weights each time, and one order, in which a run can continue"
+        None, "of weights and data order; default: new weights each time, and a fixed order, so that a run can continue"
     )
 
     def __post_init__(self) -> None:
@@ -94,7 +94,7 @@ class RunSettings:
         DEFAULT_PROBLEM, "what to train: a module, or a Python file (path/to/file.py), that defines PROBLEM"
     )
     output_dir: str | None = setting(
-        None, "where checkpoints, events and exports go; one that holds a run is continued", alias=("job_dir",)
+        None, "where checkpoints, events and exports go; a run that is there is continued", alias=("job_dir",)
     )
     train_steps: int | None = setting(
         None, f"step to train up to, counted from the first run; default: {DEFAULT_TRAIN_STEPS}, or all of --num_epochs"
@@ -176,13 +176,13 @@ def require_positive(name: str, value: float | None, accept: str) -> None:
       UsageError: the value is 0 or less, or not finite.
     """
     if value is not None and not (math.isfinite(value) and value > 0):
-        raise UsageError(f"--{name}={value}", accept, "Give such a number, or leave the flag out")
+        raise UsageError(f"--{name}={value}", accept, "Change the number, or leave the flag out")
 
 
 def require_not_negative(name: str, value: float) -> None:
     """Raises UsageError naming the flag when `value` is not a number from 0 up."""
     if not (math.isfinite(value) and value >= 0):
-        raise UsageError(f"--{name}={value}", "0 or more", "Give such a number, or leave the flag out")
+        raise UsageError(f"--{name}={value}", "0 or more", "Change the number, or leave the flag out")
 
 
 def require_names(settings: Any, *flags: str) -> None:
@@ -191,5 +191,5 @@ def require_names(settings: Any, *flags: str) -> None:
         names = getattr(settings, flag)
         if any(not name.strip() for name in names):
             raise UsageError(
-                f"--{flag}={','.join(names)} names nothing between two commas", None, "Remove the comma too many"
+                f"--{flag}={','.join(names)} has an empty name between two commas", None, "Remove the extra comma"
             )

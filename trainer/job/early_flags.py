@@ -23,7 +23,7 @@ def value(argv: Sequence[str], name: str) -> str | None:
     try:
         words = absl_flags.FlagValues().read_flags_from_files(list(argv), force_gnu=True)
     except absl_flags.Error as error:
-        raise UsageError(f"--flagfile: {error}", None, "Name a file of flags, one a line") from error
+        raise UsageError(f"--flagfile: {error}", None, "Name a file of flags, one per line") from error
     found = None
     for word, following in itertools.zip_longest(words, words[1:]):
         spelled, equals, text = word.partition("=")

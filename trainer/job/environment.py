@@ -159,9 +159,9 @@ def _from_indexed_job(environ: Mapping[str, str]) -> Cluster:
     pattern = environ.get("TRAINER_HOST_PATTERN", "").strip()
     if "{index}" not in pattern:
         raise ClusterError(
-            f"TRAINER_HOST_PATTERN is {pattern!r} beside TRAINER_REPLICAS",
+            f"TRAINER_HOST_PATTERN is {pattern!r} together with TRAINER_REPLICAS",
             "an address with {index} in it",
-            "Set it, as myjob-{index}.myjob:2222",
+            "Set it, for example to myjob-{index}.myjob:2222",
         )
     places = [(job, index) for job, count in _replicas(environ["TRAINER_REPLICAS"]) for index in range(count)]
     own, replicas = environ.get("JOB_COMPLETION_INDEX", "").strip(), environ["TRAINER_REPLICAS"]
@@ -199,9 +199,9 @@ def _parsed(variable: str, text: str) -> Mapping[str, Any]:
     except json.JSONDecodeError as error:
         near = text[max(error.pos - 20, 0) : error.pos + 20]
         raise ClusterError(
-            f"{variable} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}, near {near!r}",
-            'JSON, as {"cluster": {...}, "task": {...}}',
-            "Mind quotes and commas; unset it to run locally",
+            f"{variable} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}, near {near!r}",
+            'JSON, such as {"cluster": {...}, "task": {...}}',
+            "Check quotes and commas, or unset it to run locally",
         ) from error
     except RecursionError as error:
         raise ClusterError(f"{variable} is nested too deeply", None, "Unset it to run locally") from error
@@ -253,7 +253,7 @@ def _task(
         for key in (type_key, index_key):
             if task.get(key) is None or task.get(key) == "":
                 raise ClusterError(
-                    f"{path}.{key} is missing beside a cluster",
+                    f"{path}.{key} is missing, although there is a cluster",
                     f"a task with {type_key} and {index_key}",
                     "Say which process of the cluster this is",
                 )

@@ -96,7 +96,7 @@ def _integer(text: str) -> int:
     except ValueError:
         number = math.nan
     if not number.is_integer():
-        raise ValueError("a whole number, as 128 or 128.0")
+        raise ValueError("a whole number, such as 128 or 128.0")
     return int(number)
 
 
@@ -106,7 +106,7 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError("a finite number, as 0.01 or 1e-2")
+        raise ValueError("a finite number, such as 0.01 or 1e-2")
     return number
 
 

@@ -55,7 +55,7 @@ def parse(argv: Sequence[str], *settings_classes: type) -> Settings:
     try:
         expanded = values.read_flags_from_files(list(argv), force_gnu=True)
     except absl_flags.Error as error:
-        raise UsageError(f"--flagfile: {error}", None, "Name a file of flags, one a line") from error
+        raise UsageError(f"--flagfile: {error}", None, "Name a file of flags, one per line") from error
     canonical = _canonical(expanded, fields, values, functools.partial(help_text, *settings_classes))
     try:
         values(["task", *canonical])
@@ -101,7 +101,7 @@ def help_text(*settings_classes: type, width: int | None = None) -> str:
         for field in _fields(settings_class):
             parts += _help_entry(field, _hints(settings_class)[field.name], width)
     parts += ["", "Logging:", "  -v, --verbosity             -1 warnings only, 0 progress too, 1 everything"]
-    parts += ["", "More: --flagfile=FILE reads flags from a file, one a line."]
+    parts += ["", "More: --flagfile=FILE reads flags from a file, one per line."]
     return "\n".join(parts) + "\n"
 
 
@@ -189,7 +189,7 @@ def _canonical(
         first_spelling, first_value = given.get(name, (spelled, value))
         if first_spelling != spelled and first_value != value:
             raise UsageError(
-                f"--{first_spelling}={first_value} beside --{spelled}={value}",
+                f"--{first_spelling}={first_value} together with --{spelled}={value}",
                 "one of the two, which name the same flag",
                 "Drop one of them",
             )

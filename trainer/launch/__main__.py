@@ -18,11 +18,11 @@ COMMANDS = {
     "doctor": ("doctor.doctor", "what this machine and this environment would do, and which settings are wrong"),
     "package": ("packaging.package", "the source distribution that cloud runners install, and a Dockerfile"),
     "submit": ("submit.target", "a job or a study on Vertex AI or Kubernetes; --dry_run shows and checks the request"),
-    "status": ("jobs:status", "how a submitted job is"),
+    "status": ("jobs:status", "the state of a submitted job"),
     "cancel": ("jobs:cancel", "ends a submitted job"),
     "logs": ("jobs:logs", "where the logs of a submitted job are"),
     "completion": ("completion", "a script for bash or zsh that completes commands and flags"),
-    "validate": ("validate", "checks sweep and job files offline, with the line of each fault"),
+    "validate": ("validate", "checks sweep and job files offline, with the line of each error"),
 }
 
 

@@ -28,7 +28,7 @@ def misplaced(own: Sequence[str], *settings_classes: type) -> UsageError | None:
     for word in own:
         name = word.lstrip("-").partition("=")[0].replace("-", "_")
         if word.startswith("-") and name in task_flags - own_flags:
-            return UsageError(f"{word} is a flag of the task", "such flags behind --", f"Write -- {word}")
+            return UsageError(f"{word} is a flag of the task", "such flags after --", f"Write -- {word}")
     return None
 
 
@@ -60,7 +60,7 @@ def with_both_sides(error: UsageError) -> UsageError:
     """Of an unknown flag says that there are two places: the model's own ones are known to the task only."""
     if not error.got.startswith("Unknown flag"):
         return error
-    return UsageError(error.got, "those of --help, and behind -- those of the task", error.do)
+    return UsageError(error.got, "those of --help, and after -- those of the task", error.do)
 
 
 def help_text(usage: str, *settings_classes: type) -> str:

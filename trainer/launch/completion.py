@@ -110,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
     if shell in ("--help", "-h", "-help"):
         raise flags.HelpRequested(_HELP)
     if shell not in SHELLS or len(argv) > 1:
-        got = f"{' '.join(argv)!r} is no shell" if argv else "No shell"
+        got = f"{' '.join(argv)!r} is not a shell" if argv else "No shell"
         raise UsageError(got, USAGE, "Write bash or zsh")
     print(script(shell), end="")
     return 0

@@ -91,7 +91,7 @@ def _parsed(verb: str, argv: Sequence[str]) -> _Asked:
     if any(word in ("--help", "-h", "-help") for word in words):
         raise flags.HelpRequested(command_line.help_text(usage, JobOptions, ServiceOptions))
     if not words or words[0] not in _TARGETS:
-        got = f"{words[0]!r} is no target" if words else "No target"
+        got = f"{words[0]!r} is not a target" if words else "No target"
         raise UsageError(got, usage, "Write vertex or kubernetes first")
     if len(words) < 2 or words[1].startswith("-"):
         raise UsageError("No job", usage, "Write what submit printed as its name")
@@ -99,7 +99,7 @@ def _parsed(verb: str, argv: Sequence[str]) -> _Asked:
     asked = _Asked(target=words[0], job=words[1], where=settings[JobOptions], service=settings[ServiceOptions])
     if asked.target == "vertex" and not re.fullmatch(rf"\d+|{_FULL_NAME.pattern}", asked.job):
         accept = "a number, or projects/P/locations/R/customJobs/NUMBER"
-        raise UsageError(f"{asked.job!r} is no job of Vertex AI", accept, "Write what submit printed as its name")
+        raise UsageError(f"{asked.job!r} is not a job of Vertex AI", accept, "Write what submit printed as its name")
     return asked
 
 

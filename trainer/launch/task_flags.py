@@ -29,7 +29,7 @@ def parse(argv: Sequence[str]) -> flags.Settings:
     try:
         return flags.parse(argv, *settings_classes(argv))
     except flags.HelpRequested as error:
-        raise UsageError("--help behind --", "flags of the task", "python -m trainer.task --help lists them") from error
+        raise UsageError("--help after --", "flags of the task", "python -m trainer.task --help lists them") from error
 
 
 def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_dir: bool) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base
         settings = parse(argv)
     except UsageError as error:
         accept = error.accept or "flags of trainer.task"
-        yield Finding(where=path, got=error.got, accept=accept, do=error.do or "Correct it behind --")
+        yield Finding(where=path, got=error.got, accept=accept, do=error.do or "Correct it after --")
         return
     run = settings[RunSettings]
     data: Any = settings[settings_classes(argv)[1]]
@@ -57,7 +57,7 @@ def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base
             do="Add --evaluator=1, whose place is worker pool 3 on Vertex AI, or drop the flag",
         )
     if run.output_dir is None and not has_base_dir:
-        accept, do = "a directory that outlives the machine, as gs://bucket/run", "Set --output_dir"
+        accept, do = "a directory that outlives the machine, such as gs://bucket/run", "Set --output_dir"
         yield Finding(where=path, got="no output directory", accept=accept, do=do)
     named = {"output_dir": (run.output_dir,), "train_data_paths": data.train_data_paths}
     for flag, values in (named | {"eval_data_paths": data.eval_data_paths}).items():
@@ -73,7 +73,7 @@ def is_shared(path: str) -> bool:
 
 def _machine_local(flag: str, value: str, path: Path) -> Finding:
     accept = "gs://bucket/..., or a mounted volume below /gcs/ or /mnt/"
-    do = f"Copy it to a bucket and name that (gcloud storage cp {value} gs://BUCKET/)"
+    do = f"Copy it to a bucket and use that path (gcloud storage cp {value} gs://BUCKET/)"
     if flag == "output_dir":
         do = "Name a directory in a bucket"
-    return Finding(where=path, got=f"--{flag}={short(value)[1:-1]} lies on one machine only", accept=accept, do=do)
+    return Finding(where=path, got=f"--{flag}={short(value)[1:-1]} is on one machine only", accept=accept, do=do)

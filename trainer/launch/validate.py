@@ -145,5 +145,5 @@ def _paths(argv: Sequence[str]) -> list[str]:
         raise UsageError(f"Unknown flag {wrong}", "names of files", "Drop it")
     paths = [*before, *words[len(before) + 1 :]]
     if not paths:
-        raise UsageError("No file", "names of sweep and job files", "Add one, as hptuning_config.yaml")
+        raise UsageError("No file", "names of sweep and job files", "Add one, such as hptuning_config.yaml")
     return list(dict.fromkeys(paths))

@@ -32,9 +32,9 @@ def test_several_kills_all_count() -> None:
     [
         (
             ["--workers=2"],
-            "Unknown flag --workers. Accepted: those of --help, and behind -- those of the task. Did you mean --worker",
+            "Unknown flag --workers. Accepted: those of --help, and after -- those of the task. Did you mean --worker",
         ),
-        (["--worker=-1"], "--worker=-1. Accepted: 0 or more. Give such a number"),
+        (["--worker=-1"], "--worker=-1. Accepted: 0 or more. Change the number"),
         (["--worker=two"], "--worker=two. Accepted: a whole number"),
         (["--evaluator=2"], "--evaluator=2. Accepted: 0 or 1. Start one evaluator, or none."),
         (["--ps=1", "--worker=0"], "--ps=1 without workers. Accepted: --worker=1 or more."),
@@ -45,7 +45,7 @@ def test_several_kills_all_count() -> None:
         (["worker"], "Unexpected argument 'worker'"),
         (
             ["--train_steps=3"],
-            "--train_steps=3 is a flag of the task. Accepted: such flags behind --. Write -- --train",
+            "--train_steps=3 is a flag of the task. Accepted: such flags after --. Write -- --train",
         ),
         (["--job-dir=out"], "--job-dir=out is a flag of the task."),
         (["--", "--separate_evaluator"], "--separate_evaluator without an evaluator. Accepted: together with"),

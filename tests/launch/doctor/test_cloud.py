@@ -28,7 +28,12 @@ def test_a_key_file_is_named_and_its_content_is_not(tmp_path: pathlib.Path) -> N
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(None, "No such file or directory"), ("{", "is no JSON"), ("{}", "is no key file"), ("[1]", "is no key file")],
+    [
+        (None, "No such file or directory"),
+        ("{", "is not valid JSON"),
+        ("{}", "is not a Google key file"),
+        ("[1]", "is not a Google key file"),
+    ],
 )
 def test_a_key_file_that_is_none_is_wrong(content: str | None, told: str, tmp_path: pathlib.Path) -> None:
     if content is not None:
@@ -39,7 +44,7 @@ def test_a_key_file_that_is_none_is_wrong(content: str | None, told: str, tmp_pa
 
 def test_gcloud_s_own_credentials_are_found_and_their_absence_has_its_fix(tmp_path: pathlib.Path) -> None:
     level, found, fix = credentials({"HOME": str(tmp_path)})
-    assert level is Level.NOTE and found.startswith("none here for Google Cloud")
+    assert level is Level.NOTE and found.startswith("none for Google Cloud here")
     assert fix == "For gs:// and submissions: gcloud auth application-default login"
     path = tmp_path / ".config" / "gcloud" / "application_default_credentials.json"
     path.parent.mkdir(parents=True)

@@ -52,9 +52,9 @@ def test_a_tensorflow_that_cannot_be_imported_is_wrong(code: int, complained: st
 
 @pytest.mark.parametrize(
     ("cuda", "gpus", "told"),
-    [(False, 0, "is the wheel without CUDA"), (True, 0, "cannot reach it (driver or CUDA libraries)"), (True, 2, None)],
+    [(False, 0, "is a build without CUDA"), (True, 0, "cannot reach it (driver or CUDA libraries)"), (True, 2, None)],
 )
 def test_a_gpu_that_is_not_used_is_told(cuda: bool, gpus: int, told: str | None) -> None:
     found = list(doctor_devices.findings(0, said(cuda, GPU=gpus), "", has_gpu=True))
     assert "2 GPU" in found[0].got if gpus else "GPU" not in found[0].got
-    assert [finding.got for finding in found[1:]] == ([f"there is one, and TensorFlow {told}"] if told else [])
+    assert [finding.got for finding in found[1:]] == ([f"this machine has one, but TensorFlow {told}"] if told else [])

@@ -42,7 +42,7 @@ def test_a_machine_without_a_cluster_trains_in_one_process(capsys: pytest.Captur
             "chief 0 of a parameter-server job (chief, 1 workers, 1 ps)",
             "coordinate the workers",
         ),
-        ("worker", ("worker", "ps"), "worker 0 of a parameter-server job", "train as the chief says"),
+        ("worker", ("worker", "ps"), "worker 0 of a parameter-server job", "train as the chief directs"),
         ("ps", ("worker", "ps"), "ps 0 of a parameter-server job", "keep its share of the variables"),
         (
             "chief",
@@ -54,7 +54,7 @@ def test_a_machine_without_a_cluster_trains_in_one_process(capsys: pytest.Captur
         (
             "evaluator",
             ("worker",),
-            "evaluator 0 of a job whose others are elsewhere",
+            "evaluator 0 of a job whose other processes run elsewhere",
             "evaluate and export each checkpoint",
         ),
         ("chief", ("evaluator",), "chief 0 of a job in one process", "train and save"),
@@ -96,7 +96,7 @@ def test_neighbours_that_listen_are_fine_and_others_are_named_with_a_fix(
     [
         (Answer.UNKNOWN, "Correct the name"),
         (Answer.SILENT, "Open the port in the firewall"),
-        (Answer.FAILED, "See that this machine has a route there"),
+        (Answer.FAILED, "Check that this machine has a route there"),
     ],
 )
 def test_each_silence_has_its_fix(answer: Answer, fix: str) -> None:
@@ -107,7 +107,7 @@ def test_each_silence_has_its_fix(answer: Answer, fix: str) -> None:
 @pytest.mark.parametrize(
     ("environ", "told"),
     [
-        ({"TF_CONFIG": "{"}, "TF_CONFIG is no JSON"),
+        ({"TF_CONFIG": "{"}, "TF_CONFIG is not valid JSON"),
         (tf_config("chief", chief=["c"]), "TF_CONFIG: cluster.chief[0] is 'c'"),
         (tf_config("worker", 3, chief=["c:1"], worker=["w:1"]), "task is worker 3, which is not in the cluster"),
     ],
@@ -127,7 +127,7 @@ def test_a_loopback_address_among_other_machines_is_wrong() -> None:
     task = environment.read(tf_config("chief", chief=["localhost:1"], worker=["w:1"]))
     found = list(doctor.roles(task, separate_evaluator=False))[-1]
     assert found.level is Level.ERROR
-    assert found.got == "localhost among hosts of other machines, who cannot reach it"
+    assert found.got == "localhost among hosts of other machines, which cannot reach it"
 
 
 def test_an_evaluator_asks_nobody() -> None:
@@ -142,7 +142,7 @@ def test_the_output_directory_is_looked_at(tmp_path: pathlib.Path) -> None:
     assert found(None) == []
     assert found(str(tmp_path / "new"))[0][1].startswith(f"{tmp_path / 'new'}: ")
     (tmp_path / "file").touch()
-    assert found(str(tmp_path / "file" / "run")) == [(Level.ERROR, f"{tmp_path / 'file'} is no directory")]
+    assert found(str(tmp_path / "file" / "run")) == [(Level.ERROR, f"{tmp_path / 'file'} is not a directory")]
 
 
 def test_a_finding_is_a_line_and_its_fix_another() -> None:

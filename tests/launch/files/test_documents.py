@@ -60,9 +60,12 @@ def test_places_count_from_one() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("", ["f.yaml:1:1: The file is empty. Write into it, or name the right file."]),
-        ("# later\n", ["f.yaml:1:1: The file holds nothing but comments. Write into it, or name the right file."]),
-        ("a: 1\nb: 2\na: 3\n", ["f.yaml:3:1: a a second time. Accepted: each key once; see line 1. Remove one."]),
+        ("", ["f.yaml:1:1: The file is empty. Add content, or name the right file."]),
+        ("# later\n", ["f.yaml:1:1: The file holds nothing but comments. Add content, or name the right file."]),
+        (
+            "a: 1\nb: 2\na: 3\n",
+            ["f.yaml:3:1: a appears a second time. Accepted: each key once; see line 1. Remove one."],
+        ),
         (
             "a: &x [1]\nb: *x\n",
             [
@@ -85,7 +88,10 @@ def test_places_count_from_one() -> None:
                 "value that holds a colon in quotes."
             ],
         ),
-        ("? [a]\n: b\n", ["f.yaml:1:3: A key that is not a text. Accepted: keys as goal: or params:. Correct the"]),
+        (
+            "? [a]\n: b\n",
+            ["f.yaml:1:3: A key that is not a text. Accepted: keys such as goal: or params:. Correct the"],
+        ),
         (
             b"a: 1\nb: \xff\n",
             ["f.yaml:2:1: The byte 0xff, which is not UTF-8. Accepted: UTF-8. Save the file as UTF-8."],

@@ -45,17 +45,21 @@ def test_values_are_read_by_type(text: str, method: str, value: object) -> None:
     ("text", "method", "told"),
     [
         ("maxTrials: 2.5", "whole", "f:1:12: maxTrials: 2.5. Accepted: a whole number. Write a whole number."),
-        ("max_trials: x", "whole", "f:1:13: max_trials: x. Accepted: a whole number. Write a number, as 128 or 1e-3."),
+        (
+            "max_trials: x",
+            "whole",
+            "f:1:13: max_trials: x. Accepted: a whole number. Write a number, such as 128 or 1e-3.",
+        ),
         ("maxTrials: '3'", "whole", "f:1:12: note: maxTrials: 3 in quotes is read as a number. Remove the quotes."),
         ("maxTrials:", "whole", "f:1:1: maxTrials has no value. Accepted: a whole number. Add it after the colon, or"),
         ("maxTrials: {}", "whole", "f:1:1: maxTrials: a mapping. Accepted: a whole number. Correct it."),
         ("ready: 1", "switch", "f:1:8: ready: 1. Accepted: true or false. Write one of them."),
-        ("wait: 90", "secs", 'f:1:7: wait: 90. Accepted: seconds with an s, as "3600s". Write "90s".'),
-        ("wait: 1h", "secs", 'f:1:7: wait: 1h. Accepted: seconds with an s, as "3600s". Write it in seconds.'),
+        ("wait: 90", "secs", 'f:1:7: wait: 90. Accepted: seconds with an s, such as "3600s". Write "90s".'),
+        ("wait: 1h", "secs", 'f:1:7: wait: 1h. Accepted: seconds with an s, such as "3600s". Write it in seconds.'),
         (
             "until: now",
             "moment",
-            'f:1:8: until: now. Accepted: a time in UTC, as "2026-01-31T12:00:00Z". Write it in this form.',
+            'f:1:8: until: now. Accepted: a time in UTC, such as "2026-01-31T12:00:00Z". Write it in this form.',
         ),
     ],
 )
@@ -77,9 +81,9 @@ def test_values_of_other_types_are_told(text: str, method: str, told: str) -> No
         ("region: x", "f:1:1: note: region in the mapping is not read. A flag names it."),
         (
             "maxTrials: 3\nmax_trials: 4",
-            "f:2:1: max_trials beside maxTrials, which says the same. Accepted: one of the two; maxTrials is in",
+            "f:2:1: max_trials together with maxTrials, which says the same. Accepted: one of the two; maxTrials is in",
         ),
-        ("trials: 3\nmaxTrials: 4", "f:2:1: maxTrials beside trials, which says the same."),
+        ("trials: 3\nmaxTrials: 4", "f:2:1: maxTrials together with trials, which says the same."),
     ],
 )
 def test_keys_that_are_not_read_are_told(text: str, told: str) -> None:

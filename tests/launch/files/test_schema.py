@@ -34,7 +34,7 @@ def test_what_fits_is_silent(value: Any) -> None:
         ({"count": True}, "count: True. Accepted: a whole number. Correct the type."),
         ({"count": 1.5}, "count: 1.5. Accepted: a whole number. Correct the type."),
         ({"on": "yes"}, "on: 'yes'. Accepted: true or false. Correct the type."),
-        ({"labels": {"a": 1}}, "labels: {'a': 1}. Accepted: an object of texts. Correct the type."),
+        ({"labels": {"a": 1}}, "labels: {'a': 1}. Accepted: an object of strings. Correct the type."),
         ({"items": {}}, "items: {}. Accepted: a list. Put it in brackets."),
         ({"items": [3]}, "items[0]: 3. Accepted: an object. Write its fields: x."),
         ({"items": [{"x": 1}, {"x": "a"}]}, "items[1].x: 'a'. Accepted: a number. Correct the type."),

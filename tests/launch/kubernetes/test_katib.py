@@ -269,7 +269,7 @@ def test_the_collector_reads_the_lines_that_the_task_writes(tmp_path: pathlib.Pa
         ),
         (
             study(Parameter(name="x", kind=Kind.DISCRETE, values=(1.0, 10.0), scale=Scale.LOG)),
-            "x: Katib gives no scale to DISCRETE values; each is as likely as another.",
+            "x: Katib gives no scale to DISCRETE values; each is equally likely.",
         ),
         (
             study(UNITS, stopping=DecayCurveStopping()),
@@ -281,7 +281,7 @@ def test_the_collector_reads_the_lines_that_the_task_writes(tmp_path: pathlib.Pa
         ),
         (
             study(UNITS, study_stopping=StudyStopping(max_num_trials=3)),
-            "studyStoppingConfig: left out; Katib ends a study at maxTrialCount only.",
+            "studyStoppingConfig: left out; Katib ends a study only at maxTrialCount.",
         ),
         (study(UNITS, max_parallel_trials=30), "Trials at a time: 20, as many as there are in all."),
         (study(UNITS, max_failed_trials=30), "Failed trials: 20, as many as there are in all."),

@@ -108,7 +108,7 @@ def test_an_edited_manifest_is_checked_and_applied(
     assert launcher.main(["submit", "kubernetes", f"--manifest={manifest}"]) == 2
     assert "edited.yaml:" in capsys.readouterr().err
     assert launcher.main(["submit", "kubernetes", f"--manifest={manifest}", "--image=a/b:1"]) == 2
-    assert "--image=a/b:1 beside --manifest" in capsys.readouterr().err
+    assert "--image=a/b:1 together with --manifest" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

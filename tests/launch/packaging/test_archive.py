@@ -102,24 +102,24 @@ def test_members_are_sorted_and_belong_to_nobody(tmp_path: pathlib.Path) -> None
 
 @pytest.mark.parametrize("epoch", ["yesterday", "0", "-5", "99999999999"])
 def test_a_time_that_no_wheel_can_have_is_refused(epoch: str, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(UsageError, match=f"SOURCE_DATE_EPOCH={epoch}.*1980, where wheels begin"):
+    with pytest.raises(UsageError, match=f"SOURCE_DATE_EPOCH={epoch}.*1980, the first year in wheels"):
         archive.build(source(tmp_path), {"SOURCE_DATE_EPOCH": epoch})
 
 
 def test_a_file_that_is_no_python_is_refused_with_its_line(tmp_path: pathlib.Path) -> None:
     (source(tmp_path) / "trainer" / "inputs.py").write_text("def train_input_fn(:\n    pass\n")
-    with pytest.raises(DataError, match=r"trainer/inputs\.py:1: .*every machine would stop there"):
+    with pytest.raises(DataError, match=r"trainer/inputs\.py:1: .*every machine would fail on it"):
         archive.build(tmp_path, {})
 
 
 def test_a_folder_without_source_is_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(UsageError, match="holds no source of trainer.*--source=DIR"):
+    with pytest.raises(UsageError, match="does not hold the source of trainer.*--source=DIR"):
         archive.build(tmp_path, {})
 
 
 def test_a_source_without_version_is_refused(tmp_path: pathlib.Path) -> None:
     (source(tmp_path) / "trainer" / "__init__.py").write_text("")
-    with pytest.raises(UsageError, match=r"trainer/__init__\.py says no __version__"):
+    with pytest.raises(UsageError, match=r"trainer/__init__\.py has no __version__"):
         archive.build(tmp_path, {})
 
 

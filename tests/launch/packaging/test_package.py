@@ -65,7 +65,7 @@ def test_an_unchanged_package_is_uploaded_once(
     assert f"{path} uploaded\n" in capsys.readouterr().out
     assert storage.read(path) == built.content
     assert launcher.main(words) == 0
-    assert f"{path} was there already\n" in capsys.readouterr().out
+    assert f"{path} was already there\n" in capsys.readouterr().out
 
 
 @pytest.mark.process

@@ -95,7 +95,7 @@ def test_values_that_the_flag_takes_are_accepted(name: str, text: str) -> None:
     ("name", "text", "message"),
     [
         ("first_layer_size", "0", "--first_layer_size=0. Accepted: a whole number from 1 up"),
-        ("first_layer_size", "2.5", "--first_layer_size=2.5. Accepted: a whole number, as 128 or 128.0"),
+        ("first_layer_size", "2.5", "--first_layer_size=2.5. Accepted: a whole number, such as 128 or 128.0"),
         ("colour", "rde", "--colour=rde. Accepted: red, blue"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_wrong_rule_is_told(line: str, finding: str, tmp_path: pathlib.Path) -
 def test_a_rule_that_is_switched_off_and_named_is_a_fault(tmp_path: pathlib.Path) -> None:
     text = hyperparameters(RATE) + "    enableTrialEarlyStopping: false\n    medianAutomatedStoppingSpec: {}\n"
     assert told(written(tmp_path, text)) == [
-        "7:31: enableTrialEarlyStopping: false beside medianAutomatedStoppingSpec. Accepted: one of the two. "
+        "7:31: enableTrialEarlyStopping: false together with medianAutomatedStoppingSpec. Accepted: one of the two. "
         "Remove one of them."
     ]
 
@@ -57,7 +57,7 @@ def test_limits_are_told_at_their_lines(tmp_path: pathlib.Path) -> None:
     limits = "{minNumTrials: 9, maxNumTrials: 3, maxDurationNoProgress: 60, maximumRuntimeConstraint: {endTime: soon}}"
     text = hyperparameters(RATE) + f"    studyStoppingConfig: {limits}\n"
     assert [line.partition(" ")[2] for line in told(written(tmp_path, text))] == [
-        "minNumTrials 9 is above maxNumTrials 3. Accepted: the least up to the most. Swap them.",
-        'maxDurationNoProgress: 60. Accepted: seconds with an s, as "3600s". Write "60s".',
-        'endTime: soon. Accepted: a time in UTC, as "2026-01-31T12:00:00Z". Write it in this form.',
+        "minNumTrials 9 is above maxNumTrials 3. Accepted: the minimum up to the maximum. Swap them.",
+        'maxDurationNoProgress: 60. Accepted: seconds with an s, such as "3600s". Write "60s".',
+        'endTime: soon. Accepted: a time in UTC, such as "2026-01-31T12:00:00Z". Write it in this form.',
     ]

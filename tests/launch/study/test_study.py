@@ -143,7 +143,7 @@ def test_a_study_that_cannot_run_is_refused(
         ),
         (
             {"max_runtime_secs": 6.0, "max_end_time": "2026-01-31T12:00:00Z"},
-            "maxDuration beside endTime. Accepted: one",
+            "maxDuration together with endTime. Accepted: one",
         ),
     ],
 )

@@ -46,22 +46,22 @@ WRONG = {
         "15:44: The categorical value 'adam' appears twice. Accepted: each value once. Remove one of them.",
     ],
     "doubled_key": [
-        "6:5: maxTrials a second time. Accepted: each key once; see line 5. Remove one.",
+        "6:5: maxTrials appears a second time. Accepted: each key once; see line 5. Remove one.",
     ],
     "doubled_value": [
         "18:35: The discrete value 100 appears twice. Accepted: increasing values, at least 1e-10 apart. "
         "Remove one of them.",
     ],
     "fractions_for_whole_numbers": [
-        "18:30: --train_batch_size=99.5. Accepted: a whole number, as 128 or 128.0. Correct it.",
+        "18:30: --train_batch_size=99.5. Accepted: a whole number, such as 128 or 128.0. Correct it.",
     ],
     "grid_over_doubles": [
         "9:24: learning_rate, a DOUBLE, under GRID_SEARCH. Accepted: INTEGER, DISCRETE and CATEGORICAL. "
         "Write type: DISCRETE with its values.",
     ],
     "log_scale_from_zero": [
-        "10:19: minValue 0 on UNIT_LOG_SCALE. Accepted: values above 0 only, of which there is a logarithm. "
-        "Raise it, as to 1e-4, or write scaleType: UNIT_LINEAR_SCALE.",
+        "10:19: minValue 0 on UNIT_LOG_SCALE. Accepted: values above 0 only, which have a logarithm. "
+        "Raise it, for example to 1e-4, or write scaleType: UNIT_LINEAR_SCALE.",
     ],
     "metric_that_is_not_reported": [
         "4:30: hyperparameterMetricTag: accuracy, which the job does not report. Accepted: a metric that the "
@@ -72,7 +72,7 @@ WRONG = {
         "10:19: minValue 0.5 is above maxValue 0.1. Accepted: minValue up to maxValue. Swap them.",
     ],
     "negative_trials": [
-        "5:16: maxTrials: -20. Accepted: a whole number from 1 up. Give such a number.",
+        "5:16: maxTrials: -20. Accepted: a whole number from 1 up. Change the number.",
     ],
     "no_flag_of_the_task": [
         "8:24: learning-rat is not a flag of trainer.task. Accepted: fields of the problem's params, and "
@@ -111,11 +111,11 @@ WRONG = {
         "4:7: 2 metrics. Accepted: one metric. Keep the one that matters most.",
     ],
     "two_names_of_one_key": [
-        "6:5: max_trial_count beside maxTrials, which says the same. Accepted: one of the two; maxTrials "
+        "6:5: max_trial_count together with maxTrials, which says the same. Accepted: one of the two; maxTrials "
         "is in line 5. Remove one of them.",
     ],
     "two_stopping_rules": [
-        "8:3: medianAutomatedStoppingSpec beside decayCurveStoppingSpec. Accepted: one stopping rule. Remove "
+        "8:3: medianAutomatedStoppingSpec together with decayCurveStoppingSpec. Accepted: one stopping rule. Remove "
         "one of them.",
     ],
     "unknown_key": [
@@ -135,11 +135,11 @@ WRONG = {
         "9:15: type: FLOAT. Accepted: DOUBLE, INTEGER, CATEGORICAL, DISCRETE. Choose one of them.",
     ],
     "wrong_types": [
-        "5:16: maxTrials: twenty. Accepted: a whole number. Write a number, as 128 or 1e-3.",
+        "5:16: maxTrials: twenty. Accepted: a whole number. Write a number, such as 128 or 1e-3.",
         "6:5: maxParallelTrials: a list. Accepted: a whole number. Correct it.",
     ],
     "zero_parallel_trials": [
-        "6:24: maxParallelTrials: 0. Accepted: a whole number from 1 up. Give such a number.",
+        "6:24: maxParallelTrials: 0. Accepted: a whole number from 1 up. Change the number.",
     ],
 }
 
@@ -243,7 +243,7 @@ def test_a_study_spec_in_json_is_read() -> None:
     study = study_file.read(str(path), TASK)
     assert (study.stopping, study.measurement, study.max_trials) == (DecayCurveStopping(), Measurement.LAST, 1)
     assert told(path, Level.NOTE) == [
-        "1:1: note: A study without a number of trials; services take 1. Put it below studySpec:, beside "
+        "1:1: note: No number of trials; services run 1. Put it below studySpec:, beside "
         "maxTrialCount: and parallelTrialCount:.",
         "6:63: note: defaultValue in doubleValueSpec is not read. Vizier takes it, tuning jobs do not.",
         "11:3: note: observationNoise in the study is not read. Vizier takes it, tuning jobs do not.",
@@ -271,17 +271,17 @@ def test_a_study_spec_in_json_is_read() -> None:
         ("studySpec: []", "1:1: studySpec: a list. Accepted: a mapping with metrics: and parameters:. Correct it."),
         (
             "studySpec: {}",
-            "1:12: No metrics in studySpec. Accepted: one metric, as [{metricId: rmse, goal: MINIMIZE}].",
+            "1:12: No metrics in studySpec. Accepted: one metric, such as [{metricId: rmse, goal: MINIMIZE}].",
         ),
         (
             "studySpec: {metrics: [rmse]}",
-            "1:23: A metric without keys. Accepted: one metric, as [{metricId: rmse, goal",
+            "1:23: A metric without keys. Accepted: one metric, such as [{metricId: rmse, goal",
         ),
         (
             "trainingInput: !x {}",
             "1:16: The tag !x. Accepted: plain values; nothing is run from a file. Remove the tag.",
         ),
-        ("studySpec: {}\n---\na: 1", "3:1: A second document. Accepted: one study a file. Put each in a file of"),
+        ("studySpec: {}\n---\na: 1", "3:1: A second document. Accepted: one study per file. Put each in a file of"),
     ],
 )
 def test_what_is_no_study_is_told(settings: str, finding: str, tmp_path: pathlib.Path) -> None:
@@ -291,7 +291,7 @@ def test_what_is_no_study_is_told(settings: str, finding: str, tmp_path: pathlib
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ("goal: MAXIMIZE", "rmse is maximised, although less of it is better"),
+        ("goal: MAXIMIZE", "rmse is maximised, although lower is better"),
         ("maxParallelTrials: 30", "30 trials at a time, of 20 in all"),
         ("algorithm: GRID_SEARCH", "The grid has 2 points, and there are 20 trials"),
     ],

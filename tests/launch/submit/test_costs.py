@@ -58,9 +58,9 @@ def test_trials_at_once_are_multiplied(prices: costs.Prices) -> None:
     [
         ("machines: {n1-standard-4: cheap}", "prices.yaml:1:12: n1-standard-4: cheap. Accepted: a number from 0 up"),
         ("machines: {n1-standard-4: -1}", "n1-standard-4: -1"),
-        ("machinse: {a: 1}", "machinse. Accepted: currency, or a table machines"),
-        ("- 1", "No table of prices"),
-        ("currency: EUR", "has no prices. Accepted: tables machines"),
+        ("machinse: {a: 1}", "machinse. Accepted: currency, or a mapping of machines"),
+        ("- 1", "Not a mapping of prices"),
+        ("currency: EUR", "has no prices. Accepted: sections machines"),
     ],
 )
 def test_a_wrong_file_of_prices_is_refused_with_the_line(text: str, told: str, tmp_path: pathlib.Path) -> None:

@@ -64,7 +64,7 @@ def _officially(service: VertexService, collection: str, request: dict[str, Any]
 @pytest.mark.parametrize(
     ("status", "message", "told"),
     [
-        (401, "no", "does not know who is asking. Accepted: valid credentials. gcloud auth application-default login."),
+        (401, "no", "rejects the credentials. Accepted: valid credentials. gcloud auth application-default login."),
         (
             403,
             "Permission denied",
@@ -140,16 +140,14 @@ def test_a_conflict_with_our_own_earlier_try_is_no_conflict(vertex_service: Vert
 
 def test_a_conflict_with_another_job_is_told(vertex_service: VertexService) -> None:  # noqa: F811
     vertex_service.faults = [Fault(status=409, message="exists")]
-    with pytest.raises(
-        ServiceError, match=r"There is such a job already: exists\. Accepted: a new name\. Change --name\."
-    ):
+    with pytest.raises(ServiceError, match=r"The job already exists: exists\. Accepted: a new name\. Change --name\."):
         client_of(vertex_service).create("customJobs", REQUEST, "other")
     assert vertex_service.jobs == {}
 
 
 def test_trouble_that_does_not_pass_ends_with_words(vertex_service: VertexService) -> None:  # noqa: F811
     vertex_service.faults = [Fault(status=429, message="Quota exceeded for aiplatform.googleapis.com/custom_cpus")] * 40
-    with pytest.raises(ServiceError, match=r"Too much at once: Quota exceeded .*Wait, ask for more quota") as refused:
+    with pytest.raises(ServiceError, match=r"Over the quota: Quota exceeded .*Wait, ask for more quota") as refused:
         client_of(vertex_service).create("customJobs", REQUEST, "t")
     assert refused.value.exit_code == 1
     vertex_service.faults = [Fault()] * 40

@@ -34,7 +34,7 @@ def test_a_dry_run_prints_the_request_alone_and_sends_nothing(capsys: pytest.Cap
     pools = json.loads(shown.out)["jobSpec"]["workerPoolSpecs"]
     assert [pool["replicaCount"] for pool in pools] == [1, 1]
     assert "would POST to https://us-central1-aiplatform.googleapis.com/v1/projects/my-project/locations/" in shown.err
-    assert "checked, nothing sent" in shown.err
+    assert "checked; nothing was sent" in shown.err
 
 
 def test_a_dry_run_in_yaml_says_the_same_and_can_be_submitted_from_a_file(
@@ -97,12 +97,12 @@ def test_prices_of_the_person_make_an_estimate(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([*ONE, "--train_steps=3"], "--train_steps=3 is a flag of the task. Accepted: such flags behind --"),
+        ([*ONE, "--train_steps=3"], "--train_steps=3 is a flag of the task. Accepted: such flags after --"),
         ([*ONE, "--dry_run", "--wait"], "--dry_run with --wait"),
         ([*ONE, "--format=yaml"], "--format=yaml without --dry_run"),
         ([*ONE, "--endpoint=localhost"], "--endpoint=localhost. Accepted: https:// or http://"),
         ([*ONE, "--worker=x"], "--worker=x. Accepted: a whole number"),
-        ([*ONE, "--request=job.json"], "beside --request. Accepted: --project, --region and --name beside it"),
+        ([*ONE, "--request=job.json"], "together with --request. Accepted: --project, --region and --name with it"),
         ([*WHERE, "--request=absent.json"], "absent.json: No such file or directory"),
     ],
 )
@@ -118,10 +118,10 @@ def test_wrong_usage_is_told_and_exits_with_2(
     ("argv", "message"),
     [
         (["submit"], "No target. Accepted: python -m trainer.launch submit vertex|kubernetes"),
-        (["submit", "sagemaker"], "'sagemaker' is no target"),
+        (["submit", "sagemaker"], "'sagemaker' is not a target"),
         (["status"], "No target. Accepted: python -m trainer.launch status vertex|kubernetes JOB"),
         (["cancel", "vertex"], "No job. Accepted"),
-        (["status", "vertex", "my-job"], "'my-job' is no job of Vertex AI. Accepted: a number, or projects/P"),
+        (["status", "vertex", "my-job"], "'my-job' is not a job of Vertex AI. Accepted: a number, or projects/P"),
         (["logs", "vertex", "17", "--project=my-project", "--region=iowa"], "region: 'iowa'"),
         (["logs", "kubernetes", "pod/a"], "'pod' is not a kind of job. Accepted: tfjob, job"),
     ],
@@ -166,7 +166,7 @@ def test_a_job_that_goes_on_is_cancelled(
     ("error", "told"),
     [
         ("The replica workerpool0-0 exited with a non-zero status of 2. To find out more", "wrong configuration, data"),
-        ("The replica workerpool1-3 exited with a non-zero status of 137.", "killed, most often for want of memory"),
+        ("The replica workerpool1-3 exited with a non-zero status of 137.", "killed, most often for lack of memory"),
         ("The replica workerpool0-0 exited with a non-zero status of 42.", "not one of this package's codes"),
         ("Resources are insufficient in region: us-central1.", "Resources are insufficient in region: us-central1."),
     ],

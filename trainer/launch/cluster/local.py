@@ -120,7 +120,7 @@ class LocalCluster(contextlib.ExitStack):
         """Somebody asked the launcher to end, or nobody reads its output any more."""
         if self._phase is Phase.STOPPING or not (self._stop_reason or self._console.closed):
             return
-        self._event(f"{self._stop_reason or 'nobody reads this output'}: ending all processes")
+        self._event(f"{self._stop_reason or 'nobody reads this output any longer'}: ending all processes")
         # Where the chief has ended with 0 already, it is the last evaluation that is cut off.
         self._stop(SAVED_EXIT_CODE if self._phase is Phase.FINISHING else None)
 

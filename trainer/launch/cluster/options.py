@@ -26,7 +26,7 @@ class ClusterOptions:
     grace: float = setting(30.0, "seconds from SIGTERM to SIGKILL")
     last_evaluation_secs: float = setting(600.0, "seconds that the evaluator may go on after the chief's end")
     kill: tuple[str, ...] = setting(
-        (), f"faults to inject: {faults.ACCEPTED}, as worker:1@20s or chief:0@20s:TERM; may be given several times"
+        (), f"faults to inject: {faults.ACCEPTED}, such as worker:1@20s or chief:0@20s:TERM; may be given several times"
     )
     module: str = setting("trainer.task", "what each process runs: python -m MODULE")
 

@@ -93,7 +93,7 @@ def _take(rng: random.Random) -> socket.socket:
     raise JobError(
         f"No free port from {first} to {last} in {_TRIES_PER_PORT} tries",
         None,
-        "End what listens there (ss -ltn shows it)",
+        "Stop what listens there (ss -ltn shows it)",
     )
 
 

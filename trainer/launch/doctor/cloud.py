@@ -35,7 +35,7 @@ def credentials(environ: Mapping[str, str]) -> Iterator[Finding]:
         if os.path.exists(path):
             yield _key_file(path, "gcloud", _LOG_IN)
         else:
-            found = "none here for Google Cloud; a machine of Google's has its own"
+            found = "none for Google Cloud here; Google's own machines bring theirs"
             yield note("credentials", found, f"For gs:// and submissions: {_LOG_IN}")
 
 
@@ -48,10 +48,10 @@ def bucket(root: str) -> Finding:
         read = store.read(probe)
         store.delete(probe, if_generation=generation)
     except StorageError as refused:
-        do = refused.do or "See that the bucket exists, and that this account may write to it"
+        do = refused.do or "Check that the bucket exists and that this account may write to it"
         return dataclasses.replace(refused.findings[0], where="output", do=do)
     if read != b"?":
-        return wrong("output", f"{root} gives back something else", "See whether something rewrites it on the way")
+        return wrong("output", f"{root} returns something else than was written", "Check whether a proxy changes it")
     return ok("output", f"{root} can be written and read")
 
 
@@ -90,7 +90,7 @@ def _key_file(path: str, source: str, fix: str) -> Finding:
     except OSError as error:
         return wrong("credentials", f"{source}: {path}: {error.strerror}", fix)
     except ValueError:
-        return wrong("credentials", f"{source}: {path} is no JSON", fix)
+        return wrong("credentials", f"{source}: {path} is not valid JSON", fix)
     if kind not in _KINDS:
-        return wrong("credentials", f"{source}: {path} is no key file of Google's", fix)
+        return wrong("credentials", f"{source}: {path} is not a Google key file", fix)
     return ok("credentials", f"{source}: {path} ({kind})")

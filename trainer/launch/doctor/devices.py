@@ -40,7 +40,7 @@ class Question:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
-            fix = "End other programs; python -c 'import tensorflow' shows where it hangs"
+            fix = "Close other programs; python -c 'import tensorflow' shows where it hangs"
             yield wrong("devices", f"TensorFlow did not answer in {timeout_secs:g} s", fix)
             return
         yield from findings(self._process.returncode, said, complained, has_gpu=bool(glob.glob("/dev/nvidia[0-9]*")))
@@ -65,12 +65,16 @@ def findings(code: int, said: str, complained: str, *, has_gpu: bool) -> Iterato
     if code or not lines:
         last = complained.strip().splitlines()[-1:] or [f"exit code {code}"]
         illegal = code in (-4, 132)
-        fix = "This processor lacks instructions of the wheel: build TensorFlow for it" if illegal else "pip install ."
+        fix = (
+            "This processor lacks instructions that the wheel uses: build TensorFlow for it"
+            if illegal
+            else "pip install ."
+        )
         yield wrong("devices", f"TensorFlow cannot be imported: {last[0]}", fix)
         return
     answer = json.loads(lines[-1])
     counted = ", ".join(f"{count} {kind}" for kind, count in answer["found"].items() if count)
     yield ok("devices", f"TensorFlow {answer['version']} computes on {counted}")
     if has_gpu and not answer["found"]["GPU"]:
-        why = "cannot reach it (driver or CUDA libraries)" if answer["cuda"] else "is the wheel without CUDA"
-        yield note("gpu", f"there is one, and TensorFlow {why}", _FIX_GPU)
+        why = "cannot reach it (driver or CUDA libraries)" if answer["cuda"] else "is a build without CUDA"
+        yield note("gpu", f"this machine has one, but TensorFlow {why}", _FIX_GPU)

@@ -85,7 +85,7 @@ def resources() -> Iterator[Finding]:
     if free is None:
         yield note("memory", "the system does not say", None)
     elif free < _MEMORY_OF_A_PROCESS:
-        fix = "End other programs, give the container more, or start fewer processes here"
+        fix = "Close other programs, give the container more, or start fewer processes here"
         yield note("memory", f"{gigabytes(free)} free; a process of a job takes up to 1 GB", fix)
     else:
         yield ok("memory", f"{gigabytes(free)} free, for about {free // _MEMORY_OF_A_PROCESS} processes")
@@ -117,8 +117,8 @@ def roles(task: Cluster, *, separate_evaluator: bool) -> Iterator[Finding]:
     hosts_named = {hosts.split(address)[0] for nodes in task.jobs.values() for address in nodes.values()}
     loopback = {host for host in hosts_named if _is_loopback(host)}
     if loopback and loopback != hosts_named:
-        fix = "Name it as the others reach it"
-        yield wrong("cluster", f"{min(loopback)} among hosts of other machines, who cannot reach it", fix)
+        fix = "Use the name under which the others reach it"
+        yield wrong("cluster", f"{min(loopback)} among hosts of other machines, which cannot reach it", fix)
 
 
 def own_address(task: Cluster) -> Iterator[Finding]:
@@ -130,7 +130,11 @@ def own_address(task: Cluster) -> Iterator[Finding]:
     if ports.is_free(port):
         yield ok("own port", f"{port} is free here")
     else:
-        yield note("own port", f"{port} is taken here", "Right if the job runs; else end what listens (ss -ltnp)")
+        yield note(
+            "own port",
+            f"{port} is taken here",
+            "Normal while the job runs; otherwise stop what listens there (ss -ltnp)",
+        )
 
 
 def neighbours(task: Cluster) -> Iterator[Finding]:
@@ -151,10 +155,10 @@ def neighbours(task: Cluster) -> Iterator[Finding]:
 def reachability(who: str, reached: Reached) -> Finding:
     """What an answer means."""
     fixes = {
-        Answer.REFUSED: f"Start {who} there, or read its log; before the job's start this is as it should be",
+        Answer.REFUSED: f"Start {who} there, or read its log; before the job starts this is normal",
         Answer.UNKNOWN: "Correct the name, or wait until the runner has made it known",
-        Answer.SILENT: "Open the port in the firewall or network policy; see that the machine is up",
-        Answer.FAILED: "See that this machine has a route there",
+        Answer.SILENT: "Open the port in the firewall or network policy; check that the machine is up",
+        Answer.FAILED: "Check that this machine has a route there",
     }
     said = f"{reached.address}: {reached.answer.value}" + (f" ({reached.detail})" if reached.detail else "")
     if reached.answer is Answer.LISTENS:
@@ -164,7 +168,7 @@ def reachability(who: str, reached: Reached) -> Finding:
 
 def _kind(task: Cluster) -> str:
     if task.is_evaluator:
-        return "a job whose others are elsewhere"
+        return "a job whose other processes run elsewhere"
     if task.is_local:
         return "a job in one process"
     workers, servers = task.num_worker_replicas - 1, task.num_ps_replicas
@@ -183,7 +187,7 @@ def _work(task: Cluster, *, evaluates_apart: bool) -> str:
         case cluster.PS:
             return "keep its share of the variables, until the job ends"
         case cluster.WORKER:
-            return "train as the chief says" if task.num_ps_replicas else "train in step with the chief"
+            return "train as the chief directs" if task.num_ps_replicas else "train in step with the chief"
         case _:
             trains = "coordinate the workers" if task.num_ps_replicas else "train in step with the workers"
             return f"{trains}, {'save' if evaluates_apart else saves}"
@@ -227,13 +231,13 @@ def _outdated() -> Iterator[Finding]:
         version = _version(needed.name)
         if version and not needed.specifier.contains(version, prereleases=True):
             fix = f"pip install '{needed.name}{needed.specifier}'"
-            yield wrong("packages", f"{needed.name} {version}, needed is {needed.specifier}", fix)
+            yield wrong("packages", f"{needed.name} {version}; {needed.specifier} is needed", fix)
 
 
 def _local_output(root: str) -> Finding:
     parent = machine.existing_parent(root)
     if not parent.is_dir():
-        return wrong("output", f"{parent} is no directory", "Choose another --output_dir")
+        return wrong("output", f"{parent} is not a directory", "Choose another --output_dir")
     if not os.access(parent, os.W_OK | os.X_OK):
         return wrong("output", f"{parent} is not writable", "Change its permissions, or --output_dir")
     free = machine.free_disk_bytes(root)

@@ -19,8 +19,8 @@ class DoctorOptions:
     output_dir: str | None = setting(None, "the directory that a job would write to", alias=("job_dir",))
     train_data_paths: tuple[str, ...] = setting((), "files or globs that it would train on")
     eval_data_paths: tuple[str, ...] = setting((), "files or globs that it would evaluate on")
-    separate_evaluator: bool = setting(False, "as the task would be told")
-    devices: bool = setting(True, "ask TensorFlow what it computes on, which takes seconds; --nodevices: do not")
+    separate_evaluator: bool = setting(False, "whether another process would evaluate")
+    devices: bool = setting(True, "ask TensorFlow what it computes on, which takes seconds; --nodevices skips it")
 
 
 def parse(argv: Sequence[str]) -> DoctorOptions:

@@ -59,7 +59,7 @@ def parse(data: bytes, path: str, found: list[Finding]) -> list[Node]:
     documents = _composed(text, path, found)
     if not documents and not found:
         got = "The file is empty" if not text.strip() else "The file holds nothing but comments"
-        found.append(Finding(where=Place(path=path), got=got, do="Write into it, or name the right file"))
+        found.append(Finding(where=Place(path=path), got=got, do="Add content, or name the right file"))
     return documents
 
 
@@ -94,12 +94,12 @@ def _node(composed: Any, path: str, found: list[Finding]) -> Node:
     entries: dict[str, Entry] = {}
     for composed_key, composed_value in composed.value:
         key, value = _node(composed_key, path, found), _node(composed_value, path, found)
-        got, accept, do = None, "keys as goal: or params:", "Correct the brackets"
+        got, accept, do = None, "keys such as goal: or params:", "Correct the brackets"
         if isinstance(key, Scalar) and key.text not in entries:
             entries[key.text] = Entry(key=key, value=value)
         elif isinstance(key, Scalar):
             first = entries[key.text].key.place
-            got, accept, do = f"{key} a second time", f"each key once; see line {first.line}", "Remove one"
+            got, accept, do = f"{key} appears a second time", f"each key once; see line {first.line}", "Remove one"
         elif not isinstance(key, Invalid):
             got = "A key that is not a text"
         if got is not None:

@@ -138,7 +138,7 @@ class Fields:
         if name in self._entries:
             other = self._entries[name].key
             accept = f"one of the two; {other} is in line {other.place.line}"
-            self.error(place, f"{entry.key} beside {other}, which says the same", accept, "Remove one of them")
+            self.error(place, f"{entry.key} together with {other}, which says the same", accept, "Remove one of them")
         elif name in self._keys.read:
             self._entries[name] = entry
         elif name in self._keys.refused:

@@ -17,7 +17,7 @@ class Kind(enum.Enum):
     WHOLE = "a whole number"
     NUMBER = "a number"
     SWITCH = "true or false"
-    TEXTS = "an object of texts"
+    TEXTS = "an object of strings"
     ANY = "anything"
 
 

@@ -74,7 +74,7 @@ def number_of(fields: Fields, node: Node, accept: str, label: str) -> float | in
     found = node.number if isinstance(node, Scalar) else None
     if not isinstance(node, Scalar) or found is None:
         shown = str(node) if isinstance(node, Scalar) else "a list or mapping"
-        fields.error(node.place, f"{label}{shown}", accept, "Write a number, as 128 or 1e-3")
+        fields.error(node.place, f"{label}{shown}", accept, "Write a number, such as 128 or 1e-3")
     elif node.quoted:
         fields.note(node.place, f"{label}{node} in quotes is read as a number", "Remove the quotes")
     return found
@@ -109,7 +109,7 @@ def switch(fields: Fields, name: str) -> bool | None:
 
 def secs(fields: Fields, name: str) -> float | None:
     """A duration as JSON has it, `"3600s"`, in seconds."""
-    accept = 'seconds with an s, as "3600s"'
+    accept = 'seconds with an s, such as "3600s"'
     node = _scalar(fields, name, accept)
     match = None if node is None else _DURATION.fullmatch(node.text)
     if node is not None and match is None:
@@ -120,7 +120,7 @@ def secs(fields: Fields, name: str) -> float | None:
 
 def moment(fields: Fields, name: str) -> str | None:
     """A point in time as JSON has it, `"2026-01-31T12:00:00Z"`."""
-    accept = 'a time in UTC, as "2026-01-31T12:00:00Z"'
+    accept = 'a time in UTC, such as "2026-01-31T12:00:00Z"'
     found = text(fields, name, accept)
     if found is not None and not _MOMENT.fullmatch(found):
         got = f"{fields.spelled(name)}: {nodes.shortened(found)}"

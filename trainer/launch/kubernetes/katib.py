@@ -90,14 +90,14 @@ def differences(study: Study) -> list[str]:
         if entry.scale is Scale.REVERSE_LOG:
             found.append(f"{entry.name}: Katib has no {entry.scale.value}; it is searched uniformly.")
         elif entry.scale is Scale.LOG and entry.kind is Kind.DISCRETE:
-            found.append(f"{entry.name}: Katib gives no scale to DISCRETE values; each is as likely as another.")
+            found.append(f"{entry.name}: Katib gives no scale to DISCRETE values; each is equally likely.")
     match study.stopping:
         case DecayCurveStopping() | ConvexStopping():
             found.append("Early stopping: Katib has the median rule (medianstop) only; it is used.")
         case MedianStopping(use_elapsed_duration=True):
             found.append("Early stopping: Katib counts evaluations, not seconds.")
     if study.study_stopping is not None:
-        found.append("studyStoppingConfig: left out; Katib ends a study at maxTrialCount only.")
+        found.append("studyStoppingConfig: left out; Katib ends a study only at maxTrialCount.")
     if study.max_parallel_trials > study.max_trials:
         found.append(f"Trials at a time: {study.max_trials}, as many as there are in all.")
     if study.max_failed_trials > study.max_trials:

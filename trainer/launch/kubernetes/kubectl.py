@@ -92,7 +92,7 @@ class Kubectl:
             raise UsageError(f"{self._words[0]} is not installed", "kubectl in PATH", do) from error
         except subprocess.TimeoutExpired as error:
             got = f"kubectl {words[0]} did not answer in {_TIMEOUT_SECS} s"
-            raise JobError(got, None, "See whether the cluster can be reached: kubectl cluster-info") from error
+            raise JobError(got, None, "Check whether the cluster is reachable: kubectl cluster-info") from error
         if done.returncode:
             said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
             raise JobError(f"kubectl {words[0]}: {said}", None, "kubectl config get-contexts shows the clusters")

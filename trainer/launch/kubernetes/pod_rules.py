@@ -65,7 +65,7 @@ def _container(entry: Table, path: Path) -> Iterator[Finding]:
     for which in ("requests", "limits"):
         for name, amount in table(table(entry.get("resources")).get(which)).items():
             if not _QUANTITY.fullmatch(str(amount)):
-                at, accept = (*path, "resources", which, str(name)), "a quantity, as 4, 500m or 8Gi"
+                at, accept = (*path, "resources", which, str(name)), "a quantity, such as 4, 500m or 8Gi"
                 yield Finding(where=at, got=f"{name}: {amount}", accept=accept, do=f"Correct --{name}")
     yield from _variables(listed(entry.get("env")), (*path, "env"))
 
@@ -79,7 +79,7 @@ def _variables(entries: list[Any], path: Path) -> Iterator[Finding]:
         if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
             yield Finding(where=at, got=short(name), accept="letters, digits, _ - and .", do="Correct --env")
         elif name == "TF_CONFIG":
-            accept = "nothing: whoever starts the pod makes it"
+            accept = "nothing: it is set for each pod"
             yield Finding(where=at, got="TF_CONFIG, the same for every pod", accept=accept, do="Drop it")
         elif name in seen:
             yield Finding(where=at, got=f"{name} twice", accept="each name once", do="Drop one")
@@ -125,7 +125,7 @@ def labels(found: Table, path: Path) -> Iterator[Finding]:
     for key, text in found.items():
         wrong_value = not isinstance(text, str) or len(text) > 63 or not _LABEL_VALUE.fullmatch(text)
         if not _LABEL_KEY.fullmatch(str(key)) or wrong_value:
-            accept = "letters, digits, '-', '_' and '.', up to 63, texts in quotes"
+            accept = "letters, digits, '-', '_' and '.', up to 63, strings in quotes"
             yield Finding(where=(*path, str(key)), got=f"{key}={text}", accept=accept, do="Correct --label")
 
 

@@ -82,7 +82,7 @@ def _tf_job(value: Table) -> Iterator[Finding]:
     yield from _run_policy(table(spec.get("runPolicy")), ("spec", "runPolicy"))
     replicas, path = table(spec.get("tfReplicaSpecs")), ("spec", "tfReplicaSpecs")
     if not replicas:
-        accept, do = "a table of Chief, Worker, PS, Evaluator", "Write spec.tfReplicaSpecs"
+        accept, do = "a mapping of Chief, Worker, PS, Evaluator", "Write spec.tfReplicaSpecs"
         yield Finding(where=path, got="no replicas", accept=accept, do=do)
         return
     kinds = {str(name): str(name).lower() for name in replicas}
@@ -125,7 +125,7 @@ def _replica(replica: Table, path: Path, *, has_evaluator: bool) -> Iterator[Fin
         accept = ", ".join(_RESTART_POLICIES)
         yield Finding(where=(*path, "restartPolicy"), got=short(policy), accept=accept, do=do)
     elif policy in (None, "Never"):
-        accept = "ExitCode, with which 143 (saved, restart me) starts a pod again and 2 does not"
+        accept = "ExitCode, which restarts a pod after 143 (state saved) and not after 2"
         got = "no restart of a preempted pod"
         yield Finding(where=(*path, "restartPolicy"), got=got, accept=accept, do="Write restartPolicy: ExitCode")
     pods = table(replica.get("template"))
@@ -133,7 +133,7 @@ def _replica(replica: Table, path: Path, *, has_evaluator: bool) -> Iterator[Fin
     inner = table(pods.get("spec")).get("restartPolicy")
     if inner is not None:
         at = (*path, "template", "spec", "restartPolicy")
-        accept = "none there: the operator sets it from the replica's own"
+        accept = "nothing here: the operator takes it from the replica"
         yield Finding(where=at, got=short(inner), accept=accept, do=f"Move it to {'.'.join(map(str, path))}")
 
 
@@ -161,12 +161,12 @@ def _job_spec(spec: Table, path: Path, name: str = "") -> Iterator[Finding]:
         accept, do = "Indexed, so that each pod knows which process it is", "Write completionMode: Indexed"
         yield Finding(where=(*path, "completionMode"), got=short(spec.get("completionMode")), accept=accept, do=do)
     if completions and completions != parallelism:
-        got = f"{parallelism} at a time of {completions} processes, who wait for each other"
+        got = f"{parallelism} at a time of {completions} processes, which wait for each other"
         do = f"Write parallelism: {completions}"
         yield Finding(where=(*path, "parallelism"), got=got, accept="all at once", do=do)
     if completions and len(f"{name}-{completions - 1}") > _LONGEST_NAME:
         last = f"{name}-{completions - 1}"
-        got = f"{last}, the last pod's host name, of {len(last)} letters"
+        got = f"{last}, the last pod's host name, of {len(last)} characters"
         yield Finding(where=("metadata", "name"), got=got, accept=f"up to {_LONGEST_NAME}", do="Set a shorter --name")
     for count in ("backoffLimit", "backoffLimitPerIndex", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
         yield from _not_negative(spec, count, path)
@@ -183,7 +183,7 @@ def _pod_restarts(spec: Table, pod: Table, path: Path) -> Iterator[Finding]:
         yield Finding(where=at, got=short(policy), accept="Never or OnFailure in a Job", do=do)
     elif spec.get("podFailurePolicy") and policy != "Never":
         do = "Write restartPolicy: Never; the Job starts pods again"
-        yield Finding(where=at, got=f"{policy} beside podFailurePolicy", accept="Never", do=do)
+        yield Finding(where=at, got=f"{policy} together with podFailurePolicy", accept="Never", do=do)
     names = [str(table(entry).get("name")) for entry in listed(pod.get("containers"))]
     for index, rule in enumerate(listed(table(spec.get("podFailurePolicy")).get("rules"))):
         codes = table(table(rule).get("onExitCodes"))

@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
         print(costs.line(prices, _items(what), longest_secs=what.timeout_secs), file=sys.stderr)
     if chosen.dry_run:
         print(render.text(documents, chosen.format or render.Format.YAML), end="")
-        print("checked, nothing sent; kubectl apply -f takes it", file=sys.stderr)
+        print("checked; nothing was sent. kubectl apply -f accepts it", file=sys.stderr)
         return 0
     client = kubectl.Kubectl(context=what.context)
     client.apply(render.text(documents, render.Format.JSON) if len(documents) == 1 else _as_list(documents))
@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return client.follow(**where, namespace=namespace, poll_secs=chosen.poll_secs)
     except KeyboardInterrupt:
-        print("not followed any more; the job goes on", file=sys.stderr)
+        print("no longer following; the job continues", file=sys.stderr)
         return _CTRL_C
 
 
@@ -84,8 +84,8 @@ def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> Submission:
             flag for flag in flags.to_argv(what) if not flag.startswith(("--manifest=", "--context=", "--namespace="))
         ]
         if beside or task_argv:
-            got = f"{' '.join([*beside, *task_argv])} beside --manifest"
-            raise UsageError(got, "--context and --namespace beside it", "Write it into the file")
+            got = f"{' '.join([*beside, *task_argv])} together with --manifest"
+            raise UsageError(got, "--context and --namespace with it", "Write it into the file")
         manifests, notes = manifest_file.read(what.manifest)
         return Submission(manifests=manifests, notes=notes)
     if what.config is not None:

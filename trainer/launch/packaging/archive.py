@@ -86,9 +86,9 @@ def _collected(root: pathlib.Path) -> dict[str, bytes]:
     """Content by name with slashes: what setup.py needs, and the whole package but for what Python leaves there."""
     if not (root / "setup.py").is_file() or not (root / _PACKAGE / "__init__.py").is_file():
         raise UsageError(
-            f"{root} holds no source of {_PACKAGE}",
+            f"{root} does not hold the source of {_PACKAGE}",
             f"a folder with setup.py and {_PACKAGE}/",
-            "Run it in the folder of the source, or name that: --source=DIR",
+            "Run it in the folder of the source, or give it: --source=DIR",
         )
     found = {name: (root / name).read_bytes() for name in _AT_ROOT if (root / name).is_file()}
     for path in (root / _PACKAGE).rglob("*"):
@@ -114,14 +114,14 @@ def _checked(name: str, content: bytes) -> bytes:
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
             said = getattr(error, "msg", str(error))
-            raise DataError(f"{name}:{line}: {said}", "Python", "Correct it; every machine would stop there") from None
+            raise DataError(f"{name}:{line}: {said}", "Python", "Correct it; every machine would fail on it") from None
     return content
 
 
 def _version(files: Mapping[str, bytes]) -> str:
     match = re.search(rb'__version__ = "([\w.+-]+)"', files[f"{_PACKAGE}/__init__.py"])
     if not match:
-        got = f"{_PACKAGE}/__init__.py says no __version__"
+        got = f"{_PACKAGE}/__init__.py has no __version__"
         raise UsageError(got, '__version__ = "1.2.3"', "Add it")
     return match[1].decode()
 
@@ -133,7 +133,7 @@ def _epoch(environ: Mapping[str, str]) -> int:
     if not text.isdecimal() or int(text) < DEFAULT_EPOCH or int(text) >= 1 << 33:
         raise UsageError(
             f"SOURCE_DATE_EPOCH={text}",
-            f"seconds since 1970, from {DEFAULT_EPOCH} (1980, where wheels begin) up",
+            f"seconds since 1970, from {DEFAULT_EPOCH} (1980, the first year in wheels) up",
             "Correct it, or unset it",
         )
     return int(text)

@@ -24,8 +24,8 @@ class PackageOptions:
     """The source distribution of this package:"""  # the heading of --help
 
     directory: str = setting("dist", "local folder for it")
-    source: str | None = setting(None, "the folder with setup.py; default: where this program comes from")
-    bucket: str | None = setting(None, "gs://bucket/folder to upload it to, once, named by its content")
+    source: str | None = setting(None, "the folder with setup.py; default: the source of this program")
+    bucket: str | None = setting(None, "gs://bucket/folder to upload it to, under a name made from its content")
     docker: bool = setting(False, "write a Dockerfile beside it")
     gpu: bool = setting(False, "a Dockerfile with CUDA")
     base_image: str = setting(dockerfile.BASE_IMAGE, "image that the Dockerfile begins with")
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         _write_dockerfile(folder, built, chosen)
     if chosen.bucket is not None:
         path, is_new = publish(built, chosen.bucket)
-        print(f"{path} {'uploaded' if is_new else 'was there already'}")
+        print(f"{path} {'uploaded' if is_new else 'was already there'}")
     return 0
 
 

@@ -151,8 +151,8 @@ def _scale_findings(entry: Parameter, least: Value, word: str, field: str) -> It
         yield Finding(
             where=(field,),
             got=f"{word} {text_of(least)} on {entry.scale.value}",
-            accept="values above 0 only, of which there is a logarithm",
-            do=f"Raise it, as to 1e-4, or write scaleType: {Scale.LINEAR.value}",
+            accept="values above 0 only, which have a logarithm",
+            do=f"Raise it, for example to 1e-4, or write scaleType: {Scale.LINEAR.value}",
         )
 
 

@@ -136,7 +136,7 @@ class _Item:
             fields.missing("values", ", ".join(_SPECS), "Add one of them")
             return None
         for spec in specs[1:]:
-            fields.error(fields.place(spec), f"{spec} beside {specs[0]}", "one of them", "Remove one of them")
+            fields.error(fields.place(spec), f"{spec} together with {specs[0]}", "one of them", "Remove one of them")
         self._places["kind"] = fields.place(specs[0])
         return _SPECS[specs[0]]
 
@@ -160,7 +160,7 @@ class _Item:
         self._draft["values"] = self._values(holder, values_key, kind)
 
     def _values(self, holder: Fields, name: str, kind: Kind) -> tuple[Value, ...]:
-        accept = "a list, as [16, 32, 64]" if kind is Kind.DISCRETE else "a list, as [adam, sgd]"
+        accept = "a list, such as [16, 32, 64]" if kind is Kind.DISCRETE else "a list, such as [adam, sgd]"
         read: list[Value] = []
         for node in values.items(holder, name, accept) or ():
             value = conditions.value_of(holder, node, kind)

@@ -101,7 +101,7 @@ def count_findings(holder: object, fields: Iterable[str], *, least: int = 1) -> 
         count = getattr(holder, field)
         if count is not None and count < least:
             accept = f"a whole number from {least} up"
-            yield Finding(where=(field,), got=f"{_camel(field)}: {count}", accept=accept, do="Give such a number")
+            yield Finding(where=(field,), got=f"{_camel(field)}: {count}", accept=accept, do="Change the number")
 
 
 def _camel(field: str) -> str:
@@ -135,9 +135,9 @@ def _study_stopping_findings(limits: StudyStopping) -> Iterator[Finding]:
         low, high = getattr(limits, least), getattr(limits, most)
         if low is not None and high is not None and low > high:
             yield Finding(
-                where=(least,), got=words.format(low, high), accept="the least up to the most", do="Swap them"
+                where=(least,), got=words.format(low, high), accept="the minimum up to the maximum", do="Swap them"
             )
     for secs_field, time_field in (("min_runtime_secs", "min_end_time"), ("max_runtime_secs", "max_end_time")):
         if getattr(limits, secs_field) is not None and getattr(limits, time_field) is not None:
-            got = "maxDuration beside endTime"
+            got = "maxDuration together with endTime"
             yield Finding(where=(time_field,), got=got, accept="one of the two", do="Remove one of them")

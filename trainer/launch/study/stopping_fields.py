@@ -45,7 +45,7 @@ def rule(fields: Fields) -> tuple[Stopping | None, Place]:
     """The rule that ends hopeless trials, None where there is none or it is wrong; and where it stands."""
     present = fields.present(RULES)
     for other in present[1:]:
-        got = f"{other} beside {present[0]}"
+        got = f"{other} together with {present[0]}"
         fields.error(fields.place(other), got, "one stopping rule", "Remove one of them")
     if not present:
         return None, fields.place("")
@@ -75,7 +75,7 @@ def limits(fields: Fields) -> StudyStopping | None:
     places["max_secs_no_progress"] = inner.place("maxDurationNoProgress")
     for word in ("min", "max"):
         time = values.mapping(
-            inner, f"{word}imumRuntimeConstraint", _TIME_CONSTRAINT, 'a mapping, as {maxDuration: "3600s"}'
+            inner, f"{word}imumRuntimeConstraint", _TIME_CONSTRAINT, 'a mapping, such as {maxDuration: "3600s"}'
         )
         if time is not None:
             found |= {

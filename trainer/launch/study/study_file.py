@@ -83,7 +83,7 @@ def of_documents(roots: list[Node], found: list[Finding], space: SearchSpace | N
     study = _Reader(found, space).study(roots[0]) if roots else None
     for other in roots[1:]:
         do = "Put each in a file of its own"
-        found.append(Finding(where=other.place, got="A second document", accept="one study a file", do=do))
+        found.append(Finding(where=other.place, got="A second document", accept="one study per file", do=do))
     is_sound = all(finding.level is Level.NOTE for finding in found)
     return Examined(study=study if is_sound else None, findings=tuple(sorted(found, key=findings.line_and_column)))
 
@@ -114,7 +114,7 @@ class _Reader:
         if "parameters" in node or "metrics" in node:
             fields = Fields(node, study_keys.STUDY_SPEC, self._found, where="the study")
             do = "Put it below studySpec:, beside maxTrialCount: and parallelTrialCount:"
-            fields.note(fields.place(""), "A study without a number of trials; services take 1", do)
+            fields.note(fields.place(""), "No number of trials; services run 1", do)
             return self._built(self._of_spec(fields), fields)
         return self._of_training_input(Fields(node, study_keys.TOP, self._found, where="the file"))
 
@@ -142,7 +142,7 @@ class _Reader:
             found["stopping"] = MedianStopping()
         if ends_trials is False and found["stopping"] is not None:
             rule = fields.present(stopping_fields.RULES)[0]
-            got = f"enableTrialEarlyStopping: false beside {rule}"
+            got = f"enableTrialEarlyStopping: false together with {rule}"
             place = fields.place("enableTrialEarlyStopping")
             fields.error(place, got, "one of the two", "Remove one of them")
         found["parameters"] = self._parameters(fields, "params")
@@ -158,7 +158,7 @@ class _Reader:
 
     def _of_spec(self, fields: Fields) -> dict[str, Any]:
         found: dict[str, Any] = {"goal": None, "metric": None}
-        accept = "one metric, as [{metricId: rmse, goal: MINIMIZE}]"
+        accept = "one metric, such as [{metricId: rmse, goal: MINIMIZE}]"
         metrics = values.items(fields, "metrics", accept)
         if not fields.has("metrics") or metrics == ():
             fields.error(fields.place("metrics"), f"No metrics in {fields.where}", accept, "Add it")
@@ -194,7 +194,7 @@ class _Reader:
             do = "Choose one of them; a metric of your own has to be listed in metrics of PROBLEM"
             fields.error(place, f"{name}: {nodes.shortened(metric)}, which the job does not report", accept, do)
         if goal is Goal.MAXIMIZE and any(word in metric.lower() for word in _ERRORS):
-            got = f"{metric} is maximised, although less of it is better"
+            got = f"{metric} is maximised, although lower is better"
             fields.note(fields.place("goal"), got, "Did you mean MINIMIZE?")
         return metric
 
@@ -206,7 +206,7 @@ class _Reader:
             count = values.whole(fields, name)
             self._places[field], self._keys[field] = fields.place(name), fields.spelled(name)
             if not fields.has(name) and default:
-                fields.note(fields.place(name), f"No {name} in {fields.where}", f"Services take {default}")
+                fields.note(fields.place(name), f"No {name} in {fields.where}", f"Services use {default}")
             found[field] = default if count is None else count
         if found["max_parallel_trials"] > found["max_trials"] > 0:
             got = f"{found['max_parallel_trials']} trials at a time, of {found['max_trials']} in all"

@@ -66,13 +66,13 @@ def read(path: str) -> Prices:
 def _wrong(value: Any) -> Iterable[tuple[tuple[str, ...], str, str]]:
     """Path, what is there, and what may be."""
     if not isinstance(value, dict):
-        yield (), "No table of prices", f"currency, {', '.join(_SECTIONS)}"
+        yield (), "Not a mapping of prices", f"currency, {', '.join(_SECTIONS)}"
         return
     for section, prices in value.items():
         if section == "currency":
             continue
         if section not in _SECTIONS or not isinstance(prices, dict):
-            yield (section,), f"{section}", f"currency, or a table {', '.join(_SECTIONS)}"
+            yield (section,), f"{section}", f"currency, or a mapping of {', '.join(_SECTIONS)}"
             continue
         for name, price in prices.items():
             if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
@@ -129,5 +129,5 @@ def require(path: str | None) -> Prices | None:
         return None
     prices = read(path)
     if not any(prices.of.values()):
-        raise UsageError(f"{path} has no prices", f"tables {', '.join(_SECTIONS)}", "Write some")
+        raise UsageError(f"{path} has no prices", f"sections {', '.join(_SECTIONS)}", "Write some")
     return prices

@@ -19,8 +19,8 @@ class SubmitOptions:
     dry_run: bool = setting(False, "check the request and print it; nothing is sent")
     format: Format | None = setting(None, "how --dry_run prints; default: json for vertex, yaml for kubernetes")
     wait: bool = setting(False, "follow the job until it ends; the exit code says how")
-    poll_secs: float = setting(15.0, "seconds between two looks at the job with --wait")
-    prices: str | None = setting(None, "YAML file with prices of yours, for an estimate of the costs")
+    poll_secs: float = setting(15.0, "seconds between two checks of the job with --wait")
+    prices: str | None = setting(None, "YAML file with your prices, to estimate the costs")
 
     def __post_init__(self) -> None:
         require_positive("poll_secs", self.poll_secs, "seconds above 0")
@@ -34,7 +34,7 @@ class SubmitOptions:
 class ServiceOptions:
     """Where Vertex AI is asked:"""  # the heading of --help
 
-    endpoint: str | None = setting(None, "another address of the service, as a proxy's; default: the region's own")
+    endpoint: str | None = setting(None, "another address of the service, such as a proxy; default: the region's own")
 
     def __post_init__(self) -> None:
         if self.endpoint is not None and not self.endpoint.startswith(("https://", "http://")):

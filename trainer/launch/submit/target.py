@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
         lines = [f"  {name:<12}{text}" for name, (_, text) in TARGETS.items()]
         raise flags.HelpRequested("\n".join([f"Usage: {USAGE}", "", *lines, "", "Each has a --help of its own.", ""]))
     if target not in TARGETS:
-        got = "No target" if target is None else f"{target!r} is no target"
-        raise UsageError(got, USAGE, "Write it directly behind submit")
+        got = "No target" if target is None else f"{target!r} is not a target"
+        raise UsageError(got, USAGE, "Write it directly after submit")
     run: Callable[[Sequence[str]], int] = importlib.import_module(f"trainer.launch.{TARGETS[target][0]}").main
     return run(argv[1:])

@@ -165,7 +165,7 @@ class VertexClient:
             None,
             f"{self._at.endpoint} did not answer in {tried} tries ({error})",
             "a connection to it",
-            "See to the network, the proxy and --region, and try again",
+            "Check the network, the proxy and --region, and try again",
         )
 
     def _once(self, method: str, url: str, *, body: str | None = None, params: Any = None) -> Request:

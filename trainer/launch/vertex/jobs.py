@@ -20,7 +20,7 @@ _OF_REPLICAS = {
     "0": "done",
     "1": "a training error; failure.json in the output directory says which",
     "2": "wrong configuration, data or usage; its last log lines say which",
-    "137": "killed, most often for want of memory: choose a larger --machine",
+    "137": "killed, most often for lack of memory: choose a larger --machine",
     "139": "a crash inside a library",
     "143": "asked to end, with its state saved: submit again to continue",
 }

@@ -77,7 +77,7 @@ def _machine(name: object, path: Path) -> Iterator[Finding]:
         yield Finding(where=path, got="no machine type", accept="one of Compute Engine's", do=do)
         return
     if not _FORM.fullmatch(str(name)):
-        accept = "a family, a class and a size, as n1-standard-4 or a2-highgpu-1g"
+        accept = "a family, a class and a size, such as n1-standard-4 or a2-highgpu-1g"
         do = suggestion(str(name), _EXAMPLES, "gcloud compute machine-types list shows all")
         yield Finding(where=path, got=f"{short(name)} is not a machine type", accept=accept, do=do)
         return
@@ -91,7 +91,9 @@ def _accelerator(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     at = (*path, "acceleratorType")
     if kind and not re.fullmatch(r"[A-Z][A-Z0-9_]*", str(kind)):
         do = suggestion(str(kind), _KNOWN, "Use a name of Vertex AI's AcceleratorType")
-        yield Finding(where=at, got=f"{short(kind)} is not an accelerator", accept="a name as NVIDIA_TESLA_T4", do=do)
+        yield Finding(
+            where=at, got=f"{short(kind)} is not an accelerator", accept="a name such as NVIDIA_TESLA_T4", do=do
+        )
     elif kind and kind not in _KNOWN:
         yield findings.unknown(at, "accelerator", str(kind), _KNOWN, decides="Vertex AI")
     at = (*path, "acceleratorCount")

@@ -61,20 +61,26 @@ class VertexOptions:
     worker_machine: str | None = setting(None, "of workers alone")
     ps_machine: str | None = setting(None, "of parameter servers alone")
     evaluator_machine: str | None = setting(None, "of the evaluator alone")
-    accelerator: str | None = setting(None, "TYPE[:COUNT] in each machine of chief and workers, as NVIDIA_TESLA_T4:1")
+    accelerator: str | None = setting(
+        None, "TYPE[:COUNT] in each machine of chief and workers, such as NVIDIA_TESLA_T4:1"
+    )
     chief_accelerator: str | None = setting(None, "of the chief alone")
     worker_accelerator: str | None = setting(None, "of workers alone")
-    evaluator_accelerator: str | None = setting(None, "of the evaluator, who gets none of --accelerator")
-    disk: str | None = setting(None, "TYPE:GB of every boot disk, as pd-ssd:200; default: the service's, pd-ssd:100")
+    evaluator_accelerator: str | None = setting(None, "of the evaluator, which gets none of --accelerator")
+    disk: str | None = setting(
+        None, "TYPE:GB of every boot disk, such as pd-ssd:200; default: the service's, pd-ssd:100"
+    )
     chief_disk: str | None = setting(None, "of the chief alone")
     worker_disk: str | None = setting(None, "of workers alone")
     ps_disk: str | None = setting(None, "of parameter servers alone")
     evaluator_disk: str | None = setting(None, "of the evaluator alone")
-    provisioning: Provisioning | None = setting(None, "how machines are got; spot: cheap, and taken away at any time")
+    provisioning: Provisioning | None = setting(
+        None, "how machines are provisioned; spot is cheap, but may be taken away at any time"
+    )
     restart_job_on_worker_restart: bool = setting(False, "restart all replicas when one is restarted")
     disable_retries: bool = setting(False, "do not restart the job after errors of the service")
     timeout: str | None = setting(None, "longest running time: 3600s, 90m, 8h or 7d; default: the service's, 7 days")
-    max_wait: str | None = setting(None, "longest wait for machines with --provisioning=flex_start, as 12h")
+    max_wait: str | None = setting(None, "longest wait for machines with --provisioning=flex_start, such as 12h")
     service_account: str | None = setting(None, "account that the replicas run as")
     network: str | None = setting(None, "projects/NUMBER/global/networks/NAME to peer with")
     reserved_ip_ranges: tuple[str, ...] = setting((), "ranges of --network to use")
@@ -85,14 +91,16 @@ class VertexOptions:
     web_access: bool = setting(False, "allow a shell in the replicas")
     persistent_resource: str | None = setting(None, "run on this persistent resource")
     config: str | None = setting(None, "the study (hptuning_config.yaml): submits a hyperparameter tuning job")
-    request: str | None = setting(None, "a request in a file (of --dry_run, perhaps edited), instead of all above")
+    request: str | None = setting(
+        None, "a request in a file (of --dry_run, perhaps edited), instead of all of the above"
+    )
 
     def __post_init__(self) -> None:
         for name in (WORKER, PS, EVALUATOR):
             require_not_negative(name, getattr(self, name))
         if self.image and (self.executor_image or self.package):
             other = "--executor_image" if self.executor_image else "--package"
-            raise UsageError(f"--image beside {other}", "an image, or a package", "Drop one of the two")
+            raise UsageError(f"--image together with {other}", "an image, or a package", "Drop one of the two")
         self.labels, self.environment, self.pools, self.timeout_secs, self.max_wait_secs  # noqa: B018
 
     @property

@@ -115,7 +115,7 @@ def _env(entries: list[Any], path: Path) -> Iterator[Finding]:
             yield Finding(where=at, got=short(name), accept="letters, digits and _", do="Correct --env")
         elif _RESERVED_ENV.fullmatch(name):
             accept = "names that the service does not set itself"
-            yield Finding(where=at, got=f"{name}, which tells replicas their place", accept=accept, do="Drop it")
+            yield Finding(where=at, got=f"{name}, which the service sets", accept=accept, do="Drop it")
         elif name in seen:
             yield Finding(where=at, got=f"{name} twice", accept="each name once", do="Drop one")
         seen.add(name)

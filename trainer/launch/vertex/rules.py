@@ -61,7 +61,7 @@ def place(project: str | None, region: str) -> Iterator[Finding]:
         yield Finding(where=("region",), got=f"{region!r} is a zone", accept="a region", do=do)
     elif not re.fullmatch(r"[a-z]+-[a-z]+\d+", region):
         do = suggestion(region, _REGIONS, "Set --region")
-        yield Finding(where=("region",), got=short(region), accept="a region of Vertex AI, as us-central1", do=do)
+        yield Finding(where=("region",), got=short(region), accept="a region of Vertex AI, such as us-central1", do=do)
     elif region not in _REGIONS:
         yield findings.unknown(("region",), "region", region, _REGIONS, decides="Vertex AI")
 
@@ -182,13 +182,15 @@ def _task(spec: Mapping[str, Any], path: Path, studied: tuple[str, ...]) -> Iter
         yield from _sets_twice(argv, studied, at)
         if evaluates and index == 0 and not any(_flag(word) == "separate_evaluator" for word in argv):
             accept, do = "--separate_evaluator, so that the chief leaves that to pool 3", "Add it to the flags"
-            yield Finding(where=at, got="a chief that evaluates beside an evaluator", accept=accept, do=do)
+            yield Finding(where=at, got="a chief that evaluates although there is an evaluator", accept=accept, do=do)
 
 
 def _sets_twice(argv: list[str], studied: tuple[str, ...], path: Path) -> Iterator[Finding]:
     for name in sorted({_flag(word) for word in argv} & set(studied)):
-        do = f"Drop --{name} behind --, or the parameter from the study"
-        yield Finding(where=path, got=f"--{name}, which the study searches", accept="flags beside the study's", do=do)
+        do = f"Drop --{name} after --, or the parameter from the study"
+        yield Finding(
+            where=path, got=f"--{name}, which the study searches", accept="flags that the study does not search", do=do
+        )
 
 
 def _flag(word: str) -> str:
@@ -204,7 +206,7 @@ def _scheduling(scheduling: Mapping[str, Any], path: Path) -> Iterator[Finding]:
         if text is None:
             continue
         if not _DURATION.fullmatch(text) or not 0 < float(text[:-1]) <= _MAX_SECS:
-            accept = f"seconds with an s, as 3600s, above 0 and up to {_MAX_SECS}s (28 days)"
+            accept = f"seconds with an s, such as 3600s, above 0 and up to {_MAX_SECS}s (28 days)"
             yield Finding(where=(*path, name), got=short(text), accept=accept, do=f"Set --{flag}=8h or 28800s")
     if scheduling.get("maxWaitDuration") is not None and strategy != "FLEX_START":
         accept = "with strategy FLEX_START, which waits for machines"
@@ -212,16 +214,16 @@ def _scheduling(scheduling: Mapping[str, Any], path: Path) -> Iterator[Finding]:
         got = f"a wait with strategy {strategy or 'STANDARD'}"
         yield Finding(where=(*path, "maxWaitDuration"), got=got, accept=accept, do=do)
     if scheduling.get("disableRetries") and scheduling.get("restartJobOnWorkerRestart"):
-        accept, do = "one of the two", "Drop disableRetries, which switches the other off"
+        accept, do = "one of the two", "Drop disableRetries, which disables restarts"
         at = (*path, "restartJobOnWorkerRestart")
-        yield Finding(where=at, got="restarts beside disableRetries", accept=accept, do=do)
+        yield Finding(where=at, got="restarts together with disableRetries", accept=accept, do=do)
 
 
 def _surroundings(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     """Account, network, TensorBoard and output directory."""
     account, network = spec.get("serviceAccount"), spec.get("network")
     if account is not None and not _ACCOUNT.fullmatch(account):
-        accept, do = "an e-mail address, as NAME@PROJECT.iam.gserviceaccount.com", "Correct --service_account"
+        accept, do = "an e-mail address, such as NAME@PROJECT.iam.gserviceaccount.com", "Correct --service_account"
         yield Finding(where=(*path, "serviceAccount"), got=short(account), accept=accept, do=do)
     if network is not None and not re.fullmatch(r"projects/\d+/global/networks/[a-z][a-z0-9-]*", network):
         accept = "projects/NUMBER/global/networks/NAME, with the project's number"

@@ -79,7 +79,7 @@ def _meaning(status: int, said: str, error: Mapping[str, Any], at: Location) -> 
     """Got, accepted and what to do."""
     match status:
         case 401:
-            got = "The service does not know who is asking"
+            got = "The service rejects the credentials"
             return got, "valid credentials", "gcloud auth application-default login"
         case 403 if re.search("SERVICE_DISABLED|has not been used in project|is disabled", json.dumps(error)):
             do = f"gcloud services enable aiplatform.googleapis.com --project={at.project}"
@@ -91,15 +91,15 @@ def _meaning(status: int, said: str, error: Mapping[str, Any], at: Location) -> 
             accept = f"a job, project and region that exist ({at.parent})"
             return f"Not found: {said}", accept, "Correct the name, --project or --region"
         case 409:
-            return f"There is such a job already: {said}", "a new name", "Change --name"
+            return f"The job already exists: {said}", "a new name", "Change --name"
         case 400:
             do = _violations(error) or "Correct the field it names"
             return f"The service does not accept the request: {said}", None, do
         case 429:
             do = "Wait, ask for more quota (console, IAM & Admin, Quotas), or choose another --region or --machine"
-            return f"Too much at once: {said}", "requests and machines within the quota", do
+            return f"Over the quota: {said}", "requests and machines within the quota", do
         case _:
-            do = "Submit again later; status.cloud.google.com shows disturbances"
+            do = "Submit again later; status.cloud.google.com shows outages"
             return f"The service failed: {said} (HTTP {status})", None, do
 
 

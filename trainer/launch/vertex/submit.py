@@ -137,8 +137,8 @@ def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
         if not flag.startswith(("--project=", "--region=", "--name="))
     ]
     if beside or task_argv:
-        accept = "--project, --region and --name beside it"
-        raise UsageError(f"{' '.join([*beside, *task_argv])} beside --request", accept, "Write it into the file")
+        accept = "--project, --region and --name with it"
+        raise UsageError(f"{' '.join([*beside, *task_argv])} together with --request", accept, "Write it into the file")
     assert chosen.request is not None
     request = request_file.read(chosen.request, name=chosen.name)
     if request.get("studySpec"):
@@ -183,7 +183,9 @@ def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
         at_once = int(request.get("parallelTrialCount", 1))
         notes.append(costs.line(prices, costs.of_vertex(spec), at_once=at_once, longest_secs=longest))
     if chosen.dry_run:
-        notes.append(f"checked, nothing sent; with a label {vertex_client.SUBMISSION_LABEL} it is created once")
+        notes.append(
+            f"checked; nothing was sent. The label {vertex_client.SUBMISSION_LABEL} makes sure that it is created only once"
+        )
     return notes
 
 
@@ -213,5 +215,5 @@ def _send(submission: Submission, chosen: SubmitOptions) -> int:
     try:
         return vertex_following.follow(client, job["name"], sys.stdout, wait=lambda: time.sleep(chosen.poll_secs))
     except KeyboardInterrupt:
-        print("not followed any more; the job goes on", file=sys.stderr)
+        print("no longer following; the job continues", file=sys.stderr)
         return _CTRL_C
