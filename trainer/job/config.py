@@ -137,7 +137,7 @@ class RunSettings:
             require_not_negative(name, getattr(self, name))
         if self.save_checkpoints_steps is not None and self.save_checkpoints_secs is not None:
             raise UsageError(
-                f"--save_checkpoints_steps={self.save_checkpoints_steps} beside "
+                f"--save_checkpoints_steps={self.save_checkpoints_steps} together with "
                 f"--save_checkpoints_secs={self.save_checkpoints_secs:g}",
                 "one of the two",
                 "Drop one",

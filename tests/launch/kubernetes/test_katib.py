@@ -247,6 +247,7 @@ def test_values_and_trials_arrive_in_the_container() -> None:
     assert template["trialSpec"]["metadata"] == {"labels": {"app": "sines"}}
 
 
+@pytest.mark.process  # TensorFlow runs uname when it is imported first
 def test_the_collector_reads_the_lines_that_the_task_writes(tmp_path: pathlib.Path) -> None:
     from trainer.estimator.saving.tuner import TunerFile  # brings TensorFlow, which nothing else here needs
 

@@ -183,9 +183,8 @@ def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
         at_once = int(request.get("parallelTrialCount", 1))
         notes.append(costs.line(prices, costs.of_vertex(spec), at_once=at_once, longest_secs=longest))
     if chosen.dry_run:
-        notes.append(
-            f"checked; nothing was sent. The label {vertex_client.SUBMISSION_LABEL} makes sure that it is created only once"
-        )
+        label = vertex_client.SUBMISSION_LABEL
+        notes.append(f"checked; nothing was sent. The label {label} makes sure that it is created only once")
     return notes
 
 
