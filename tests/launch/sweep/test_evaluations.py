@@ -26,7 +26,7 @@ def read(directory: pathlib.Path, text: str) -> list[Evaluation]:
 
 def test_what_the_trainer_writes_is_read(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "output.metrics"
-    tuner = TunerFile(path=str(path), trial="3", tag="rmse")
+    tuner = TunerFile(path=str(path), trial="3", tag="rmse", metric="rmse")
     tuner.append(0.25, 100, "a")
     tuner.append(0.125, 200, "b")
     read_back = evaluations.read(path, metric="rmse", trial="3", started_at=0.0)

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from trainer.launch.study.study import Goal, Study
 from trainer.launch.sweep import (
     directory_lock,
+    importance,
     journal_file,
     optuna_output,
     pruners,
@@ -134,19 +135,8 @@ class Journal(contextlib.ExitStack):
         self._study.tell(trial, value, state=_STATES[result.outcome])
 
     def importance(self) -> dict[str, float]:
-        """How much each parameter mattered for being among the best, in shares of 1; empty where too few trials tell.
-
-        By PED-ANOVA (Watanabe et al. 2023), which needs nothing but the trials.
-        """
-        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(done) < 5 or len({trial.value for trial in done}) < 2:
-            return {}
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, min(0.5, 4 / len(done))))
-        with contextlib.suppress(ValueError, RuntimeError, ZeroDivisionError):
-            importance = evaluator.evaluate(self._study)
-            total = sum(importance.values())
-            return {name: value / total for name, value in importance.items()} if total > 0 else {}
-        return {}
+        """How much each parameter matters for being among the best, in shares of 1; empty for too few trials."""
+        return importance.of(self._study)
 
     def _frozen(self, number: int) -> FrozenTrial:
         """The trial as the storage has it now."""

@@ -45,8 +45,9 @@ def _run(options: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
         stop = stack.enter_context(listening())
 
         def open_processes() -> TrialProcesses:
-            log = directory / "warm.log"
-            return TrialProcesses(options.module, environ, log, fresh=not options.warm, keep=[journal.lock])
+            return TrialProcesses(
+                options.module, environ, directory / "warm.log", fresh=not options.warm, keep=[journal.lock]
+            )
 
         records = journal.trials()
         ended = len(records) >= study.max_trials and all(record.outcome is not None for record in records)
@@ -63,11 +64,8 @@ def _run(options: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
             return early.pop() if early else open_processes()
 
         sweep = Sweep(options, study, task_argv, journal, next_processes, view, environ)
-        try:
+        with contextlib.closing(view), contextlib.closing(sweep):
             code = sweep.run(stop)
-        finally:
-            sweep.close()
-            view.close()
         closing = sweep_results.write(study, task_argv, journal, directory, module=options.module)
         if not view.closed:
             print(closing, flush=True)
