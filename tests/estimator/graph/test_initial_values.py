@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator.graph.initial_values import Source
+from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.row_sharding import Block
-from trainer.estimator.graph.variables import seeded
 
 V1 = tf.compat.v1
 SHAPE = [900, 4]

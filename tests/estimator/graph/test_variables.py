@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, ModeKeys
+from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.tracing import trace, training_operations
-from trainer.estimator.graph.variables import Role, VariableStore, seeded
+from trainer.estimator.graph.variables import Role, VariableStore
 
 V1 = tf.compat.v1
 
@@ -257,3 +258,20 @@ def test_keras_regularizers_join_the_v1_collection() -> None:
         return V1.losses.get_regularization_losses()
 
     assert len(traced(body, VariableStore())) == 1
+
+
+def test_a_loss_of_a_keras_regularizer_is_there_once_whoever_reads_it_first() -> None:
+    def body() -> list[list[tf.Tensor]]:
+        in_branch: list[list[tf.Tensor]] = []
+
+        def branch() -> tf.Tensor:
+            in_branch.append(V1.losses.get_regularization_losses())
+            return tf.add_n(in_branch[0])
+
+        V1.get_variable("w", [2], regularizer=tf.reduce_sum)
+        keras.layers.Dense(1, kernel_regularizer="l2")(tf.ones([1, 1]))
+        tf.cond(tf.random.uniform([]) > 0.5, branch, lambda: tf.constant(0.0))
+        return [in_branch[0], V1.losses.get_regularization_losses()]
+
+    first, second = traced(body, VariableStore())
+    assert [one is other for one, other in zip(first, second, strict=True)] == [True, True]

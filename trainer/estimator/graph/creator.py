@@ -30,19 +30,20 @@ class RegularizationLosses(list[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._watched: list[keras.Variable] = []
+        self._watched: list[tuple[keras.Variable, tf.Graph]] = []
 
-    def watch(self, variable: keras.Variable) -> None:
-        """Adds a Keras variable, whose regularizer may not be known yet."""
-        self._watched.append(variable)
+    def watch(self, variable: keras.Variable, graph: tf.Graph) -> None:
+        """Adds a Keras variable, whose regularizer may not be known yet, and the graph that is to have its loss."""
+        self._watched.append((variable, graph))
 
     def _complete(self) -> None:
-        """Appends the losses, float [], of the watched weights; in the graph that they were made in."""
-        # What has no regularizer now may get one: a layer's weight is watched from the middle of its making on.
-        known = [variable for variable in self._watched if variable.regularizer is not None]
-        self._watched = [variable for variable in self._watched if variable.regularizer is None]
-        for variable in known:
-            self.append(variable.regularizer(variable.value))
+        """Appends the losses, float [], of those of the variables that have a regularizer by now."""
+        # One that has none may still get it: a layer's weight is watched from the middle of its making on.
+        ready = [entry for entry in self._watched if entry[0].regularizer is not None]
+        self._watched = [entry for entry in self._watched if entry[0].regularizer is None]
+        for variable, graph in ready:
+            with graph.as_default():  # whoever reads the collection may be building a branch
+                self.append(variable.regularizer(variable.value))
 
     def __iter__(self) -> Iterator[Any]:
         self._complete()
@@ -113,7 +114,7 @@ class Creator:
         variable = self._variable(maker, role, trainable, kwargs)
         slices.give_slot_its_slice(variable, maker.primary)
         if maker.variable is not None and role in (Role.WEIGHT, Role.STATE):
-            self._losses.watch(maker.variable)
+            self._losses.watch(maker.variable, self._graph)
         if trainable:
             collections.add(_KEYS.TRAINABLE_VARIABLES)
         self._graph.add_to_collections(collections, variable)
@@ -126,7 +127,9 @@ class Creator:
         # A metric starts from its initial value whenever it is reset; everything else a checkpoint overwrites.
         if self._store.restored and role is not Role.METRIC:
             start = _blank(start, settings, maker.variable)
-        primary = self._store.names_by_handle().get(id(getattr(maker.primary, "handle", None)))
+        primary = None
+        if maker.primary is not None:
+            primary = self._store.names_by_handle().get(id(getattr(maker.primary, "handle", None)))
         name = self._name(maker.variable, kwargs.get("name"))
         self._creating = True
         try:
