@@ -77,7 +77,7 @@ class Closing:
             examples_per_sec=None if steps_per_sec is None else steps_per_sec * step_examples,
             seconds=seconds,
             checkpoint=estimator.latest_checkpoint(),
-            export_dir=newest_export(self.files, self.run, elsewhere=estimator.config.has_evaluator),
+            export_dir=newest_export(self.directories, self.files, self.run, elsewhere=estimator.config.has_evaluator),
             model=self._model_name(),
             params=_plain(self.bound.params),
             versions=_versions(),
@@ -119,17 +119,18 @@ class Closing:
         return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])
 
 
-def serve_newest(files: Layout, run: RunSettings, *, elsewhere: bool) -> None:
+def serve_newest(directories: JobDirectories, files: Layout, run: RunSettings, *, elsewhere: bool) -> None:
     """Copies the newest export to where Vertex AI takes the model of a job from, if it runs there.
 
     Args:
+      directories: of this process.
       files: of the job.
       run: names the exporters.
       elsewhere: whether another process exports.
     """
     if files.served_model is None:
         return
-    export = newest_export(files, run, elsewhere=elsewhere)
+    export = newest_export(directories, files, run, elsewhere=elsewhere)
     if export is not None:
         with tempfile.TemporaryDirectory(prefix="trainer-export-") as folder:
             storage.copy_in(export, folder)
@@ -137,17 +138,18 @@ def serve_newest(files: Layout, run: RunSettings, *, elsewhere: bool) -> None:
         _log.info("The model of %s is in %s.", export, files.served_model)
 
 
-def newest_export(files: Layout, run: RunSettings, *, elsewhere: bool) -> str | None:
+def newest_export(directories: JobDirectories, files: Layout, run: RunSettings, *, elsewhere: bool) -> str | None:
     """The newest export of the first exporter that has one.
 
     Args:
+      directories: of this process.
       files: of the job.
       run: names the exporters.
       elsewhere: whether another process exports.
     """
     for kind in run.exporter:
         folder = files.exports_of(kind.value)
-        exports = set(saved_model.exports(folder))
+        exports = set(saved_model.exports(directories, folder))
         if elsewhere:
             marks = storage.entries(storage.join(storage.escaped(folder), "[0-9]" * 10, f"{GRAPH_FILE}*"))
             exports |= {entry.path.rpartition("/")[0] for entry in marks}

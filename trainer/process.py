@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -59,9 +60,10 @@ class JobProcess:
         problem, self._started = bound.problem, time.monotonic()
         self._score = Score(name=problem.score, maximizes=problem.maximizes)
         tag = run.hyperparameter_metric_tag
-        self._tuner = tuner.from_environment(environ, tuple(problem.metrics), tag=tag, trial=cluster.trial)
+        tuner_file = tuner.from_environment(environ, tuple(problem.metrics), tag=tag, trial=cluster.trial)
         self._progress = Progress(run.max_steps(bound.data.num_epochs))
         self._directories = job_directory.of_process()
+        self._tuner = dataclasses.replace(tuner_file, directories=self._directories)
 
     @property
     def global_step(self) -> int | None:
@@ -90,7 +92,7 @@ class JobProcess:
         with self._directories.flushed_at_end():
             code = self._finish(estimator, baselines, stop)
         if code == 0 and self._cluster.is_chief:
-            serve_newest(self._files, self._run, elsewhere=estimator.config.has_evaluator)
+            serve_newest(self._directories, self._files, self._run, elsewhere=estimator.config.has_evaluator)
         return code
 
     def _evaluates(self, estimator: Estimator) -> bool:

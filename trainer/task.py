@@ -80,12 +80,13 @@ def _only_serves(cluster: Cluster, run: RunSettings) -> bool:
 def _serve(cluster: Cluster, files: Layout, stop: signals.StopRequest, fetcher: Fetcher) -> int:
     with logs.without_import_chatter():
         from trainer.estimator.distribution import server
+        from trainer.estimator.saving import job_directory
         from trainer.estimator.steps.stop import Stop
 
     _let_pipelines_fetch(fetcher)  # those that the chief makes run here
     asked = Stop()
     stop.tell(asked.request)
-    server.serve(cluster, files.root, asked)
+    server.serve(cluster, job_directory.of_process().at(files.root), asked)
     return 0 if stop.reason is None else signals.SAVED_EXIT_CODE
 
 

@@ -48,6 +48,8 @@ class Estimator:
 
     Attributes:
       model_dir: where checkpoints and events go.
+      directories: that this process has open.
+      directory: of them, the model_dir.
       stop: where anything, signal handlers and threads too, asks it to end training after the running device call.
       stop_reason: why the last training ended; None before one did, and when there was nothing to train.
       batches_per_step: how many batches of the input function a step of the last training took: devices that train in
@@ -69,13 +71,13 @@ class Estimator:
     ) -> None:
         self._config = with_model_dir(config, model_dir)
         self._model = ModelFunction(model_fn, params, self._config)
-        self._values = StartingValues.of_model(warm_start_from, initial_values)
         self._evaluations = TracedEvaluations(self._model)
         self._strategy: strategies.Strategy | None = None
         self._resumes_position = True
         self.model_dir = os.fspath(self._config.model_dir or "")
-        self._directories = job_directory.of_process()
-        self._directory = self._directories.at(self.model_dir, ownership.role_of(self._config))
+        self.directories = job_directory.of_process()
+        self.directory = self.directories.at(self.model_dir, ownership.role_of(self._config))
+        self._values = StartingValues.of_model(warm_start_from, initial_values, self.directories.at)
         self.stop = Stop()
         self.stop_reason: StopReason | None = None
         self.batches_per_step = 1
@@ -102,7 +104,7 @@ class Estimator:
 
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
-        return self._directory.checkpoints.latest()
+        return self.directory.checkpoints.latest()
 
     def eval_dir(self, name: str | None = None) -> str:
         """Where the events of an evaluation go."""
@@ -114,7 +116,7 @@ class Estimator:
         Raises:
           ValueError: there is none.
         """
-        return newest.read(self._directory.checkpoints).names()
+        return newest.read(self.directory).names()
 
     def get_variable_value(self, name: str) -> np.ndarray:
         """The value of a variable in the latest checkpoint.
@@ -122,7 +124,7 @@ class Estimator:
         Raises:
           ValueError: there is no checkpoint, or no such variable in it.
         """
-        reader = newest.read(self._directory.checkpoints)
+        reader = newest.read(self.directory)
         if name not in reader:
             raise ValueError(f"{reader.checkpoint_path} has no variable {name!r}; it has {', '.join(reader.names())}")
         return reader.value(name)
@@ -157,7 +159,7 @@ class Estimator:
         self.stop_reason = None
         self._strategy = self._strategy or strategies.choose(config)
         self.batches_per_step = self._strategy.batches_per_step
-        latest = ownership.checkpoint_to_continue(self._directory, config, self.stop.request)
+        latest = ownership.checkpoint_to_continue(self.directory, config, self.stop.request)
         start = self._strategy.first_step(checkpoints.saved_step(latest) if latest else 0)
         stop_at = max_steps if steps is None else start + math.ceil(steps)
         if stop_at is not None and start >= stop_at:
@@ -173,10 +175,10 @@ class Estimator:
         )
         training = self._strategy.begin(plan)
         loop = TrainingLoop(
-            training, stop_at, Outputs.of(config, self._directory, plan.position), hooks, listeners, self.stop
+            training, stop_at, Outputs.of(config, self.directory, plan.position), hooks, listeners, self.stop
         )
         self._resumes_position = False
-        with self._directories.flushed_at_end():
+        with self.directories.flushed_at_end():
             self.stop_reason = loop.run()
         return self
 
@@ -206,8 +208,8 @@ class Estimator:
         checkpoint = checkpoint_path or self.latest_checkpoint()
         evaluation = self._evaluations.ready(dataset.element_spec, self._values.at(checkpoint))
         results = evaluation.run(dataset, steps, hooks)
-        with self._directories.flushed_at_end():
-            evaluation_events.write_results(self.eval_dir(name), results, checkpoint)
+        with self.directories.flushed_at_end():
+            evaluation_events.write_results(self.directories, self.eval_dir(name), results, checkpoint)
         return results
 
     def metric_names(self, input_fn: InputFn) -> list[str]:
@@ -285,7 +287,7 @@ class Estimator:
             write = functools.partial(export.write, experimental_mode, serving_input_receiver_fn)
         else:
             write = functools.partial(export.write_tagged, {experimental_mode: serving_input_receiver_fn})
-        return exporting.publish(export_dir_base, write, assets_extra, as_text)
+        return exporting.publish(self.directories, export_dir_base, write, assets_extra, as_text)
 
     def experimental_export_all_saved_models(
         self,
@@ -310,4 +312,4 @@ class Estimator:
         exporting.check_modes(input_receiver_fn_map)
         export = ModelExport(self._model, self._values.at(checkpoint_path or self.latest_checkpoint()))
         write = functools.partial(export.write_tagged, input_receiver_fn_map)
-        return exporting.publish(export_dir_base, write, assets_extra, as_text)
+        return exporting.publish(self.directories, export_dir_base, write, assets_extra, as_text)

@@ -15,7 +15,6 @@ from trainer.estimator.evaluation.evaluations import EvaluationListener, Evaluat
 from trainer.estimator.evaluation.local_evaluator import LocalEvaluator
 from trainer.estimator.evaluation.specs import EvalSpec, TrainSpec
 from trainer.estimator.evaluation.training_record import TrainingRecord
-from trainer.estimator.saving import job_directory
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.steps.stop import StopReason
 from trainer.job.distribution import Distribution
@@ -58,7 +57,7 @@ def train_and_evaluate(
     """
     _check_arguments(estimator, train_spec, eval_spec)
     evaluations = Evaluations(estimator, eval_spec, evaluation_listeners, clock)
-    with job_directory.of_process().flushed_at_end():
+    with estimator.directories.flushed_at_end():
         _in_role(evaluations, train_spec)
     return evaluations.metrics, evaluations.export_results
 
@@ -73,9 +72,9 @@ def _in_role(evaluations: Evaluations, train_spec: TrainSpec) -> None:
                 evaluations, spec.start_delay_secs, spec.throttle_secs, train_spec.max_steps, estimator.stop
             ).follow()
         case "ps":
-            server.serve(config.cluster, estimator.model_dir, estimator.stop)
+            server.serve(config.cluster, estimator.directory, estimator.stop)
         case "worker" if config.distribution is Distribution.PS:
-            server.serve(config.cluster, estimator.model_dir, estimator.stop)
+            server.serve(config.cluster, estimator.directory, estimator.stop)
         case "worker" if not config.is_chief:
             estimator.train(train_spec.input_fn, hooks=train_spec.hooks, max_steps=train_spec.max_steps)
         case _:
@@ -108,7 +107,7 @@ def _train(evaluations: Evaluations, train_spec: TrainSpec) -> None:
 
 def _take_over_last_evaluation(evaluations: Evaluations) -> None:
     """Waits for the evaluator's metrics of the last checkpoint; evaluates it here where no evaluator is there."""
-    directory, latest = evaluations.estimator.model_dir, evaluations.estimator.latest_checkpoint()
+    directory, latest = evaluations.estimator.directory, evaluations.estimator.latest_checkpoint()
     awaited = evaluator.wait_for_last(directory, step_of(latest) if latest else 0, EVALUATOR_WAIT_SECS)
     if awaited.gone:
         evaluator.stand_in(evaluations)

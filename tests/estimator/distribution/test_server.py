@@ -11,6 +11,7 @@ import pytest
 
 from trainer.estimator.distribution import server
 from trainer.estimator.saving.coordination_files import TRAINING_DONE
+from trainer.estimator.saving.job_directory import on_disk
 from trainer.estimator.steps.stop import Stop
 from trainer.job import hosts
 from trainer.job.cluster import Cluster
@@ -53,7 +54,7 @@ def test_it_listens_until_a_stop_is_requested(tmp_path: Path) -> None:
     job, stop = cluster(free_address()), Stop()
     answers: list[hosts.Answer] = []
     waits = Waits(lambda: answers.append(hosts.ask([job.jobs["ps"][0]])[0].answer), lambda: stop.request("SIGTERM"))
-    server.serve(job, str(tmp_path), stop, waits)
+    server.serve(job, on_disk(str(tmp_path)), stop, waits)
     assert (answers, waits.left) == ([hosts.Answer.LISTENS], 0)
 
 
@@ -62,14 +63,14 @@ def test_it_ends_with_the_training_and_not_with_an_earlier_one(tmp_path: Path, e
     if earlier:
         done(tmp_path, 10)
     waits = Waits(nothing, (tmp_path / TRAINING_DONE).unlink if earlier else nothing, lambda: done(tmp_path, 20))
-    server.serve(cluster(free_address()), str(tmp_path), Stop(), waits)
+    server.serve(cluster(free_address()), on_disk(str(tmp_path)), Stop(), waits)
     assert waits.left == 0
 
 
 def test_it_outlasts_the_chief_whose_last_calls_need_it(tmp_path: Path) -> None:
     chief = socket.create_server(("127.0.0.1", 0))
     waits = Waits(lambda: done(tmp_path, 20), nothing, chief.close)
-    server.serve(cluster(f"127.0.0.1:{chief.getsockname()[1]}"), str(tmp_path), Stop(), waits)
+    server.serve(cluster(f"127.0.0.1:{chief.getsockname()[1]}"), on_disk(str(tmp_path)), Stop(), waits)
     assert waits.left == 0
 
 
@@ -79,7 +80,7 @@ def test_started_again_after_the_end_it_ends_when_no_chief_connects_in_ten_minut
     done(tmp_path, 10)
     waits = Waits(*[nothing] * 1200)
     with caplog.at_level("INFO", "trainer"):
-        server.serve(cluster(free_address()), str(tmp_path), Stop(), waits)
+        server.serve(cluster(free_address()), on_disk(str(tmp_path)), Stop(), waits)
     assert "Training had already ended (max_steps), and no chief connected in 600 s." in caplog.text
     assert waits.left == 0
 
@@ -90,5 +91,5 @@ def test_a_chief_that_comes_begins_the_ten_minutes_anew(tmp_path: Path) -> None:
         chief.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{chief.getsockname()[1]}"
         waits = Waits(*[nothing] * 1190, chief.listen, nothing, chief.close, *[nothing] * 1200)
-        server.serve(cluster(address), str(tmp_path), Stop(), waits)
+        server.serve(cluster(address), on_disk(str(tmp_path)), Stop(), waits)
     assert waits.left == 0

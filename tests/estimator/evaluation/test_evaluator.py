@@ -14,6 +14,7 @@ from trainer.estimator import EvalSpec, Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.evaluation.evaluator import Awaited, Follower, stand_in, wait_for_last
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
+from trainer.estimator.saving.job_directory import on_disk
 from trainer.estimator.steps.stop import Stop
 
 
@@ -69,7 +70,7 @@ class World:
 
     @property
     def record(self) -> dict[str, Any]:
-        return read_record(str(self.directory), EVALUATOR)
+        return read_record(on_disk(str(self.directory)), EVALUATOR)
 
     def exports(self, name: str) -> int:
         return len(list((self.directory / "export" / name).glob("[0-9]*")))
@@ -220,7 +221,7 @@ def test_the_chief_gets_the_metrics_of_the_last_evaluation(world: World) -> None
     world.at(3, lambda: world.done("early_stop", 10))
     world.at(3, lambda: None)
     evaluations = world.follow()
-    awaited = wait_for_last(str(world.directory), 10, 300, world.wait)
+    awaited = wait_for_last(on_disk(str(world.directory)), 10, 300, world.wait)
     assert (awaited.metrics, awaited.gone) == (pytest.approx(evaluations.metrics), False)
 
 
@@ -228,13 +229,13 @@ def test_the_chief_waits_for_an_evaluator_at_work_no_longer_than_it_may(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.tell(reading="model.ckpt-10")
-    assert wait_for_last(str(world.directory), 10, 300, world.wait) == Awaited(metrics=None, gone=False)
+    assert wait_for_last(on_disk(str(world.directory)), 10, 300, world.wait) == Awaited(metrics=None, gone=False)
     assert world.now == pytest.approx(300)
     assert "The evaluator has not evaluated step 10 in time, so the job ends without its metrics." in caplog.text
 
 
 def test_the_chief_waits_long_for_an_evaluator_that_may_still_start(world: World) -> None:
-    assert wait_for_last(str(world.directory), 10, 300, world.wait) == Awaited(gone=True)
+    assert wait_for_last(on_disk(str(world.directory)), 10, 300, world.wait) == Awaited(gone=True)
     assert world.now == pytest.approx(300)
 
 
@@ -243,14 +244,14 @@ def test_the_chief_does_not_wait_for_an_evaluator_that_has_left(world: World) ->
     world.at(5, lambda: world.done("failed", 10))
     world.follow(max_steps=20)
     left_at = world.now
-    assert wait_for_last(str(world.directory), 20, 300, world.wait) == Awaited(gone=True)
+    assert wait_for_last(on_disk(str(world.directory)), 20, 300, world.wait) == Awaited(gone=True)
     assert world.now == left_at
 
 
 def test_the_chief_waits_a_minute_for_an_evaluator_that_has_fallen_silent(world: World) -> None:
     world.tell(at=1.0)
     world.at(30, lambda: world.tell(at=2.0))
-    assert wait_for_last(str(world.directory), 10, 300, world.wait) == Awaited(gone=True)
+    assert wait_for_last(on_disk(str(world.directory)), 10, 300, world.wait) == Awaited(gone=True)
     assert world.now == pytest.approx(90, abs=1)
 
 

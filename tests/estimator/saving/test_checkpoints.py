@@ -38,12 +38,16 @@ def save(to: Saver, step: int, now: float = 1.0, weight: float = 0.5) -> str:
     return to.save(step, values, now)
 
 
+def latest(directory: Path) -> str | None:
+    return LocalCheckpoints(str(directory)).latest()
+
+
 def steps_in(directory: Path) -> list[int]:
     return sorted(int(file.stem.rsplit("-", 1)[1]) for file in directory.glob("model.ckpt-*.index"))
 
 
 def latest_step(directory: Path) -> int | None:
-    newest = checkpoints.latest(str(directory))
+    newest = latest(directory)
     return None if newest is None else checkpoints.step_of(newest)
 
 
@@ -87,8 +91,8 @@ def test_a_step_saved_again_is_listed_once_and_last(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_checkpoints_has_no_latest(tmp_path: Path) -> None:
-    assert checkpoints.latest(str(tmp_path)) is None
-    assert checkpoints.latest(str(tmp_path / "absent")) is None
+    assert latest(tmp_path) is None
+    assert latest(tmp_path / "absent") is None
 
 
 def test_without_the_files_of_the_newest_checkpoint_the_newest_one_with_files_is_the_latest(tmp_path: Path) -> None:
@@ -112,7 +116,7 @@ def test_a_state_file_that_was_set_to_an_earlier_checkpoint_by_hand_is_obeyed(tm
 def test_a_damaged_state_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").write_text("model_checkpoint_path 7")
     with pytest.raises(TrainingError) as raised:
-        checkpoints.latest(str(tmp_path))
+        latest(tmp_path)
     assert str(raised.value).startswith(f"{tmp_path / 'checkpoint'} is not a checkpoint state file: ")
     assert str(raised.value).endswith("Delete that file, or give the path of a checkpoint.")
 

@@ -11,6 +11,7 @@ import pytest
 from tests.estimator.one_weight import batches, make
 from trainer.estimator.saving import coordination_files
 from trainer.estimator.saving.coordination_files import EVALUATOR, LEASE_SECS
+from trainer.estimator.saving.job_directory import on_disk
 
 
 def write(directory: Path, record: dict[str, Any]) -> None:
@@ -18,8 +19,8 @@ def write(directory: Path, record: dict[str, Any]) -> None:
 
 
 def test_a_record_that_was_never_written_is_empty(tmp_path: Path) -> None:
-    assert coordination_files.read_record(str(tmp_path), EVALUATOR) == {}
-    assert coordination_files.read_record(str(tmp_path / "nowhere"), EVALUATOR) == {}
+    assert coordination_files.read_record(on_disk(str(tmp_path)), EVALUATOR) == {}
+    assert coordination_files.read_record(on_disk(str(tmp_path / "nowhere")), EVALUATOR) == {}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,9 @@ def test_a_checkpoint_is_being_read_while_its_reader_is_taken_to_be_alive(
     tmp_path: Path, record: dict[str, Any], age: float, kept: bool
 ) -> None:
     write(tmp_path, record)
-    assert coordination_files.being_read(str(tmp_path), now=1000.0 + age) == (("model.ckpt-10",) if kept else ())
+    assert coordination_files.being_read(on_disk(str(tmp_path)), now=1000.0 + age) == (
+        ("model.ckpt-10",) if kept else ()
+    )
 
 
 def test_a_checkpoint_that_an_evaluator_reads_is_not_deleted(tmp_path: Path) -> None:

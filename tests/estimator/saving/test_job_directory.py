@@ -25,10 +25,10 @@ from trainer.estimator import (
     train_and_evaluate,
 )
 from trainer.estimator.evaluation.early_stopping import stop_if_lower_hook
-from trainer.estimator.saving import checkpoints, job_directory
+from trainer.estimator.saving import checkpoints
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record
 from trainer.estimator.saving.events import read_scalars
-from trainer.estimator.saving.job_directory import JobDirectories
+from trainer.estimator.saving.job_directory import JobDirectories, of_process
 from trainer.job.errors import TrainingError
 from trainer.storage.errors import FencedError
 
@@ -56,7 +56,7 @@ def names(folder: str) -> list[str]:
 
 def another_process() -> None:
     """From here on as a process that was started afresh."""
-    job_directory.of_process().close()
+    of_process().close()
 
 
 def test_training_in_a_bucket_leaves_what_it_leaves_on_disk(tmp_path: pathlib.Path) -> None:
@@ -66,7 +66,10 @@ def test_training_in_a_bucket_leaves_what_it_leaves_on_disk(tmp_path: pathlib.Pa
     assert [name for name in names(JOB) if "tfevents" not in name] == on_disk
     assert sum("tfevents" in name for name in names(JOB)) == 1
     for step in (20, 25):
-        weights = [checkpoints.read(f"{place}/model.ckpt-{step}").value("weight") for place in (tmp_path / "job", JOB)]
+        weights = [
+            checkpoints.read(f"{place}/model.ckpt-{step}", of_process().at).value("weight")
+            for place in (tmp_path / "job", JOB)
+        ]
         assert weights[0] == weights[1]
 
 
@@ -125,7 +128,7 @@ def test_evaluations_exports_and_the_best_go_on_in_another_process() -> None:
     assert [name.partition("/")[0] for name in graphs] == ["best", "latest", "latest"]
     assert second[0].decode() == f"{JOB}/export/{graphs[0].removesuffix('/saved_model.pb')}"
     assert json.loads(storage.read(f"{JOB}/export/best/best.json"))["checkpoint"] == "model.ckpt-40"
-    assert list(read_scalars(f"{JOB}/eval")) == [10, 20, 30, 40]
+    assert list(read_scalars(of_process().local_events(f"{JOB}/eval"))) == [10, 20, 30, 40]
 
 
 def test_early_stopping_sees_evaluations_of_another_process() -> None:
@@ -177,7 +180,7 @@ def test_a_training_that_another_one_replaces_ends_with_an_error(tmp_path: pathl
     class Replaced(CheckpointSaverListener):
         def after_save(self, global_step_value: int) -> None:
             if global_step_value == 10:
-                job_directory.of_process().flush(20)
+                of_process().flush(20)
                 text = storage.read(f"{JOB}/checkpoint").replace(b'"owner": "', b'"owner": "another ')
                 storage.write(f"{JOB}/checkpoint", text)
 
@@ -190,11 +193,11 @@ def test_a_record_of_an_owner_that_was_replaced_does_not_count() -> None:
     spec = EvalSpec(one_weight.batches(1), throttle_secs=0)
     train_and_evaluate(one_weight.make(JOB), TrainSpec(one_weight.batches(), 10), spec)
     another_process()
-    assert read_record(JOB, TRAINING_DONE)["reason"] == "max_steps"
+    assert read_record(of_process().at(JOB), TRAINING_DONE)["reason"] == "max_steps"
     another_process()
     record = {"reason": "max_steps", "global_step": 5, "checkpoint": "model.ckpt-5", "owner": "a zombie"}
     storage.write(f"{JOB}/{TRAINING_DONE}", json.dumps(record).encode())
-    assert read_record(JOB, TRAINING_DONE) == {}
+    assert read_record(of_process().at(JOB), TRAINING_DONE) == {}
 
 
 def test_training_does_not_wait_for_a_bucket_on_a_bad_day(server: BucketServer) -> None:

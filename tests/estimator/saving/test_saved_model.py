@@ -14,6 +14,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from trainer.estimator import Estimator, EstimatorSpec
 from trainer.estimator.contract import export
 from trainer.estimator.saving import saved_model
+from trainer.estimator.saving.job_directory import JobDirectories
 
 V1 = tf.compat.v1
 OUTPUTS: dict[str, Callable[[tf.Tensor], dict[str, Any]]] = {
@@ -24,6 +25,8 @@ OUTPUTS: dict[str, Callable[[tf.Tensor], dict[str, Any]]] = {
         "classes": export.ClassificationOutput(scores=y, classes=tf.as_string(y)),
     },
 }
+
+DIRECTORIES = JobDirectories({})
 
 
 def model_fn(features: Any, mode: str, params: Any) -> EstimatorSpec:
@@ -154,9 +157,9 @@ def test_a_directory_appears_whole_under_the_next_free_number(tmp_path: Path) ->
     def write(directory: str) -> None:
         Path(directory).mkdir()
         Path(directory, "saved_model.pb").write_bytes(b"")
-        seen.append(saved_model.exports(str(tmp_path)))
+        seen.append(saved_model.exports(DIRECTORIES, str(tmp_path)))
 
-    published = [saved_model.publish(str(tmp_path), write, 1700000000.9, None, False) for _ in range(3)]
+    published = [saved_model.publish(DIRECTORIES, str(tmp_path), write, 1700000000.9, None, False) for _ in range(3)]
     assert [Path(path).name for path in published] == ["1700000000", "1700000001", "1700000002"]
     assert seen == [[], published[:1], published[:2]]
 
@@ -165,5 +168,5 @@ def test_only_ten_digits_are_an_export(tmp_path: Path) -> None:
     others = ("temp-1700000000-1", "170000000", "17000000000", "notes", "１７００００００００")
     for name in ("1700000001", "1700000000", *others):
         (tmp_path / name).mkdir()
-    assert [Path(path).name for path in saved_model.exports(str(tmp_path))] == ["1700000000", "1700000001"]
-    assert saved_model.exports(str(tmp_path / "nowhere")) == []
+    assert [Path(path).name for path in saved_model.exports(DIRECTORIES, str(tmp_path))] == ["1700000000", "1700000001"]
+    assert saved_model.exports(DIRECTORIES, str(tmp_path / "nowhere")) == []

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record
+from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.steps.stop import Stop
 from trainer.job import hosts
 from trainer.job.cluster import Cluster
@@ -22,7 +23,7 @@ MEET_SECS = 600.0
 """How long the processes of a job wait for each other at its start."""
 
 
-def serve(cluster: Cluster, model_dir: str, stop: Stop, wait: Callable[[float], None] = time.sleep) -> None:
+def serve(cluster: Cluster, directory: JobDirectory, stop: Stop, wait: Callable[[float], None] = time.sleep) -> None:
     """Serves the chief until the job has ended or a stop is requested.
 
     The job has ended when its directory holds a new TRAINING_DONE record and the chief's address no longer answers. A
@@ -30,7 +31,7 @@ def serve(cluster: Cluster, model_dir: str, stop: Stop, wait: Callable[[float], 
 
     Args:
       cluster: of the job; this process is one of its servers or workers.
-      model_dir: the job's directory.
+      directory: of the job.
       stop: requested from outside.
       wait: waits for some seconds.
     """
@@ -40,9 +41,9 @@ def serve(cluster: Cluster, model_dir: str, stop: Stop, wait: Callable[[float], 
     # A record that is there from the start may be an earlier run's, and the chief of the next run about to start; or
     # this process was started again after the end. So it counts when no chief has listened for as long as a chief waits
     # for its servers.
-    earlier, alone_secs = read_record(model_dir, TRAINING_DONE), 0.0
+    earlier, alone_secs = read_record(directory, TRAINING_DONE), 0.0
     while not stop and alone_secs < MEET_SECS:
-        done = read_record(model_dir, TRAINING_DONE)
+        done = read_record(directory, TRAINING_DONE)
         if done and done != earlier:
             _outlast(cluster, stop, wait)
             return

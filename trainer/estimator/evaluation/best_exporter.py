@@ -14,7 +14,7 @@ from trainer import storage
 from trainer.estimator.contract.arguments import argument_names
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation.exporters import ModelExporter, ReceiverFn, checked_keep, delete_old
-from trainer.estimator.saving import job_directory, saved_model
+from trainer.estimator.saving import saved_model
 from trainer.estimator.saving.events import read_scalars
 
 log = logging.getLogger("trainer")
@@ -113,22 +113,23 @@ class BestExporter(ModelExporter):
             step = eval_result.get("global_step")
             log.warning("Exporter %s passes over the evaluation of step %s: what it compares is NaN.", self.name, step)
             return None
-        best = self._best(estimator.model_dir, export_path, eval_result.get("global_step"))
+        best = self._best(estimator, export_path, eval_result.get("global_step"))
         if best is not None and not self._better(best, eval_result):
             return None
         export = self.write(estimator, export_path, checkpoint_path)
-        _write_best(export_path, eval_result, checkpoint_path, os.path.basename(export).decode())
-        delete_old(export_path, self._keep, export)
+        record = _record(eval_result, checkpoint_path, os.path.basename(export).decode())
+        estimator.directories.write(storage.join(export_path, BEST), record)
+        delete_old(estimator.directories, export_path, self._keep, export)
         return export
 
-    def _best(self, model_dir: str, export_path: str, step: Any) -> Mapping[str, Any] | None:
+    def _best(self, estimator: Estimator, export_path: str, step: Any) -> Mapping[str, Any] | None:
         """The best result so far; None before any. The evaluation of `step` is the current one, and not among them."""
-        content = job_directory.of_process().read(storage.join(export_path, BEST))
+        content = estimator.directories.read(storage.join(export_path, BEST))
         if content is not None:
             return json.loads(content)["eval_result"]
-        pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(export_path) else None)
+        pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(estimator.directories, export_path) else None)
         best: Mapping[str, Any] | None = None
-        for result in _evaluations(model_dir, pattern) if pattern else ():
+        for result in _evaluations(estimator, pattern) if pattern else ():
             if result["global_step"] == step or _compares_nan(self._better, result):
                 continue
             if best is None or self._better(best, result):
@@ -174,11 +175,10 @@ def _has_nan(value: Any) -> bool:
     return bool(np.issubdtype(array.dtype, np.floating) and np.isnan(array).any())
 
 
-def _write_best(export_path: str, result: Mapping[str, Any], checkpoint_path: str, export: str) -> None:
-    """Keeps the best result in `best.json`.
+def _record(result: Mapping[str, Any], checkpoint_path: str, export: str) -> bytes:
+    """The content of `best.json`.
 
     Args:
-      export_path: where the exports are.
       result: the metrics.
       checkpoint_path: what was evaluated.
       export: the name of its export.
@@ -186,13 +186,12 @@ def _write_best(export_path: str, result: Mapping[str, Any], checkpoint_path: st
     # Python's JSON, which has NaN and infinities: a loss may be infinite at first.
     plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
     record = {"eval_result": plain, "checkpoint": os.path.basename(checkpoint_path), "export": export}
-    content = json.dumps(record, indent=1, default=str).encode()
-    job_directory.of_process().write(storage.join(export_path, BEST), content)
+    return json.dumps(record, indent=1, default=str).encode()
 
 
-def _evaluations(model_dir: str, pattern: str) -> Iterator[dict[str, float]]:
+def _evaluations(estimator: Estimator, pattern: str) -> Iterator[dict[str, float]]:
     """The results in events below a model directory."""
-    files = [entry.path for entry in storage.entries(storage.join(storage.escaped(model_dir), pattern))]
+    files = [entry.path for entry in storage.entries(storage.join(storage.escaped(estimator.model_dir), pattern))]
     for directory in sorted({os.path.dirname(file) for file in files}):
-        for step, metrics in read_scalars(directory).items():
+        for step, metrics in read_scalars(estimator.directories.local_events(directory)).items():
             yield {**metrics, "global_step": step}

@@ -133,7 +133,7 @@ class _Evaluations:
           ValueError: there are evaluations, and none of them has the metric.
         """
         name, directory = self.metric_name, os.fspath(self.eval_dir or self.estimator.eval_dir())
-        evaluations = read_scalars(directory)
+        evaluations = read_scalars(self.estimator.directories.local_events(directory))
         known = {tag for found in evaluations.values() for tag in found}
         if known and name not in known:
             raise ValueError(

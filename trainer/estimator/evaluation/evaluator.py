@@ -20,6 +20,7 @@ from typing import Any
 from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record, write_record
+from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.steps.stop import Stop
 
 log = logging.getLogger("trainer")
@@ -54,9 +55,9 @@ class Follower:
         self._evaluations, self._delay, self._throttle = evaluations, start_delay_secs, throttle_secs
         self._max_steps, self._stop, self._wait, self._waited = max_steps, stop, wait, 0.0
         self._estimator = evaluations.estimator
-        self._dir = self._estimator.model_dir
-        self._found = read_record(self._dir, TRAINING_DONE)
-        known = read_record(self._dir, EVALUATOR)
+        self._directory = self._estimator.directory
+        self._found = read_record(self._directory, TRAINING_DONE)
+        known = read_record(self._directory, EVALUATOR)
         self._evaluated: int | None = known.get("global_step")
         self._finished = bool(known.get("final"))
         self._metrics: Mapping[str, Any] = known.get("metrics", {})
@@ -89,7 +90,7 @@ class Follower:
 
         A training that goes on takes the record away when it begins, which may be a while after this process did.
         """
-        done = read_record(self._dir, TRAINING_DONE)
+        done = read_record(self._directory, TRAINING_DONE)
         if not done:
             return None
         if self._max_steps is not None and done["reason"] == "max_steps":
@@ -126,7 +127,7 @@ class Follower:
     def _write(self, reading: str | None, left: bool = False) -> None:
         self._written = self._waited
         record = {"reading": reading, "left": left, **_result(self._evaluated, self._finished, self._metrics)}
-        write_record(self._dir, EVALUATOR, record)
+        write_record(self._directory, EVALUATOR, record)
 
 
 def _result(step: int | None, final: bool, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,11 +147,13 @@ class Awaited:
     gone: bool = False
 
 
-def wait_for_last(model_dir: str, step: int, secs: float, wait: Callable[[float], None] = time.sleep) -> Awaited:
+def wait_for_last(
+    directory: JobDirectory, step: int, secs: float, wait: Callable[[float], None] = time.sleep
+) -> Awaited:
     """Waits for the evaluation of the last checkpoint, as long as an evaluator may still give it.
 
     Args:
-      model_dir: of the job.
+      directory: of the job.
       step: of the last checkpoint.
       secs: the longest wait.
       wait: waits some seconds.
@@ -158,7 +161,7 @@ def wait_for_last(model_dir: str, step: int, secs: float, wait: Callable[[float]
     waited = changed = 0.0
     seen: dict[str, Any] = {}
     while waited < secs:
-        record = read_record(model_dir, EVALUATOR)
+        record = read_record(directory, EVALUATOR)
         if record.get("final") and record.get("global_step") == step:
             return Awaited(metrics=dict(record["metrics"]))
         if record != seen:
@@ -190,7 +193,7 @@ def stand_in(evaluations: Evaluations) -> None:
     The record says so to an evaluator that comes back.
     """
     estimator = evaluations.estimator
-    latest, known = estimator.latest_checkpoint(), read_record(estimator.model_dir, EVALUATOR)
+    latest, known = estimator.latest_checkpoint(), read_record(estimator.directory, EVALUATOR)
     if latest is None:
         return
     step = step_of(latest)
@@ -199,4 +202,4 @@ def stand_in(evaluations: Evaluations) -> None:
         evaluations.recall(latest, known.get("metrics", {}))
     evaluations.finish()
     record = {"reading": None, "left": True, **_result(step, True, evaluations.metrics or {})}
-    write_record(estimator.model_dir, EVALUATOR, record)
+    write_record(estimator.directory, EVALUATOR, record)

@@ -9,6 +9,7 @@ from typing import Any
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.saving import saved_model
+from trainer.estimator.saving.job_directory import JobDirectories
 
 ReceiverFn = Callable[[], ServingInputReceiver]
 
@@ -115,16 +116,18 @@ def checked_keep(exports_to_keep: int | None) -> int | None:
     return exports_to_keep
 
 
-def delete_old(export_path: str, keep: int | None, newest: bytes) -> None:
+def delete_old(directories: JobDirectories, export_path: str, keep: int | None, newest: bytes) -> None:
     """Deletes all but the newest exports.
 
     Args:
+      directories: of this process.
       export_path: where they are.
       keep: how many stay; None keeps all.
       newest: the one just written, which stays whatever a wrong clock called it.
     """
     if keep is not None:
-        saved_model.delete(path for path in saved_model.exports(export_path)[:-keep] if path != newest.decode())
+        old = saved_model.exports(directories, export_path)[:-keep]
+        saved_model.delete(directories, [path for path in old if path != newest.decode()])
 
 
 class LatestExporter(ModelExporter):
@@ -158,7 +161,7 @@ class LatestExporter(ModelExporter):
         is_the_final_export: bool,
     ) -> bytes | None:
         export = self.write(estimator, export_path, checkpoint_path)
-        delete_old(export_path, self._keep, export)
+        delete_old(estimator.directories, export_path, self._keep, export)
         return export
 
 

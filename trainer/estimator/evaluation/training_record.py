@@ -7,7 +7,6 @@ import os
 
 from trainer.estimator.contract.hooks import CheckpointSaverListener
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.saving import job_directory
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record, write_record
 from trainer.estimator.steps.stop import StopReason
@@ -27,7 +26,7 @@ class TrainingRecord(CheckpointSaverListener):
         self._estimator = estimator
 
     def begin(self) -> None:
-        job_directory.of_process().at(self._estimator.model_dir).records.remove(TRAINING_DONE)
+        self._estimator.directory.records.remove(TRAINING_DONE)
 
     def ended(self, reason: StopReason | None) -> None:
         """Records how training ended; None when there was nothing to train. An interrupted one is to be continued."""
@@ -42,10 +41,10 @@ class TrainingRecord(CheckpointSaverListener):
             self._write(FAILED)
 
     def _recorded(self) -> str | None:
-        return read_record(self._estimator.model_dir, TRAINING_DONE).get("reason")
+        return read_record(self._estimator.directory, TRAINING_DONE).get("reason")
 
     def _write(self, reason: str) -> None:
         latest = self._estimator.latest_checkpoint()
         step, name = (0, None) if latest is None else (step_of(latest), os.path.basename(latest))
         record = {"reason": reason, "global_step": step, "checkpoint": name}
-        write_record(self._estimator.model_dir, TRAINING_DONE, record)
+        write_record(self._estimator.directory, TRAINING_DONE, record)

@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,9 @@ from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectG
 from trainer import storage
 from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.variables import GLOBAL_STEP
-from trainer.estimator.saving import job_directory, slices, state_file
+from trainer.estimator.saving import slices, state_file
 from trainer.estimator.saving.checkpoint_store import CheckpointStore
+from trainer.estimator.saving.job_directory import JobDirectory, on_disk
 from trainer.estimator.saving.retention import Checkpoint, decide
 from trainer.job.errors import TrainingError
 
@@ -53,14 +54,6 @@ def step_of(checkpoint_path: str) -> int:
             f"{checkpoint_path} is not a checkpoint of an Estimator. They are named model.ckpt-<step>. Give one of them"
         )
     return int(match.group(1))
-
-
-def latest(directory: str) -> str | None:
-    """The newest whole checkpoint of a directory, local or in a bucket, by its state file; None when there is none.
-
-    Where the files of the newest one that it names are gone, this is the newest one whose files are there.
-    """
-    return job_directory.of_process().at(directory).checkpoints.latest()
 
 
 @dataclasses.dataclass
@@ -171,18 +164,19 @@ class Reader:
             ) from error
 
 
-def read(source: str) -> Reader:
+def read(source: str, open_directory: Callable[[str], JobDirectory] = on_disk) -> Reader:
     """Opens a checkpoint for reading.
 
     Args:
       source: its path, a directory of checkpoints, of which the newest is taken, or a SavedModel; local or in a bucket.
+      open_directory: opens a directory by its path, as `JobDirectories.at` does; without it, sources are local.
 
     Raises:
       ValueError: there is no checkpoint.
     """
     checkpoint_path = os.fspath(source)
     try:
-        local_path = _resolved(checkpoint_path)
+        local_path = _resolved(checkpoint_path, open_directory)
         reader = tf.train.load_checkpoint(local_path)
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ValueError(
@@ -197,14 +191,14 @@ def read(source: str) -> Reader:
     return Reader(checkpoint_path, own, reader, local_path)
 
 
-def _resolved(source: str) -> str:
+def _resolved(source: str, open_directory: Callable[[str], JobDirectory]) -> str:
     """The local path of a checkpoint; one in a bucket is fetched."""
     directory, _, name = source.rpartition("/")
     if storage.is_remote(source) and _PREFIX.search(source):
-        return job_directory.of_process().at(directory).checkpoints.fetch(name)
+        return open_directory(directory).checkpoints.fetch(name)
     if not storage.is_remote(source) and not os.path.isdir(source):
         return source
-    opened = job_directory.of_process().at(source)
+    opened = open_directory(source)
     return opened.exports.variables() or opened.checkpoints.fetch(_latest_or_error(source, opened.checkpoints))
 
 

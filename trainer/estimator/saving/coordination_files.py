@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.estimator.saving import job_directory
+from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.job import records
 
 EVALUATOR = "evaluator.json"
@@ -22,42 +22,40 @@ LEASE_SECS = 3600.0
 """How long an evaluator that no longer writes its record keeps a checkpoint from being deleted."""
 
 
-def read_record(model_dir: str, name: str) -> dict[str, Any]:
+def read_record(directory: JobDirectory, name: str) -> dict[str, Any]:
     """A record of a job; empty when there is none.
 
     Args:
-      model_dir: the job's directory, local or in a bucket.
+      directory: of the job.
       name: of the file, EVALUATOR or TRAINING_DONE.
     """
-    directory = job_directory.of_process().at(model_dir)
     content = directory.records.read(name)
     record = dict(json.loads(content)) if content else {}
     # In a bucket a chief that was replaced may wake up and write one: only that of the present owner counts.
     return record if record.get(_OWNER) in (None, directory.checkpoints.owner) else {}
 
 
-def write_record(model_dir: str, name: str, record: Mapping[str, Any]) -> None:
+def write_record(directory: JobDirectory, name: str, record: Mapping[str, Any]) -> None:
     """Replaces a record of a job in one piece; makes its directory.
 
     Args:
-      model_dir: the job's directory, local or in a bucket.
+      directory: of the job.
       name: of the file, EVALUATOR or TRAINING_DONE.
       record: what JSON can hold.
     """
-    directory = job_directory.of_process().at(model_dir)
     owner = directory.checkpoints.owner if name == TRAINING_DONE else None
     owned = {_OWNER: owner} if owner else {}
     directory.records.write(name, records.text({**record, **owned}).encode())
 
 
-def being_read(model_dir: str, now: float) -> tuple[str, ...]:
+def being_read(directory: JobDirectory, now: float) -> tuple[str, ...]:
     """The names of the checkpoints that the evaluator is reading.
 
     Args:
-      model_dir: the job's directory, local or in a bucket.
+      directory: of the job.
       now: the time in seconds; an evaluator whose record is older than LEASE_SECS is taken to be dead.
     """
-    record = read_record(model_dir, EVALUATOR)
+    record = read_record(directory, EVALUATOR)
     reading = record.get("reading")
     if not reading or now - float(record.get("at", 0.0)) > LEASE_SECS:
         return ()

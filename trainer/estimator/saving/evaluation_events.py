@@ -9,19 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from trainer.estimator.saving import job_directory
 from trainer.estimator.saving.events import Events
+from trainer.estimator.saving.job_directory import JobDirectories
 
 
-def write_results(eval_dir: str, results: Mapping[str, Any], checkpoint_path: str | None) -> None:
+def write_results(
+    directories: JobDirectories, eval_dir: str, results: Mapping[str, Any], checkpoint_path: str | None
+) -> None:
     """Writes the scalars among the results of one evaluation.
 
     Args:
+      directories: of this process.
       eval_dir: where the events of these evaluations go.
       results: by name, `global_step` among them.
       checkpoint_path: what was evaluated; None for variables that no checkpoint gave.
     """
-    directory, folder = job_directory.of_process().holding(eval_dir)
+    directory, folder = directories.holding(eval_dir)
     events, step = Events(os.path.join(directory.local, folder)), int(results["global_step"])
     scalars = {name: value for name, value in results.items() if name != "global_step" and np.ndim(value) == 0}
     events.scalars(scalars, step, time.time())

@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph.inside import files
-from trainer.estimator.saving import job_directory
 
 Event = tf.compat.v1.Event
 _QUEUED, _FLUSH_MILLIS = 10, 5000
@@ -121,11 +120,10 @@ def read_scalars(directory: str) -> dict[int, dict[str, float]]:
     Of several values for a step, the last one counts. A file whose tail is corrupt is read up to there.
 
     Args:
-      directory: local or in a bucket.
+      directory: a local path.
     """
     scalars: dict[int, dict[str, float]] = {}
-    opened, folder = job_directory.of_process().holding(directory)
-    local = Path(opened.events.refresh(folder))
+    local = Path(directory)
     for file in sorted(local.glob("*tfevents*")) if local.is_dir() else ():
         for event in _events(str(file)):
             for value in event.summary.value:

@@ -13,7 +13,8 @@ from trainer.estimator.contract.export import PredictOutput
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph.model_function import ModelFunction, ReceiverFn
 from trainer.estimator.graph.tracing import TracedModel
-from trainer.estimator.saving import job_directory, saved_model
+from trainer.estimator.saving import saved_model
+from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.estimator.saving.starting_values import StartingValues
 
 TAGS = {ModeKeys.PREDICT: "serve", ModeKeys.TRAIN: "train", ModeKeys.EVAL: "eval"}
@@ -86,11 +87,16 @@ def check_modes(receiver_fns: Mapping[str, ReceiverFn]) -> None:
 
 
 def publish(
-    base: str, write_into: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool
+    directories: JobDirectories,
+    base: str,
+    write_into: Callable[[str], None],
+    assets_extra: Mapping[str, str] | None,
+    as_text: bool,
 ) -> bytes:
     """Makes an export appear below a directory, whole.
 
     Args:
+      directories: of this process.
       base: the directory of the exports.
       write_into: fills a new directory.
       assets_extra: files to add below `assets.extra`, destination to source.
@@ -99,8 +105,10 @@ def publish(
     Returns:
       Its path, as bytes, as tf.estimator does.
     """
-    with job_directory.of_process().flushed_at_end():
-        return saved_model.publish(os.fspath(base), write_into, time.time(), assets_extra, as_text).encode()
+    with directories.flushed_at_end():
+        return saved_model.publish(
+            directories, os.fspath(base), write_into, time.time(), assets_extra, as_text
+        ).encode()
 
 
 def _signatures(traced: TracedModel) -> dict[str, saved_model.Signature]:

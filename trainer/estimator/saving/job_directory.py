@@ -72,7 +72,13 @@ class JobDirectory:
 
 
 def on_disk(path: str) -> JobDirectory:
-    """A local directory."""
+    """A local directory.
+
+    Raises:
+      ValueError: the path is in a bucket, where only a process's JobDirectories open directories.
+    """
+    if storage.is_remote(path):
+        raise ValueError(f"{path} is in a bucket. A local directory was expected. Open it by JobDirectories.at")
     return JobDirectory(
         path=path,
         local=path,
@@ -173,6 +179,11 @@ class JobDirectories:
         """Deletes a small file of a job, if it is there."""
         directory, name = self.holding(path)
         directory.records.remove(name)
+
+    def local_events(self, path: str) -> str:
+        """The local path of a directory of events, with those that other processes made visible."""
+        directory, folder = self.holding(path)
+        return directory.events.refresh(folder)
 
     def copy_events(self, path: str, target: str) -> None:
         """Brings the events of a directory to another one, too: out of a bucket as they grow, from disk at the end."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from trainer.estimator.saving import checkpoints
-from trainer.estimator.saving.checkpoint_store import CheckpointStore
 from trainer.estimator.saving.checkpoints import Reader
+from trainer.estimator.saving.job_directory import JobDirectory
 
 
-def read(store: CheckpointStore) -> Reader:
+def read(directory: JobDirectory) -> Reader:
     """Opens the newest checkpoint of a directory.
 
     Raises:
       ValueError: there is none.
     """
-    newest = store.latest()
+    newest = directory.checkpoints.latest()
     if newest is None:
         raise ValueError(
-            f"Could not find a trained model in model_dir {store.path!r}: it holds no checkpoint. Train first"
+            f"Could not find a trained model in model_dir {directory.path!r}: it holds no checkpoint. Train first"
         )
-    return checkpoints.read(newest)
+    return checkpoints.read(newest, lambda path: directory)

@@ -30,6 +30,6 @@ def checkpoint_to_continue(
     """
     saved = directory.checkpoints
     if config.is_chief and config.saves_checkpoints:
-        saved.take_over(request_stop, lambda: being_read(directory.path, time.time()))
+        saved.take_over(request_stop, lambda: being_read(directory, time.time()))
     newest = saved.latest()
     return saved.fetch(os.path.basename(newest)) if newest else None

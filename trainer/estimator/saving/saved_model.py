@@ -29,8 +29,8 @@ from trainer.estimator.contract.export import (
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import GLOBAL_STEP
-from trainer.estimator.saving import job_directory
 from trainer.estimator.saving.export_store import GRAPH_FILE
+from trainer.estimator.saving.job_directory import JobDirectories
 
 log = logging.getLogger("trainer")
 
@@ -165,18 +165,24 @@ def _function(part: Callable[..., Any], signature: Signature) -> Any:
 
 
 def publish(
-    base: str, write_into: Callable[[str], None], now: float, assets_extra: Mapping[str, str] | None, as_text: bool
+    directories: JobDirectories,
+    base: str,
+    write_into: Callable[[str], None],
+    now: float,
+    assets_extra: Mapping[str, str] | None,
+    as_text: bool,
 ) -> str:
     """Makes `<base>/<ten digits>` appear with what `write_into` writes; returns its path.
 
     Args:
+      directories: of this process.
       base: the directory of the exports, local or in a bucket.
       write_into: fills the new local directory that it is given.
       now: the time in seconds, which names the export; where that name is taken, the next free number does.
       assets_extra: source files by their destinations below `assets.extra`.
       as_text: whether the graph is written as text.
     """
-    directory, folder = job_directory.of_process().holding(base)
+    directory, folder = directories.holding(base)
     local = os.path.join(directory.local, folder)
     os.makedirs(local, exist_ok=True)
     # TensorFlow Serving looks at directories whose names are numbers, so it does not see this one.
@@ -222,14 +228,14 @@ def merge_modes(directories: Mapping[str, str], target: str) -> None:
     Path(target, GRAPH_FILE).write_bytes(merged.SerializeToString())
 
 
-def exports(base: str) -> list[str]:
+def exports(directories: JobDirectories, base: str) -> list[str]:
     """The paths of the exports below a directory, oldest first: of its directories whose names are ten digits."""
-    directory, folder = job_directory.of_process().holding(base)
+    directory, folder = directories.holding(base)
     return [storage.join(base, version) for version in directory.exports.versions(folder)]
 
 
-def delete(paths: Iterable[str]) -> None:
+def delete(directories: JobDirectories, paths: Iterable[str]) -> None:
     """Deletes exports, given their paths."""
     for path in paths:
-        directory, name = job_directory.of_process().holding(path)
+        directory, name = directories.holding(path)
         directory.exports.delete(name)

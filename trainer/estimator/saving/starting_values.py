@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from trainer.estimator.graph.row_sharding import Placement
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.saving import checkpoints
+from trainer.estimator.saving.job_directory import JobDirectory, on_disk
 from trainer.estimator.saving.warm_start import WarmStartSettings, settings_of, warm_start
 
 log = logging.getLogger("trainer")
@@ -24,24 +26,32 @@ class StartingValues:
       checkpoint: the path of the one that gives them all; None where there is none.
       warm_start: what to take over from another model, without a checkpoint; None for nothing.
       given: values by name, in place of those that the model function would start from.
+      open_directory: opens a directory by its path, as `JobDirectories.at` does; without it, checkpoints are local.
     """
 
     checkpoint: str | None = None
     warm_start: WarmStartSettings | None = None
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    open_directory: Callable[[str], JobDirectory] = on_disk
 
     @classmethod
-    def of_model(cls, warm_start_from: Any, given: Mapping[str, Any] | None) -> StartingValues:
+    def of_model(
+        cls,
+        warm_start_from: Any,
+        given: Mapping[str, Any] | None,
+        open_directory: Callable[[str], JobDirectory] = on_disk,
+    ) -> StartingValues:
         """Those of a model that has no checkpoint yet.
 
         Args:
           warm_start_from: settings, a path, or None.
           given: values by name; None for none.
+          open_directory: opens a directory by its path.
 
         Raises:
           ValueError: `warm_start_from` is something else.
         """
-        return cls(warm_start=settings_of(warm_start_from), given=given or {})
+        return cls(warm_start=settings_of(warm_start_from), given=given or {}, open_directory=open_directory)
 
     def at(self, checkpoint: str | None) -> StartingValues:
         """The same, with a checkpoint or without one."""
@@ -75,7 +85,9 @@ class StartingValues:
         """
         if self.checkpoint is not None:
             chosen = sorted(store.saved() if names is None else names)
-            checkpoints.restore({name: store.by_name[name] for name in chosen}, checkpoints.read(self.checkpoint))
+            reader = checkpoints.read(self.checkpoint, self.open_directory)
+            checkpoints.restore({name: store.by_name[name] for name in chosen}, reader)
         elif self.warm_start is not None:
-            warmed = warm_start(store, self.warm_start)
+            source = checkpoints.read(os.fspath(self.warm_start.ckpt_to_initialize_from), self.open_directory)
+            warmed = warm_start(store, self.warm_start, source)
             log.info("Warm-started %d variables from %s.", len(warmed), self.warm_start.ckpt_to_initialize_from)

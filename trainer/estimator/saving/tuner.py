@@ -21,7 +21,7 @@ from typing import Any
 import hypertune
 
 from trainer import storage
-from trainer.estimator.saving import job_directory
+from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.job.errors import UsageError
 from trainer.storage import StorageError
 
@@ -41,12 +41,14 @@ class TunerFile:
       trial: the trial's number, "0" outside of a study.
       tag: the tuner's name of the metric.
       metric: the evaluation's name of it.
+      directories: of this process, through which a file in a bucket is written without waiting; None writes it at once.
     """
 
     path: str = DEFAULT_FILE
     trial: str = "0"
     tag: str
     metric: str
+    directories: JobDirectories | None = dataclasses.field(default=None, compare=False)
 
     def __call__(self, metrics: Mapping[str, Any], checkpoint_path: str) -> None:
         """Reports one evaluation; an evaluation listener of `train_and_evaluate`.
@@ -89,16 +91,27 @@ class TunerFile:
         """
         path = storage.resolved(self.path)
         path = path if storage.is_remote(path) else os.path.abspath(path)
-        before = (job_directory.of_process().read(path) or b"").decode("utf-8", errors="replace")
+        before = self._read(path).decode("utf-8", errors="replace")
         if (self.trial, str(global_step), checkpoint_path) in self._reported(before):
             return False
         line = self._line(value, global_step, checkpoint_path)
         added = line if not before or before.endswith("\n") else "\n" + line
-        if storage.is_remote(path):
-            job_directory.of_process().write(path, (before + added).encode())
-        else:
+        if not storage.is_remote(path):
             _append(path, added.encode())
+        elif self.directories is not None:
+            self.directories.write(path, (before + added).encode())
+        else:
+            storage.write(path, (before + added).encode())
         return True
+
+    def _read(self, path: str) -> bytes:
+        """What is in the file; nothing where there is none."""
+        if self.directories is not None:
+            return self.directories.read(path) or b""
+        try:
+            return storage.read(path)
+        except storage.NotFoundError:
+            return b""
 
     def _line(self, value: float, global_step: int, checkpoint_path: str) -> str:
         with tempfile.TemporaryDirectory() as folder:

@@ -98,12 +98,13 @@ def chosen(settings: WarmStartSettings, roles: Mapping[str, Role]) -> list[str]:
     ]
 
 
-def warm_start(store: VariableStore, settings: WarmStartSettings) -> list[str]:
+def warm_start(store: VariableStore, settings: WarmStartSettings, reader: checkpoints.Reader) -> list[str]:
     """Sets the chosen variables to the source's values.
 
     Args:
       store: of the model's variables.
-      settings: say which variables and which source.
+      settings: say which variables.
+      reader: of the source.
 
     Returns:
       The names of these variables.
@@ -111,7 +112,6 @@ def warm_start(store: VariableStore, settings: WarmStartSettings) -> list[str]:
     Raises:
       ValueError: the source lacks one of them, or has it in another shape, or a name or an expression matches none.
     """
-    reader = checkpoints.read(os.fspath(settings.ckpt_to_initialize_from))
     names = chosen(settings, store.roles)
     if not names and settings.patterns:
         raise ValueError(
