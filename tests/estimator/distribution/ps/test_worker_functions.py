@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.estimator import step_models
-from tests.estimator.distribution.ps.test_pull_push import alone, assert_same, run, steps_of, values
+from tests.estimator.distribution.ps.test_pull_push import Trained, alone, assert_same, compiled, run, steps_of, values
 from trainer.estimator.distribution.ps import worker_functions
 from trainer.estimator.distribution.ps.downpour import downpour
 from trainer.estimator.graph.tracing import TracedModel
@@ -24,15 +24,21 @@ WAYS: dict[str, Callable[[TracedModel], worker_functions.Call]] = {
 }
 
 
-@pytest.mark.parametrize("wanted", [STEPS, 1, 0])
+@pytest.fixture(scope="module")
+def trained() -> list[Trained]:
+    """What one process makes of a whole stack, and then of the first batch again."""
+    stack = step_models.stack(STEPS)
+    return alone(MODEL, stack, stack[:1])
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_a_call_makes_as_many_steps_as_are_wanted(way: str, wanted: int) -> None:
+def test_a_call_makes_as_many_steps_as_are_wanted(way: str, trained: list[Trained]) -> None:
     stack, traced = step_models.stack(STEPS), step_models.traced(MODEL, xla=way != "op by op")
-    before = values(traced)
-    losses = run(WAYS[way](traced), stack, wanted)
-    expected, variables = alone(MODEL, stack[:wanted]) if wanted else (np.zeros([0], np.float32), before)
-    assert losses == pytest.approx(expected, rel=1e-5)
-    assert_same(values(traced), variables)
+    call = compiled(WAYS[way](traced))
+    nothing: Trained = (np.zeros([0], np.float32), values(traced))
+    for losses, variables in (nothing, *trained):
+        assert run(call, stack, wanted=len(losses)) == pytest.approx(losses, rel=1e-5)
+        assert_same(values(traced), variables)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -41,7 +47,7 @@ def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(wa
     call = tf.function(WAYS[way](traced), autograph=False)
     iterator = iter(tf.data.Dataset.from_tensors((step_models.stack(2),)))
     assert [int(call(iterator, tf.constant(STEPS))[0]) for _ in range(2)] == [2, 0]
-    assert_same(values(traced), alone(MODEL, step_models.stack(2))[1])
+    assert_same(values(traced), alone(MODEL, step_models.stack(2))[0][1])
 
 
 def test_a_call_of_one_step_needs_no_loop() -> None:
@@ -51,4 +57,5 @@ def test_a_call_of_one_step_needs_no_loop() -> None:
     graph = call.get_concrete_function(iterator, tf.constant(1)).graph
     functions = graph.as_graph_def().library.function
     assert not any(node.op in ("While", "StatelessWhile") for function in functions for node in function.node_def)
-    assert call(iterator, tf.constant(1))[1].numpy() == pytest.approx(alone(MODEL, step_models.stack(1))[0], rel=1e-5)
+    [(losses, _)] = alone(MODEL, step_models.stack(1))
+    assert call(iterator, tf.constant(1))[1].numpy() == pytest.approx(losses, rel=1e-5)
