@@ -46,6 +46,12 @@ def plan(
     return TrainingPlan(model=model, data=data, values=StartingValues(), config=config, stop_at=stop_at)
 
 
+def replica(model: Model, seed: int | None = 1) -> ModelReplica:
+    """A model with variables of its own."""
+    config = RunConfig(tf_random_seed=seed)
+    return ModelReplica(ModelFunction(lambda features: model(features), None, config), VariableStore(seed))
+
+
 def steps(model_fn: Callable[..., EstimatorSpec], input_fn: Callable[..., Any], **settings: Any) -> Steps:
     """What makes the steps of a `plan`, on one device."""
     training = plan(model_fn, input_fn, **settings)

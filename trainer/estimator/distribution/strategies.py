@@ -87,10 +87,8 @@ class Synchronous(Strategy):
         self.batches_per_step = group.size * len(group.participants)
 
     def begin(self, plan: TrainingPlan) -> Steps:
-        self.replicas, dataset = self._new_replicas(plan), self._dataset(plan)
-        batches = self._batches(dataset, plan)
-        traces = [replica.trace for replica in self.replicas]
-        begun = sync.SyncSteps(self._group, batches, dataset.element_spec, traces)
+        self.replicas = self._new_replicas(plan)
+        begun = sync.SyncSteps(self._group, self._batches(self._dataset(plan), plan), self.replicas)
         first, *others = [replica.store for replica in self.replicas]
         # Set from the checkpoint or by their initial values, on the first device. The other processes may not see the
         # chief's directory, and have drawn other initial values, so all take the chief's; by name, since every process
@@ -156,14 +154,7 @@ class ParameterServers(Strategy):
     def begin(self, plan: TrainingPlan) -> Steps:
         store = plan.values.new_store(plan.config.tf_random_seed, self._scope, self._servers.placement)
         self.replicas = [ModelReplica(plan.model, store)]
-        begun = ServerSteps(
-            self._servers,
-            plan.dataset,
-            self.replicas[0].trace,
-            plan.config.push_every,
-            plan.config.steps_per_loop,
-            plan.stop_at,
-        )
+        begun = ServerSteps(self._servers, plan, self.replicas[0])
         plan.values.assign(store)
         return begun
 

@@ -36,12 +36,13 @@ from trainer.estimator.distribution.averaging import averaged_gradients, check_w
 from trainer.estimator.distribution.collectives import Group, Participant, PeerLostError
 from trainer.estimator.distribution.device_batches import DeviceBatches
 from trainer.estimator.graph.inside import collectives
+from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import Role
 from trainer.estimator.steps.batches import StackedBatches
 from trainer.estimator.steps.stacked_steps import static_spec
 from trainer.estimator.steps.stacks import Stack
 from trainer.estimator.steps.step_function import fetches_of, stack_loop, step_function
-from trainer.estimator.steps.steps import CallResult, OwnSteps, TraceModel
+from trainer.estimator.steps.steps import CallResult, OwnSteps
 
 
 def seed_of(seed: int | None, device: int) -> int | None:
@@ -60,16 +61,15 @@ class SyncSteps(OwnSteps):
     Args:
       group: the devices.
       batches: this process's part of the data; a step takes one batch for each device.
-      element_spec: of a batch.
-      traces: for each device, what traces the model function with the variables of that device.
+      models: for each device, the model function with the variables of that device.
     """
 
-    def __init__(self, group: Group, batches: StackedBatches, element_spec: Any, traces: Sequence[TraceModel]) -> None:
+    def __init__(self, group: Group, batches: StackedBatches, models: Sequence[ModelReplica]) -> None:
         super().__init__(batches)
-        self._group, self._spec, self._traces = group, element_spec, traces
+        self._group, self._spec, self._models = group, batches.element_spec, models
         self._device_batches = DeviceBatches(batches, len(group.participants))
-        self._threads = concurrent.futures.ThreadPoolExecutor(len(traces), thread_name_prefix="device")
-        self.how = f"a graph loop {_where(len(traces), group.size)}"
+        self._threads = concurrent.futures.ThreadPoolExecutor(len(models), thread_name_prefix="device")
+        self.how = f"a graph loop {_where(len(models), group.size)}"
         self._build()
 
     def _build(self) -> None:
@@ -78,8 +78,8 @@ class SyncSteps(OwnSteps):
         self._examples = (self._batch_sizes or [1])[0] or 1  # data without any batch, and batches of scalars: one
         spec = static_spec(self._spec, self._batch_sizes)
         self._replicas = [
-            _Replica(participant, trace, spec, self._examples, group.host)
-            for participant, trace in zip(group.participants, self._traces, strict=True)
+            _Replica(participant, model, spec, self._examples, group.host)
+            for participant, model in zip(group.participants, self._models, strict=True)
         ]
         self.traced = self._replicas[0].traced
 
@@ -150,16 +150,16 @@ class _Replica:
 
     Args:
       participant: the device.
-      trace_model: traces the model function with the variables of this device.
+      model: the model function with the variables of this device.
       spec: of a batch, with its size.
       examples: how many a batch has.
       host: the device that holds the stacks of batches.
     """
 
-    def __init__(self, participant: Participant, trace_model: TraceModel, spec: Any, examples: int, host: str) -> None:
+    def __init__(self, participant: Participant, model: ModelReplica, spec: Any, examples: int, host: str) -> None:
         self._participant, self._host = participant, host
         with averaged_gradients(participant, examples):
-            self.traced = trace_model(spec, False)
+            self.traced = model.trace(spec, xla=False)
         check_weights_alike(self.traced)
         self._loop = stack_loop(step_function(self.traced), fetches_of(self.traced))
         stack = [tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec)]

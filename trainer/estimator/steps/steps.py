@@ -9,16 +9,13 @@ the graph (`iterated_steps`). A call begins and ends at any step without another
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
-
-TraceModel = Callable[[Any, bool], TracedModel]
-"""Traces the model function for an element spec; the flag asks for loops that XLA can compile."""
 
 
 @dataclasses.dataclass(frozen=True)

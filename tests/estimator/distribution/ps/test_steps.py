@@ -21,7 +21,7 @@ from trainer.estimator.distribution.ps.steps import ServerSteps, _direct
 def direct(model: step_models.Model, most: int, caplog: pytest.LogCaptureFixture) -> tuple[int, str]:
     """The steps of a call with push_every=1, and what is logged of how they are made."""
     with caplog.at_level(logging.INFO, "trainer"):
-        _, size, _ = _direct(lambda spec, xla: step_models.traced(model, xla=xla), None, most)
+        _, size, _ = _direct(step_models.replica(model), tf.TensorSpec(step_models.BATCH), most)
     return size, caplog.text
 
 

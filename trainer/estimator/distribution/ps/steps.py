@@ -26,12 +26,14 @@ from trainer.estimator.distribution.ps.servers import Servers
 from trainer.estimator.distribution.ps.step_graph import step_graph
 from trainer.estimator.distribution.ps.step_partition import partition
 from trainer.estimator.distribution.ps.variable_accesses import NotPartitionableError
-from trainer.estimator.distribution.ps.worker_data import DatasetFn, iterators, static_spec
+from trainer.estimator.distribution.ps.worker_data import iterators, static_spec
 from trainer.estimator.graph import randomness
 from trainer.estimator.graph.inside.coordinator import is_done, wait
+from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.tracing import TracedModel
+from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.stacks import stack_steps
-from trainer.estimator.steps.steps import CallResult, TraceModel
+from trainer.estimator.steps.steps import CallResult
 
 log = logging.getLogger("trainer")
 
@@ -48,34 +50,23 @@ class ServerSteps:
 
     Args:
       servers: the connection.
-      dataset_fn: makes a worker's share of the data, from its input context.
-      trace_model: traces the model function.
-      push_every: steps between pushes to the servers.
-      limit: the most steps in a call; None chooses.
-      stop_at: the global step to end at; None for the end of the data.
+      plan: of the training.
+      replica: the model function with the servers' variables.
     """
 
-    def __init__(
-        self,
-        servers: Servers,
-        dataset_fn: DatasetFn,
-        trace_model: TraceModel,
-        push_every: int,
-        limit: int | None,
-        stop_at: int | None,
-    ) -> None:
-        self._servers, self._stop_at = servers, stop_at
-        first = dataset_fn(tf.distribute.InputContext(servers.num_workers, 0, servers.num_workers))
-        spec = static_spec(first)
+    def __init__(self, servers: Servers, plan: TrainingPlan, replica: ModelReplica) -> None:
+        self._servers, self._stop_at = servers, plan.stop_at
+        push_every, limit = plan.config.push_every, plan.config.steps_per_loop
+        spec = static_spec(plan.dataset(tf.distribute.InputContext(servers.num_workers, 0, servers.num_workers)))
         most = stack_steps(spec, limit)
         if push_every > 1:
-            self.traced, self._call_steps = trace_model(spec, True), push_every
+            self.traced, self._call_steps = replica.trace(spec, xla=True), push_every
             if self.traced.store.row_sharded():  # of which only some are fetched, so that XLA knows no sizes
-                self.traced = trace_model(spec, False)
+                self.traced = replica.trace(spec, xla=False)
             call = downpour(self.traced, push_every)
         else:
-            self.traced, self._call_steps, call = _direct(trace_model, spec, min(limit or _CALL_STEPS, most))
-        self._iterators = iterators(servers, dataset_fn, spec, self._call_steps)
+            self.traced, self._call_steps, call = _direct(replica, spec, min(limit or _CALL_STEPS, most))
+        self._iterators = iterators(servers, plan, spec, self._call_steps)
         self._call = tf.function(call, autograph=False)
         self.how = "workers on parameter servers" + (f", pushing every {push_every} steps" if push_every > 1 else "")
         self._running: collections.deque[tuple[int, Any]] = collections.deque()
@@ -154,21 +145,21 @@ class ServerSteps:
         return losses
 
 
-def _direct(trace_model: TraceModel, spec: Any, most: int) -> tuple[TracedModel, int, worker_functions.Call]:
+def _direct(replica: ModelReplica, spec: Any, most: int) -> tuple[TracedModel, int, worker_functions.Call]:
     """Steps that read and write the servers' variables: the traced model, the steps of a call, and the call.
 
     Args:
-      trace_model: traces the model function.
+      replica: the model function with the servers' variables.
       spec: of a batch.
       most: the most steps of a call.
     """
-    traced = trace_model(spec, True)
+    traced = replica.trace(spec, xla=True)
     step, run = step_graph(traced), uuid.uuid4().hex
     try:
         step_partition = partition(step, lambda name: step.variables[name].device)
     except NotPartitionableError as why:
         log.info("Each read and write of a variable crosses the network by itself, because %s.", why)
-        traced = trace_model(spec, False)
+        traced = replica.trace(spec, xla=False)
         return traced, most, worker_functions.op_by_op(traced, most)
     # XLA has random numbers of its own, which would not follow the seeds of ops that keep their state in a kernel.
     seeded = traced.store.seed is not None and randomness.hides_state(traced.graph)

@@ -9,9 +9,8 @@ import tensorflow as tf
 
 from trainer.estimator.distribution.ps.servers import Servers
 from trainer.estimator.graph.inside.coordinator import resources_of_workers
+from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.stacks import stackable
-
-DatasetFn = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
 
 def static_spec(dataset: tf.data.Dataset) -> Any:
@@ -36,12 +35,12 @@ def static_spec(dataset: tf.data.Dataset) -> Any:
     )
 
 
-def iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) -> Any:
+def iterators(servers: Servers, plan: TrainingPlan, spec: Any, steps: int) -> Any:
     """An iterator over stacks of whole batches on every worker, made again there when the worker comes back.
 
     Args:
       servers: the connection.
-      dataset_fn: makes a worker's share of the data.
+      plan: of the training, which gives each worker its share of the data.
       spec: of a batch; others, as the last one of the data may be, are left out.
       steps: batches in a stack: [steps, batch, …] for each tensor.
     """
@@ -52,7 +51,7 @@ def iterators(servers: Servers, dataset_fn: DatasetFn, spec: Any, steps: int) ->
 
     def make(index: int) -> Callable[[], Any]:
         def fn() -> Any:
-            dataset = dataset_fn(tf.distribute.InputContext(servers.num_workers, index, servers.num_workers))
+            dataset = plan.dataset(tf.distribute.InputContext(servers.num_workers, index, servers.num_workers))
             flat = dataset.map(lambda *element: tuple(tf.nest.flatten(element)))
             return iter(flat.filter(whole).batch(steps).prefetch(2))
 
