@@ -38,7 +38,7 @@ def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
         ),
         (["--separate_evaluator"], "args: --separate_evaluator in a job without an evaluator."),
         (["--output_dir=runs"], "args: --output_dir=runs is on one machine only. Accepted: gs://"),
-        (["--save_checkpoints_steps=5", "--save_checkpoints_secs=5"], "args: --save_checkpoints_steps=5 beside"),
+        (["--save_checkpoints_steps=5", "--save_checkpoints_secs=5"], "args: --save_checkpoints_steps=5 together"),
     ],
 )
 def test_what_the_task_would_refuse_is_told(argv: list[str], message: str) -> None:

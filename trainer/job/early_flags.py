@@ -24,9 +24,9 @@ def value(argv: Sequence[str], name: str) -> str | None:
         words = absl_flags.FlagValues().read_flags_from_files(list(argv), force_gnu=True)
     except absl_flags.Error as error:
         raise UsageError(f"--flagfile: {error}", None, "Name a file of flags, one per line") from error
-    found = None
+    last = None
     for word, following in itertools.zip_longest(words, words[1:]):
         spelled, equals, text = word.partition("=")
         if spelled.startswith("-") and spelled.lstrip("-").replace("-", "_") == name:
-            found = text if equals else following
-    return found
+            last = text if equals else following
+    return last

@@ -99,10 +99,10 @@ def _from_cluster_spec(spec: Mapping[str, Any]) -> Cluster:
     listed = _object(spec.get("cluster"), "CLUSTER_SPEC: cluster")
     task = _object(spec.get("task"), "CLUSTER_SPEC: task")
     as_list = "worker_pools" in listed
-    found = list(_listed_pools(listed["worker_pools"]) if as_list else _named_pools(listed))
-    _check_pools_differ([pool for pool, _, _ in found])
-    jobs = {_POOLS[pool]: nodes for pool, nodes, _ in found if nodes}
-    paths = {_POOLS[pool]: path for pool, _, path in found}
+    pools = list(_listed_pools(listed["worker_pools"]) if as_list else _named_pools(listed))
+    _check_pools_differ([pool for pool, _, _ in pools])
+    jobs = {_POOLS[pool]: nodes for pool, nodes, _ in pools if nodes}
+    paths = {_POOLS[pool]: path for pool, _, path in pools}
     if not jobs:
         return Cluster(trial=_trial(task.get("trial")))
     keys = ("worker_pool_index", "replica_index") if as_list else ("type", "index")
@@ -180,17 +180,17 @@ def _from_indexed_job(environ: Mapping[str, str]) -> Cluster:
 
 def _replicas(text: str) -> list[tuple[str, int]]:
     """Job types and their numbers, from `chief=1,worker=2`."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for item in text.split(","):
         job, _, count = (part.strip() for part in item.partition("="))
-        if job not in JOB_TYPES or job in found or not count.isdecimal():
+        if job not in JOB_TYPES or job in counts or not count.isdecimal():
             raise ClusterError(
                 f"TRAINER_REPLICAS is {text!r}, of which {item.strip()!r} is not understood",
                 f"TYPE=NUMBER with commas between, each of {', '.join(JOB_TYPES)} at most once",
                 "Write it as chief=1,worker=2,ps=1",
             )
-        found[job] = int(count)
-    return list(found.items())
+        counts[job] = int(count)
+    return list(counts.items())
 
 
 def _parsed(variable: str, text: str) -> Mapping[str, Any]:

@@ -56,10 +56,10 @@ class FindingsError(UsageError):
     """
 
     def __init__(self, findings: Iterable[Finding], heading: str | None = None) -> None:
-        found = tuple(findings)
-        super().__init__(found[0].got, found[0].accept, found[0].do)
-        self.findings = found
-        self.args = ("\n".join([*([heading] if heading else []), *map(str, found)]),)
+        records = tuple(findings)
+        super().__init__(records[0].got, records[0].accept, records[0].do)
+        self.findings = records
+        self.args = ("\n".join([*([heading] if heading else []), *map(str, records)]),)
 
 
 class DataError(JobError):
@@ -80,8 +80,8 @@ def refuse(findings: Iterable[Finding], heading: str | None = None) -> tuple[Fin
     Raises:
       FindingsError: with all errors, where there are any.
     """
-    found = tuple(findings)
-    errors = [finding for finding in found if finding.level is Level.ERROR]
+    records = tuple(findings)
+    errors = [finding for finding in records if finding.level is Level.ERROR]
     if errors:
         raise FindingsError(errors, heading)
-    return tuple(finding for finding in found if finding.level is Level.NOTE)
+    return tuple(finding for finding in records if finding.level is Level.NOTE)

@@ -56,10 +56,10 @@ class Finding:
     def __str__(self) -> str:
         """`WHERE: GOT. Accepted: ACCEPT. DO.`, with `note: ` before what does not refuse."""
         accept = f"Accepted: {self.accept}" if self.accept else None
-        said = " ".join(_sentence(part) for part in (self.got, accept, self.do) if part)
+        text = " ".join(_sentence(part) for part in (self.got, accept, self.do) if part)
         note = "note: " if self.level is Level.NOTE else ""
         where = shown(self.where)
-        return f"{where}: {note}{said}" if where else f"{note}{said}"
+        return f"{where}: {note}{text}" if where else f"{note}{text}"
 
 
 def shown(where: Where) -> str:

@@ -58,14 +58,14 @@ def choices(hint: Any) -> list[str]:
 
 def _items(text: str) -> list[str]:
     """The parts between commas, without empty ones, unless in quotes."""
-    found = []
+    items = []
     for match in _ITEM.finditer(text):
         quoted, plain = match.groups()
         if quoted is not None:
-            found.append(quoted.replace('""', '"'))
+            items.append(quoted.replace('""', '"'))
         elif plain:
-            found.append(plain)
-    return found
+            items.append(plain)
+    return items
 
 
 def _member(text: str, kind: type[enum.Enum]) -> enum.Enum:

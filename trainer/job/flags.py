@@ -67,14 +67,14 @@ def parse(argv: Sequence[str], *settings_classes: type) -> Settings:
 
 def to_argv(*settings: Any) -> list[str]:
     """The flags that differ from their defaults, so that `parse(to_argv(a, b), A, B)` gives `a` and `b` again."""
-    found: dict[str, str] = {}
+    argv: dict[str, str] = {}
     for instance in settings:
         hints = _hints(type(instance))
         for field in _fields(type(instance)):
             value = getattr(instance, field.name)
             if value != field.default:
-                found[field.name] = f"--{field.name}={flag_values.text_of(value, hints[field.name])}"
-    return list(found.values())
+                argv[field.name] = f"--{field.name}={flag_values.text_of(value, hints[field.name])}"
+    return list(argv.values())
 
 
 def value_of(name: str, text: str, hint: Any) -> Any:
@@ -147,14 +147,14 @@ def _hints(settings_class: type) -> dict[str, Any]:
 
 def _flag_fields(settings_classes: Sequence[type]) -> dict[str, _FlagField]:
     """Every flag by name. Classes may share a name, which then sets the field of each, if its type is the same."""
-    found: dict[str, _FlagField] = {}
+    flags_by_name: dict[str, _FlagField] = {}
     for settings_class in settings_classes:
         for field in _fields(settings_class):
             entry = _FlagField(field, _hints(settings_class)[field.name])
-            if field.name in found and found[field.name].hint != entry.hint:
+            if field.name in flags_by_name and flags_by_name[field.name].hint != entry.hint:
                 raise TypeError(f"{settings_class.__name__}.{field.name} is {entry.hint}; another class differs")
-            found.setdefault(field.name, entry)
-    return found
+            flags_by_name.setdefault(field.name, entry)
+    return flags_by_name
 
 
 def _absl_values(fields: Mapping[str, _FlagField]) -> absl_flags.FlagValues:

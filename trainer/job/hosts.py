@@ -37,9 +37,9 @@ def ask(addresses: Iterable[str], timeout_secs: float = TIMEOUT_SECS) -> list[Re
     A name server that does not answer cannot be interrupted, so threads that are late are left to themselves.
     """
     wanted = list(addresses)
-    found: dict[str, Reached] = {}
+    answers: dict[str, Reached] = {}
     threads = [
-        threading.Thread(target=lambda at=address: found.update({at: _connect(at, timeout_secs)}), daemon=True)
+        threading.Thread(target=lambda at=address: answers.update({at: _connect(at, timeout_secs)}), daemon=True)
         for address in wanted
     ]
     deadline = time.monotonic() + timeout_secs
@@ -47,7 +47,7 @@ def ask(addresses: Iterable[str], timeout_secs: float = TIMEOUT_SECS) -> list[Re
         thread.start()
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
-    return [found.get(address) or Reached(address=address, answer=Answer.SILENT) for address in wanted]
+    return [answers.get(address) or Reached(address=address, answer=Answer.SILENT) for address in wanted]
 
 
 def split(address: str) -> tuple[str, int]:

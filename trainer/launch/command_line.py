@@ -34,15 +34,15 @@ def misplaced(own: Sequence[str], *settings_classes: type) -> UsageError | None:
 
 def pairs(flag: str, texts: tuple[str, ...]) -> dict[str, str]:
     """`KEY=VALUE` texts as a dict. Raises UsageError on a text without `=`, and on a key twice."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise UsageError(f"--{flag}={text}", "KEY=VALUE", f"Write it as --{flag}=team=forecast")
-        if key in found:
+        if key in values:
             raise UsageError(f"--{flag} has {key!r} twice", "each key once", "Drop one")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def require_module(name: str) -> None:

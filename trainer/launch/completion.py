@@ -132,25 +132,25 @@ def script(shell: str) -> str:
 
 def _flags(classes: Iterable[type]) -> list[str]:
     """`--name=` of each flag, and `--name` of a switch."""
-    found = ["--help"]
+    names = ["--help"]
     for settings_class in classes:
         hints = typing.get_type_hints(settings_class)
         for field in dataclasses.fields(settings_class):
             if field.metadata.get("flag", True):
-                found.append(f"--{field.name}" if hints[field.name] is bool else f"--{field.name}=")
-    return sorted(set(found))
+                names.append(f"--{field.name}" if hints[field.name] is bool else f"--{field.name}=")
+    return sorted(set(names))
 
 
 def _values(by_path: Mapping[str, Iterable[type]]) -> dict[str, str]:
     """The values of each flag that has a choice, by `launch --flag` or `task --flag`."""
-    found: dict[str, set[str]] = {}
+    by_flag: dict[str, set[str]] = {}
     for path, classes in by_path.items():
         for settings_class in classes:
             for name, hint in typing.get_type_hints(settings_class).items():
                 choices = _choices(hint)
                 if choices:
-                    found.setdefault(f"{path.partition(' ')[0]} --{name}", set()).update(choices)
-    return {key: " ".join(sorted(values)) for key, values in sorted(found.items())}
+                    by_flag.setdefault(f"{path.partition(' ')[0]} --{name}", set()).update(choices)
+    return {key: " ".join(sorted(values)) for key, values in sorted(by_flag.items())}
 
 
 def _choices(hint: object) -> list[str]:
@@ -165,14 +165,14 @@ def _choices(hint: object) -> list[str]:
 
 def _next(words: Iterable[str]) -> dict[str, str]:
     """What may stand behind each beginning of a command."""
-    found: dict[str, list[str]] = {}
+    by_path: dict[str, list[str]] = {}
     for command in words:
         parts = ["launch", *command.split()]
         for length in range(1, len(parts)):
-            following = found.setdefault(" ".join(parts[:length]), [])
+            following = by_path.setdefault(" ".join(parts[:length]), [])
             if parts[length] not in following:
                 following.append(parts[length])
-    return {path: " ".join(following) for path, following in found.items()}
+    return {path: " ".join(following) for path, following in by_path.items()}
 
 
 def _cases(texts: Mapping[str, str]) -> str:

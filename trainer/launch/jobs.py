@@ -47,9 +47,9 @@ def status(argv: Sequence[str]) -> int:
     asked = _parsed("status", argv)
     if asked.target == "kubernetes":
         kind, name = _kind_and_name(asked.job)
-        found = kubectl.Kubectl(asked.where.context).job(kind, name, asked.where.namespace)
-        print(f"{kind} {name}: {kubectl.described(found)}")
-        return kubectl.exit_code(found) or 0
+        job = kubectl.Kubectl(asked.where.context).job(kind, name, asked.where.namespace)
+        print(f"{kind} {name}: {kubectl.described(job)}")
+        return kubectl.exit_code(job) or 0
     job = _client(asked).resolve(asked.job)
     print(f"{job.get('displayName')} ({job['name']}): {vertex_jobs.described(job)}")
     return vertex_jobs.exit_code(job) or 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from trainer.job import findings, flags
+from trainer.job import flags
 from trainer.job.errors import UsageError
-from trainer.job.findings import Finding, Level
+from trainer.job.findings import Finding, Level, line_and_column
 from trainer.launch.files import documents, nodes
 from trainer.launch.files.nodes import Node
 from trainer.launch.kubernetes import manifest_file
@@ -51,24 +51,26 @@ def main(argv: Sequence[str]) -> int:
 
 def check(path: str, formats: Sequence[Format]) -> tuple[str, list[Finding]]:
     """What the file at `path` is, in a line, and all that is wrong in it. Raises UsageError where it cannot be read."""
-    found: list[Finding] = []
-    roots = documents.load(path, found)
+    findings: list[Finding] = []
+    roots = documents.load(path, findings)
     for known in formats:
         if roots and known.recognises(roots[0]):
-            return known.describe(roots, found), sorted(found, key=findings.line_and_column)
-    if roots and not found:
+            return known.describe(roots, findings), sorted(findings, key=line_and_column)
+    if roots and not findings:
         got, accept = "Not a kind of file that is known here", f"one of: {', '.join(known.name for known in formats)}"
-        found.append(Finding(where=roots[0].place, got=got, accept=accept, do="Compare it with hptuning_config.yaml"))
-    return "", found
+        findings.append(
+            Finding(where=roots[0].place, got=got, accept=accept, do="Compare it with hptuning_config.yaml")
+        )
+    return "", findings
 
 
 def formats() -> tuple[Format, ...]:
     """All that can be checked, with the flags of this installation's task."""
     task = search_space.of_task()
 
-    def describe_study(roots: list[Node], found: list[Finding]) -> str:
-        examined = study_file.of_documents(roots, found, task)
-        found[:] = _with_its_job(roots[0], examined.findings)
+    def describe_study(roots: list[Node], findings: list[Finding]) -> str:
+        examined = study_file.of_documents(roots, findings, task)
+        findings[:] = _with_its_job(roots[0], examined.findings)
         return _study_line(examined.study) if examined.study else ""
 
     return (
@@ -77,35 +79,35 @@ def formats() -> tuple[Format, ...]:
     )
 
 
-def _with_its_job(node: Node, found: Sequence[Finding]) -> list[Finding]:
+def _with_its_job(node: Node, findings: Sequence[Finding]) -> list[Finding]:
     """Adds what is wrong with the rest of a whole HyperparameterTuningJob, which a study leaves aside."""
     camel = request_file.camel(node)
     if not isinstance(camel, nodes.Mapping) or "trialJobSpec" not in camel:
-        return list(found)
+        return list(findings)
     aside = {nodes.at(camel, (key,)) for key in _BESIDE_THE_STUDY}
-    kept = [finding for finding in found if finding.level is Level.ERROR or finding.where not in aside]
-    lines = {findings.line_and_column(finding)[0] for finding in kept}
-    about_job = request_file.findings(node) or ()
-    return kept + [finding for finding in about_job if findings.line_and_column(finding)[0] not in lines]
+    kept = [finding for finding in findings if finding.level is Level.ERROR or finding.where not in aside]
+    lines = {line_and_column(finding)[0] for finding in kept}
+    about_job = request_file.check(node) or ()
+    return kept + [finding for finding in about_job if line_and_column(finding)[0] not in lines]
 
 
 def _about_job(node: Node) -> list[Finding] | None:
     """What is wrong with a document that describes a job; None where it describes none."""
-    about = manifest_file.findings(node)
-    return request_file.findings(node) if about is None else about
+    about = manifest_file.check(node)
+    return request_file.check(node) if about is None else about
 
 
 def _is_job(node: Node) -> bool:
     return _about_job(node) is not None
 
 
-def _describe_jobs(roots: list[Node], found: list[Finding]) -> str:
+def _describe_jobs(roots: list[Node], findings: list[Finding]) -> str:
     for node in roots:
         about = _about_job(node)
         if about is None:
             do = "Move it to a file of its own"
-            found.append(Finding(where=node.place, got="A document that is not a job", accept="jobs", do=do))
-        found += about or []
+            findings.append(Finding(where=node.place, got="A document that is not a job", accept="jobs", do=do))
+        findings += about or []
     return ", ".join(map(_job_name, roots))
 
 
@@ -117,13 +119,13 @@ def _job_name(node: Node) -> str:
 
 def _is_sound(path: str) -> bool:
     try:
-        line, found = check(path, formats())
+        line, findings = check(path, formats())
     except UsageError as error:
         print(error)
         return False
-    for finding in found:
+    for finding in findings:
         print(finding)
-    count = sum(finding.level is Level.ERROR for finding in found)
+    count = sum(finding.level is Level.ERROR for finding in findings)
     print(f"{path}: {count} error{'s' if count > 1 else ''}" if count else f"{path}: {line}")
     return not count
 

@@ -28,4 +28,4 @@ def test_a_file_of_something_else_is_refused(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("text", ["a: 1\n", "- a\n", "text\n", "workerPoolSpecs: []\n"])
 def test_what_is_no_manifest_is_left_to_others(text: str) -> None:
     (node,) = documents.parse(text.encode(), "a.yaml", [])
-    assert manifest_file.findings(node) is None
+    assert manifest_file.check(node) is None

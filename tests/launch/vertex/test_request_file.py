@@ -29,7 +29,7 @@ base_output_directory:
 def errors_of(text: str) -> list[str]:
     found: list[Finding] = []
     (node,) = documents.parse(text.encode(), "job.yaml", found)
-    return [str(finding) for finding in [*found, *(request_file.findings(node) or ())]]
+    return [str(finding) for finding in [*found, *(request_file.check(node) or ())]]
 
 
 def test_a_job_spec_as_gcloud_takes_it_is_read_and_its_errors_have_lines() -> None:
@@ -47,7 +47,7 @@ def test_keys_of_labels_stay_as_they_are() -> None:
 @pytest.mark.parametrize("text", ["a: 1\n", "- a\n", "text\n", "trainingInput: {}\n"])
 def test_what_describes_no_job_is_left_to_others(text: str) -> None:
     (node,) = documents.parse(text.encode(), "a.yaml", [])
-    assert request_file.findings(node) is None
+    assert request_file.check(node) is None
 
 
 def test_a_request_s_file_becomes_its_body(tmp_path: pathlib.Path) -> None:

@@ -67,12 +67,12 @@ class Child:
 
     def close(self) -> list[str]:
         """The last lines. The process has ended, so that all of them are in the pipe already."""
-        found: list[str] = []
+        lines: list[str] = []
         while chunk := self._received():
-            found += self._lines(chunk)
-        found += self._lines(b"")
+            lines += self._lines(chunk)
+        lines += self._lines(b"")
         self._pipe.close()
-        return found
+        return lines
 
     def _received(self) -> bytes | None:
         """What has come; empty at the end, None when there is nothing at the moment."""

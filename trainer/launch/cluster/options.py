@@ -80,15 +80,15 @@ def parse(argv: Sequence[str]) -> tuple[ClusterOptions, list[str]]:
 
 def _joined_kills(argv: Sequence[str]) -> list[str]:
     """All `--kill`s as one, since of a flag that is given twice the last would count."""
-    rest, found, words = [], [], list(argv)
+    rest, kills, words = [], [], list(argv)
     while words:
         match = re.fullmatch(r"--?kill(?:=(.*))?", words[0], re.DOTALL)
         word = words.pop(0)
         if match and (match[1] is not None or words):
-            found.append(match[1] if match[1] is not None else words.pop(0))
+            kills.append(match[1] if match[1] is not None else words.pop(0))
         else:
             rest.append(word)
-    return [*rest, f"--kill={','.join(found)}"] if found else rest
+    return [*rest, f"--kill={','.join(kills)}"] if kills else rest
 
 
 def _check_target(fault: faults.Fault, counts: dict[str, int]) -> None:

@@ -92,11 +92,11 @@ def environment(environ: Mapping[str, str], *, threads: int) -> dict[str, str]:
 
     Besides: output without delay, threads where the person has not chosen, no proxy between processes of one machine.
     """
-    found = {name: value for name, value in environ.items() if name not in _OUTER}
-    found["PYTHONUNBUFFERED"] = "1"
+    variables = {name: value for name, value in environ.items() if name not in _OUTER}
+    variables["PYTHONUNBUFFERED"] = "1"
     for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
-        found.setdefault(name, str(threads))
-    if any(found.get(proxy) for proxy in _PROXIES):
-        direct = found.get("no_grpc_proxy") or found.get("no_proxy")
-        found["no_grpc_proxy"] = f"{direct},{_LOOPBACK}" if direct else _LOOPBACK
-    return found
+        variables.setdefault(name, str(threads))
+    if any(variables.get(proxy) for proxy in _PROXIES):
+        direct = variables.get("no_grpc_proxy") or variables.get("no_proxy")
+        variables["no_grpc_proxy"] = f"{direct},{_LOOPBACK}" if direct else _LOOPBACK
+    return variables

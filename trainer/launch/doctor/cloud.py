@@ -35,8 +35,8 @@ def credentials(environ: Mapping[str, str]) -> Iterator[Finding]:
         if os.path.exists(path):
             yield _key_file(path, "gcloud", _LOG_IN)
         else:
-            found = "none for Google Cloud here; Google's own machines bring theirs"
-            yield note("credentials", found, f"For gs:// and submissions: {_LOG_IN}")
+            got = "none for Google Cloud here; Google's own machines bring theirs"
+            yield note("credentials", got, f"For gs:// and submissions: {_LOG_IN}")
 
 
 def bucket(root: str) -> Finding:

@@ -15,8 +15,8 @@ TIMEOUT_SECS = 120.0
 _FIX_GPU = "docs/contributing.md says how to train on a GPU"
 _ASK = """
 import json, tensorflow as tf
-found = {kind: len(tf.config.list_physical_devices(kind)) for kind in ("CPU", "GPU", "TPU")}
-print(json.dumps({"version": tf.__version__, "cuda": tf.test.is_built_with_cuda(), "found": found}))
+counts = {kind: len(tf.config.list_physical_devices(kind)) for kind in ("CPU", "GPU", "TPU")}
+print(json.dumps({"version": tf.__version__, "cuda": tf.test.is_built_with_cuda(), "found": counts}))
 """
 
 
@@ -36,14 +36,14 @@ class Question:
     def answer(self, timeout_secs: float = TIMEOUT_SECS) -> Iterator[Finding]:
         """What it said. The process has ended afterwards, whatever happened."""
         try:
-            said, complained = self._process.communicate(timeout=timeout_secs)
+            output, errors = self._process.communicate(timeout=timeout_secs)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
             fix = "Close other programs; python -c 'import tensorflow' shows where it hangs"
             yield wrong("devices", f"TensorFlow did not answer in {timeout_secs:g} s", fix)
             return
-        yield from findings(self._process.returncode, said, complained, has_gpu=bool(glob.glob("/dev/nvidia[0-9]*")))
+        yield from findings(self._process.returncode, output, errors, has_gpu=bool(glob.glob("/dev/nvidia[0-9]*")))
 
     def close(self) -> None:
         """Ends it, if nobody waited for its answer."""
@@ -52,18 +52,18 @@ class Question:
             self._process.communicate()
 
 
-def findings(code: int, said: str, complained: str, *, has_gpu: bool) -> Iterator[Finding]:
+def findings(code: int, output: str, errors: str, *, has_gpu: bool) -> Iterator[Finding]:
     """What the answer means.
 
     Args:
       code: exit code of the process.
-      said: on its standard output.
-      complained: on its standard error.
+      output: on its standard output.
+      errors: on its standard error.
       has_gpu: whether this machine shows one.
     """
-    lines = said.strip().splitlines()
+    lines = output.strip().splitlines()
     if code or not lines:
-        last = complained.strip().splitlines()[-1:] or [f"exit code {code}"]
+        last = errors.strip().splitlines()[-1:] or [f"exit code {code}"]
         illegal = code in (-4, 132)
         fix = (
             "This processor lacks instructions that the wheel uses: build TensorFlow for it"

@@ -36,16 +36,18 @@ _VERTEX_DIR = re.compile("AIP_(MODEL|CHECKPOINT|TENSORBOARD_LOG)_DIR")
 def main(argv: Sequence[str]) -> int:
     """Prints all findings; 0 when none is an error, else 2."""
     chosen = options.parse(argv)
-    found = []
+    findings = []
     with contextlib.ExitStack() as stack:
         question = doctor_devices.Question(os.environ) if chosen.devices else None
         if question:
             stack.callback(question.close)
         for finding in itertools.chain(examine(chosen, os.environ), question.answer() if question else ()):
             print(report.row(finding), flush=True)
-            found.append(finding)
-    count = sum(finding.level is Level.ERROR for finding in found)
-    print(f"\n{count} of {len(found)} findings are errors; each has its fix below it." if count else "\nAll is well.")
+            findings.append(finding)
+    count = sum(finding.level is Level.ERROR for finding in findings)
+    print(
+        f"\n{count} of {len(findings)} findings are errors; each has its fix below it." if count else "\nAll is well."
+    )
     return 2 if count else 0
 
 
@@ -160,10 +162,10 @@ def reachability(who: str, reached: Reached) -> Finding:
         Answer.SILENT: "Open the port in the firewall or network policy; check that the machine is up",
         Answer.FAILED: "Check that this machine has a route there",
     }
-    said = f"{reached.address}: {reached.answer.value}" + (f" ({reached.detail})" if reached.detail else "")
+    got = f"{reached.address}: {reached.answer.value}" + (f" ({reached.detail})" if reached.detail else "")
     if reached.answer is Answer.LISTENS:
-        return ok(who, said)
-    return wrong(who, said, fixes[reached.answer])
+        return ok(who, got)
+    return wrong(who, got, fixes[reached.answer])
 
 
 def _kind(task: Cluster) -> str:

@@ -23,12 +23,12 @@ _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
-def load(path: str, found: list[Finding]) -> list[Node]:
+def load(path: str, findings: list[Finding]) -> list[Node]:
     """The documents of a YAML (or JSON) file, one for each `---`.
 
     Args:
       path: of the file.
-      found: grows by what is wrong; where a document could not be read at all, those before it are returned.
+      findings: grows by what is wrong; where a document could not be read at all, those before it are returned.
 
     Raises:
       UsageError: there is no such file, or it cannot be read.
@@ -38,48 +38,48 @@ def load(path: str, found: list[Finding]) -> list[Node]:
             data = stream.read(MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", "a YAML file", "Correct the path") from error
-    return parse(data, path, found)
+    return parse(data, path, findings)
 
 
-def parse(data: bytes, path: str, found: list[Finding]) -> list[Node]:
+def parse(data: bytes, path: str, findings: list[Finding]) -> list[Node]:
     """As `load`, of bytes.
 
     Args:
       data: what the file holds.
       path: of the file, for places.
-      found: grows by what is wrong.
+      findings: grows by what is wrong.
     """
     if len(data) > MOST_BYTES:
         got = f"The file has more than {MOST_BYTES >> 20} MB"
-        found.append(Finding(where=Place(path=path), got=got, accept="a file of settings", do="Name the right file"))
+        findings.append(Finding(where=Place(path=path), got=got, accept="a file of settings", do="Name the right file"))
         return []
-    text = _decoded(data, path, found)
+    text = _decoded(data, path, findings)
     if text is None:
         return []
-    documents = _composed(text, path, found)
-    if not documents and not found:
+    documents = _composed(text, path, findings)
+    if not documents and not findings:
         got = "The file is empty" if not text.strip() else "The file holds nothing but comments"
-        found.append(Finding(where=Place(path=path), got=got, do="Add content, or name the right file"))
+        findings.append(Finding(where=Place(path=path), got=got, do="Add content, or name the right file"))
     return documents
 
 
-def _composed(text: str, path: str, found: list[Finding]) -> list[Node]:
+def _composed(text: str, path: str, findings: list[Finding]) -> list[Node]:
     """The documents of the text; findings for what is not plain YAML."""
     yaml = _yaml()
     from trainer.launch.files.plain_loader import PlainLoader, TooLargeError
 
     documents: list[Node] = []
     try:
-        for root in yaml.compose_all(text, Loader=lambda stream: PlainLoader(stream, path, found)):
-            documents.append(_node(root, path, found))
+        for root in yaml.compose_all(text, Loader=lambda stream: PlainLoader(stream, path, findings)):
+            documents.append(_node(root, path, findings))
     except yaml.MarkedYAMLError as error:
-        found.append(_syntax_error(error, text, path))
+        findings.append(_syntax_error(error, text, path))
     except TooLargeError:
         pass  # its finding is there
     return documents
 
 
-def _node(composed: Any, path: str, found: list[Finding]) -> Node:
+def _node(composed: Any, path: str, findings: list[Finding]) -> Node:
     """Our node of a composed one; a finding for each key that is not a text, or there before."""
     from trainer.launch.files.plain_loader import REFUSED_TAG, place_of
 
@@ -90,10 +90,10 @@ def _node(composed: Any, path: str, found: list[Finding]) -> Node:
         case "scalar":
             return Scalar(text=composed.value, quoted=bool(composed.style), place=place)
         case "sequence":
-            return Sequence(items=tuple(_node(item, path, found) for item in composed.value), place=place)
+            return Sequence(items=tuple(_node(item, path, findings) for item in composed.value), place=place)
     entries: dict[str, Entry] = {}
     for composed_key, composed_value in composed.value:
-        key, value = _node(composed_key, path, found), _node(composed_value, path, found)
+        key, value = _node(composed_key, path, findings), _node(composed_value, path, findings)
         got, accept, do = None, "keys such as goal: or params:", "Correct the brackets"
         if isinstance(key, Scalar) and key.text not in entries:
             entries[key.text] = Entry(key=key, value=value)
@@ -103,7 +103,7 @@ def _node(composed: Any, path: str, found: list[Finding]) -> Node:
         elif not isinstance(key, Invalid):
             got = "A key that is not a text"
         if got is not None:
-            found.append(Finding(where=key.place, got=got, accept=accept, do=do))
+            findings.append(Finding(where=key.place, got=got, accept=accept, do=do))
     return Mapping(entries=tuple(entries.values()), place=place)
 
 
@@ -116,14 +116,14 @@ def _yaml() -> Any:
     return yaml
 
 
-def _decoded(data: bytes, path: str, found: list[Finding]) -> str | None:
+def _decoded(data: bytes, path: str, findings: list[Finding]) -> str | None:
     """The text, or None and a finding at the line of the first byte that is none."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = Place(path=path, line=data[: error.start].count(b"\n") + 1)
         got = f"The byte 0x{data[error.start]:02x}, which is not UTF-8"
-        found.append(Finding(where=place, got=got, accept="UTF-8", do="Save the file as UTF-8"))
+        findings.append(Finding(where=place, got=got, accept="UTF-8", do="Save the file as UTF-8"))
         return None
     wrong = _NOT_YAML.search(text)
     if wrong is None:
@@ -131,7 +131,7 @@ def _decoded(data: bytes, path: str, found: list[Finding]) -> str | None:
     before = _LINE_END.split(text[: wrong.start()])
     place = Place(path=path, line=len(before), column=len(before[-1]) + 1)
     got = f"The control character U+{ord(wrong[0]):04X}"
-    found.append(Finding(where=place, got=got, accept="text", do="Remove it, or name the right file"))
+    findings.append(Finding(where=place, got=got, accept="text", do="Remove it, or name the right file"))
     return None
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from trainer.job import findings, spelling
-from trainer.job.findings import Finding, Level, Place
+from trainer.job import spelling
+from trainer.job.findings import Finding, Level, Place, shown
 from trainer.launch.files import nodes
 from trainer.launch.files.nodes import Entry, Invalid, Node, Scalar
 
@@ -37,13 +37,13 @@ class Fields:
     Args:
       mapping: as the file has it. Each of its keys that is not known is reported at once.
       keys: what it may have.
-      found: grows by the findings, here and in the methods.
+      findings: grows by the findings, here and in the methods.
       where: what the mapping is called in findings.
     """
 
-    def __init__(self, mapping: nodes.Mapping, keys: Keys, found: list[Finding], *, where: str) -> None:
+    def __init__(self, mapping: nodes.Mapping, keys: Keys, findings: list[Finding], *, where: str) -> None:
         self.where = where
-        self.found = found
+        self.findings = findings
         self._mapping, self._keys = mapping, keys
         self._entries: dict[str, Entry] = {}
         for entry in mapping.entries:
@@ -91,7 +91,7 @@ class Fields:
           accept: what would have been accepted; None where `got` says it all.
           do: what the person can do about it.
         """
-        self.found.append(Finding(where=place, got=got, accept=accept, do=do))
+        self.findings.append(Finding(where=place, got=got, accept=accept, do=do))
 
     def note(self, place: Place, got: str, do: str | None) -> None:
         """Adds what is worth knowing, and does not refuse the file.
@@ -101,7 +101,7 @@ class Fields:
           got: what stands there, and how it is read.
           do: what the person can do about it; None where there is nothing to do.
         """
-        self.found.append(Finding(where=place, got=got, do=do, level=Level.NOTE))
+        self.findings.append(Finding(where=place, got=got, do=do, level=Level.NOTE))
 
     def missing(self, name: str, accept: str, do: str) -> None:
         """Adds an error for a key that has to be there.
@@ -128,8 +128,8 @@ class Fields:
             field, got = str(finding.where[0]), finding.got
             if names and field in names:
                 got = f"{names[field]}: {got.partition(': ')[2]}"
-            place = places.get(findings.shown(finding.where)) or places.get(field, self._mapping.place)
-            self.found.append(dataclasses.replace(finding, where=place, got=got, do=finding.do or "Correct it"))
+            place = places.get(shown(finding.where)) or places.get(field, self._mapping.place)
+            self.findings.append(dataclasses.replace(finding, where=place, got=got, do=finding.do or "Correct it"))
 
     def _take(self, entry: Entry) -> None:
         camel = _camel(entry.key.text)

@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from trainer.job import findings
-from trainer.job.findings import Finding, Path, Place
+from trainer.job.findings import Finding, Path, Place, shown
 
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -141,13 +140,11 @@ def at(node: Node, path: Path) -> Place:
     return place
 
 
-def placed(found: Iterable[Finding], node: Node) -> list[Finding]:
+def placed(findings: Iterable[Finding], node: Node) -> list[Finding]:
     """Findings about fields of a document, each with the place in the file in front of its field."""
     return [
-        dataclasses.replace(
-            finding, where=at(node, finding.where), got=f"{findings.shown(finding.where)}: {finding.got}"
-        )
-        for finding in found
+        dataclasses.replace(finding, where=at(node, finding.where), got=f"{shown(finding.where)}: {finding.got}")
+        for finding in findings
         if isinstance(finding.where, tuple)
     ]
 

@@ -30,12 +30,12 @@ class PlainLoader(yaml.SafeLoader):
     Args:
       text: of the file.
       path: of the file, for places.
-      found: grows by what is refused.
+      findings: grows by what is refused.
     """
 
-    def __init__(self, text: str, path: str, found: list[Finding]) -> None:
+    def __init__(self, text: str, path: str, findings: list[Finding]) -> None:
         super().__init__(text)
-        self._path, self._found = path, found
+        self._path, self._findings = path, findings
         self._values = self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -72,7 +72,7 @@ class PlainLoader(yaml.SafeLoader):
         raise TooLargeError
 
     def _refuse(self, event: yaml.Event, got: str, accept: str, do: str) -> None:
-        self._found.append(Finding(where=place_of(event, self._path), got=got, accept=accept, do=do))
+        self._findings.append(Finding(where=place_of(event, self._path), got=got, accept=accept, do=do))
 
 
 def place_of(marked: yaml.Node | yaml.Event, path: str) -> Place:

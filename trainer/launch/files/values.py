@@ -71,13 +71,13 @@ def number_of(fields: Fields, node: Node, accept: str, label: str) -> float | in
     """
     if isinstance(node, Invalid):
         return None
-    found = node.number if isinstance(node, Scalar) else None
-    if not isinstance(node, Scalar) or found is None:
+    read = node.number if isinstance(node, Scalar) else None
+    if not isinstance(node, Scalar) or read is None:
         shown = str(node) if isinstance(node, Scalar) else "a list or mapping"
         fields.error(node.place, f"{label}{shown}", accept, "Write a number, such as 128 or 1e-3")
     elif node.quoted:
         fields.note(node.place, f"{label}{node} in quotes is read as a number", "Remove the quotes")
-    return found
+    return read
 
 
 def whole(fields: Fields, name: str, *, is_int64: bool = False) -> int | None:
@@ -92,9 +92,9 @@ def whole(fields: Fields, name: str, *, is_int64: bool = False) -> int | None:
     node = _scalar(fields, name, accept)
     if node is not None and is_int64 and node.quoted:
         node = dataclasses.replace(node, quoted=False)
-    found = None if node is None else number_of(fields, node, accept, f"{fields.spelled(name)}: ")
-    if node is None or found is None or float(found).is_integer():
-        return None if found is None else int(found)
+    read = None if node is None else number_of(fields, node, accept, f"{fields.spelled(name)}: ")
+    if node is None or read is None or float(read).is_integer():
+        return None if read is None else int(read)
     fields.error(node.place, f"{fields.spelled(name)}: {node}", accept, "Write a whole number")
     return None
 
@@ -121,12 +121,12 @@ def secs(fields: Fields, name: str) -> float | None:
 def moment(fields: Fields, name: str) -> str | None:
     """A point in time as JSON has it, `"2026-01-31T12:00:00Z"`."""
     accept = 'a time in UTC, such as "2026-01-31T12:00:00Z"'
-    found = text(fields, name, accept)
-    if found is not None and not _MOMENT.fullmatch(found):
-        got = f"{fields.spelled(name)}: {nodes.shortened(found)}"
+    read = text(fields, name, accept)
+    if read is not None and not _MOMENT.fullmatch(read):
+        got = f"{fields.spelled(name)}: {nodes.shortened(read)}"
         fields.error(fields.place(name), got, accept, "Write it in this form")
         return None
-    return found
+    return read
 
 
 def mapping(fields: Fields, name: str, keys: Keys, accept: str) -> Fields | None:
@@ -142,7 +142,7 @@ def mapping(fields: Fields, name: str, keys: Keys, accept: str) -> Fields | None
     if node is None:
         return None
     if isinstance(node, nodes.Mapping):
-        return Fields(node, keys, fields.found, where=fields.spelled(name))
+        return Fields(node, keys, fields.findings, where=fields.spelled(name))
     _report_type(fields, name, node, accept)
     return None
 

@@ -85,24 +85,24 @@ def environment(study: Study) -> dict[str, str]:
 
 def differences(study: Study) -> list[str]:
     """What of the study Katib does in another way, or not at all; a sentence each."""
-    found = []
+    notes = []
     for entry in study.parameters:
         if entry.scale is Scale.REVERSE_LOG:
-            found.append(f"{entry.name}: Katib has no {entry.scale.value}; it is searched uniformly.")
+            notes.append(f"{entry.name}: Katib has no {entry.scale.value}; it is searched uniformly.")
         elif entry.scale is Scale.LOG and entry.kind is Kind.DISCRETE:
-            found.append(f"{entry.name}: Katib gives no scale to DISCRETE values; each is equally likely.")
+            notes.append(f"{entry.name}: Katib gives no scale to DISCRETE values; each is equally likely.")
     match study.stopping:
         case DecayCurveStopping() | ConvexStopping():
-            found.append("Early stopping: Katib has the median rule (medianstop) only; it is used.")
+            notes.append("Early stopping: Katib has the median rule (medianstop) only; it is used.")
         case MedianStopping(use_elapsed_duration=True):
-            found.append("Early stopping: Katib counts evaluations, not seconds.")
+            notes.append("Early stopping: Katib counts evaluations, not seconds.")
     if study.study_stopping is not None:
-        found.append("studyStoppingConfig: left out; Katib ends a study only at maxTrialCount.")
+        notes.append("studyStoppingConfig: left out; Katib ends a study only at maxTrialCount.")
     if study.max_parallel_trials > study.max_trials:
-        found.append(f"Trials at a time: {study.max_trials}, as many as there are in all.")
+        notes.append(f"Trials at a time: {study.max_trials}, as many as there are in all.")
     if study.max_failed_trials > study.max_trials:
-        found.append(f"Failed trials: {study.max_trials}, as many as there are in all.")
-    return found
+        notes.append(f"Failed trials: {study.max_trials}, as many as there are in all.")
+    return notes
 
 
 def _require_flat(study: Study) -> None:
@@ -187,7 +187,7 @@ def _nameless(trial_spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _trial_parameters(study: Study, trial_spec: Mapping[str, Any]) -> list[dict[str, str]]:
     """One for each placeholder in the trial's job: Katib refuses a job that lacks one of them, or has another."""
-    found = [
+    parameters = [
         {"name": _camel(entry.name), "description": f"--{entry.spelled}", "reference": entry.spelled}
         for entry in study.parameters
     ]
@@ -198,8 +198,8 @@ def _trial_parameters(study: Study, trial_spec: Mapping[str, Any]) -> list[dict[
                 f"The trial's job does not use {_placeholder(entry)}", "all of trial_flags", "Add its flag"
             )
     if any(TRIAL_NAME in text for text in texts):
-        found.append({"name": "trialName", "description": "The trial's name", "reference": "${trialSpec.Name}"})
-    return found
+        parameters.append({"name": "trialName", "description": "The trial's name", "reference": "${trialSpec.Name}"})
+    return parameters
 
 
 def _texts(value: Any) -> Sequence[str]:

@@ -46,8 +46,8 @@ class Kubectl:
           namespace: where it is.
         """
         text = self._run("get", _resource(kind), name, f"--namespace={namespace}", "--output=json")
-        found: Mapping[str, Any] = json.loads(text)
-        return found
+        job: Mapping[str, Any] = json.loads(text)
+        return job
 
     def delete(self, kind: str, name: str, namespace: str) -> None:
         """Ends the job: its processes get SIGTERM, and save.
@@ -70,13 +70,13 @@ class Kubectl:
           namespace: where it is.
           poll_secs: between two looks at it.
         """
-        told = ""
+        last = ""
         while True:
             job = self.job(kind, name, namespace)
-            said = described(job)
-            if said != told:
-                print(said, flush=True)
-                told = said
+            now = described(job)
+            if now != last:
+                print(now, flush=True)
+                last = now
             code = exit_code(job)
             if code is not None:
                 return code
@@ -94,8 +94,8 @@ class Kubectl:
             got = f"kubectl {words[0]} did not answer in {_TIMEOUT_SECS} s"
             raise JobError(got, None, "Check whether the cluster is reachable: kubectl cluster-info") from error
         if done.returncode:
-            said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-            raise JobError(f"kubectl {words[0]}: {said}", None, "kubectl config get-contexts shows the clusters")
+            reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+            raise JobError(f"kubectl {words[0]}: {reason}", None, "kubectl config get-contexts shows the clusters")
         return done.stdout
 
 
@@ -117,8 +117,8 @@ def described(job: Mapping[str, Any]) -> str:
 def exit_code(job: Mapping[str, Any]) -> int | None:
     """0 or 1 of a job that has ended; None while it goes on."""
     conditions = (job.get("status") or {}).get("conditions") or ()
-    found = [_ENDS[entry["type"]] for entry in conditions if entry.get("status") == "True" and entry["type"] in _ENDS]
-    return max(found, default=None)
+    codes = [_ENDS[entry["type"]] for entry in conditions if entry.get("status") == "True" and entry["type"] in _ENDS]
+    return max(codes, default=None)
 
 
 def hints(*, kind: str, name: str, namespace: str) -> list[str]:

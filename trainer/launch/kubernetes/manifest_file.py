@@ -11,7 +11,7 @@ from trainer.launch.files.nodes import Node
 from trainer.launch.kubernetes import rules as kubernetes_rules
 
 
-def findings(document: Node) -> list[Finding] | None:
+def check(document: Node) -> list[Finding] | None:
     """What is wrong with a document that is a manifest; None where it is none."""
     value = nodes.plain(document)
     if not isinstance(value, dict) or "apiVersion" not in value or "kind" not in value:
@@ -25,17 +25,17 @@ def read(path: str) -> tuple[list[dict[str, Any]], tuple[Finding, ...]]:
     Raises:
       UsageError: it cannot be read; with the line of everything that is wrong in it (FindingsError).
     """
-    found: list[Finding] = []
-    roots = documents.load(path, found)
-    errors.refuse(found, documents.REFUSED)
+    findings: list[Finding] = []
+    roots = documents.load(path, findings)
+    errors.refuse(findings, documents.REFUSED)
     for root in roots:
-        about = findings(root)
+        about = check(root)
         if about is None:
             accept, do = (
                 "apiVersion, kind, metadata, spec",
                 "python -m trainer.launch submit kubernetes --dry_run ... prints one",
             )
             about = [Finding(where=root.place, got="Not a manifest", accept=accept, do=do)]
-        found += about
-    notes = errors.refuse(found, documents.REFUSED)
+        findings += about
+    notes = errors.refuse(findings, documents.REFUSED)
     return [nodes.plain(root) for root in roots], notes

@@ -120,9 +120,9 @@ def _mounts(spec: Table, containers: list[Any], path: Path) -> Iterator[Finding]
                 yield Finding(where=(*at, "mountPath"), got=got, accept="an absolute path", do=do)
 
 
-def labels(found: Table, path: Path) -> Iterator[Finding]:
+def labels(pairs: Table, path: Path) -> Iterator[Finding]:
     """What is wrong with labels: keys and values have narrow alphabets."""
-    for key, text in found.items():
+    for key, text in pairs.items():
         wrong_value = not isinstance(text, str) or len(text) > 63 or not _LABEL_VALUE.fullmatch(text)
         if not _LABEL_KEY.fullmatch(str(key)) or wrong_value:
             accept = "letters, digits, '-', '_' and '.', up to 63, strings in quotes"

@@ -110,15 +110,15 @@ def _node_selector(options: KubernetesOptions) -> dict[str, str]:
 
 
 def _tolerations(options: KubernetesOptions) -> list[Manifest]:
-    found: list[Manifest] = []
+    tolerations: list[Manifest] = []
     if options.spot in _TAINTED:
         key, value = _SPOT_LABELS[options.spot]
-        found.append({"key": key, "operator": "Equal", "value": value, "effect": "NoSchedule"})
+        tolerations.append({"key": key, "operator": "Equal", "value": value, "effect": "NoSchedule"})
     if options.gpu:
-        found.append({"key": options.gpu_resource, "operator": "Exists", "effect": "NoSchedule"})
+        tolerations.append({"key": options.gpu_resource, "operator": "Exists", "effect": "NoSchedule"})
     for text in options.toleration:
         taint, _, effect = text.rpartition(":")
         key, equals, value = taint.partition("=")
         compared = {"operator": "Equal", "value": value} if equals else {"operator": "Exists"}
-        found.append({"key": key, **compared, "effect": effect})
-    return found
+        tolerations.append({"key": key, **compared, "effect": effect})
+    return tolerations

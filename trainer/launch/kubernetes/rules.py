@@ -10,8 +10,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from trainer.job import findings
-from trainer.job.findings import Finding, Level, Path, short
+from trainer.job.findings import Finding, Level, Path, short, unknown
 from trainer.job.spelling import suggestion
 from trainer.launch.files.schema import whole
 from trainer.launch.kubernetes.pod_rules import Table, labels, listed, pod, table
@@ -37,15 +36,15 @@ def document(value: Table) -> list[Finding]:
         "Experiment": ("kubeflow.org/v1beta1", _experiment),
     }
     kind, version = value.get("kind"), value.get("apiVersion")
-    found = list(_metadata(value))
+    findings = list(_metadata(value))
     if kind not in kinds:
         if kind not in _COMPANIONS:
             known = [*kinds, *_COMPANIONS]
-            found.append(findings.unknown(("kind",), "kind", str(kind), known, decides="The cluster"))
-        return found
+            findings.append(unknown(("kind",), "kind", str(kind), known, decides="The cluster"))
+        return findings
     wanted, rules = kinds[str(kind)]
-    found += _version(version, wanted, str(kind))
-    return found + list(rules(value))
+    findings += _version(version, wanted, str(kind))
+    return findings + list(rules(value))
 
 
 def _version(version: object, wanted: str, kind: str) -> Iterator[Finding]:

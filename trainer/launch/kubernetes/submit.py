@@ -92,8 +92,8 @@ def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> Submission:
         documents = _study(what, what.config, task_argv)
     else:
         documents = kubernetes.manifests(what, task_argv)
-    found = [finding for document in documents for finding in kubernetes_rules.document(document)]
-    notes = errors.refuse([*found, *_gpus(what)], "The manifests are not accepted; nothing was sent:")
+    findings = [finding for document in documents for finding in kubernetes_rules.document(document)]
+    notes = errors.refuse([*findings, *_gpus(what)], "The manifests are not accepted; nothing was sent:")
     return Submission(manifests=documents, notes=notes)
 
 

@@ -90,21 +90,21 @@ def _collected(root: pathlib.Path) -> dict[str, bytes]:
             f"a folder with setup.py and {_PACKAGE}/",
             "Run it in the folder of the source, or give it: --source=DIR",
         )
-    found = {name: (root / name).read_bytes() for name in _AT_ROOT if (root / name).is_file()}
+    files = {name: (root / name).read_bytes() for name in _AT_ROOT if (root / name).is_file()}
     for path in (root / _PACKAGE).rglob("*"):
         name = path.relative_to(root)
         hidden = any(part.startswith(".") or part in _LEFT_OUT for part in name.parts)
         if path.is_file() and not hidden and path.suffix != ".pyc":
-            found[name.as_posix()] = _checked(name.as_posix(), path.read_bytes())
-    total = sum(map(len, found.values()))
+            files[name.as_posix()] = _checked(name.as_posix(), path.read_bytes())
+    total = sum(map(len, files.values()))
     if total > _MOST_BYTES:
-        largest = max(found, key=lambda name: len(found[name]))
+        largest = max(files, key=lambda name: len(files[name]))
         raise UsageError(
             f"The package would hold {total >> 20} MB, the largest file of it {largest}",
             f"up to {_MOST_BYTES >> 20} MB of code",
             "Put data and models in a bucket",
         )
-    return found
+    return files
 
 
 def _checked(name: str, content: bytes) -> bytes:
@@ -113,8 +113,10 @@ def _checked(name: str, content: bytes) -> bytes:
             ast.parse(content, filename=name)
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
-            said = getattr(error, "msg", str(error))
-            raise DataError(f"{name}:{line}: {said}", "Python", "Correct it; every machine would fail on it") from None
+            reason = getattr(error, "msg", str(error))
+            raise DataError(
+                f"{name}:{line}: {reason}", "Python", "Correct it; every machine would fail on it"
+            ) from None
     return content
 
 

@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trainer.job import findings
 from trainer.job.errors import FindingsError
-from trainer.job.findings import Finding, Level, Place
+from trainer.job.findings import Finding, Level, Place, shown
 from trainer.launch.files import nodes, values
 from trainer.launch.files.fields import Fields, Keys
 from trainer.launch.files.nodes import Invalid, Node, Scalar
@@ -57,15 +56,15 @@ class Found:
     is_sound: bool
 
 
-def read(items: Sequence[Node], found: list[Finding], space: SearchSpace | None) -> list[Found]:
+def read(items: Sequence[Node], findings: list[Finding], space: SearchSpace | None) -> list[Found]:
     """All parameters in a list, each before those that depend on it.
 
     Args:
       items: the list.
-      found: grows by what is wrong in them.
+      findings: grows by what is wrong in them.
       space: what the task takes; None: any name and value is accepted.
     """
-    return [parameter for item in items for parameter in _Item(item, found, space).read()]
+    return [parameter for item in items for parameter in _Item(item, findings, space).read()]
 
 
 class _Item:
@@ -74,13 +73,13 @@ class _Item:
     def __init__(
         self,
         node: Node,
-        found: list[Finding],
+        findings: list[Finding],
         space: SearchSpace | None,
         *,
         parent: str | None = None,
         parent_values: tuple[Value, ...] = (),
     ) -> None:
-        self._node, self._found, self._space = node, found, space
+        self._node, self._findings, self._space = node, findings, space
         self._draft: dict[str, Any] = {"parent": parent, "parent_values": parent_values}
         self._places: dict[str, Place] = dict.fromkeys(("name", "kind", "scale", "minimum", "maximum"), node.place)
         self._places |= dict.fromkeys(("values", "parent_values"), node.place)
@@ -92,10 +91,10 @@ class _Item:
             if not isinstance(self._node, Invalid):
                 accept, do = "a mapping with parameterName: or parameterId:", "Indent its keys below it"
                 got = "A parameter without keys"
-                self._found.append(Finding(where=self._node.place, got=got, accept=accept, do=do))
+                self._findings.append(Finding(where=self._node.place, got=got, accept=accept, do=do))
             return
-        fields = Fields(self._node, _NEW if self._is_new else _OLD, self._found, where="the parameter")
-        before = len(self._found)
+        fields = Fields(self._node, _NEW if self._is_new else _OLD, self._findings, where="the parameter")
+        before = len(self._findings)
         self._name(fields, "parameterId" if self._is_new else "parameterName")
         kind = self._new_kind(fields) if self._is_new else self._old_kind(fields)
         scale = values.choice(fields, "scaleType", _SCALES)
@@ -106,7 +105,7 @@ class _Item:
         if kind is None or not fields.is_whole:
             built = Found(parameter=_stand_in(self._draft), place=self._places["name"], is_sound=False)
         else:
-            errors = [finding for finding in self._found[before:] if finding.level is Level.ERROR]
+            errors = [finding for finding in self._findings[before:] if finding.level is Level.ERROR]
             built = self._built(fields, errors)
         yield built
         yield from self._children(fields, built)
@@ -161,13 +160,13 @@ class _Item:
 
     def _values(self, holder: Fields, name: str, kind: Kind) -> tuple[Value, ...]:
         accept = "a list, such as [16, 32, 64]" if kind is Kind.DISCRETE else "a list, such as [adam, sgd]"
-        read: list[Value] = []
+        items: list[Value] = []
         for node in values.items(holder, name, accept) or ():
             value = conditions.value_of(holder, node, kind)
             if value is not None:
-                self._places[f"values[{len(read)}]"] = node.place
-                read.append(value)
-        return tuple(read)
+                self._places[f"values[{len(items)}]"] = node.place
+                items.append(value)
+        return tuple(items)
 
     def _built(self, fields: Fields, unreadable: Sequence[Finding]) -> Found:
         """Checks what was read, in itself and with the task; what was `unreadable` is not reported again."""
@@ -190,7 +189,7 @@ class _Item:
     def _place(self, about: Finding) -> Place:
         """Where the item stands that a finding about the parameter names, or else its field."""
         assert isinstance(about.where, tuple), "a field of Parameter"
-        return self._places.get(findings.shown(about.where)) or self._places[str(about.where[0])]
+        return self._places.get(shown(about.where)) or self._places[str(about.where[0])]
 
     def _children(self, fields: Fields, parent: Found) -> Iterator[Found]:
         accept = "a list of mappings with parameterSpec: and the parent's values"
@@ -198,14 +197,14 @@ class _Item:
             if not isinstance(node, nodes.Mapping):
                 fields.error(node.place, "A conditional parameter without keys", accept, "Correct it")
                 continue
-            inner = Fields(node, _CONDITIONAL, self._found, where="the conditional parameter")
+            inner = Fields(node, _CONDITIONAL, self._findings, where="the conditional parameter")
             condition = conditions.read(inner, parent.parameter) if parent.is_sound else ()
             if not inner.has("parameterSpec"):
                 inner.missing("parameterSpec", "a parameter", "Add parameterSpec:")
             spec = inner.node("parameterSpec")
             if spec is not None:
                 depends = parent.parameter.name if condition else None
-                yield from _Item(spec, self._found, self._space, parent=depends, parent_values=condition).read()
+                yield from _Item(spec, self._findings, self._space, parent=depends, parent_values=condition).read()
 
 
 def _bound(holder: Fields, name: str, kind: Kind, *, is_int64: bool) -> float | int | None:

@@ -68,28 +68,28 @@ def limits(fields: Fields) -> StudyStopping | None:
     inner = values.mapping(fields, LIMITS, _LIMITS, "a mapping of limits")
     if inner is None:
         return None
-    found: dict[str, Any] = {field: values.whole(inner, name) for field, name in _LIMIT_COUNTS.items()}
+    settings: dict[str, Any] = {field: values.whole(inner, name) for field, name in _LIMIT_COUNTS.items()}
     places = {field: inner.place(name) for field, name in _LIMIT_COUNTS.items()}
-    found["should_stop_asap"] = values.switch(inner, "shouldStopAsap") or False
-    found["max_secs_no_progress"] = values.secs(inner, "maxDurationNoProgress")
+    settings["should_stop_asap"] = values.switch(inner, "shouldStopAsap") or False
+    settings["max_secs_no_progress"] = values.secs(inner, "maxDurationNoProgress")
     places["max_secs_no_progress"] = inner.place("maxDurationNoProgress")
     for word in ("min", "max"):
         time = values.mapping(
             inner, f"{word}imumRuntimeConstraint", _TIME_CONSTRAINT, 'a mapping, such as {maxDuration: "3600s"}'
         )
         if time is not None:
-            found |= {
+            settings |= {
                 f"{word}_runtime_secs": values.secs(time, "maxDuration"),
                 f"{word}_end_time": values.moment(time, "endTime"),
             }
             places[f"{word}_runtime_secs"] = time.place("maxDuration")
             places[f"{word}_end_time"] = time.place("endTime")
-    return _limits(inner, found, places)
+    return _limits(inner, settings, places)
 
 
-def _limits(fields: Fields, found: Mapping[str, Any], places: Mapping[str, Place]) -> StudyStopping | None:
+def _limits(fields: Fields, settings: Mapping[str, Any], places: Mapping[str, Place]) -> StudyStopping | None:
     try:
-        return StudyStopping(**found)
+        return StudyStopping(**settings)
     except FindingsError as error:
         fields.report(error.findings, places)
         return None

@@ -11,9 +11,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from trainer.job import findings
 from trainer.job.errors import FindingsError
-from trainer.job.findings import Finding, Level, Place
+from trainer.job.findings import Finding, Level, Place, line_and_column
 from trainer.launch.files import documents, nodes, values
 from trainer.launch.files.fields import Fields
 from trainer.launch.files.nodes import Invalid, Node
@@ -67,25 +66,25 @@ def require(examined: Examined) -> Study:
 
 def examine(path: str, space: SearchSpace | None) -> Examined:
     """What the file at `path` says, and all that is wrong in it. Raises UsageError where it cannot be read."""
-    found: list[Finding] = []
-    return of_documents(documents.load(path, found), found, space)
+    findings: list[Finding] = []
+    return of_documents(documents.load(path, findings), findings, space)
 
 
-def of_documents(roots: list[Node], found: list[Finding], space: SearchSpace | None) -> Examined:
+def of_documents(roots: list[Node], findings: list[Finding], space: SearchSpace | None) -> Examined:
     """What the only one of the documents says.
 
     Args:
       roots: documents of one file.
-      found: findings of reading them.
+      findings: findings of reading them.
       space: what the task takes; None: any name and value is accepted.
     """
-    found = list(found)
-    study = _Reader(found, space).study(roots[0]) if roots else None
+    findings = list(findings)
+    study = _Reader(findings, space).study(roots[0]) if roots else None
     for other in roots[1:]:
         do = "Put each in a file of its own"
-        found.append(Finding(where=other.place, got="A second document", accept="one study per file", do=do))
-    is_sound = all(finding.level is Level.NOTE for finding in found)
-    return Examined(study=study if is_sound else None, findings=tuple(sorted(found, key=findings.line_and_column)))
+        findings.append(Finding(where=other.place, got="A second document", accept="one study per file", do=do))
+    is_sound = all(finding.level is Level.NOTE for finding in findings)
+    return Examined(study=study if is_sound else None, findings=tuple(sorted(findings, key=line_and_column)))
 
 
 def is_study(node: Node) -> bool:
@@ -97,8 +96,8 @@ def is_study(node: Node) -> bool:
 class _Reader:
     """Reads one document; findings are collected, and something plausible takes the place of what is wrong."""
 
-    def __init__(self, found: list[Finding], space: SearchSpace | None) -> None:
-        self._found, self._space = found, space
+    def __init__(self, findings: list[Finding], space: SearchSpace | None) -> None:
+        self._findings, self._space = findings, space
         self._places: dict[str, Place] = {}
         self._keys: dict[str, str] = {}
 
@@ -107,16 +106,16 @@ class _Reader:
             accept = "trainingInput: with hyperparameters:, or a HyperparameterTuningJob"
             if not isinstance(node, Invalid):
                 do = "See the hptuning_config.yaml of this package"
-                self._found.append(Finding(where=node.place, got="Not a mapping of keys", accept=accept, do=do))
+                self._findings.append(Finding(where=node.place, got="Not a mapping of keys", accept=accept, do=do))
             return None
         if "studySpec" in node or "study_spec" in node:
-            return self._of_job(Fields(node, study_keys.JOB, self._found, where="the tuning job"))
+            return self._of_job(Fields(node, study_keys.JOB, self._findings, where="the tuning job"))
         if "parameters" in node or "metrics" in node:
-            fields = Fields(node, study_keys.STUDY_SPEC, self._found, where="the study")
+            fields = Fields(node, study_keys.STUDY_SPEC, self._findings, where="the study")
             do = "Put it below studySpec:, beside maxTrialCount: and parallelTrialCount:"
             fields.note(fields.place(""), "No number of trials; services run 1", do)
             return self._built(self._of_spec(fields), fields)
-        return self._of_training_input(Fields(node, study_keys.TOP, self._found, where="the file"))
+        return self._of_training_input(Fields(node, study_keys.TOP, self._findings, where="the file"))
 
     def _of_training_input(self, top: Fields) -> Study | None:
         accept = "a mapping with hyperparameters:"
@@ -133,31 +132,31 @@ class _Reader:
         )
         if fields is None:
             return None
-        found: dict[str, Any] = {"goal": self._goal(fields)}
-        found["metric"] = self._metric(fields, "hyperparameterMetricTag", found["goal"])
-        self._counts(fields, found, ("maxTrials", "maxParallelTrials", "maxFailedTrials"))
-        self._common(fields, found)
+        settings: dict[str, Any] = {"goal": self._goal(fields)}
+        settings["metric"] = self._metric(fields, "hyperparameterMetricTag", settings["goal"])
+        self._counts(fields, settings, ("maxTrials", "maxParallelTrials", "maxFailedTrials"))
+        self._common(fields, settings)
         ends_trials = values.switch(fields, "enableTrialEarlyStopping")
-        if ends_trials and found["stopping"] is None:
-            found["stopping"] = MedianStopping()
-        if ends_trials is False and found["stopping"] is not None:
+        if ends_trials and settings["stopping"] is None:
+            settings["stopping"] = MedianStopping()
+        if ends_trials is False and settings["stopping"] is not None:
             rule = fields.present(stopping_fields.RULES)[0]
             got = f"enableTrialEarlyStopping: false together with {rule}"
             place = fields.place("enableTrialEarlyStopping")
             fields.error(place, got, "one of the two", "Remove one of them")
-        found["parameters"] = self._parameters(fields, "params")
-        return self._built(found, fields)
+        settings["parameters"] = self._parameters(fields, "params")
+        return self._built(settings, fields)
 
     def _of_job(self, job: Fields) -> Study | None:
         fields = values.mapping(job, "studySpec", study_keys.STUDY_SPEC, "a mapping with metrics: and parameters:")
         if fields is None:
             return None
-        found = self._of_spec(fields)
-        self._counts(job, found, ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount"))
-        return self._built(found, fields)
+        settings = self._of_spec(fields)
+        self._counts(job, settings, ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount"))
+        return self._built(settings, fields)
 
     def _of_spec(self, fields: Fields) -> dict[str, Any]:
-        found: dict[str, Any] = {"goal": None, "metric": None}
+        settings: dict[str, Any] = {"goal": None, "metric": None}
         accept = "one metric, such as [{metricId: rmse, goal: MINIMIZE}]"
         metrics = values.items(fields, "metrics", accept)
         if not fields.has("metrics") or metrics == ():
@@ -165,14 +164,14 @@ class _Reader:
         elif metrics is not None and len(metrics) > 1:
             fields.error(metrics[1].place, f"{len(metrics)} metrics", "one metric", "Keep the one that matters most")
         elif metrics and isinstance(metrics[0], nodes.Mapping):
-            metric = Fields(metrics[0], study_keys.METRIC, self._found, where="metrics")
-            found["goal"] = self._goal(metric)
-            found["metric"] = self._metric(metric, "metricId", found["goal"])
+            metric = Fields(metrics[0], study_keys.METRIC, self._findings, where="metrics")
+            settings["goal"] = self._goal(metric)
+            settings["metric"] = self._metric(metric, "metricId", settings["goal"])
         elif metrics:
             fields.error(metrics[0].place, "A metric without keys", accept, "Write metricId: and goal:")
-        self._common(fields, found)
-        found["parameters"] = self._parameters(fields, "parameters")
-        return found
+        self._common(fields, settings)
+        settings["parameters"] = self._parameters(fields, "parameters")
+        return settings
 
     def _goal(self, fields: Fields) -> Goal | None:
         if not fields.has("goal"):
@@ -198,7 +197,7 @@ class _Reader:
             fields.note(fields.place("goal"), got, "Did you mean MINIMIZE?")
         return metric
 
-    def _counts(self, fields: Fields, found: dict[str, Any], names: tuple[str, str, str]) -> None:
+    def _counts(self, fields: Fields, settings: dict[str, Any], names: tuple[str, str, str]) -> None:
         """Counts that are missing are what the services make of it."""
         for field, name, default in zip(
             ("max_trials", "max_parallel_trials", "max_failed_trials"), names, (1, 1, 0), strict=True
@@ -207,19 +206,19 @@ class _Reader:
             self._places[field], self._keys[field] = fields.place(name), fields.spelled(name)
             if not fields.has(name) and default:
                 fields.note(fields.place(name), f"No {name} in {fields.where}", f"Services use {default}")
-            found[field] = default if count is None else count
-        if found["max_parallel_trials"] > found["max_trials"] > 0:
-            got = f"{found['max_parallel_trials']} trials at a time, of {found['max_trials']} in all"
+            settings[field] = default if count is None else count
+        if settings["max_parallel_trials"] > settings["max_trials"] > 0:
+            got = f"{settings['max_parallel_trials']} trials at a time, of {settings['max_trials']} in all"
             fields.note(fields.place(names[1]), got, f"Katib accepts at most {names[0]}")
 
-    def _common(self, fields: Fields, found: dict[str, Any]) -> None:
+    def _common(self, fields: Fields, settings: dict[str, Any]) -> None:
         """What all forms share."""
         self._places["algorithm"] = fields.place("algorithm")
-        found["algorithm"] = values.choice(fields, "algorithm", _ALGORITHMS) or Algorithm.BAYESIAN
+        settings["algorithm"] = values.choice(fields, "algorithm", _ALGORITHMS) or Algorithm.BAYESIAN
         chosen = values.choice(fields, "measurementSelectionType", _MEASUREMENTS | _UNSPECIFIED_MEASUREMENT)
-        found["measurement"] = chosen or Measurement.LAST
-        found["stopping"], self._places["stopping"] = stopping_fields.rule(fields)
-        found["study_stopping"] = stopping_fields.limits(fields)
+        settings["measurement"] = chosen or Measurement.LAST
+        settings["stopping"], self._places["stopping"] = stopping_fields.rule(fields)
+        settings["study_stopping"] = stopping_fields.limits(fields)
 
     def _parameters(self, fields: Fields, name: str) -> list[parameter_fields.Found]:
         self._places["parameters"] = fields.place(name)
@@ -227,22 +226,24 @@ class _Reader:
         if not fields.has(name):
             fields.missing(name, accept, f"Add {name}:")
         items = values.items(fields, name, accept)
-        return parameter_fields.read(items or (), self._found, self._space)
+        return parameter_fields.read(items or (), self._findings, self._space)
 
-    def _built(self, found: dict[str, Any], fields: Fields) -> Study | None:
+    def _built(self, settings: dict[str, Any], fields: Fields) -> Study | None:
         """The study; where parts of it are missing or wrong, checks what is there and returns None."""
-        items: list[parameter_fields.Found] = found.pop("parameters")
-        if not items and any(finding.level is Level.ERROR for finding in self._found):
+        items: list[parameter_fields.Found] = settings.pop("parameters")
+        if not items and any(finding.level is Level.ERROR for finding in self._findings):
             return None
         stand_ins = {"goal": Goal.MINIMIZE, "metric": "rmse"}
-        given: dict[str, Any] = {name: stand_ins.get(name) if value is None else value for name, value in found.items()}
+        given: dict[str, Any] = {
+            name: stand_ins.get(name) if value is None else value for name, value in settings.items()
+        }
         try:
             study = Study(parameters=tuple(item.parameter for item in items), **given)
         except FindingsError as error:
             places = self._places | {f"parameters[{number}]": item.place for number, item in enumerate(items)}
             fields.report(error.findings, places, self._keys)
             return None
-        self._found.extend(_grid_note(study, self._places["algorithm"]))
+        self._findings.extend(_grid_note(study, self._places["algorithm"]))
         return study
 
 

@@ -48,9 +48,9 @@ class Prices:
 
 def read(path: str) -> Prices:
     """The prices in a YAML file. Raises UsageError (FindingsError) with the place of everything wrong in it."""
-    found: list[Finding] = []
-    roots = documents.load(path, found)
-    errors.refuse(found, documents.REFUSED)
+    findings: list[Finding] = []
+    roots = documents.load(path, findings)
+    errors.refuse(findings, documents.REFUSED)
     value = nodes.plain(roots[0])
     errors.refuse(
         (

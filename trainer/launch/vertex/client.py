@@ -106,9 +106,9 @@ class VertexClient:
                 if isinstance(error, ServiceError) and error.status not in _TRANSIENT_STATUSES | {409}:
                     raise
                 self._pause(tried, error)
-                made = self.find(collection, token)
-                if made is not None:
-                    return made
+                job = self.find(collection, token)
+                if job is not None:
+                    return job
                 if tried >= _MOST_TRIES or (isinstance(error, ServiceError) and error.status == 409):
                     raise self._given_up(tried, error) from error
 
@@ -118,10 +118,10 @@ class VertexClient:
 
     def find(self, collection: str, token: str) -> Request | None:
         """The job that was submitted with this token, if there is one."""
-        found = self._retried(
+        answer = self._retried(
             "GET", self._at.url(collection), params={"filter": f"labels.{SUBMISSION_LABEL}={token}", "pageSize": "1"}
         )
-        jobs = found.get(collection) or []
+        jobs = answer.get(collection) or []
         return jobs[0] if jobs else None
 
     def cancel(self, name: str) -> None:

@@ -18,13 +18,13 @@ def follow(client: VertexClient, name: str, stream: TextIO, *, wait: Callable[[]
       stream: gets a line for each change.
       wait: waits until the next look.
     """
-    told = ""
+    last = ""
     while True:
         job = client.get(name)
-        said = vertex_jobs.described(job)
-        if said != told:
-            print(f"{_moment(job)}{said}", file=stream, flush=True)
-            told = said
+        now = vertex_jobs.described(job)
+        if now != last:
+            print(f"{_moment(job)}{now}", file=stream, flush=True)
+            last = now
         code = vertex_jobs.exit_code(job)
         if code is not None:
             best = vertex_jobs.best_trial(job)

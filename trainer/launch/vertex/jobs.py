@@ -50,10 +50,10 @@ def described(job: Mapping[str, Any]) -> str:
 
 def trouble(error: Mapping[str, Any]) -> str:
     """The service's words, and what an exit code of ours means."""
-    said = " ".join(str(error.get("message") or "no message").split())
-    match = re.search(r"replica (\S+) exited with a non-zero status of (\d+)", said)
+    message = " ".join(str(error.get("message") or "no message").split())
+    match = re.search(r"replica (\S+) exited with a non-zero status of (\d+)", message)
     if not match:
-        return said
+        return message
     meaning = _OF_REPLICAS.get(match[2], "not one of this package's codes")
     return f"replica {match[1]} exited with {match[2]} ({meaning})"
 

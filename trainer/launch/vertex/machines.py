@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainer.job import findings
-from trainer.job.findings import Finding, Level, Path, short
+from trainer.job.findings import Finding, Level, Path, short, unknown
 from trainer.job.spelling import suggestion
 from trainer.launch.files.schema import whole
 
@@ -65,9 +64,9 @@ _EXAMPLES = tuple(f"{family}-{kind}-4" for family, kinds in _CLASSES.items() for
 def violations(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     """What is wrong with a machineSpec, and notes on machines and accelerators that are not known here."""
     name, kind = spec.get("machineType"), spec.get("acceleratorType")
-    found = [*_machine(name, (*path, "machineType")), *_accelerator(spec, path)]
-    yield from found
-    if isinstance(name, str) and not any(finding.level is Level.ERROR for finding in found):
+    findings = [*_machine(name, (*path, "machineType")), *_accelerator(spec, path)]
+    yield from findings
+    if isinstance(name, str) and not any(finding.level is Level.ERROR for finding in findings):
         yield from _together(name, kind, whole(spec.get("acceleratorCount", 0)) or 0, path)
 
 
@@ -83,7 +82,7 @@ def _machine(name: object, path: Path) -> Iterator[Finding]:
         return
     family, category, _ = _parts(str(name))
     if category not in _CLASSES.get(family, ()) and not str(name).startswith(_TPU_MACHINES):
-        yield findings.unknown(path, "machine type", str(name), _EXAMPLES, decides="Vertex AI")
+        yield unknown(path, "machine type", str(name), _EXAMPLES, decides="Vertex AI")
 
 
 def _accelerator(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
@@ -95,7 +94,7 @@ def _accelerator(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
             where=at, got=f"{short(kind)} is not an accelerator", accept="a name such as NVIDIA_TESLA_T4", do=do
         )
     elif kind and kind not in _KNOWN:
-        yield findings.unknown(at, "accelerator", str(kind), _KNOWN, decides="Vertex AI")
+        yield unknown(at, "accelerator", str(kind), _KNOWN, decides="Vertex AI")
     at = (*path, "acceleratorCount")
     if count is not None and not kind:
         do = "Set the type too (--accelerator=NVIDIA_TESLA_T4:1)"

@@ -17,7 +17,7 @@ from trainer.launch.vertex import rules as vertex_rules
 _OPAQUE = frozenset(("labels",))  # whose keys are the person's
 
 
-def findings(document: Node) -> list[Finding] | None:
+def check(document: Node) -> list[Finding] | None:
     """What is wrong with a document that holds a request; None where it holds none."""
     node = camel(document)
     request = nodes.plain(node)
@@ -42,9 +42,9 @@ def read(path: str, *, name: str) -> vertex.Request:
     Raises:
       UsageError: the file cannot be read, or holds something else. Rules of the request are not checked here.
     """
-    found: list[Finding] = []
-    roots = documents.load(path, found)
-    errors.refuse(found, documents.REFUSED)
+    findings: list[Finding] = []
+    roots = documents.load(path, findings)
+    errors.refuse(findings, documents.REFUSED)
     request = nodes.plain(camel(roots[0]))
     if isinstance(request, dict) and "workerPoolSpecs" in request:
         return {"displayName": name, "jobSpec": request}

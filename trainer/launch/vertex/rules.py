@@ -94,14 +94,14 @@ def job_spec(spec: Mapping[str, Any]) -> Iterator[Finding]:
 
 def searched(study: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of all parameters of a studySpec, conditional ones too."""
-    found: list[str] = []
+    names: list[str] = []
     pending = list(study.get("parameters") or ())
     while pending:
         parameter = pending.pop(0)
-        found.append(str(parameter.get("parameterId", "")).replace("-", "_"))
+        names.append(str(parameter.get("parameterId", "")).replace("-", "_"))
         for conditional in parameter.get("conditionalParameterSpecs") or ():
             pending.append(conditional.get("parameterSpec") or {})
-    return tuple(found)
+    return tuple(names)
 
 
 def _resource(request: Mapping[str, Any]) -> Iterator[Finding]:

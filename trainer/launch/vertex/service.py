@@ -71,11 +71,11 @@ def refusal(status: int, answer: Mapping[str, Any], at: Location) -> ServiceErro
     """
     error = answer.get("error")
     error = error if isinstance(error, Mapping) else {}
-    said = " ".join(str(error.get("message") or "").split()) or f"HTTP status {status}"
-    return ServiceError(status, *_meaning(status, said, error, at))
+    message = " ".join(str(error.get("message") or "").split()) or f"HTTP status {status}"
+    return ServiceError(status, *_meaning(status, message, error, at))
 
 
-def _meaning(status: int, said: str, error: Mapping[str, Any], at: Location) -> tuple[str, str | None, str]:
+def _meaning(status: int, message: str, error: Mapping[str, Any], at: Location) -> tuple[str, str | None, str]:
     """Got, accepted and what to do."""
     match status:
         case 401:
@@ -86,25 +86,25 @@ def _meaning(status: int, said: str, error: Mapping[str, Any], at: Location) -> 
             return f"The Vertex AI API is off in project {at.project}", "a project where it is enabled", do
         case 403:
             do = "Ask for it (also iam.serviceAccountUser for --service_account), or correct --project"
-            return f"Not allowed: {said}", f"the role roles/aiplatform.user in project {at.project}", do
+            return f"Not allowed: {message}", f"the role roles/aiplatform.user in project {at.project}", do
         case 404:
             accept = f"a job, project and region that exist ({at.parent})"
-            return f"Not found: {said}", accept, "Correct the name, --project or --region"
+            return f"Not found: {message}", accept, "Correct the name, --project or --region"
         case 409:
-            return f"The job already exists: {said}", "a new name", "Change --name"
+            return f"The job already exists: {message}", "a new name", "Change --name"
         case 400:
             do = _violations(error) or "Correct the field it names"
-            return f"The service does not accept the request: {said}", None, do
+            return f"The service does not accept the request: {message}", None, do
         case 429:
             do = "Wait, ask for more quota (console, IAM & Admin, Quotas), or choose another --region or --machine"
-            return f"Over the quota: {said}", "requests and machines within the quota", do
+            return f"Over the quota: {message}", "requests and machines within the quota", do
         case _:
             do = "Submit again later; status.cloud.google.com shows outages"
-            return f"The service failed: {said} (HTTP {status})", None, do
+            return f"The service failed: {message} (HTTP {status})", None, do
 
 
 def _violations(error: Mapping[str, Any]) -> str | None:
     """Fields that a 400 names, with what is wrong with them."""
     details = [detail for detail in error.get("details") or () if isinstance(detail, Mapping)]
-    found = [violation for detail in details for violation in detail.get("fieldViolations") or ()]
-    return "; ".join(f"{entry.get('field')}: {entry.get('description')}" for entry in found) or None
+    violations = [violation for detail in details for violation in detail.get("fieldViolations") or ()]
+    return "; ".join(f"{entry.get('field')}: {entry.get('description')}" for entry in violations) or None

@@ -107,8 +107,8 @@ def prepare(
     return Submission(request=request, at=at, notes=notes, package=built, folder=folder)
 
 
-def _refuse(found: list[Finding]) -> tuple[Finding, ...]:
-    return errors.refuse(found, "The request is not accepted; nothing was sent:")
+def _refuse(findings: list[Finding]) -> tuple[Finding, ...]:
+    return errors.refuse(findings, "The request is not accepted; nothing was sent:")
 
 
 def rules(request: Request) -> list[Finding]:
