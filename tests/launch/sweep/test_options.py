@@ -26,7 +26,7 @@ def test_flags_of_the_task_come_after_two_dashes() -> None:
         ),
         (["--output_dir=a", "--", "--job-dir=b"], "--job-dir=b after --. Accepted: --output_dir before --."),
         (["--output_dir=a", "--", "--train_stepz=5"], "Unknown flag --train_stepz. Did you mean --train_steps=5?"),
-        (["--output_dir=a", "--confg=b"], "Unknown flag --confg. Accepted: those of --help, and behind --"),
+        (["--output_dir=a", "--confg=b"], "Unknown flag --confg. Accepted: those of --help, and after --"),
         (["--output_dir=a", "--trial_timeout_secs=0"], "--trial_timeout_secs=0.0. Accepted: seconds above 0."),
         (["--output_dir=a", "--grace=-1"], "--grace=-1.0. Accepted: 0 or more."),
         (["--output_dir=a", "--module=a b"], "--module=a b. Accepted: a module's dotted name."),
