@@ -132,7 +132,7 @@ class _Reader:
         )
         if fields is None:
             return None
-        settings: dict[str, Any] = {"goal": self._goal(fields)}
+        settings: dict[str, Any] = {"goal": _goal(fields)}
         settings["metric"] = self._metric(fields, "hyperparameterMetricTag", settings["goal"])
         self._counts(fields, settings, ("maxTrials", "maxParallelTrials", "maxFailedTrials"))
         self._common(fields, settings)
@@ -165,18 +165,13 @@ class _Reader:
             fields.error(metrics[1].place, f"{len(metrics)} metrics", "one metric", "Keep the one that matters most")
         elif metrics and isinstance(metrics[0], nodes.Mapping):
             metric = Fields(metrics[0], study_keys.METRIC, self._findings, where="metrics")
-            settings["goal"] = self._goal(metric)
+            settings["goal"] = _goal(metric)
             settings["metric"] = self._metric(metric, "metricId", settings["goal"])
         elif metrics:
             fields.error(metrics[0].place, "A metric without keys", accept, "Write metricId: and goal:")
         self._common(fields, settings)
         settings["parameters"] = self._parameters(fields, "parameters")
         return settings
-
-    def _goal(self, fields: Fields) -> Goal | None:
-        if not fields.has("goal"):
-            fields.missing("goal", "MINIMIZE or MAXIMIZE", "Add goal: MINIMIZE; services would maximise")
-        return values.choice(fields, "goal", _GOALS)
 
     def _metric(self, fields: Fields, name: str, goal: Goal | None) -> str | None:
         known = self._space.metrics if self._space else ()
@@ -245,6 +240,12 @@ class _Reader:
             return None
         self._findings.extend(_grid_note(study, self._places["algorithm"]))
         return study
+
+
+def _goal(fields: Fields) -> Goal | None:
+    if not fields.has("goal"):
+        fields.missing("goal", "MINIMIZE or MAXIMIZE", "Add goal: MINIMIZE; services would maximise")
+    return values.choice(fields, "goal", _GOALS)
 
 
 def _grid_note(study: Study, place: Place) -> Iterator[Finding]:
