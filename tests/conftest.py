@@ -59,7 +59,7 @@ def started_processes() -> list[str]:
     started: list[str] = []
 
     def notice(event: str, arguments: tuple[object, ...]) -> None:
-        if event in _STARTS_PROCESS:
+        if event in _STARTS_PROCESS and arguments[0] != "uname":  # by `platform`, when TensorFlow is imported
             started.append(f"{event}{arguments[:2]}")
 
     sys.addaudithook(notice)
