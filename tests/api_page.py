@@ -70,7 +70,7 @@ def _call(called: str, function: Any) -> str:
         default = "" if one.default is one.empty or callable(one.default) else f"={one.default!r}"
         shown.append(f"{stars}{name}{default}")
     call = textwrap.fill(f"{called}({', '.join(shown)})", 100, subsequent_indent="    ", break_on_hyphens=False)
-    return f"```python\n{call}\n```\n\n"
+    return f"```text\n{call}\n```\n\n"
 
 
 def _text(value: Any) -> str:
