@@ -26,6 +26,7 @@ SERVERS = {**WORKERS, "ps": {0: "c:1"}}
         (SERVERS, "ps", "auto", None, PS),
         (SERVERS, "evaluator", "auto", None, LOCAL),
         (SERVERS, "chief", "sync", None, SYNC),
+        (SERVERS, "ps", "sync", None, PS),
         (SERVERS, "chief", "ps", None, PS),
         (SERVERS, "evaluator", "ps", None, LOCAL),
         (WORKERS, "evaluator", "sync", None, LOCAL),

@@ -23,7 +23,7 @@ from trainer.estimator.graph.model_function import ModelFn, ModelFunction, Recei
 from trainer.estimator.saving import checkpoints, evaluation_events, exporting, job_directory, newest, ownership
 from trainer.estimator.saving.exporting import ModelExport
 from trainer.estimator.saving.starting_values import StartingValues
-from trainer.estimator.steps import inference
+from trainer.estimator.steps import inference, traced_predictions
 from trainer.estimator.steps.input_function import InputFn, InputFunction
 from trainer.estimator.steps.loop import TrainingLoop
 from trainer.estimator.steps.outputs import Outputs
@@ -52,8 +52,7 @@ class Estimator:
       directory: of them, the model_dir.
       stop: where anything, signal handlers and threads too, asks it to end training after the running device call.
       stop_reason: why the last training ended; None before one did, and when there was nothing to train.
-      batches_per_step: how many batches of the input function a step of the last training took: devices that train in
-        step take one each.
+      batches_per_step: batches of the input function in a step of the last training: one for each device in step.
 
     Raises:
       ValueError: a wrong model function, or two model directories that differ.
@@ -124,10 +123,7 @@ class Estimator:
         Raises:
           ValueError: there is no checkpoint, or no such variable in it.
         """
-        reader = newest.read(self.directory)
-        if name not in reader:
-            raise ValueError(f"{reader.checkpoint_path} has no variable {name!r}; it has {', '.join(reader.names())}")
-        return reader.value(name)
+        return newest.value(self.directory, name)
 
     def train(
         self,
@@ -139,7 +135,7 @@ class Estimator:
     ) -> Estimator:
         """Trains to the end of the input, or for `steps` more steps, or up to global step `max_steps`.
 
-        The first call of an Estimator goes on at the very batch at which the latest checkpoint stopped; later calls
+        The first call of an Estimator resumes at the very batch at which the latest checkpoint stopped; later calls
         begin their input afresh.
 
         Args:
@@ -173,10 +169,8 @@ class Estimator:
             position=latest if self._resumes_position else None,
             stop_at=stop_at,
         )
-        training = self._strategy.begin(plan)
-        loop = TrainingLoop(
-            training, stop_at, Outputs.of(config, self.directory, plan.position), hooks, listeners, self.stop
-        )
+        outputs = Outputs.of(plan, self.directory)
+        loop = TrainingLoop(self._strategy.begin(plan), stop_at, outputs, hooks, listeners, self.stop)
         self._resumes_position = False
         with self.directories.flushed_at_end():
             self.stop_reason = loop.run()
@@ -215,9 +209,6 @@ class Estimator:
     def metric_names(self, input_fn: InputFn) -> list[str]:
         """What evaluations report, `loss` and `global_step` included; traces one, and runs nothing.
 
-        Args:
-          input_fn: gives the batches.
-
         Raises:
           ValueError: the model function or the input function is wrong in EVAL.
         """
@@ -248,10 +239,7 @@ class Estimator:
         hooks = check_hooks(hooks)
         dataset = InputFunction(input_fn, self.params, self._config).dataset(ModeKeys.PREDICT)
         values = self._values.at(checkpoint_path or self.latest_checkpoint())
-        store = values.new_store(self._config.tf_random_seed)
-        traced = self._model.trace(ModeKeys.PREDICT, dataset.element_spec, store)
-        prediction = inference.prediction(traced, predict_keys)
-        values.assign(store, set(prediction.part.variables) & set(store.saved()))
+        prediction = traced_predictions.ready(self._model, dataset.element_spec, values, predict_keys)
         for batch in prediction.batches(dataset, hooks):
             if yield_single_examples:
                 yield from inference.single_examples(batch)
@@ -283,10 +271,7 @@ class Estimator:
         if serving_input_receiver_fn is None:
             raise ValueError("export_saved_model was given no serving_input_receiver_fn. It says what clients send")
         export = ModelExport(self._model, self._values.at(checkpoint_path or self.latest_checkpoint()))
-        if experimental_mode == ModeKeys.PREDICT:
-            write = functools.partial(export.write, experimental_mode, serving_input_receiver_fn)
-        else:
-            write = functools.partial(export.write_tagged, {experimental_mode: serving_input_receiver_fn})
+        write = functools.partial(export.write, experimental_mode, serving_input_receiver_fn)
         return exporting.publish(self.directories, export_dir_base, write, assets_extra, as_text)
 
     def experimental_export_all_saved_models(

@@ -25,17 +25,20 @@ def decide(cluster: Cluster, asked: str = AUTO, given: Distribution | None = Non
     """How the processes of a cluster share the work.
 
     Args:
-      cluster: of the job, with this process's place in it. An evaluator shares nothing: it evaluates by itself.
+      cluster: of the job, with this process's place in it. An evaluator shares nothing: it evaluates by itself. A
+        parameter server serves, whatever was asked for.
       asked: one of `ASKED`; `auto` takes parameter servers if there are any, else workers in step if there are any.
       given: what a `tf.distribute` strategy that a person made is for; it outweighs what was asked for. None where
         there is no such strategy.
     """
     if cluster.is_evaluator:
         return Distribution.LOCAL
+    if cluster.task_type == PS:
+        return Distribution.PS
     if given is not None:
         return Distribution.LOCAL if given is Distribution.SYNC and cluster.is_local else given
     if asked != AUTO:
         return Distribution(asked)
     if cluster.is_local:
         return Distribution.LOCAL
-    return Distribution.PS if cluster.num_ps_replicas or cluster.task_type == PS else Distribution.SYNC
+    return Distribution.PS if cluster.num_ps_replicas else Distribution.SYNC

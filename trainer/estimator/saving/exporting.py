@@ -47,10 +47,17 @@ class ModelExport:
         """Writes a SavedModel of one mode.
 
         Args:
-          mode: a value of ModeKeys.
+          mode: a value of ModeKeys. In PREDICT the one graph is tagged `serve`, else as `write_tagged` does.
           receiver_fn: says what clients send.
           directory: a new one.
         """
+        if mode == ModeKeys.PREDICT:
+            self._write_graph(mode, receiver_fn, directory)
+        else:
+            self.write_tagged({mode: receiver_fn}, directory)
+
+    def _write_graph(self, mode: str, receiver_fn: ReceiverFn, directory: str) -> None:
+        """Writes a SavedModel with the graph of a mode, tagged `serve` whatever the mode."""
         store = self.values.new_store(self.model.config.tf_random_seed)
         traced = self.model.trace_served(mode, receiver_fn, store)
         signatures = _signatures(traced)
@@ -70,7 +77,7 @@ class ModelExport:
             for mode, tag in TAGS.items():
                 if mode in receiver_fns:
                     by_tag[tag] = os.path.join(scratch, tag)
-                    self.write(mode, receiver_fns[mode], by_tag[tag])
+                    self._write_graph(mode, receiver_fns[mode], by_tag[tag])
             saved_model.merge_modes(by_tag, directory)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trainer.estimator.saving import checkpoints
 from trainer.estimator.saving.checkpoints import Reader
 from trainer.estimator.saving.job_directory import JobDirectory
@@ -19,3 +21,15 @@ def read(directory: JobDirectory) -> Reader:
             f"Could not find a trained model in model_dir {directory.path!r}: it holds no checkpoint. Train first"
         )
     return checkpoints.read(newest, lambda path: directory)
+
+
+def value(directory: JobDirectory, name: str) -> np.ndarray:
+    """The value of a variable in the newest checkpoint of a directory.
+
+    Raises:
+      ValueError: there is no checkpoint, or no such variable in it.
+    """
+    reader = read(directory)
+    if name not in reader:
+        raise ValueError(f"{reader.checkpoint_path} has no variable {name!r}; it has {', '.join(reader.names())}")
+    return reader.value(name)

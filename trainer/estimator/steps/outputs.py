@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.saving.checkpoints import Saver
 from trainer.estimator.saving.events import Events
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.steps.cadence import Cadence
+from trainer.estimator.steps.plan import TrainingPlan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,19 +27,15 @@ class Outputs:
     events: Events | None = None
 
     @classmethod
-    def of(cls, config: RunConfig, directory: JobDirectory, continued: str | None) -> Outputs:
-        """Those of this process in its role.
-
-        Args:
-          config: of the run.
-          directory: where they go.
-          continued: the checkpoint that training goes on from exactly, and that need not be written again; None for
-            none.
-        """
+    def of(cls, plan: TrainingPlan, directory: JobDirectory) -> Outputs:
+        """Those of this process in its role: the checkpoint that it resumes from exactly is not written again."""
+        config = plan.config
         if not config.is_chief:
             return cls()
         saver = None
         if config.saves_checkpoints:
             keep_every_hours = config.keep_checkpoint_every_n_hours
-            saver = Saver(directory.checkpoints, config.keep_checkpoint_max, keep_every_hours, time.time(), continued)
+            saver = Saver(
+                directory.checkpoints, config.keep_checkpoint_max, keep_every_hours, time.time(), plan.position
+            )
         return cls(Cadence.of(config), saver, Events(directory.local))
