@@ -116,7 +116,7 @@ class RunSettings:
     early_stopping_min_delta: float = setting(0.0, "how much better the score has to be to count for that")
     separate_evaluator: bool = setting(False, "another process of the job evaluates; set by launchers")
     strategy: Strategy = setting(Strategy.AUTO, "auto: ps if the cluster has ps, sync if it has workers, else local")
-    push_every: int = setting(1, "steps between a worker's exchanges with the parameter servers")
+    push_every: int = setting(1, "steps between a worker's pushes to the parameter servers")
     steps_per_loop: int | None = setting(None, "steps in one device call; default: found automatically")
     hyperparameter_metric_tag: str | None = setting(
         None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else the score"

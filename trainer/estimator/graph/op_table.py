@@ -9,6 +9,8 @@ import tensorflow as tf
 
 # Given from outside when the graph runs.
 PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderWithDefault"})
+# Run in training whether or not anything is fetched that depends on them: a person put them there to be run.
+ALWAYS_RUN = frozenset({"PrintV2", "Assert"})
 READ = "ReadVariableOp"
 # Each element of the outputs comes from the elements at the same place in the inputs, which may be broadcast.
 _ELEMENTWISE = (
@@ -36,6 +38,17 @@ UPDATE_PREFIXES = ("ResourceApply", "ResourceSparseApply", "ResourceScatter", "A
 NOT_BY_ROWS = frozenset({"ResourceScatterNdUpdate", "ResourceScatterNdAdd", "ResourceScatterNdSub"})
 # Draw from a hidden state in the kernel; the first input is the shape.
 RANDOM = frozenset({"RandomUniform", "RandomStandardNormal", "TruncatedNormal"})
+# All that draw from one. No checkpoint keeps it, and no seed reaches it once XLA compiles the op.
+HIDDEN_STATE = RANDOM | frozenset(
+    {
+        "Multinomial",
+        "ParameterizedTruncatedNormal",
+        "RandomGamma",
+        "RandomPoissonV2",
+        "RandomShuffle",
+        "RandomUniformInt",
+    }
+)
 # Draw by a key and a counter: inputs (shape, key, counter, algorithm).
 STATELESS_RANDOM = frozenset({"StatelessRandomUniformV2", "StatelessRandomNormalV2", "StatelessTruncatedNormalV2"})
 

@@ -16,21 +16,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import random_ops
 
 _PHILOX = "philox"
-# What is left to hidden state: rarer distributions, and any of them inside a loop, where one step draws many times.
-_HIDDEN = {
-    "Multinomial",
-    "ParameterizedTruncatedNormal",
-    "RandomGamma",
-    "RandomPoissonV2",
-    "RandomShuffle",
-    "RandomStandardNormal",
-    "RandomUniform",
-    "RandomUniformInt",
-    "TruncatedNormal",
-}
 
 
 @contextlib.contextmanager
@@ -99,4 +88,4 @@ def hides_state(graph: tf.Graph) -> bool:
     """Whether a random op with a hidden state is left in a graph or in the functions that it calls."""
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-    return any(node.op in _HIDDEN for node in nodes)
+    return any(node.op in op_table.HIDDEN_STATE for node in nodes)

@@ -29,7 +29,7 @@ import keras
 import tensorflow as tf
 
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
-from trainer.estimator.graph import lookup_tables, randomness
+from trainer.estimator.graph import lookup_tables, op_table, randomness
 from trainer.estimator.graph.creator import RegularizationLosses, shared
 from trainer.estimator.graph.inside import graphs, resources, summaries
 from trainer.estimator.graph.pruning import GraphVariables, PrunedFunction, prune
@@ -226,7 +226,7 @@ def training_operations(traced: TracedModel) -> list[tf.Operation]:
     roles = traced.store.roles
     kept = [op for op, names in traced.writes.items() if any(roles[name] in wanted for name in names)]
     # Nothing fetches these, and in tf.estimator they ran: a model function asks for them by making them.
-    kept += [op for op in traced.graph.get_operations() if op.type in ("PrintV2", "Assert")]
+    kept += [op for op in traced.graph.get_operations() if op.type in op_table.ALWAYS_RUN]
     kept += [_operation(update) for update in traced.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)]
     return kept if by_variable else [*kept, _operation(train_op)]
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from trainer.estimator.graph import op_table
+
 # Measured on two cores with the models in `networks`, 67 to 408 operations a step: within a factor of two.
 _COMPILING_SECS = 2e-3
 """To compile an operation."""
@@ -29,12 +31,8 @@ def first_compiled_step(graph: tf.Graph) -> int:
       graph: of one step.
     """
     operations = graph.get_operations()
-    if any(_calls_functions(op) for op in operations) or tf.config.list_logical_devices("GPU"):
+    if any(op_table.calls(op) for op in operations) or tf.config.list_logical_devices("GPU"):
         return 0
     elements = sum(output.shape.num_elements() or 0 for op in operations for output in op.outputs)
     saved = _SAVED_SECS * len(operations) + _SAVED_SECS_BY_ELEMENT * elements
     return int(_COMPILING_SECS * len(operations) / saved)
-
-
-def _calls_functions(op: tf.Operation) -> bool:
-    return any(attribute.type in ("func", "list(func)") for attribute in op.op_def.attr)
