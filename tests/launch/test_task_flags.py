@@ -41,7 +41,7 @@ def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
         (["--save_checkpoints_steps=5", "--save_checkpoints_secs=5"], "args: --save_checkpoints_steps=5 together"),
     ],
 )
-def test_what_the_task_would_refuse_is_told(argv: list[str], message: str) -> None:
+def test_what_the_task_would_refuse_is_reported(argv: list[str], message: str) -> None:
     (line,) = told(*argv)
     assert line.startswith(message)
 

@@ -26,7 +26,7 @@ def test_a_fine_file_gets_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert told.endswith(" in 20 trials, 2 at a time\n")
 
 
-def test_all_faults_of_all_files_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_faults_of_all_files_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = str(WRONG / "wrong_types.yaml")
     assert launcher.main(["validate", wrong, SHIPPED, "none.yaml", wrong]) == 2
     lines = capsys.readouterr().out.splitlines()
@@ -39,7 +39,7 @@ def test_all_faults_of_all_files_are_told(capsys: pytest.CaptureFixture[str]) ->
     assert lines[5:] == ["2 of 3 files have errors."]
 
 
-def test_notes_are_told_and_do_not_count(capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_are_reported_and_do_not_count(capsys: pytest.CaptureFixture[str]) -> None:
     old = str(WRONG.parent / "old_service.yaml")
     assert validate.main([old, SHIPPED]) == 0
     told = capsys.readouterr().out

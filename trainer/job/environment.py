@@ -84,7 +84,7 @@ def _check_master(jobs: Jobs, task_type: str) -> None:
 
 
 def _with_pool_evaluator(cluster: Cluster, cluster_spec: str) -> Cluster:
-    """Adds the evaluator of a CLUSTER_SPEC beside TF_CONFIG, which may not list it."""
+    """Adds the evaluator of a CLUSTER_SPEC given with TF_CONFIG, which may not list it."""
     if not cluster.jobs or cluster.has_evaluator or cluster.master:
         return cluster
     try:
@@ -236,7 +236,7 @@ def _nodes(value: object, path: str) -> dict[int, str]:
 
 
 def _address(value: object, path: str) -> str:
-    """`host:port` of a str; an IPv6 host stands in brackets."""
+    """`host:port` of a str; an IPv6 host is in brackets."""
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+):([0-9]+)", value) if isinstance(value, str) else None
     if not match:
         raise ClusterError(f"{path} is {_short(value)}", "host:port", "Name the host, a colon and the port, no scheme")

@@ -63,7 +63,7 @@ class FindingsError(UsageError):
 
 
 class DataError(JobError):
-    """A fault in the data or in the paths to them."""
+    """An error in the data or in the paths to them."""
 
     exit_code = 2
 

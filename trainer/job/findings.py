@@ -19,7 +19,7 @@ class Level(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, order=True)
 class Place:
-    """A place in a file; lines and columns count from 1. Places of one file sort as they stand in it."""
+    """A place in a file; lines and columns count from 1. Places of one file sort in their order there."""
 
     path: str
     line: int = 1
@@ -44,7 +44,7 @@ class Finding:
       got: what was met there.
       accept: what would have been accepted; None where `got` says it all.
       do: what the person can do about it; None where there is nothing to do.
-      level: an ERROR refuses, a NOTE is only told, OK is said by a report on what was looked at.
+      level: an ERROR refuses, a NOTE is only shown, OK is used by reports on what was checked.
     """
 
     where: Where = None
@@ -76,7 +76,7 @@ def unknown(where: Where, what: str, word: str, known: Iterable[str], *, decides
     """A NOTE on a name that is well formed and not in our lists, which may be older than it.
 
     Args:
-      where: it stands.
+      where: its place.
       what: it names, as `region`.
       word: the name.
       known: names of our list, of which it may be a misspelling.

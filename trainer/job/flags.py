@@ -273,7 +273,7 @@ def _built(settings_class: type, given: Mapping[str, Any]) -> Any:
 
 
 def _help_entry(field: dataclasses.Field[Any], hint: Any, width: int) -> list[str]:
-    """The lines of one flag: its name and what it takes, then its help beside it."""
+    """The lines of one flag: its name and what it takes, then its help."""
     text = str(field.metadata.get("help", ""))
     notes = [] if all(choice in text for choice in flag_values.choices(hint)) else ["|".join(flag_values.choices(hint))]
     if field.default not in (None, ()):

@@ -17,11 +17,11 @@ _AIP_DIRS = ("AIP_MODEL_DIR", "AIP_CHECKPOINT_DIR", "AIP_TENSORBOARD_LOG_DIR")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The paths below `root`, which holds one run: checkpoints and events lie in it.
+    """The paths below `root`, which holds one run: checkpoints and events are in it.
 
     Attributes:
       root: local or `gs://`.
-      served_model: where Vertex AI looks for the SavedModel of the job; None where nobody does.
+      served_model: where Vertex AI looks for the SavedModel of the job; None where there is none.
       tensorboard: where it looks for events, likewise.
     """
 
@@ -67,7 +67,7 @@ class Layout:
 def from_environment(output_dir: str | None, environ: Mapping[str, str], trial: str | None = None) -> Layout:
     """The layout below `output_dir`, or where Vertex AI says (AIP_*); a trial of a study gets a folder of its own.
 
-    Without an `output_dir` a run lies in AIP_CHECKPOINT_DIR, else in the parent of the AIP_ directory that is set.
+    Without an `output_dir` a run is in AIP_CHECKPOINT_DIR, else in the parent of the AIP_ directory that is set.
 
     Args:
       output_dir: as the person gave it; None: from AIP_*, which name the trial themselves.

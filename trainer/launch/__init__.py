@@ -1,1 +1,1 @@
-"""WHERE a job runs: on this machine, or on somebody's cluster. Never loads TensorFlow."""
+"""WHERE a job runs: on this machine, or on a cluster. Never loads TensorFlow."""

@@ -10,7 +10,7 @@ from trainer.job import flags, spelling
 from trainer.job.errors import JobError, UsageError
 
 Command = Callable[[Sequence[str]], int]
-# Of each command the module (its `main`, or the function behind the colon) and what it does. A module is imported when
+# Of each command the module (its `main`, or the function after the colon) and what it does. A module is imported when
 # its command is called.
 COMMANDS = {
     "cluster": ("cluster.local", "a whole distributed job on this machine"),

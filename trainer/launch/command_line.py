@@ -1,4 +1,4 @@
-"""What the command lines of all commands share: the flags before `--`, those of the task behind it, and their help."""
+"""What the command lines of all commands share: the flags before `--`, those of the task after it, and their help."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer.job.errors import UsageError
 
 
 def halves(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What stands before the first `--`, and behind it."""
+    """What comes before the first `--`, and after it."""
     words = list(argv)
     if "--" not in words:
         return words, []

@@ -26,7 +26,7 @@ from trainer.launch.vertex.options import VertexOptions
 USAGE = "python -m trainer.launch completion bash|zsh"
 SHELLS = ("bash", "zsh")
 _OF_JOBS = (JobOptions, ServiceOptions)
-# What stands behind the program: words, and the classes whose fields are flags there.
+# What comes after the program: words, and the classes whose fields are flags there.
 _WORDS: Mapping[str, tuple[type, ...]] = {
     "cluster": (ClusterOptions,),
     "sweep": (SweepOptions,),
@@ -164,7 +164,7 @@ def _choices(hint: object) -> list[str]:
 
 
 def _next(words: Iterable[str]) -> dict[str, str]:
-    """What may stand behind each beginning of a command."""
+    """What may follow each beginning of a command."""
     by_path: dict[str, list[str]] = {}
     for command in words:
         parts = ["launch", *command.split()]

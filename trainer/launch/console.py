@@ -11,7 +11,7 @@ _BOLD, _RESET = "\033[1m", "\033[0m"
 
 
 class Console:
-    """Writes whole lines. When nobody reads them any more, `closed` is True and nothing is written."""
+    """Writes whole lines. Once the reader is gone, `closed` is True and nothing is written."""
 
     def __init__(self, stream: TextIO, names: Sequence[str], *, colour: bool) -> None:
         self._stream = stream

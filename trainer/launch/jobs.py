@@ -43,7 +43,7 @@ class _Asked:
 
 
 def status(argv: Sequence[str]) -> int:
-    """One line on the job; 0 where it goes on or succeeded, 1 where it ended otherwise."""
+    """Prints one line on the job; 0 where it runs or succeeded, 1 where it ended otherwise."""
     asked = _parsed("status", argv)
     if asked.target == "kubernetes":
         kind, name = _kind_and_name(asked.job)
@@ -73,7 +73,7 @@ def cancel(argv: Sequence[str]) -> int:
 
 
 def logs(argv: Sequence[str]) -> int:
-    """Where the logs are, as commands and pages; nobody is asked."""
+    """Prints where the logs are, as commands and pages, without asking the service."""
     asked = _parsed("logs", argv)
     if asked.target == "kubernetes":
         kind, name = _kind_and_name(asked.job)

@@ -1,4 +1,4 @@
-"""The flags of `trainer.task`, checked where a job is described, before anybody pays for it."""
+"""The flags of `trainer.task`, checked where a job is described, before it costs money."""
 
 from __future__ import annotations
 

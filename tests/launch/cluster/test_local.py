@@ -202,7 +202,7 @@ def test_a_port_that_is_taken_makes_the_job_move(launch: Launch) -> None:
     assert_gone(job.pids)
 
 
-def test_faults_are_injected_once_and_the_unreached_are_told(launch: Launch) -> None:
+def test_faults_are_injected_once_and_the_unreached_are_reported(launch: Launch) -> None:
     job = launch(
         "--kill=worker:0@0.1s",
         "--kill=chief:0@0.2s:TERM,worker:1@999s",

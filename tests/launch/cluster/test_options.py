@@ -52,7 +52,7 @@ def test_several_kills_all_count() -> None:
         (["--", "--separate-evaluator=true"], "Add --evaluator=1."),
     ],
 )
-def test_wrong_usage_is_told_in_three_parts(argv: list[str], message: str) -> None:
+def test_wrong_usage_is_reported_in_three_parts(argv: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         options.parse(argv)
     assert message in str(caught.value)

@@ -59,7 +59,7 @@ def test_a_port_that_somebody_listens_on_is_not_chosen(family: socket.AddressFam
             assert found.ports == free
 
 
-def test_a_machine_without_a_free_port_is_told_of_and_nothing_stays_held() -> None:
+def test_a_machine_without_a_free_port_is_an_error_and_nothing_stays_held() -> None:
     with Reservation(1, random.Random(4)) as first:
         held = first.ports
         with pytest.raises(JobError, match=r"No free port from 15000 to \d+ in 200 tries. Stop what listens there"):

@@ -29,7 +29,7 @@ def test_all_run_the_same_command() -> None:
     assert {task.argv for task in planned} == {wanted}
 
 
-def test_a_chief_alone_is_told_of_no_evaluator() -> None:
+def test_a_chief_alone_knows_of_no_evaluator() -> None:
     (chief,) = tasks.plan(ClusterOptions(worker=0), [], ADDRESSES, {}, cores=2)
     assert chief.cluster.is_local
     assert chief.argv[-1] == "trainer.task"

@@ -24,7 +24,7 @@ def test_tensorflow_is_asked_in_another_process() -> None:
 
 
 @pytest.mark.process
-def test_an_answer_that_does_not_come_is_told_and_the_process_is_gone() -> None:
+def test_an_answer_that_does_not_come_is_reported_and_the_process_is_gone() -> None:
     question = Question(os.environ, "import signal; signal.pause()")
     (finding,) = question.answer(timeout_secs=0.1)
     assert finding.level is Level.ERROR and finding.got == "TensorFlow did not answer in 0.1 s"
@@ -54,7 +54,7 @@ def test_a_tensorflow_that_cannot_be_imported_is_wrong(code: int, complained: st
     ("cuda", "gpus", "told"),
     [(False, 0, "is a build without CUDA"), (True, 0, "cannot reach it (driver or CUDA libraries)"), (True, 2, None)],
 )
-def test_a_gpu_that_is_not_used_is_told(cuda: bool, gpus: int, told: str | None) -> None:
+def test_a_gpu_that_is_not_used_is_reported(cuda: bool, gpus: int, told: str | None) -> None:
     found = list(doctor_devices.findings(0, said(cuda, GPU=gpus), "", has_gpu=True))
     assert "2 GPU" in found[0].got if gpus else "GPU" not in found[0].got
     assert [finding.got for finding in found[1:]] == ([f"this machine has one, but TensorFlow {told}"] if told else [])

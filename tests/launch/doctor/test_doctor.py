@@ -60,7 +60,7 @@ def test_a_machine_without_a_cluster_trains_in_one_process(capsys: pytest.Captur
         ("chief", ("evaluator",), "chief 0 of a job in one process", "train and save"),
     ],
 )
-def test_each_role_is_told_what_it_would_do(task_type: str, jobs: tuple[str, ...], role: str, work: str) -> None:
+def test_each_role_says_what_it_would_do(task_type: str, jobs: tuple[str, ...], role: str, work: str) -> None:
     addresses = {job: [f"{job}-0.invalid:2222"] for job in ("chief", *jobs)}
     task = environment.read(tf_config(task_type, **addresses))
     found = {str(finding.where): finding for finding in doctor.roles(task, separate_evaluator=False)}

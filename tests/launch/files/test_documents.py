@@ -114,7 +114,7 @@ def test_places_count_from_one() -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place_and_its_fix(text: str | bytes, found: list[str]) -> None:
+def test_what_cannot_be_read_is_reported_with_its_place_and_its_fix(text: str | bytes, found: list[str]) -> None:
     _, told = parsed(text)
     assert [line[: len(start)] for line, start in zip(told, found, strict=True)] == found
 
@@ -164,6 +164,6 @@ def test_a_mapping_is_looked_up_by_its_keys() -> None:
     assert "a" in node and "c" not in node and node.get("c") is None
 
 
-def test_notes_are_told_apart() -> None:
+def test_notes_are_marked() -> None:
     note = Finding(where=Place(path="f.yaml", line=3, column=2), got="Something.", do="Look", level=Level.NOTE)
     assert str(note) == "f.yaml:3:2: note: Something. Look."

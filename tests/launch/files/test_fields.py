@@ -63,7 +63,7 @@ def test_values_are_read_by_type(text: str, method: str, value: object) -> None:
         ),
     ],
 )
-def test_values_of_other_types_are_told(text: str, method: str, told: str) -> None:
+def test_values_of_other_types_are_reported(text: str, method: str, told: str) -> None:
     mapping, found = fields(text)
     (name,) = mapping.present(KEYS.read)
     getattr(values, method)(mapping, name)
@@ -86,7 +86,7 @@ def test_values_of_other_types_are_told(text: str, method: str, told: str) -> No
         ("trials: 3\nmaxTrials: 4", "f:2:1: maxTrials together with trials, which says the same."),
     ],
 )
-def test_keys_that_are_not_read_are_told(text: str, told: str) -> None:
+def test_keys_that_are_not_read_are_reported(text: str, told: str) -> None:
     _, (finding,) = fields(text)
     assert told in str(finding)
 
@@ -103,14 +103,14 @@ def test_numbers_of_64_bits_may_stand_in_quotes() -> None:
     assert found == []
 
 
-def test_what_could_not_be_read_is_not_told_once_more() -> None:
+def test_what_could_not_be_read_is_not_reported_again() -> None:
     mapping, found = fields("maxTrials: !x 3")
     assert mapping.has("maxTrials") and not mapping.is_whole
     assert values.whole(mapping, "maxTrials") is None
     assert [finding.got for finding in found] == ["The tag !x"]
 
 
-def test_inner_mappings_and_lists_are_told_from_others() -> None:
+def test_inner_mappings_and_lists_are_reported_from_others() -> None:
     mapping, found = fields("inner: {goal: x}\nnames: [a, b]")
     inner = values.mapping(mapping, "inner", KEYS, "a mapping")
     assert inner is not None and values.text(inner, "goal", "a word") == "x" and inner.where == "inner"

@@ -42,7 +42,7 @@ def test_what_fits_is_silent(value: Any) -> None:
         ("x" * 100, "the document: 'xxx"),
     ],
 )
-def test_what_does_not_fit_is_told_with_its_place(value: Any, told: str) -> None:
+def test_what_does_not_fit_is_reported_with_its_place(value: Any, told: str) -> None:
     (finding,) = schema_errors(value, SHAPE)
     assert str(finding).startswith(told)
 

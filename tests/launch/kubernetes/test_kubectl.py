@@ -79,7 +79,7 @@ def test_jobs_are_looked_at_and_ended_by_kind_and_name(
     ]
 
 
-def test_without_kubectl_the_way_on_is_told(
+def test_without_kubectl_the_way_on_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
@@ -90,7 +90,9 @@ def test_without_kubectl_the_way_on_is_told(
     )
 
 
-def test_the_cluster_s_refusal_is_told_in_its_words(cluster: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cluster_s_refusal_is_reported_in_its_words(
+    cluster: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (cluster / "kubectl").write_text("#!/bin/sh\necho 'error: no context named mine' >&2\nexit 1\n")
     assert launcher.main([*WORDS, "--", "--train_steps=10"]) == 1
     assert "kubectl apply: error: no context named mine. kubectl config get-contexts" in capsys.readouterr().err

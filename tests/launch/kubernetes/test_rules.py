@@ -178,7 +178,7 @@ def test_of_a_config_map_only_the_metadata_are_checked() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 3, "text", [], {"spec": 3}, {"containers": "none"}])
-def test_rubbish_in_any_place_is_told_and_never_a_crash(value: Any) -> None:
+def test_rubbish_in_any_place_is_reported_and_never_a_crash(value: Any) -> None:
     for name in ("tfjob", "job", "jobset", "trainjob", "study_job"):
         sound = submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests[-1]
         assert kubernetes_rules.document({**sound, "spec": value})

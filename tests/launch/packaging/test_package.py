@@ -35,7 +35,7 @@ def test_the_archive_and_a_dockerfile_lie_in_the_folder(
         (["--dokcer"], "Unknown flag --dokcer. Did you mean --docker?"),
     ],
 )
-def test_wrong_usage_is_told(
+def test_wrong_usage_is_reported(
     argv: list[str], message: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["package", f"--source={source(tmp_path)}", f"--directory={tmp_path}/out", "--docker", *argv]
@@ -45,7 +45,9 @@ def test_wrong_usage_is_told(
     assert message in capsys.readouterr().err
 
 
-def test_a_directory_that_cannot_be_written_is_told(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_directory_that_cannot_be_written_is_reported(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "taken").write_text("")
     assert launcher.main(["package", f"--source={source(tmp_path)}", f"--directory={tmp_path}/taken"]) == 2
     assert "Name another --directory" in capsys.readouterr().err

@@ -47,7 +47,7 @@ from trainer.launch.study.parameter import Kind, Parameter
         ),
     ],
 )
-def test_what_is_no_parameter_is_told(lines: list[str], finding: str, tmp_path: pathlib.Path) -> None:
+def test_what_is_no_parameter_is_reported(lines: list[str], finding: str, tmp_path: pathlib.Path) -> None:
     assert any(finding in line for line in told(written(tmp_path, hyperparameters(*lines))))
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_parameter_is_told(lines: list[str], finding: str, tmp_path: 
         ),
     ],
 )
-def test_a_wrong_condition_is_told(lines: list[str], finding: str, tmp_path: pathlib.Path) -> None:
+def test_a_wrong_condition_is_reported(lines: list[str], finding: str, tmp_path: pathlib.Path) -> None:
     parameter = "parameterSpec: {parameterName: lstm_units, type: INTEGER, minValue: 1, maxValue: 2}"
     first, *rest = [*lines, parameter]
     text = hyperparameters(

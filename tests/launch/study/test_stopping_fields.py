@@ -40,7 +40,7 @@ def test_a_rule_is_chosen_by_its_name(line: str, rule: Stopping | None, tmp_path
         ("studyStoppingConfig: [3]", "7:5: studyStoppingConfig: a list. Accepted: a mapping of limits."),
     ],
 )
-def test_a_wrong_rule_is_told(line: str, finding: str, tmp_path: pathlib.Path) -> None:
+def test_a_wrong_rule_is_reported(line: str, finding: str, tmp_path: pathlib.Path) -> None:
     (fault_line,) = told(written(tmp_path, hyperparameters(RATE) + f"    {line}\n"))
     assert fault_line.startswith(finding)
 
@@ -53,7 +53,7 @@ def test_a_rule_that_is_switched_off_and_named_is_a_fault(tmp_path: pathlib.Path
     ]
 
 
-def test_limits_are_told_at_their_lines(tmp_path: pathlib.Path) -> None:
+def test_limits_are_reported_at_their_lines(tmp_path: pathlib.Path) -> None:
     limits = "{minNumTrials: 9, maxNumTrials: 3, maxDurationNoProgress: 60, maximumRuntimeConstraint: {endTime: soon}}"
     text = hyperparameters(RATE) + f"    studyStoppingConfig: {limits}\n"
     assert [line.partition(" ")[2] for line in told(written(tmp_path, text))] == [

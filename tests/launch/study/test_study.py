@@ -42,7 +42,7 @@ def test_a_parameter_is_active_when_its_parent_has_one_of_its_values() -> None:
     assert not whole.active(MOMENTUM, {})
 
 
-def test_values_are_told_from_others() -> None:
+def test_values_are_reported_from_others() -> None:
     assert UNITS.has(2) and UNITS.has(32.0) and not UNITS.has(2.5) and not UNITS.has(33) and not UNITS.has("8")
     assert RATE.has(0.05) and not RATE.has(0.2)
     assert OPTIMIZER.has("adam") and not OPTIMIZER.has("sgd")
@@ -153,7 +153,7 @@ def test_limits_that_contradict_each_other_are_refused(settings: dict[str, Any],
     assert message in str(caught.value)
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(FindingsError) as caught:
         study(RATE, RATE, max_trials=0, metric="")
     assert [finding.where for finding in caught.value.findings] == [("metric",), ("max_trials",), ("parameters", 1)]

@@ -284,7 +284,7 @@ def test_a_study_spec_in_json_is_read() -> None:
         ("studySpec: {}\n---\na: 1", "3:1: A second document. Accepted: one study per file. Put each in a file of"),
     ],
 )
-def test_what_is_no_study_is_told(settings: str, finding: str, tmp_path: pathlib.Path) -> None:
+def test_what_is_no_study_is_reported(settings: str, finding: str, tmp_path: pathlib.Path) -> None:
     assert any(line.startswith(finding) for line in told(written(tmp_path, settings)))
 
 

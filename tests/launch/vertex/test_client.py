@@ -138,7 +138,7 @@ def test_a_conflict_with_our_own_earlier_try_is_no_conflict(vertex_service: Vert
     assert client.create("customJobs", REQUEST, "same")["name"] == made["name"]
 
 
-def test_a_conflict_with_another_job_is_told(vertex_service: VertexService) -> None:  # noqa: F811
+def test_a_conflict_with_another_job_is_reported(vertex_service: VertexService) -> None:  # noqa: F811
     vertex_service.faults = [Fault(status=409, message="exists")]
     with pytest.raises(ServiceError, match=r"The job already exists: exists\. Accepted: a new name\. Change --name\."):
         client_of(vertex_service).create("customJobs", REQUEST, "other")
@@ -173,7 +173,9 @@ def test_credentials_are_not_sent_without_tls() -> None:
         google_session.open_session("http://proxy.example")
 
 
-def test_absent_credentials_are_told_with_the_way_to_get_some(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_absent_credentials_are_reported_with_the_way_to_get_some(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")

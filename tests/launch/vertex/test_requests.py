@@ -35,7 +35,7 @@ def test_empty_pools_hold_the_places_of_those_behind_them() -> None:
     assert pools[1] == pools[2] == {}
 
 
-def test_with_an_evaluator_every_replica_is_told_so() -> None:
+def test_with_an_evaluator_every_replica_is_reported_so() -> None:
     spec = vertex_requests.submission("cluster").request["jobSpec"]
     for pool in spec["workerPoolSpecs"]:
         assert pool["pythonPackageSpec"]["args"] == [*vertex_requests.ARGV, "--separate_evaluator"]

@@ -287,7 +287,7 @@ def test_a_newer_region_is_shown_to_the_person_and_not_refused(capsys: pytest.Ca
     )
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     chosen = VertexOptions(project="my-project", region="us-central1-a", image="a/b:1", label=("A=b",))
     with pytest.raises(FindingsError, match="The request is not accepted; nothing was sent:\n") as refused:
         submit_vertex.prepare(chosen, ServiceOptions(), ["--model=lsmt"], {})

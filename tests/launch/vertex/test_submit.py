@@ -106,7 +106,7 @@ def test_prices_of_the_person_make_an_estimate(capsys: pytest.CaptureFixture[str
         ([*WHERE, "--request=absent.json"], "absent.json: No such file or directory"),
     ],
 )
-def test_wrong_usage_is_told_and_exits_with_2(
+def test_wrong_usage_is_reported_and_exits_with_2(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = () if any("--request" in word for word in words) else ("--train_steps=10",)
@@ -126,7 +126,7 @@ def test_wrong_usage_is_told_and_exits_with_2(
         (["logs", "kubernetes", "pod/a"], "'pod' is not a kind of job. Accepted: tfjob, job"),
     ],
 )
-def test_wrong_targets_and_jobs_are_told(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_targets_and_jobs_are_reported(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert launcher.main(argv) == 2
     assert message in capsys.readouterr().err
 
@@ -206,7 +206,7 @@ def test_a_study_tells_its_trials_and_the_best_of_them(
     assert "succeeded; trials: 1 infeasible, 2 succeeded of 20" in capsys.readouterr().out
 
 
-def test_a_refusal_of_the_service_is_told_in_words(
+def test_a_refusal_of_the_service_is_reported_in_words(
     vertex_service: VertexService,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:

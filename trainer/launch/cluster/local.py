@@ -117,7 +117,7 @@ class LocalCluster(contextlib.ExitStack):
         self._start_all()
 
     def _handle_stop_request(self) -> None:
-        """Somebody asked the launcher to end, or nobody reads its output any more."""
+        """The launcher was asked to end, or the reader of its output is gone."""
         if self._phase is Phase.STOPPING or not (self._stop_reason or self._console.closed):
             return
         self._event(f"{self._stop_reason or 'nobody reads this output any longer'}: ending all processes")

@@ -1,4 +1,4 @@
-"""What a person types behind `python -m trainer.launch cluster`, checked."""
+"""What a person types after `python -m trainer.launch cluster`, checked."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ClusterOptions:
 
 
 def parse(argv: Sequence[str]) -> tuple[ClusterOptions, list[str]]:
-    """The options, and the flags of the task, which stand behind `--`.
+    """The options, and the flags of the task, which come after `--`.
 
     Raises:
       flags.HelpRequested: on --help before the `--`.

@@ -22,7 +22,7 @@ class Reservation:
 
     The processes that will listen on the ports need them unbound, so what is held is each port's UDP twin: of two
     launchers one gets it. The ports lie below those that the system gives to outgoing connections, so that nothing
-    takes the port of a process that is being restarted. Left is a server that somebody starts on just this port;
+    takes the port of a process that is being restarted. What remains is a server that is started on just this port;
     the process that meets it says so, and the job moves.
     """
 

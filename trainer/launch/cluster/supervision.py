@@ -1,4 +1,4 @@
-"""What follows when a process of a job ends, and how long the others may go on: decisions only."""
+"""What follows when a process of a job ends, and how long the others may continue: decisions only."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def classify_exit(
 
 
 def grace_secs(role: str, *, has_ps: bool, last_evaluation_secs: float) -> float:
-    """How long a process may go on after the chief has ended with 0, before it gets SIGTERM.
+    """How long a process may continue after the chief has ended with 0, before it gets SIGTERM.
 
     Args:
       role: of the process.

@@ -45,7 +45,7 @@ def names(options: ClusterOptions) -> list[str]:
 
 
 def num_addresses(options: ClusterOptions) -> int:
-    """How many of them listen: all but the evaluator, whom nobody calls."""
+    """How many of them listen: all but the evaluator, to which no process connects."""
     return 1 + options.worker + options.ps
 
 

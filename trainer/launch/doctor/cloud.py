@@ -16,14 +16,14 @@ from trainer.launch.doctor.report import gigabytes, note, ok, wrong
 from trainer.storage import RetryPolicy, StorageError, Store, scratch
 
 _LEAST_SCRATCH = 1 << 30
-# A person waits in front of it; what does not answer so soon is worth a line by itself.
+# A person is waiting; whatever does not answer this soon deserves a line of its own.
 _RETRY_POLICY = RetryPolicy(connect_secs=5.0, silence_secs=5.0, total_secs=10.0)
 _KINDS = ("authorized_user", "service_account", "external_account", "impersonated_service_account")
 _LOG_IN = "gcloud auth application-default login"
 
 
 def credentials(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Where Google's credentials would come from; what is in them is never shown, and nobody is asked."""
+    """Where Google's credentials would come from. Their content is never shown, and no service is asked."""
     emulator, named = environ.get("STORAGE_EMULATOR_HOST"), environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     if emulator:
         yield note("credentials", "none are needed: STORAGE_EMULATOR_HOST is set", "Unset it for Google's own buckets")

@@ -46,7 +46,7 @@ class Question:
         yield from findings(self._process.returncode, output, errors, has_gpu=bool(glob.glob("/dev/nvidia[0-9]*")))
 
     def close(self) -> None:
-        """Ends it, if nobody waited for its answer."""
+        """Ends it, where no answer was waited for."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()

@@ -140,7 +140,7 @@ def own_address(task: Cluster) -> Iterator[Finding]:
 
 
 def neighbours(task: Cluster) -> Iterator[Finding]:
-    """Who of the others answers; an evaluator talks to nobody."""
+    """Which of the others answer; an evaluator connects to none."""
     if task.is_evaluator or task.is_local:
         return
     others = {

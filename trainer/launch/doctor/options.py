@@ -1,4 +1,4 @@
-"""What a person types behind `python -m trainer.launch doctor`, checked."""
+"""What a person types after `python -m trainer.launch doctor`, checked."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Fields:
 
         Args:
           place: in the file.
-          got: what stands there.
+          got: what is there.
           accept: what would have been accepted; None where `got` says it all.
           do: what the person can do about it.
         """
@@ -98,7 +98,7 @@ class Fields:
 
         Args:
           place: in the file.
-          got: what stands there, and how it is read.
+          got: what is there, and how it is read.
           do: what the person can do about it; None where there is nothing to do.
         """
         self.findings.append(Finding(where=place, got=got, do=do, level=Level.NOTE))
@@ -120,8 +120,8 @@ class Fields:
 
         Args:
           about: their `where` is a field, or an item of it: `("values", 3)`.
-          places: by field, or by `field[item]`; a finding about another field is told at the mapping.
-          names: what counts are called in the file, by field, to stand in `got` before the colon.
+          places: by field, or by `field[item]`; a finding about another field gets the place of the mapping.
+          names: what counts are called in the file, by field; `got` begins with it.
         """
         for finding in about:
             assert isinstance(finding.where, tuple), "a field"

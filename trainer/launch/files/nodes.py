@@ -43,7 +43,7 @@ class Scalar:
 
     @property
     def is_null(self) -> bool:
-        """Whether it stands for no value; in quotes it is a text."""
+        """Whether it is YAML's null; in quotes it is a text."""
         return not self.quoted and self.text in _NULLS
 
     def __str__(self) -> str:
@@ -123,7 +123,7 @@ def of_json(value: Any, path: str) -> Node:
 
 
 def at(node: Node, path: Path) -> Place:
-    """Where the path of keys and indexes leads, or where the last of it that exists stands.
+    """Where the path of keys and indexes leads, or the place of its last part that exists.
 
     The place of a key, rather than that of its value, is what a person looks for.
     """

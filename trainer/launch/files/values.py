@@ -31,12 +31,12 @@ def text(fields: Fields, name: str, accept: str) -> str | None:
 
 
 def choice(fields: Fields, name: str, choices: Mapping[str, _Choice]) -> _Choice | None:
-    """What the word stands for; None where the key is absent, or the word is none of them.
+    """The value that the word names; None where the key is absent, or the word is none of them.
 
     Args:
       fields: the mapping that it is in, which takes the findings.
       name: of the field.
-      choices: what each word stands for.
+      choices: the value of each word.
     """
     accept = ", ".join(choices)
     node = _scalar(fields, name, accept)
@@ -67,7 +67,7 @@ def number_of(fields: Fields, node: Node, accept: str, label: str) -> float | in
       fields: the mapping that it is in, which takes the findings.
       node: the value.
       accept: what it should be, in findings.
-      label: what stands before the value in findings.
+      label: precedes the value in findings.
     """
     if isinstance(node, Invalid):
         return None

@@ -115,7 +115,7 @@ def described(job: Mapping[str, Any]) -> str:
 
 
 def exit_code(job: Mapping[str, Any]) -> int | None:
-    """0 or 1 of a job that has ended; None while it goes on."""
+    """0 or 1 of a job that has ended; None while it runs."""
     conditions = (job.get("status") or {}).get("conditions") or ()
     codes = [_ENDS[entry["type"]] for entry in conditions if entry.get("status") == "True" and entry["type"] in _ENDS]
     return max(codes, default=None)

@@ -55,7 +55,7 @@ def tf_job(options: KubernetesOptions, argv: Sequence[str]) -> Manifest:
         for role, count in options.counts.items()
         if count
     }
-    # All processes end by themselves; whoever cleans up behind the chief ends the evaluator before its last evaluation.
+    # All processes end by themselves; an operator that cleans up after the chief would end the evaluator too early.
     policy = {"cleanPodPolicy": "None", "backoffLimit": options.max_restarts}
     policy |= present(activeDeadlineSeconds=options.timeout_secs, ttlSecondsAfterFinished=options.ttl_secs)
     spec = {"runPolicy": policy, "tfReplicaSpecs": replicas}

@@ -26,7 +26,7 @@ def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) 
 
     Args:
       pods: the template.
-      path: where it stands.
+      path: of the template.
       container: the name that one container must have; None for any.
       has_evaluator: whether a process of the job evaluates.
     """
@@ -130,10 +130,10 @@ def labels(pairs: Table, path: Path) -> Iterator[Finding]:
 
 
 def table(value: object) -> Table:
-    """The value where it is a table; an empty one else, whose absence is told where something in it is needed."""
+    """The value where it is a table; else an empty one, whose lack is reported where one of its fields is needed."""
     return value if isinstance(value, dict) else {}
 
 
 def listed(value: object) -> list[Any]:
-    """The value where it is a list; an empty one else."""
+    """The value where it is a list; else an empty one."""
     return value if isinstance(value, list) else []

@@ -81,7 +81,7 @@ def _environment(options: KubernetesOptions) -> list[Manifest]:
 
 
 def _resources(options: KubernetesOptions, gpu: int) -> Manifest:
-    """Equal requests and limits, so that nobody is evicted for what he was promised."""
+    """Equal requests and limits, so that no pod is evicted for using what it was promised."""
     amounts = present(cpu=options.cpu, memory=options.memory)
     if gpu:
         amounts[options.gpu_resource] = str(gpu)

@@ -46,7 +46,7 @@ class Archive:
         return hashlib.sha256(self.content).hexdigest()
 
     def path_below(self, folder: str) -> str:
-        """Where it lies in a bucket: in a folder of its hash, since its own name has to be what pip expects."""
+        """Its place in a bucket: a folder named by its hash, since pip dictates the name of the file."""
         return f"{folder.rstrip('/')}/{self.sha256[:16]}/{self.file_name}"
 
 
@@ -59,7 +59,7 @@ def build(root: pathlib.Path, environ: Mapping[str, str]) -> Archive:
 
     Raises:
       UsageError: there is no such source, or it cannot be packed.
-      DataError: a file of it is no Python; nobody has to pay for a machine to find out.
+      DataError: a file of it is not valid Python, which is found here before a machine is paid for.
     """
     files = _collected(root)
     version = _version(files)

@@ -6,7 +6,7 @@ BASE_IMAGE = "python:3.12-slim-bookworm"
 
 
 def text(archive_name: str, *, base_image: str = BASE_IMAGE, gpu: bool = False) -> str:
-    """A Dockerfile that installs the archive, which lies beside it, and runs one process of a job.
+    """A Dockerfile that installs the archive, which is in the same folder, and runs one process of a job.
 
     Args:
       archive_name: the source distribution's file name.

@@ -38,7 +38,7 @@ class PackageOptions:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Builds what was asked for and says where it lies."""
+    """Builds what was asked for and prints where it is."""
     try:
         chosen = flags.parse(argv, PackageOptions)[PackageOptions]
     except flags.HelpRequested as request:
@@ -72,7 +72,7 @@ def publish(built: Archive, folder: str) -> tuple[str, bool]:
         return path, False
     try:
         storage.write(path, built.content, if_generation=there.generation if there else storage.ABSENT)
-    except storage.ConflictError:  # somebody else uploaded it just now
+    except storage.ConflictError:  # another process has just uploaded it
         if not _is_same(storage.stat(path), built):
             raise
         return path, False

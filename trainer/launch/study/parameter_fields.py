@@ -43,7 +43,7 @@ _LISTS = {Kind.CATEGORICAL: "categoricalValues", Kind.DISCRETE: "discreteValues"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Found:
-    """A parameter and where it stands.
+    """A parameter and its place.
 
     Attributes:
       parameter: as the file has it; where that is wrong in itself, a sound one of its name and kind.
@@ -187,7 +187,7 @@ class _Item:
         return Found(parameter=parameter, place=place, is_sound=not unreadable)
 
     def _place(self, about: Finding) -> Place:
-        """Where the item stands that a finding about the parameter names, or else its field."""
+        """The place of the item that a finding about the parameter names, or else of its field."""
         assert isinstance(about.where, tuple), "a field of Parameter"
         return self._places.get(shown(about.where)) or self._places[str(about.where[0])]
 
@@ -221,7 +221,7 @@ def _has_one_value(parameter: Parameter) -> bool:
 
 
 def _is_of_vertex(node: nodes.Mapping) -> bool:
-    """Whether the keys are those of Vertex AI; `parameterId` beside `type` is an older file that took up the name."""
+    """Whether the keys are those of Vertex AI; `parameterId` with `type` is an older file with the newer name."""
     has_spec = any(key in node for name in _SPECS for key in (name, _snake(name)))
     return has_spec or (("parameterId" in node or "parameter_id" in node) and "type" not in node)
 

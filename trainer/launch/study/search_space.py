@@ -33,7 +33,8 @@ class SearchSpace:
 
     Attributes:
       settings: its settings classes, whose fields are its flags.
-      metrics: names of the metrics of its evaluations, all that can be a study's metric; empty: nobody says, any may.
+      metrics: names of the metrics of its evaluations, all that can be a study's metric; empty where they are not
+        listed, so that any may.
     """
 
     settings: tuple[type, ...]

@@ -65,12 +65,12 @@ class StudyStopping:
 
     Attributes:
       should_stop_asap: as soon as a limit is met, running trials are ended too; False: they finish.
-      min_num_trials: no other limit counts before so many trials.
-      max_num_trials: no new trial after so many.
-      max_num_trials_no_progress: no new trial when so many in a row have not improved the best result.
-      min_runtime_secs: no other limit counts before so many seconds of the study.
+      min_num_trials: no other limit counts before this many trials.
+      max_num_trials: no new trial after this many.
+      max_num_trials_no_progress: no new trial when this many in a row have not improved the best result.
+      min_runtime_secs: no other limit counts before this many seconds of the study.
       min_end_time: nor before this moment (RFC 3339, `2026-01-31T12:00:00Z`); excludes `min_runtime_secs`.
-      max_runtime_secs: no new trial after so many seconds of the study.
+      max_runtime_secs: no new trial after this many seconds of the study.
       max_end_time: nor after this moment; excludes `max_runtime_secs`.
       max_secs_no_progress: no new trial when the best result is older than this.
     """

@@ -40,10 +40,10 @@ class Study:
     Attributes:
       goal: what is done to the metric.
       metric: the tag under which a trial reports it (`rmse`).
-      parameters: at least one; a parameter stands behind its parent, with all that depend on that one together.
+      parameters: at least one; a parameter follows its parent, together with all others that depend on that one.
       max_trials: trials in all, failed and stopped ones included; at least 1.
       max_parallel_trials: trials at the same time; at least 1.
-      max_failed_trials: the study ends as failed with so many failed trials; 0 leaves it to whoever runs the study.
+      max_failed_trials: the study fails with this many failed trials; 0 leaves the limit to what runs the study.
       algorithm: who chooses the parameters. GRID has no DOUBLE parameter.
       stopping: the rule that ends hopeless trials; None: none is ended.
       measurement: which of a trial's evaluations counts.

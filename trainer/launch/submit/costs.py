@@ -104,7 +104,7 @@ def line(prices: Prices, items: Iterable[Item], *, at_once: int = 1, longest_sec
       prices: the person's.
       items: of one job, or of one trial.
       at_once: trials that run at the same time.
-      longest_secs: after which the job is ended; None where nobody says.
+      longest_secs: after which the job is ended; None where it is unlimited.
     """
     listed = list(items)
     known = [price for item in listed if (price := prices.hourly(item)) is not None]

@@ -1,4 +1,4 @@
-"""What a person types behind `python -m trainer.launch submit`, whatever the target: show, send or wait."""
+"""What a person types after `python -m trainer.launch submit`, whatever the target: show, send or wait."""
 
 from __future__ import annotations
 

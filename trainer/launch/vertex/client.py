@@ -54,7 +54,7 @@ class Session(Protocol):
 
 
 class NoAnswerError(Exception):
-    """No answer came: nobody knows what the service did."""
+    """No answer came, so that it is unknown what the service did."""
 
 
 class VertexClient:
@@ -63,7 +63,7 @@ class VertexClient:
     Args:
       session: sends; its exceptions on a broken connection are subclasses of `broken`.
       at: where to.
-      wait: waits so many seconds.
+      wait: waits the given number of seconds.
       chance: gives numbers from [0, 1).
       broken: exceptions that mean that no answer came.
       denied: exceptions that mean that there are no valid credentials any more.

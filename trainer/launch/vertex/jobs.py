@@ -32,7 +32,7 @@ def state(job: Mapping[str, Any]) -> str:
 
 
 def exit_code(job: Mapping[str, Any]) -> int | None:
-    """0 or 1 of a job that has ended; None while it goes on."""
+    """0 or 1 of a job that has ended; None while it runs."""
     return _EXIT_CODES.get(str(job.get("state")))
 
 

@@ -1,4 +1,4 @@
-"""What a person types behind `python -m trainer.launch submit vertex`, checked as far as one flag can tell."""
+"""What a person types after `python -m trainer.launch submit vertex`, checked as far as one flag can tell."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _of_the_resource(options: VertexOptions) -> Request:
 
 
 def _pool(options: VertexOptions, pool: Pool, argv: Sequence[str], packages: Sequence[str]) -> Request:
-    """WorkerPoolSpec; empty where nobody is in the pool, so that the indexes of the others hold."""
+    """WorkerPoolSpec; empty for a role without machines, so that the other roles keep their indexes."""
     if pool.replicas == 0:
         return {}
     machine: Request = {"machineType": pool.machine}

@@ -136,5 +136,5 @@ def _time(secs: float | None, moment: str | None) -> dict[str, str] | None:
 
 
 def _duration(secs: float | None) -> str | None:
-    """As JSON has it: at most nine digits behind the point."""
+    """As JSON has it: at most nine decimal places."""
     return None if secs is None else f"{secs:.9f}".rstrip("0").rstrip(".") + "s"

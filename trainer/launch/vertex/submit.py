@@ -126,10 +126,10 @@ def _built(chosen: VertexOptions, task_argv: Sequence[str], packages: Sequence[s
 
 
 def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
-    """The request of a file, as it stands there.
+    """The request of a file, unchanged.
 
     Raises:
-      UsageError: flags that it cannot take stand beside it, or its study is wrong (FindingsError).
+      UsageError: flags that cannot be combined with it are given, or its study is wrong (FindingsError).
     """
     beside = [
         flag
@@ -169,7 +169,7 @@ def _slow_wheel(chosen: VertexOptions, built: Archive | None, request: Request) 
 
 
 def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
-    """What a person wants to know beside the request, for stderr."""
+    """What a person wants to know besides the request, for stderr."""
     request = submission.request
     spec = request.get("jobSpec") or request.get("trialJobSpec") or {}
     verb = "would POST to" if chosen.dry_run else "POST"
