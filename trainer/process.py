@@ -176,15 +176,10 @@ class JobProcess:
             steps_per_loop=self._run.steps_per_loop,
             strategy=self._run.strategy.value,
             cluster=self._cluster,
-            train_distribute=self._joined(),
+            train_distribute=_joined(self._cluster, self._run),
             push_every=self._run.push_every,
             separate_evaluator=self._run.separate_evaluator,
         )
-
-    def _joined(self) -> tf.distribute.Strategy | None:
-        """The strategy of synchronous processes, which meet before a model computes anything; None for others."""
-        decided = distribution.decide(self._cluster, self._run.strategy.value)
-        return collectives.join(self._cluster) if decided is Distribution.SYNC else None
 
     def _eval_spec(self, config: RunConfig) -> EvalSpec:
         return EvalSpec(
@@ -194,6 +189,12 @@ class JobProcess:
             start_delay_secs=self._run.eval_delay_secs,
             throttle_secs=self._run.min_eval_frequency,
         )
+
+
+def _joined(cluster: Cluster, run: RunSettings) -> tf.distribute.Strategy | None:
+    """The strategy of synchronous processes, which meet before a model computes anything; None for others."""
+    decided = distribution.decide(cluster, run.strategy.value)
+    return collectives.join(cluster) if decided is Distribution.SYNC else None
 
 
 def _beside(work: Callable[[], Mapping[str, float]]) -> Future[Mapping[str, float]]:
