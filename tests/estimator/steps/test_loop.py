@@ -24,7 +24,7 @@ from trainer.estimator import (
 from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
 from trainer.estimator.saving.checkpoints import Saver
 from trainer.estimator.saving.events import Events, read_scalars
-from trainer.estimator.steps.cadence import Cadence, Pacer, steps_to
+from trainer.estimator.steps.cadence import Cadence
 from trainer.estimator.steps.loop import NanLossError, TrainingLoop
 from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.steps import CallResult
@@ -118,45 +118,6 @@ def loop(
         stop=Stop(),
         clock=clock,
     )
-
-
-@pytest.mark.parametrize(
-    ("step", "origin", "every", "expected"),
-    [
-        (0, 0, 10, 10),
-        (3, 0, 10, 7),
-        (10, 0, 10, 10),
-        (0, 1, 10, 1),
-        (1, 1, 10, 10),
-        (5, 101, 10, 96),
-        (3, 0, None, None),
-        (3, 0, 0, None),
-    ],
-)
-def test_steps_to_the_next_of_a_cadence(step: int, origin: int, every: int | None, expected: int | None) -> None:
-    assert steps_to(step, origin, every) == expected
-
-
-def test_a_pacer_aims_at_its_seconds_and_grows_step_by_step() -> None:
-    pacer = Pacer(target=0.5)
-    pacer.observe(1, 0.001)
-    assert pacer.limit == 16
-    pacer.observe(16, 0.4)
-    assert pacer.limit == 20
-    pacer.observe(20, 50.0)
-    assert pacer.limit == 1
-    pacer.observe(1, 0.0)
-    assert pacer.limit == 16
-
-
-def test_a_stop_keeps_the_first_reason() -> None:
-    stop = Stop()
-    assert not stop
-    stop.request("first")
-    stop.request("second")
-    assert (bool(stop), stop.reason) == (True, "first")
-    stop.clear()
-    assert (bool(stop), stop.reason) == (False, None)
 
 
 def test_hooks_are_called_at_exactly_their_steps(tmp_path: Path) -> None:
