@@ -51,9 +51,9 @@ def put(request: pytest.FixtureRequest, bucket: BucketServer) -> Put:
     def stored(name: str, data: bytes) -> storage.Entry:
         path = f"gs://bucket/{request.node.name}/{name}"
         storage.write(path, data)
-        found = storage.stat(path)
-        assert found is not None
-        return found
+        entry = storage.stat(path)
+        assert entry is not None
+        return entry
 
     return stored
 
@@ -208,9 +208,9 @@ def test_a_cache_that_cannot_be_is_refused_with_its_flag(make: Make, tmp_path: P
 def test_different_objects_are_fetched_at_the_same_time(bucket: BucketServer, make: Make, put: Put) -> None:
     entries, cache = [put(str(number), b"x") for number in range(2)], make()
     bucket.set_faults(Rule(kind="stall", ops=("download",), objects="*/0", count=1))
-    held = threading.Thread(target=cache.local, args=(entries[0],))
-    held.start()
+    stalled = threading.Thread(target=cache.local, args=(entries[0],))
+    stalled.start()
     assert content(cache.local(entries[1])) == b"x"
     bucket.set_faults()
-    held.join(30)
+    stalled.join(30)
     assert content(cache.local(entries[0])) == b"x"

@@ -27,9 +27,9 @@ def test_no_object_is_lost_or_wrong_on_a_bad_day(bucket_server: BucketServer, st
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda path: store.write(path, contents[path], if_generation=storage.ABSENT), contents))
         assert dict(zip(contents, pool.map(store.read, contents), strict=True)) == contents
-    found = store.entries("gs://bucket/day")
-    assert [entry.path for entry in found] == sorted(contents)
-    store.delete_all(found)
+    listed = store.entries("gs://bucket/day")
+    assert [entry.path for entry in listed] == sorted(contents)
+    store.delete_all(listed)
     bucket_server.set_faults()
     assert store.entries("gs://bucket/day") == []
     met = sum(record["fault"] is not None for record in bucket_server.log())
@@ -39,8 +39,8 @@ def test_no_object_is_lost_or_wrong_on_a_bad_day(bucket_server: BucketServer, st
 def test_a_lost_answer_is_no_conflict(bucket_server: BucketServer, store: Store) -> None:
     bucket_server.set_faults(Rule(kind="lost_response", ops=("upload*",), count=1))
     generation = store.write("gs://bucket/x", b"mine", if_generation=storage.ABSENT)
-    found = store.stat("gs://bucket/x")
-    assert found is not None and found.generation == generation
+    entry = store.stat("gs://bucket/x")
+    assert entry is not None and entry.generation == generation
 
 
 def test_the_same_content_by_another_writer_is_a_conflict(bucket_server: BucketServer, store: Store) -> None:
@@ -78,7 +78,7 @@ def test_large_files_go_in_parts_and_come_back_checked(
     assert copy.read_bytes() == source.read_bytes()
     assert b"".join(store.open_stream("gs://bucket/large")) == source.read_bytes()
     bucket_server.set_faults()
-    assert [found.path for found in store.entries("gs://bucket/")] == ["gs://bucket/large"], PARTS_FOLDER
+    assert [entry.path for entry in store.entries("gs://bucket/")] == ["gs://bucket/large"], PARTS_FOLDER
 
 
 def test_a_whole_of_parts_is_written_under_its_condition(
@@ -89,7 +89,7 @@ def test_a_whole_of_parts_is_written_under_its_condition(
     store.write("gs://bucket/large", b"another")
     with pytest.raises(storage.ConflictError):
         store.upload(str(source), "gs://bucket/large", if_generation=storage.ABSENT)
-    assert [found.path for found in store.entries("gs://bucket/")] == ["gs://bucket/large"]
+    assert [entry.path for entry in store.entries("gs://bucket/")] == ["gs://bucket/large"]
     assert store.read("gs://bucket/large") == b"another"
 
 

@@ -14,8 +14,8 @@ def test_what_is_written_is_read(tmp_path: pathlib.Path) -> None:
     file = str(tmp_path / "new" / "x")
     generation = storage.write(file, b"one")
     assert storage.read(file) == b"one"
-    found = storage.stat(file)
-    assert found is not None and (found.size, found.generation) == (3, generation)
+    entry = storage.stat(file)
+    assert entry is not None and (entry.size, entry.generation) == (3, generation)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["x"]
 
 

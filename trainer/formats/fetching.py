@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _NAME = "trainer.formats.fetching.local_path"
 _OBJECT = "\0"  # what no path begins with
-_TOLD = "could not be fetched: "
+_MARK = "could not be fetched: "
 _AHEAD = 4
 """Files that are fetched while those before them are read."""
 
@@ -54,18 +54,18 @@ def local_path(cache: DownloadCache, text: bytes) -> bytes:
     try:
         return cache.local(entry).encode()
     except JobError as error:
-        told = json.dumps({"got": error.got, "accept": error.accept, "do": error.do, "exit_code": error.exit_code})
-        raise ValueError(f"{error} [{_TOLD}{urllib.parse.quote(told)}]") from None
+        fields = json.dumps({"got": error.got, "accept": error.accept, "do": error.do, "exit_code": error.exit_code})
+        raise ValueError(f"{error} [{_MARK}{urllib.parse.quote(fields)}]") from None
 
 
 def failure(text: str) -> JobError | None:
     """Why a file could not be fetched, in any process, from TensorFlow's words; None where they say something else."""
-    found = re.search(re.escape(_TOLD) + r"([^\]]+)\]", text)
-    if not found:
+    match = re.search(re.escape(_MARK) + r"([^\]]+)\]", text)
+    if not match:
         return None
-    told = json.loads(urllib.parse.unquote(found[1]))
+    fields = json.loads(urllib.parse.unquote(match[1]))
     kind = {DataError.exit_code: DataError, storage.UnavailableError.exit_code: storage.UnavailableError}
-    return kind.get(told["exit_code"], JobError)(told["got"], told["accept"], told["do"])
+    return kind.get(fields["exit_code"], JobError)(fields["got"], fields["accept"], fields["do"])
 
 
 class Fetcher:

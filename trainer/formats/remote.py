@@ -30,9 +30,9 @@ class RemoteFile(str):
     one_of_few: bool
 
     def __new__(cls, entry: storage.Entry, cache: DownloadCache, *, one_of_few: bool = True) -> RemoteFile:
-        made = super().__new__(cls, entry.path)
-        made.entry, made.cache, made.one_of_few = entry, cache, one_of_few
-        return made
+        path = super().__new__(cls, entry.path)
+        path.entry, path.cache, path.one_of_few = entry, cache, one_of_few
+        return path
 
     def local(self) -> str:
         """Path of the copy, which is fetched if need be."""
@@ -70,23 +70,24 @@ def fetch(files: Sequence[RemoteFile]) -> None:
 
 def _matches(pattern: str, flag: str) -> list[storage.Entry]:
     try:
-        entries = storage.entries(pattern)
-        found = [entry for entry in entries if not entry.path.endswith("/")]  # folders, as consoles make them
+        listed = storage.entries(pattern)
+        objects = [entry for entry in listed if not entry.path.endswith("/")]  # folders, as consoles make them
         if is_pattern(pattern):
-            found = found or [entry for entry in [storage.stat(pattern)] if entry]
-        if not found:
+            # A name may hold brackets itself.
+            objects = objects or [entry for entry in [storage.stat(pattern)] if entry]
+        if not objects:
             raise _none(pattern, flag)
     except (storage.NotFoundError, storage.RefusedError, storage.PathError) as error:
         raise DataError(f"--{flag}: {error.got}", error.accept, error.do) from error
     if is_pattern(pattern):
-        return found
-    if found[0].path != pattern:
+        return objects
+    if objects[0].path != pattern:
         raise DataError(
             f"--{flag}: {pattern!r} is a folder",
             "objects, or globs",
             f"Name the objects in it: {pattern.rstrip('/')}/*.csv",
         )
-    return found[:1]
+    return objects[:1]
 
 
 def _none(pattern: str, flag: str) -> DataError:
