@@ -39,7 +39,7 @@ def train_and_evaluate(
 
     Every checkpoint but the first is evaluated when `throttle_secs` have passed since the last evaluation began, and
     the last one always is. Where another process of the job evaluates, this one only trains. Why training ended is
-    recorded in `training_done.json`, at the very end; while training goes on there is no such file.
+    recorded in `training_done.json`, at the very end; while training runs there is no such file.
 
     Args:
       estimator: what to train.
@@ -95,7 +95,7 @@ def _train(evaluations: Evaluations, train_spec: TrainSpec) -> None:
         )
         if estimator.stop_reason is not StopReason.INTERRUPTED and evaluates:
             local.finish()
-    except PeerLostError:  # that job goes on when its processes are back
+    except PeerLostError:  # that job resumes when its processes are back
         raise
     except Exception:
         record.failed()

@@ -21,7 +21,7 @@ class RunContext:
 
     Attributes:
       global_step: steps made before the call.
-      stop_reason: why training is to end after this call; None while it goes on.
+      stop_reason: why training is to end after this call; None while it is not.
     """
 
     global_step: int

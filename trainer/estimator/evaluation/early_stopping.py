@@ -134,13 +134,14 @@ class _Evaluations:
         """
         name, directory = self.metric_name, os.fspath(self.eval_dir or self.estimator.eval_dir())
         evaluations = read_scalars(self.estimator.directories.local_events(directory))
-        known = {tag for found in evaluations.values() for tag in found}
+        known = {tag for scalars in evaluations.values() for tag in scalars}
         if known and name not in known:
             raise ValueError(
                 f"Early stopping looks at {name!r}; the evaluations in {directory} have {', '.join(sorted(known))}. "
                 "Name one of those"
             )
-        return [(step, found[name]) for step, found in evaluations.items() if step >= self.min_steps and name in found]
+        counting = ((step, scalars) for step, scalars in evaluations.items() if step >= self.min_steps)
+        return [(step, scalars[name]) for step, scalars in counting if name in scalars]
 
 
 def stop_if_higher_hook(

@@ -66,7 +66,7 @@ class Evaluations:
         self.export_results = [self._export(exporter, checkpoint, final) for exporter in self._exporters]
 
     def recall(self, checkpoint: str, metrics: Mapping[str, Any]) -> None:
-        """Takes up what an earlier process evaluated last and told its listeners and exporters."""
+        """Takes up what an earlier process evaluated last, of which its listeners and exporters heard."""
         self.checkpoint, self.metrics = checkpoint, dict(metrics)
         self.export_results = [None] * len(self._exporters)
 

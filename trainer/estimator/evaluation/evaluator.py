@@ -1,11 +1,10 @@
 """The evaluator's role: follows the checkpoints of a training in other processes.
 
-It evaluates each checkpoint once, across its own restarts, exports, and ends when training has ended, for whatever
-reason, and the last
-checkpoint is evaluated. Its record, `evaluator.json`, tells the chief which checkpoint is being read, so that it
-stays, and what the last
-evaluation gave. While it waits it writes the record anew every few seconds, and says there when it leaves: so a chief
-whose evaluator is gone, because an earlier and failed run of the job was its last, knows it and evaluates itself.
+It evaluates each checkpoint once, across its own restarts, and exports it. It ends when training has ended, for
+whatever reason, and the last checkpoint is evaluated. Its record, `evaluator.json`, tells the chief which checkpoint is
+being read, so that it stays, and what the last evaluation gave. While the evaluator waits it writes the record again
+every few seconds, and says there when it leaves. So a chief whose evaluator is gone, because an earlier run of the job
+failed, knows it and evaluates by itself.
 """
 
 from __future__ import annotations
@@ -27,8 +26,10 @@ log = logging.getLogger("trainer")
 
 _POLL_SECS = 0.5
 _DOUBT_SECS = 60.0
+"""How long a record of ended training that is there from the start may be one of an earlier training."""
 _BEAT_SECS = 10.0
 _SILENT_SECS = 60.0
+"""An evaluator that waits, and has not written its record for so long, is gone."""
 
 
 class Follower:
@@ -39,7 +40,7 @@ class Follower:
       start_delay_secs: before the first evaluation.
       throttle_secs: the least time between the beginnings of two evaluations.
       max_steps: the global step that the training ends at; None where the data say when.
-      stop: asked from outside.
+      stop: where anything outside asks for the end.
       wait: waits some seconds; the clock's other half.
     """
 
@@ -56,11 +57,11 @@ class Follower:
         self._max_steps, self._stop, self._wait, self._waited = max_steps, stop, wait, 0.0
         self._estimator = evaluations.estimator
         self._directory = self._estimator.directory
-        self._found = read_record(self._directory, TRAINING_DONE)
-        known = read_record(self._directory, EVALUATOR)
-        self._evaluated: int | None = known.get("global_step")
-        self._finished = bool(known.get("final"))
-        self._metrics: Mapping[str, Any] = known.get("metrics", {})
+        self._found_at_start = read_record(self._directory, TRAINING_DONE)
+        earlier = read_record(self._directory, EVALUATOR)
+        self._evaluated: int | None = earlier.get("global_step")
+        self._finished = bool(earlier.get("final"))
+        self._metrics: Mapping[str, Any] = earlier.get("metrics", {})
         self._written = 0.0
 
     def follow(self) -> None:
@@ -88,14 +89,14 @@ class Follower:
     def _done(self) -> Mapping[str, Any] | None:
         """The record of the ended training; None for one that an earlier training may have left.
 
-        A training that goes on takes the record away when it begins, which may be a while after this process did.
+        A training that resumes removes the record when it begins, which may be a while after this process did.
         """
         done = read_record(self._directory, TRAINING_DONE)
         if not done:
             return None
         if self._max_steps is not None and done["reason"] == "max_steps":
             return done if done["global_step"] >= self._max_steps else None
-        return None if done == self._found and self._waited < _DOUBT_SECS else done
+        return None if done == self._found_at_start and self._waited < _DOUBT_SECS else done
 
     def _is_last(self, latest: str, done: Mapping[str, Any] | None) -> bool:
         if done is not None:
@@ -103,7 +104,7 @@ class Follower:
         return self._max_steps is not None and step_of(latest) >= self._max_steps
 
     def _pause(self, secs: float) -> None:
-        """Waits, but no longer than training goes on."""
+        """Waits, but not beyond the end of training."""
         while secs > 0 and not self._stop and self._done() is None:
             self._rest(min(secs, _POLL_SECS))
             secs -= _POLL_SECS

@@ -16,7 +16,7 @@ FAILED = "failed"
 
 
 class TrainingRecord(CheckpointSaverListener):
-    """`training_done.json` of one training. While it goes on there is no such file.
+    """`training_done.json` of one training. While it runs there is no such file.
 
     Args:
       estimator: what is trained.

@@ -82,7 +82,7 @@ class ModelExport:
 
 
 def check_modes(receiver_fns: Mapping[str, ReceiverFn]) -> None:
-    """Checks which modes are asked for.
+    """Checks which modes are to be exported.
 
     Raises:
       ValueError: none, or an unknown one.

@@ -1,4 +1,4 @@
-"""Which process may save into a job's directory, and the checkpoint that it goes on from."""
+"""Which process may save into a job's directory, and the checkpoint that it resumes from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def role_of(config: RunConfig) -> str:
 def checkpoint_to_continue(
     directory: JobDirectory, config: RunConfig, request_stop: Callable[[str], None]
 ) -> str | None:
-    """The local path of the newest checkpoint, which training goes on from; None where there is none.
+    """The local path of the newest checkpoint, which training resumes from; None where there is none.
 
     From here on a process that saves owns the directory.
 

@@ -1,6 +1,6 @@
 """When XLA takes over from the graph loop: a short training is over before a compilation would have paid for itself.
 
-A training begins as a graph and goes on compiled from the step at which compiling would have cost as much as it saves,
+A training begins as a graph and continues compiled from the step at which compiling would have cost what it saves,
 as tiered compilers of languages do (HotSpot). Whoever trains longer has then lost at most once what compiling costs
 (ski rental; Karlin, Manasse, Rudolph & Sleator 1988). The step follows from the graph and not from a clock: a training
 that is repeated, or continued, computes the same numbers.

@@ -1,4 +1,4 @@
-"""The outer loop of training: device calls, and between them hooks, summaries and saves at just the steps asked for."""
+"""The outer loop of training: device calls, and between them hooks, summaries and saves at exactly their steps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TrainingLoop:
       outputs: checkpoints and summaries, and how often.
       hooks: around the device calls.
       listeners: around the saves.
-      stop: asked from outside.
+      stop: where anything outside asks for the end.
       clock: seconds.
       pacer: chooses how long device calls are.
     """
@@ -142,7 +142,7 @@ class TrainingLoop:
             context.request_stop("a saving listener asked for it")
 
     def _results_for(self, hook: TrainingHook, result: CallResult) -> dict[str, np.ndarray]:
-        """The tensors that a hook of the model function asked for, by its own names."""
+        """The tensors that a hook of the model function fetches, by its own names."""
         if hook not in self._model_hooks:
             return {}
         prefix = f"hook/{self._model_hooks.index(hook)}/"

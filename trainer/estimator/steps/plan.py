@@ -22,7 +22,7 @@ class TrainingPlan:
       data: gives the batches.
       values: what the variables start from.
       config: of the run: how many steps a device call may make, and how many lie between checkpoints.
-      position: the checkpoint whose place in the data to go on from; None to start at the first batch.
+      position: the checkpoint whose place in the data to resume from; None to start at the first batch.
       stop_at: the global step to end at; None for the end of the data.
     """
 

@@ -65,14 +65,14 @@ class Saves:
         return every is not None and (step - self._start) // every > (last - self._start) // every
 
     def save(self, step: int, tensors: Mapping[str, Any], now: float) -> None:
-        """Saves, after the listeners were told that it will.
+        """Saves; listeners hear of it before.
 
         Args:
           step: the global step.
           tensors: what to save, by name.
           now: seconds.
         """
-        assert self._saver is not None  # asked for before
+        assert self._saver is not None  # callers look at `on` first
         for listener in self._listeners:
             tell(listener.before_save, step)
         self._saved_at = now
@@ -81,7 +81,7 @@ class Saves:
 
     def tell_saved(self, step: int) -> bool:
         """Tells the listeners that the checkpoint is there; returns whether one asks to end training."""
-        return any([tell(listener.after_save, step) for listener in self._listeners])  # each is told
+        return any([tell(listener.after_save, step) for listener in self._listeners])  # a list: each one hears it
 
     def last_good(self) -> str:
         """Where the last checkpoint is, in words."""

@@ -134,7 +134,7 @@ class StackedSteps(OwnSteps):
             self._program = self._built(jit_compile=self._program.compiled is not None)
 
     def _steps_before_xla(self, stack: Stack) -> int:
-        """How many steps are still to be made before XLA takes over; 0 when it has. Has it compile meanwhile."""
+        """Steps before XLA takes over; 0 when it has. Starts the compilation beside the training when that is due."""
         program = self._program
         if program.compiled is None:
             return sys.maxsize

@@ -29,7 +29,7 @@ class Stop:
     """Where anything, a signal handler included, asks training to end after the running call.
 
     Attributes:
-      reason: the first one given; None while nobody has asked.
+      reason: the first one given; None before there was one.
     """
 
     def __init__(self) -> None:
@@ -45,6 +45,6 @@ class Stop:
         return self._asked.is_set()
 
     def clear(self) -> None:
-        """Forgets that anybody asked."""
+        """Takes the request back."""
         self._asked.clear()
         self.reason = None
