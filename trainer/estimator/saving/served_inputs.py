@@ -14,12 +14,15 @@ from trainer.job.report import Input
 def of_export(export_dir: str) -> list[Input]:
     """The inputs of the default signature, in the order of their names; none where there is no such signature.
 
+    Nor are there any where the bucket cannot be read at once: they are for an example, which is not worth waiting for.
+
     Args:
       export_dir: a SavedModel, local or in a bucket.
     """
+    hasty = storage.Store(retry_policy=storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0))
     try:
-        content = storage.read(storage.join(export_dir, GRAPH_FILE))
-    except storage.NotFoundError:  # written as text, or on its way
+        content = hasty.read(storage.join(export_dir, GRAPH_FILE))
+    except (storage.NotFoundError, storage.UnavailableError):  # written as text, or still to be uploaded
         return []
     for graph in SavedModel.FromString(content).meta_graphs:
         if DEFAULT_SIGNATURE in graph.signature_def:
