@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, find_packages, setup
 
 ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "trainer" / "__init__.py").read_text(encoding="utf-8"))
@@ -64,6 +64,15 @@ DEV = [
     "types-PyYAML>=6.0",  # types of PyYAML, for mypy
 ]
 
+# Beside setup.py of a packed source lies what is to be installed, and nothing else: the package, and modules of a
+# problem that was packed with it. In a clone there are tests and examples too.
+if (ROOT / "PKG-INFO").is_file():
+    PACKAGES, DATA = find_namespace_packages(exclude=["build", "build.*"]), {"": ["*"]}
+    MODULES = sorted(path.stem for path in ROOT.glob("*.py") if path.name != "setup.py")
+else:
+    PACKAGES, DATA = find_packages(include=["trainer", "trainer.*"]), {"trainer.launch.sweep": ["*.html"]}
+    MODULES = []
+
 setup(
     name="trainer",
     version=VERSION[1],
@@ -71,8 +80,9 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
-    packages=find_packages(include=["trainer", "trainer.*"]),
-    package_data={"trainer.launch.sweep": ["*.html"]},
+    packages=PACKAGES,
+    py_modules=MODULES,
+    package_data=DATA,
     install_requires=TRAINING,
     extras_require={"gpu": GPU, "launch": LAUNCH, "dev": LAUNCH + DEV},
 )

@@ -102,7 +102,8 @@ class Closing:
 
     def _model_name(self) -> str:
         """What `--model` names, where the problem has such a flag; else the problem itself."""
-        model = getattr(self.bound.params, "model", pathlib.Path(self.run.problem).stem)
+        file_or_module = pathlib.PurePath(self.run.problem.removesuffix(".py")).name
+        model = getattr(self.bound.params, "model", file_or_module.rpartition(".")[2])
         return str(model.value if isinstance(model, enum.Enum) else model)
 
     def _test_metrics(self, estimator: Estimator) -> dict[str, Any] | None:

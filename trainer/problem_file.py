@@ -15,6 +15,13 @@ from trainer.job.config import DEFAULT_PROBLEM
 from trainer.job.errors import UsageError
 from trainer.problem import Problem
 
+PACKED_IN = "trainer.problems"
+"""Where the package holds a problem, and its neighbours, that were packed from files."""
+
+
+class ProblemNotFoundError(UsageError):
+    """There is no such problem on this machine; there may be on another."""
+
 
 def named_in(argv: Sequence[str]) -> Problem:
     """The problem that the flags name, before anything else of them is looked at.
@@ -29,10 +36,12 @@ def load(name: str) -> Problem:
     """The `PROBLEM` of a module or of a file.
 
     Args:
-      name: `package.module`, or a path that ends in `.py`. A file can import its neighbours, as a script can.
+      name: `package.module`, or a path that ends in `.py`. A file can import its neighbours, as a script can. Where
+        there is no such file, it is what was packed from one of that name.
 
     Raises:
-      UsageError: there is no such module or file, it fails while it is imported, or it defines no `PROBLEM`.
+      ProblemNotFoundError: there is no such module or file.
+      UsageError: it fails while it is imported, or it defines no `PROBLEM`.
     """
     module = _from_file(name) if is_file(name) else _from_module(name)
     problem = getattr(module, "PROBLEM", None)
@@ -51,9 +60,17 @@ def is_file(name: str) -> bool:
     return name.endswith(".py") or os.sep in name
 
 
+def packed_module(path: str) -> str:
+    """The module that a file becomes where it is packed."""
+    stem = os.path.splitext(os.path.basename(path))[0]
+    return f"{PACKED_IN}.{stem.replace('.', '_')}"
+
+
 def _from_file(path: str) -> types.ModuleType:
     if not os.path.isfile(path):
-        raise UsageError(f"--problem={path}: there is no such file", None, "Correct the path")
+        if importlib.util.find_spec(packed_module(path)) is not None:
+            return _from_module(packed_module(path))
+        raise ProblemNotFoundError(f"--problem={path}: there is no such file", None, "Correct the path")
     full = os.path.abspath(path)
     module_name = os.path.splitext(os.path.basename(full))[0]
     loaded = sys.modules.get(module_name)
@@ -65,8 +82,7 @@ def _from_file(path: str) -> types.ModuleType:
     if spec is None or spec.loader is None:
         raise UsageError(f"--problem={path} is no Python file", "a file that ends in .py", "Rename it")
     module = importlib.util.module_from_spec(spec)
-    if os.path.dirname(full) not in sys.path:
-        sys.path.append(os.path.dirname(full))
+    _let_import_neighbours(full)
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
@@ -78,17 +94,28 @@ def _from_file(path: str) -> types.ModuleType:
 
 def _from_module(name: str) -> types.ModuleType:
     try:
+        if name.startswith(f"{PACKED_IN}."):
+            spec = importlib.util.find_spec(name)
+            if spec is not None and spec.origin is not None:
+                _let_import_neighbours(spec.origin)
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
             raise _failed(name, error) from error
-        raise UsageError(
+        raise ProblemNotFoundError(
             f"--problem={name}: there is no module {error.name}",
             "a module that can be imported, or the path of a Python file",
             f"Name the file, as --problem={name.replace('.', '/')}.py, or install the package that holds it",
         ) from error
     except Exception as error:
         raise _failed(name, error) from error
+
+
+def _let_import_neighbours(path: str) -> None:
+    """Lets a file import those beside it by name, unless something else is called so."""
+    folder = os.path.dirname(path)
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def _failed(name: str, error: BaseException) -> BaseException:

@@ -27,6 +27,31 @@ def value(argv: Sequence[str], name: str) -> str | None:
     last = None
     for word, following in itertools.zip_longest(words, words[1:]):
         spelled, equals, text = word.partition("=")
-        if spelled.startswith("-") and spelled.lstrip("-").replace("-", "_") == name:
+        if _is_flag(spelled, name):
             last = text if equals else following
     return last
+
+
+def replaced(argv: Sequence[str], name: str, text: str) -> list[str]:
+    """`argv` with another value for a flag: in its place, else at the end, since the last value counts.
+
+    Args:
+      argv: without the program's name.
+      name: of the flag, with underscores.
+      text: its new value.
+    """
+    words: list[str] = []
+    is_given = is_value = False
+    for word in argv:
+        if is_value:
+            is_value = False
+            continue
+        spelled, equals, _ = word.partition("=")
+        if _is_flag(spelled, name):
+            is_given, is_value, word = True, not equals, f"--{name}={text}"
+        words.append(word)
+    return words if is_given else [*words, f"--{name}={text}"]
+
+
+def _is_flag(spelled: str, name: str) -> bool:
+    return spelled.startswith("-") and spelled.lstrip("-").replace("-", "_") == name

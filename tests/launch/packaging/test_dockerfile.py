@@ -23,8 +23,17 @@ def test_the_image_runs_the_task_as_process_1_and_not_as_root(gpu: bool) -> None
     assert found["COPY"] == "trainer-0.1.0.tar.gz /opt/"
     assert found["USER"] == "1000"
     assert json.loads(found["ENTRYPOINT"]) == ["python", "-m", "trainer.task"]
-    assert ("tensorflow[and-cuda]" in text) == gpu
+    assert ('RUN pip install "/opt/trainer-0.1.0.tar.gz[gpu]"\n' in text) == gpu
+    assert ("ENV TRAINER_TENSORFLOW=tensorflow-cpu\n" in text) != gpu, "set before pip reads it"
 
 
-def test_another_base_image_may_be_chosen() -> None:
-    assert "FROM registry/python:3.13\n" in dockerfile.text("a.tar.gz", base_image="registry/python:3.13")
+def test_another_base_image_keeps_the_tensorflow_that_it_may_have() -> None:
+    text = dockerfile.text("a.tar.gz", base_image="registry/python:3.13")
+    assert "FROM registry/python:3.13\n" in text
+    assert "TRAINER_TENSORFLOW" not in text
+
+
+def test_the_packed_problem_is_what_the_image_trains_unless_flags_name_another() -> None:
+    text = dockerfile.text("a.tar.gz", module="trainer.problems.flowers")
+    entrypoint = json.loads(instructions(text)["ENTRYPOINT"])
+    assert entrypoint == ["python", "-m", "trainer.task", "--problem=trainer.problems.flowers"]

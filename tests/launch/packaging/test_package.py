@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+import tarfile
 
 import pytest
 
 from tests.bucket.fixtures import BUCKET, bucket_server  # noqa: F401
 from tests.bucket.process import BucketServer
 from tests.launch.packaging.test_archive import source
+from tests.launched import ROOT
 from trainer import storage
 from trainer.launch import __main__ as launcher
 from trainer.launch.packaging import archive, package
@@ -25,6 +27,21 @@ def test_the_archive_and_a_dockerfile_lie_in_the_folder(
     told = capsys.readouterr().out
     assert f"{folder}/trainer-1.2.3.tar.gz: 5 files, 1 KB" in told
     assert f"docker build --tag IMAGE {folder} && docker push IMAGE" in told
+
+
+@pytest.mark.parametrize("words", [["--problem={}"], ["--", "--problem", "{}", "--train_steps=3"]])
+def test_a_problem_of_ones_own_is_packed_and_the_image_trains_it(
+    words: list[str], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = ROOT / "examples" / "classification.py"
+    flags = [word.format(path) for word in words]
+    assert launcher.main(["package", f"--directory={tmp_path}", "--docker", *flags]) == 0
+    assert f"--problem={path} packed (1 file): the task finds it with --problem=trainer.problems.classification" in (
+        capsys.readouterr().out
+    )
+    assert '"--problem=trainer.problems.classification"]' in (tmp_path / "Dockerfile").read_text()
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as tar:
+        assert any(name.endswith("/trainer/problems/classification.py") for name in tar.getnames())
 
 
 @pytest.mark.parametrize(

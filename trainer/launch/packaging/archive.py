@@ -1,4 +1,4 @@
-"""The source distribution of this package, with the person's model and inputs in it: the same files, the same bytes.
+"""The source distribution of this package, with the person's problem in it: the same files, the same bytes.
 
 Nothing of when, where and by whom it was built gets in (https://reproducible-builds.org/docs/archives): names are
 sorted, owners are nobody, modes and times fixed. So its hash names it, and an unchanged package is uploaded once.
@@ -14,7 +14,7 @@ import io
 import pathlib
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from trainer.job.errors import DataError, UsageError
 
@@ -50,18 +50,21 @@ class Archive:
         return f"{folder.rstrip('/')}/{self.sha256[:16]}/{self.file_name}"
 
 
-def build(root: pathlib.Path, environ: Mapping[str, str]) -> Archive:
+def build(
+    root: pathlib.Path, environ: Mapping[str, str], problem_files: Mapping[str, pathlib.Path] | None = None
+) -> Archive:
     """Packs the source at `root`.
 
     Args:
       root: holds setup.py and trainer/.
       environ: SOURCE_DATE_EPOCH is the time of every file, in seconds since 1970.
+      problem_files: those of a person's own problem, by their names in the archive.
 
     Raises:
       UsageError: there is no such source, or it cannot be packed.
       DataError: a file of it is not valid Python, which is found here before a machine is paid for.
     """
-    files = _collected(root)
+    files = _collected(root, problem_files or {})
     version = _version(files)
     head = f"{_PACKAGE}-{version}"
     files["PKG-INFO"] = f"Metadata-Version: 2.1\nName: {_PACKAGE}\nVersion: {version}\n".encode()
@@ -82,8 +85,27 @@ def source_root() -> pathlib.Path:
     return here if (here / "setup.py").is_file() else pathlib.Path.cwd()
 
 
-def _collected(root: pathlib.Path) -> dict[str, bytes]:
-    """Content by name with slashes: what setup.py needs, and the whole package but for what Python leaves there."""
+def kept(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The files below a folder, without hidden ones and what Python and notebooks leave there."""
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part in _LEFT_OUT for part in parts)
+        if path.is_file() and not hidden and path.suffix != ".pyc":
+            yield path
+
+
+def parsed(shown: str, content: bytes) -> ast.Module:
+    """The syntax of a Python file. Raises DataError with the line where it is wrong."""
+    try:
+        return ast.parse(content, filename=shown)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        reason = getattr(error, "msg", str(error))
+        raise DataError(f"{shown}:{line}: {reason}", "Python", "Correct it; every machine would fail on it") from None
+
+
+def _collected(root: pathlib.Path, problem_files: Mapping[str, pathlib.Path]) -> dict[str, bytes]:
+    """Content by name with slashes: what setup.py needs, the whole package, and the problem."""
     if not (root / "setup.py").is_file() or not (root / _PACKAGE / "__init__.py").is_file():
         raise UsageError(
             f"{root} does not hold the source of {_PACKAGE}",
@@ -91,11 +113,14 @@ def _collected(root: pathlib.Path) -> dict[str, bytes]:
             "Run it in the folder of the source, or give it: --source=DIR",
         )
     files = {name: (root / name).read_bytes() for name in _AT_ROOT if (root / name).is_file()}
-    for path in (root / _PACKAGE).rglob("*"):
-        name = path.relative_to(root)
-        hidden = any(part.startswith(".") or part in _LEFT_OUT for part in name.parts)
-        if path.is_file() and not hidden and path.suffix != ".pyc":
-            files[name.as_posix()] = _checked(name.as_posix(), path.read_bytes())
+    for path in kept(root / _PACKAGE):
+        name = path.relative_to(root).as_posix()
+        files[name] = _checked(name, path.read_bytes())
+    for name, path in problem_files.items():
+        content = _checked(str(path), path.read_bytes())
+        if files.setdefault(name, content) != content:
+            accept = "a name that the package does not have"
+            raise UsageError(f"{path} would replace {name} of the package", accept, "Rename it")
     total = sum(map(len, files.values()))
     if total > _MOST_BYTES:
         largest = max(files, key=lambda name: len(files[name]))
@@ -107,16 +132,9 @@ def _collected(root: pathlib.Path) -> dict[str, bytes]:
     return files
 
 
-def _checked(name: str, content: bytes) -> bytes:
-    if name.endswith(".py"):
-        try:
-            ast.parse(content, filename=name)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
-            reason = getattr(error, "msg", str(error))
-            raise DataError(
-                f"{name}:{line}: {reason}", "Python", "Correct it; every machine would fail on it"
-            ) from None
+def _checked(shown: str, content: bytes) -> bytes:
+    if shown.endswith(".py"):
+        parsed(shown, content)
     return content
 
 

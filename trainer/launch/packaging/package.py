@@ -12,11 +12,11 @@ from trainer.job import flags
 from trainer.job.config import setting
 from trainer.job.errors import UsageError
 from trainer.launch import command_line
-from trainer.launch.packaging import archive, dockerfile
+from trainer.launch.packaging import archive, dockerfile, problem_files
 from trainer.launch.packaging.archive import Archive
 from trainer.storage import checksums
 
-USAGE = "python -m trainer.launch package [--flag=value ...]"
+USAGE = "python -m trainer.launch package [--flag=value ...] [-- flags of trainer.task]"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,10 @@ class PackageOptions:
 
     directory: str = setting("dist", "local folder for it")
     source: str | None = setting(None, "the folder with setup.py; default: the source of this program")
+    problem: str | None = setting(
+        None,
+        "a problem of your own to pack too: a Python file, or a module; may also stand after --",
+    )
     bucket: str | None = setting(None, "gs://bucket/folder to upload it to, under a name made from its content")
     docker: bool = setting(False, "write a Dockerfile beside it")
     gpu: bool = setting(False, "a Dockerfile with CUDA")
@@ -39,18 +43,25 @@ class PackageOptions:
 
 def main(argv: Sequence[str]) -> int:
     """Builds what was asked for and prints where it is."""
+    own, task_argv = command_line.halves(argv)
     try:
-        chosen = flags.parse(argv, PackageOptions)[PackageOptions]
+        chosen = flags.parse(own, PackageOptions)[PackageOptions]
     except flags.HelpRequested as request:
         raise flags.HelpRequested(command_line.help_text(USAGE, PackageOptions)) from request
     root = pathlib.Path(chosen.source).expanduser() if chosen.source else archive.source_root()
-    built = archive.build(root, os.environ)
+    problem = problem_files.of(chosen.problem) if chosen.problem else problem_files.named_in(task_argv)
+    built = archive.build(root, os.environ, problem.files if problem else None)
     folder = pathlib.Path(chosen.directory)
     _write(folder / built.file_name, built.content)
     print(f"{folder / built.file_name}: {len(built.files)} files, {len(built.content) // 1024 + 1} KB")
     print(f"sha256 {built.sha256}")
+    if problem is not None:
+        print(problem)
     if chosen.docker:
-        _write_dockerfile(folder, built, chosen)
+        module = problem.module if problem else None
+        text = dockerfile.text(built.file_name, base_image=chosen.base_image, gpu=chosen.gpu, module=module)
+        _write(folder / "Dockerfile", text.encode())
+        print(f"{folder / 'Dockerfile'}: docker build --tag IMAGE {folder} && docker push IMAGE")
     if chosen.bucket is not None:
         path, is_new = publish(built, chosen.bucket)
         print(f"{path} {'uploaded' if is_new else 'was already there'}")
@@ -81,12 +92,6 @@ def publish(built: Archive, folder: str) -> tuple[str, bool]:
 
 def _is_same(there: storage.Entry | None, built: Archive) -> bool:
     return there is not None and (there.size, there.crc32c) == (len(built.content), checksums.of_bytes(built.content))
-
-
-def _write_dockerfile(folder: pathlib.Path, built: Archive, chosen: PackageOptions) -> None:
-    content = dockerfile.text(built.file_name, base_image=chosen.base_image, gpu=chosen.gpu)
-    _write(folder / "Dockerfile", content.encode())
-    print(f"{folder / 'Dockerfile'}: docker build --tag IMAGE {folder} && docker push IMAGE")
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:
