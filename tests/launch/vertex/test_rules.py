@@ -303,13 +303,12 @@ def test_the_person_s_project_may_come_from_the_environment() -> None:
     )
 
 
-def test_accelerators_for_the_cpu_wheel_are_refused() -> None:
+def test_a_package_leaves_the_tensorflow_of_an_image_with_accelerators_alone() -> None:
+    """It asks for `tensorflow`, which such an image has (setup.py)."""
     chosen = dataclasses.replace(_ALL["one"], package=(), accelerator="NVIDIA_TESLA_T4")
-    with pytest.raises(
-        FindingsError, match=r"accelerators for a package that installs TensorFlow's CPU wheel"
-    ) as refused:
-        submit_vertex.prepare(chosen, ServiceOptions(), vertex_requests.ARGV, {})
-    assert "package --docker --gpu" in str(refused.value)
+    submission = submit_vertex.prepare(chosen, ServiceOptions(), vertex_requests.ARGV, {})
+    assert submission.package is not None
+    assert pools(submission.request)[0]["machineSpec"]["acceleratorType"] == "NVIDIA_TESLA_T4"
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def prepare(
     packages = [built.path_below(folder)] if built else list(chosen.package)
     request = _built(chosen, task_argv, packages)
     place = vertex_rules.place(project, chosen.region)
-    notes = _refuse([*place, *rules(request), *_slow_wheel(chosen, built, request)])
+    notes = _refuse([*place, *rules(request)])
     return Submission(request=request, at=at, notes=notes, package=built, folder=folder)
 
 
@@ -151,21 +151,6 @@ def _package(chosen: VertexOptions, environ: Mapping[str, str]) -> Archive | Non
     if chosen.image is not None or chosen.package or chosen.executor_image is None:
         return None
     return archive.build(archive.source_root(), environ)
-
-
-def _slow_wheel(chosen: VertexOptions, built: Archive | None, request: Request) -> list[Finding]:
-    """The package as it is brings TensorFlow's CPU wheel, over whatever the executor image has."""
-    if built is None or not any(pool.accelerator for pool in chosen.pools.values() if pool.replicas):
-        return []
-    spec = "jobSpec" if "jobSpec" in request else "trialJobSpec"
-    return [
-        Finding(
-            where=(spec, "workerPoolSpecs", 0, "pythonPackageSpec"),
-            got="accelerators for a package that installs TensorFlow's CPU wheel",
-            accept="an image with CUDA",
-            do="python -m trainer.launch package --docker --gpu, build and push it, and set --image",
-        )
-    ]
 
 
 def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
