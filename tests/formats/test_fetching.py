@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,10 +80,10 @@ def folder(request: pytest.FixtureRequest, bucket: BucketServer) -> str:
 
 
 @pytest.fixture
-def worker(folder: str) -> Iterator[str]:
+def worker(forking_python: Path, folder: str) -> Iterator[str]:
     """Address of a process that serves."""
     with subprocess.Popen(
-        [sys.executable, "-c", WORKER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [forking_python, "-c", WORKER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stdin is not None
         yield process.stdout.readline().strip().removeprefix("grpc://")
@@ -132,7 +131,9 @@ def test_a_position_is_saved_and_restored_where_no_copy_is_left(
     assert begun + firsts(restored) == whole
 
 
-def test_a_pipeline_made_here_fetches_there_where_it_runs(bucket: BucketServer, folder: str, worker: str) -> None:
+def test_a_pipeline_made_here_fetches_there_where_it_runs(
+    forking_python: Path, bucket: BucketServer, folder: str, worker: str
+) -> None:
     code = f"""
 import tensorflow as tf
 from tests.formats.test_fetching import config, firsts, training
@@ -142,7 +143,7 @@ with tf.device("/job:worker/task:0/cpu:0"):
 assert sorted(values) == sorted([*range(120)] * 2), values
 """
     before = len(bucket.log())
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=ANSWER_SECS)
+    subprocess.run([forking_python, "-c", code], cwd=ROOT, check=True, timeout=ANSWER_SECS)
     fetched = [entry["object"] for entry in bucket.log()[before:] if entry["op"] == "download"]
     assert len(fetched) == 24 and len(set(fetched)) == 12  # by the one process to look at them, by the other to train
 

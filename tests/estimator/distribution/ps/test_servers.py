@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import pathlib
 import socket
 import subprocess
-import sys
 
 import pytest
 
@@ -76,11 +76,11 @@ threading.Event().wait()
 
 
 @pytest.mark.process
-def test_a_watch_ends_the_process_when_a_parameter_server_is_gone() -> None:
+def test_a_watch_ends_the_process_when_a_parameter_server_is_gone(forking_python: pathlib.Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stays, socket.create_server(("127.0.0.1", 0)) as goes:
         there, gone = (f"127.0.0.1:{end.getsockname()[1]}" for end in (stays, goes))
         watched = subprocess.Popen(
-            [sys.executable, "-c", WATCHES, there, gone], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [forking_python, "-c", WATCHES, there, gone], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         try:
             assert watched.stdout is not None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
-import sys
 
 import pytest
+
+from tests.deadlines import JOB_SECS
 
 pytestmark = pytest.mark.process
 
@@ -71,8 +72,8 @@ print("right", flush=True)
 
 
 @pytest.mark.parametrize("code", [COORDINATOR, ABORT], ids=["coordinator", "abort"])
-def test_the_private_names_do_what_they_did(code: str) -> None:
+def test_the_private_names_do_what_they_did(forking_python: pathlib.Path, code: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        [forking_python, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=JOB_SECS, check=False
     )
     assert ended.stdout == "right\n", ended.stderr
