@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ import tensorflow as tf
 from trainer.estimator import BestExporter, Estimator, Exporter, FinalExporter, LatestExporter, ModeKeys, RunConfig
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.contract.feature_receiver import receiver_fn_of
+from trainer.job import spelling
 from trainer.job.config import DataConfig, ExporterKind
 from trainer.job.errors import JobError, UsageError
 from trainer.problem import Problem, argument_names
@@ -113,11 +113,11 @@ class BoundProblem:
         """
         reported = estimator.metric_names(self.input_fn("eval_input_fn"))
         if self.problem.score not in reported:
-            near = difflib.get_close_matches(self.problem.score, reported, n=1)
+            otherwise = "Add it to eval_metric_ops, or name another one first"
             raise UsageError(
                 f"PROBLEM is scored by {self.problem.score!r}, and its evaluation reports {', '.join(reported)}",
                 "the first of metrics among what eval_metric_ops names, or loss",
-                f"Perhaps {near[0]!r} was meant" if near else "Add it to eval_metric_ops, or name another one first",
+                spelling.suggestion(self.problem.score, reported, otherwise),
             )
 
     def hooks(self, config: RunConfig) -> list[Any]:

@@ -44,8 +44,8 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 def _coloured(plain: Mapping[str, str]) -> dict[str, str]:
-    members = {
+    tasks = {
         name: f"\033[{_COLOURS[number % len(_COLOURS)]}m{text}{_RESET}"
         for number, (name, text) in enumerate(plain.items())
     }
-    return {**members, LAUNCHER: f"{_BOLD}{plain[LAUNCHER]}{_RESET}"}
+    return {**tasks, LAUNCHER: f"{_BOLD}{plain[LAUNCHER]}{_RESET}"}
