@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         files = layout.from_environment(settings[RunSettings].output_dir, os.environ, cluster.trial)
         _require_supported(cluster, settings[RunSettings])
         layout.make_root(files)
-    except flags.HelpRequested as text:
+    except flags.TextRequested as text:
         print(text, end="")
         return 0
     except JobError as error:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trainer
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.job import flags
 from trainer.job.config import ExporterKind, RunSettings, setting
@@ -132,6 +133,10 @@ def test_a_shared_name_of_another_type_is_refused() -> None:
     ("argv", "message"),
     [
         (["--trainsteps=5"], "Unknown flag --trainsteps. Did you mean --train_steps=5?"),
+        (["--batch_size=20"], "Unknown flag --batch_size. Did you mean --train_batch_size=20?"),
+        (["--max-steps=9"], "Unknown flag --max-steps. Did you mean --train_steps=9?"),
+        (["--epochs=3"], "Unknown flag --epochs. Did you mean --num_epochs=3?"),
+        (["--model_dir=run"], "Unknown flag --model_dir. Did you mean --output_dir=run?"),
         (["--bogus_thing"], "Unknown flag --bogus_thing. See --help for all flags."),
         (
             ["train_steps=5"],
@@ -154,7 +159,11 @@ def test_a_shared_name_of_another_type_is_refused() -> None:
             ["--job-dir=a", "--output_dir=b"],
             "--job_dir=a together with --output_dir=b. Accepted: one of the two, which",
         ),
-        (["--flagfile=/nowhere/f"], "Name a file of flags, one per line"),
+        (
+            ["--flagfile=/nowhere/f"],
+            "--flagfile=/nowhere/f cannot be read. Accepted: a text file of flags, one per line. Correct the path.",
+        ),
+        (["--split=70%,20%,10%"], "a finite number, such as 0.01 or 1e-2; write 70% as 0.7"),
         (["--train_steps=0"], "--train_steps=0. Accepted: a whole number from 1 up"),
     ],
 )
@@ -172,6 +181,28 @@ def test_a_value_that_the_class_refuses_by_value_error_is_a_usage_error() -> Non
                 raise ValueError(f"--units={self.units} is even")
 
     assert refusal("--units=2", classes=(Picky,)) == "--units=2 is even."
+
+
+def test_a_flag_of_another_program_is_suggested_only_where_there_is_one() -> None:
+    assert "See --help for all flags" in refusal("--lr=0.1")
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Trained:
+        learning_rate: float = 0.1
+
+    assert refusal("--lr=0.2", classes=(Trained,)) == "Unknown flag --lr. Did you mean --learning_rate=0.2?"
+
+
+def test_the_version_is_printed_unless_a_setting_has_that_name() -> None:
+    with pytest.raises(flags.VersionRequested) as caught:
+        flags.parse(["--version"], RunSettings)
+    assert str(caught.value) == f"trainer {trainer.__version__}\n"
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Versioned:
+        version: int = 1
+
+    assert flags.parse(["--version=2"], Versioned)[Versioned].version == 2
 
 
 def test_two_aliases_may_agree() -> None:

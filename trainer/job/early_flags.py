@@ -1,13 +1,29 @@
-"""One flag of a command line, looked up before it is known which other flags there are."""
+"""A command line before it is known which flags there are: files of flags, and one flag looked up by its name."""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
 from trainer.job.errors import UsageError
+
+
+def expanded(argv: Sequence[str]) -> list[str]:
+    """The words of `argv`, with those of a file in place of each `--flagfile=FILE`.
+
+    Raises:
+      UsageError: a file that cannot be read.
+    """
+    try:
+        words: list[str] = absl_flags.FlagValues().read_flags_from_files(list(argv), force_gnu=True)
+    except absl_flags.Error as error:
+        path = re.search(r": '(.*)'$", str(error))
+        got = f"--flagfile={path[1]} cannot be read" if path else f"--flagfile: {error}"
+        raise UsageError(got, "a text file of flags, one per line", "Correct the path") from error
+    return words
 
 
 def value(argv: Sequence[str], name: str) -> str | None:
@@ -20,10 +36,7 @@ def value(argv: Sequence[str], name: str) -> str | None:
     Raises:
       UsageError: a flagfile that cannot be read.
     """
-    try:
-        words = absl_flags.FlagValues().read_flags_from_files(list(argv), force_gnu=True)
-    except absl_flags.Error as error:
-        raise UsageError(f"--flagfile: {error}", None, "Name a file of flags, one per line") from error
+    words = expanded(argv)
     last = None
     for word, following in itertools.zip_longest(words, words[1:]):
         spelled, equals, text = word.partition("=")

@@ -106,7 +106,8 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError("a finite number, such as 0.01 or 1e-2")
+        percent = "; write 70% as 0.7" if text.strip().endswith("%") else ""
+        raise ValueError(f"a finite number, such as 0.01 or 1e-2{percent}")
     return number
 
 

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
-from trainer.job import flag_values, spelling
+import trainer
+from trainer.job import early_flags, flag_values, spelling
 from trainer.job.errors import UsageError
 
 _Settings = TypeVar("_Settings")
@@ -27,8 +28,19 @@ _Settings = TypeVar("_Settings")
 _HELP = {"help", "h", "?", "helpshort", "helpfull"}
 
 
-class HelpRequested(Exception):  # noqa: N818  (it is no error)
-    """Somebody asked for --help; the message is the text to print."""
+class TextRequested(Exception):  # noqa: N818  (it is no error)
+    """A text to print, and nothing else to do."""
+
+
+class HelpRequested(TextRequested):
+    """Somebody asked for --help."""
+
+
+class VersionRequested(TextRequested):
+    """Somebody asked for --version."""
+
+    def __init__(self) -> None:
+        super().__init__(f"trainer {trainer.__version__}\n")
 
 
 class Settings:
@@ -47,16 +59,12 @@ def parse(argv: Sequence[str], *settings_classes: type) -> Settings:
     Of a flag that is given twice the last counts. absl's own logging flags (-v, --alsologtostderr) take effect at once.
 
     Raises:
-      HelpRequested: on --help.
+      TextRequested: on --help and on --version.
       UsageError: on an unknown flag, a stray word, a value of the wrong type, or settings that refuse their values.
     """
     fields = _flag_fields(settings_classes)
     values = _absl_values(fields)
-    try:
-        expanded = values.read_flags_from_files(list(argv), force_gnu=True)
-    except absl_flags.Error as error:
-        raise UsageError(f"--flagfile: {error}", None, "Name a file of flags, one per line") from error
-    canonical = _canonical(expanded, fields, values, functools.partial(help_text, *settings_classes))
+    canonical = _canonical(early_flags.expanded(argv), fields, values, functools.partial(help_text, *settings_classes))
     try:
         values(["task", *canonical])
     except absl_flags.Error as error:
@@ -101,7 +109,7 @@ def help_text(*settings_classes: type, width: int | None = None) -> str:
         for field in _fields(settings_class):
             parts += _help_entry(field, _hints(settings_class)[field.name], width)
     parts += ["", "Logging:", "  -v, --verbosity             -1 warnings only, 0 progress too, 1 everything"]
-    parts += ["", "More: --flagfile=FILE reads flags from a file, one per line."]
+    parts += ["", "More: --flagfile=FILE reads flags from a file, one per line; --version."]
     return "\n".join(parts) + "\n"
 
 
@@ -207,6 +215,8 @@ def _split(
     name = spelling.normal(raw)
     if name in _HELP and not equals:
         raise HelpRequested(describe())
+    if name == "version" and name not in values:
+        raise VersionRequested
     value = text if equals else None
     if name in values or name in aliases:
         return name, False, value
@@ -236,7 +246,7 @@ def _is_name(token: str, known: Sequence[str]) -> bool:
 
 def _unknown(raw: str, name: str, value: str | None, known: Sequence[str]) -> UsageError:
     tail = f"={value}" if value is not None else ""
-    match = spelling.nearest(name, known)
+    match = spelling.nearest_flag(name, known)
     do = f"Did you mean --{match}{tail}?" if match else "See --help for all flags"
     return UsageError(f"Unknown flag --{raw}", None, do)
 
@@ -244,7 +254,7 @@ def _unknown(raw: str, name: str, value: str | None, known: Sequence[str]) -> Us
 def _stray(word: str, values: absl_flags.FlagValues, aliases: Mapping[str, str]) -> UsageError:
     bare = word.lstrip("-–—−")
     name, equals, value = bare.partition("=")
-    match = spelling.nearest(name, [*values, *aliases]) if bare else None
+    match = spelling.nearest_flag(name, [*values, *aliases]) if bare else None
     takers = [name for name in values if bare and _takes(values[name].parser, bare)]
     if takers:
         do = f"Did you mean --{takers[0]}={bare}?"

@@ -1,9 +1,22 @@
-"""What a misspelt word was probably meant to be."""
+"""What a misspelt word, or a flag of another program, was probably meant to be."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+# What other programs call flags that are here under another name.
+_CALLED_ELSEWHERE = {
+    "batch": "train_batch_size",
+    "batch_size": "train_batch_size",
+    "checkpoint_dir": "output_dir",
+    "epochs": "num_epochs",
+    "lr": "learning_rate",
+    "max_steps": "train_steps",
+    "model_dir": "output_dir",
+    "steps": "train_steps",
+    "train_epochs": "num_epochs",
+}
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -11,6 +24,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_normal = {normal(name).lower(): name for name in known}
     matches = difflib.get_close_matches(normal(word).lower(), list(by_normal), n=1, cutoff=0.6)
     return by_normal[matches[0]] if matches else None
+
+
+def nearest_flag(name: str, known: Iterable[str]) -> str | None:
+    """The known flag that was probably meant by one of another name, or None."""
+    names = list(known)
+    elsewhere = _CALLED_ELSEWHERE.get(normal(name).lower())
+    return elsewhere if elsewhere in names else nearest(name, names)
 
 
 def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = _chosen(words)
         program = f"trainer.launch {name}"
         return _command(name)(words[1:])
-    except flags.HelpRequested as text:
+    except flags.TextRequested as text:
         print(text, end="")
         return 0
     except JobError as error:
@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _chosen(words: Sequence[str]) -> str:
     if words and words[0] in ("-h", "--help", "-help", "help"):
         raise flags.HelpRequested(_help())
+    if words and words[0] in ("--version", "-version"):
+        raise flags.VersionRequested
     accept = f"python -m trainer.launch {'|'.join(COMMANDS)}"
     if not words:
         raise UsageError("No command", accept, "Add one; --help says what they do")
