@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.launched import ROOT
 from trainer.launch import task_flags
+
+CLASSIFICATION = f"--problem={ROOT}/examples/classification.py"
 
 
 def told(*argv: str, has_evaluator: bool = False, has_base_dir: bool = True) -> list[str]:
@@ -18,6 +21,8 @@ def told(*argv: str, has_evaluator: bool = False, has_base_dir: bool = True) -> 
         [],
         ["--train_data_paths=gs://b/a-*.csv,/gcs/b/c.csv", "--eval_data_paths=/mnt/data/e.csv"],
         ["--output_dir=gs://b/run", "--first-layer-size=8", "--lstm_units=8.0"],
+        [CLASSIFICATION, "--units=8", "--hyperparameter_metric_tag=accuracy"],
+        [CLASSIFICATION, "--hyperparameter_metric_tag=training/hptuning/metric"],
     ],
 )
 def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
@@ -37,6 +42,21 @@ def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
             "args: Unexpected argument 'lstm'. Accepted: flags only, as --name=value. Did you mean --model",
         ),
         (["--separate_evaluator"], "args: --separate_evaluator in a job without an evaluator."),
+        (
+            [CLASSIFICATION, "--hyperparameter_metric_tag=acuracy"],
+            "args: --hyperparameter_metric_tag=acuracy, which the problem does not report. Accepted: accuracy, loss. "
+            "Did you mean accuracy?",
+        ),
+        (
+            ["--hyperparameter_metric_tag=accuracy"],
+            "args: --hyperparameter_metric_tag=accuracy, which the problem does not report. Accepted: rmse, mae, loss",
+        ),
+        ([CLASSIFICATION, "--lstm_units=8"], "args: Unknown flag --lstm_units. Accepted: flags of trainer.task."),
+        (
+            ["--problem=trainer.problems.of_another_machine", "--units=8"],
+            "args: note: --problem=trainer.problems.of_another_machine: there is no module "
+            "trainer.problems.of_another_machine here, so that the flags are not checked.",
+        ),
         (["--output_dir=runs"], "args: --output_dir=runs is on one machine only. Accepted: gs://"),
         (["--save_checkpoints_steps=5", "--save_checkpoints_secs=5"], "args: --save_checkpoints_steps=5 together"),
     ],

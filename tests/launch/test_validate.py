@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.launch.packaging.test_problem_files import PROBLEM
 from trainer.launch import __main__ as launcher
 from trainer.launch import validate
 from trainer.launch.study import search_space, study_file
@@ -83,6 +84,66 @@ def test_a_whole_tuning_job_is_checked_in_its_study_and_in_its_job(
     assert "note:" not in told
 
 
+OWN_STUDY = """
+trainingInput:
+  hyperparameters:
+    goal: MAXIMIZE
+    hyperparameterMetricTag: accuracy
+    maxTrials: 4
+    maxParallelTrials: 2
+    params: [{parameterName: units, type: INTEGER, minValue: 2, maxValue: 32}]
+"""
+
+
+def test_a_study_of_another_problem_is_checked_with_its_metrics_and_flags(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "study.yaml").write_text(OWN_STUDY)
+    words = ["validate", f"{tmp_path}/study.yaml"]
+    assert launcher.main([*words, "--", f"--problem={ROOT}/examples/classification.py"]) == 0
+    assert "a study that maximises accuracy over units in 4 trials" in capsys.readouterr().out
+    assert launcher.main(words) == 2
+    told = capsys.readouterr().out
+    assert "accuracy, which the job does not report" in told and "units is not a flag of trainer.task" in told
+    assert launcher.main([*words, "--", "--problem=no/such.py"]) == 2
+    assert "--problem=no/such.py: there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("problem", [f"{ROOT}/examples/classification.py", "trainer.problems.of_another_machine"])
+def test_a_whole_tuning_job_is_checked_with_the_problem_that_its_flags_name(
+    problem: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "study.yaml").write_text(OWN_STUDY)
+    space = search_space.of_task([f"--problem={ROOT}/examples/classification.py"])
+    study = vertex_study.tuning(study_file.read(f"{tmp_path}/study.yaml", space))
+    container = {"imageUri": "a/b:1", "args": [f"--problem={problem}"]}
+    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": 1, "containerSpec": container}
+    trial = {"workerPoolSpecs": [pool], "baseOutputDirectory": {"outputUriPrefix": "gs://my-bucket/a"}}
+    (tmp_path / "job.json").write_text(json.dumps({"displayName": "kinds", **study, "trialJobSpec": trial}))
+    assert validate.main([f"{tmp_path}/job.json"]) == 0
+    told = capsys.readouterr().out
+    assert "a study that maximises accuracy over units" in told
+    assert ("here, so that the flags are not checked" in told) == (problem[0] != "/")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "told"),
+    [
+        ("good", 0, "good.py: a problem that reports auc, loss"),
+        ("bad", 2, "bad.py:1: "),
+        ("empty", 2, "empty defines no PROBLEM. Accepted: a module with PROBLEM = Problem"),
+    ],
+)
+def test_a_python_file_is_checked_as_a_problem(
+    name: str, code: int, told: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "good.py").write_text(PROBLEM.replace("'loss': 'min'", "'auc': 'max', 'loss': 'min'"))
+    (tmp_path / "bad.py").write_text("def f(:\n")
+    (tmp_path / "empty.py").write_text("")
+    assert launcher.main(["validate", f"{tmp_path}/{name}.py"]) == code
+    assert told in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -90,7 +151,7 @@ def test_a_whole_tuning_job_is_checked_in_its_study_and_in_its_job(
             [],
             "trainer.launch validate: No file. Accepted: names of sweep and job files. Add one, such as hptuning",
         ),
-        (["--strict", "x"], "trainer.launch validate: Unknown flag --strict. Accepted: names of files. Drop it."),
+        (["--strict", "x"], "trainer.launch validate: Unknown flag --strict. Accepted: names of files. Drop it, or"),
     ],
 )
 def test_wrong_usage_is_one_line(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

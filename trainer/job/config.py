@@ -82,6 +82,8 @@ class DataConfig:
 
 
 DEFAULT_PROBLEM = "trainer.model"
+OLD_DEFAULT_TAG = "training/hptuning/metric"
+"""Under this tag a tuner looks where a study names none; the task reports its score there."""
 DEFAULT_TRAIN_STEPS = 2000
 DEFAULT_SAVE_SECS = 60.0
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trainer.job import flags, layout
-from trainer.job.config import RunSettings
+from trainer.job import flags, layout, spelling
+from trainer.job.config import OLD_DEFAULT_TAG, RunSettings
 from trainer.job.errors import UsageError
-from trainer.job.findings import Finding, Path, short
-from trainer.problem_file import named_in
+from trainer.job.findings import Finding, Level, Path, short
+from trainer.problem_file import ProblemNotFoundError, named_in
 
 TASK_MODULE = "trainer.task"
 
@@ -27,9 +27,15 @@ def settings_classes(argv: Sequence[str]) -> tuple[type, ...]:
 def parse(argv: Sequence[str]) -> flags.Settings:
     """The settings that the task would have. Raises UsageError as the task would."""
     try:
-        return flags.parse(argv, *settings_classes(argv))
+        settings = flags.parse(argv, *settings_classes(argv))
     except flags.HelpRequested as error:
         raise UsageError("--help after --", "flags of the task", "python -m trainer.task --help lists them") from error
+    tag, metrics = settings[RunSettings].hyperparameter_metric_tag, tuple(named_in(argv).metrics)
+    if tag is not None and tag not in (*metrics, OLD_DEFAULT_TAG):
+        do = spelling.suggestion(tag, metrics, "Name one of them; a metric of your own has to be in metrics of PROBLEM")
+        got = f"--hyperparameter_metric_tag={tag}, which the problem does not report"
+        raise UsageError(got, ", ".join(metrics), do)
+    return settings
 
 
 def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_dir: bool) -> Iterator[Finding]:
@@ -43,6 +49,11 @@ def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base
     """
     try:
         settings = parse(argv)
+    except ProblemNotFoundError as error:
+        got = f"{error.got} here, so that the flags are not checked"
+        do = "Make sure that there is one where the job runs"
+        yield Finding(where=path, got=got, do=do, level=Level.NOTE)
+        return
     except UsageError as error:
         accept = error.accept or "flags of trainer.task"
         yield Finding(where=path, got=error.got, accept=accept, do=error.do or "Correct it after --")

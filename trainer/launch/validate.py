@@ -1,25 +1,29 @@
-"""`python -m trainer.launch validate FILE...`: checks sweep and job files offline, and names the line of each error."""
+"""`python -m trainer.launch validate FILE...`: checks sweeps, jobs and problems, and names the line of each error."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from trainer import problem_file
 from trainer.job import flags
-from trainer.job.errors import UsageError
+from trainer.job.errors import DataError, UsageError
 from trainer.job.findings import Finding, Level, line_and_column
+from trainer.launch import command_line
 from trainer.launch.files import documents, nodes
 from trainer.launch.files.nodes import Node
 from trainer.launch.kubernetes import manifest_file
+from trainer.launch.packaging import problem_files
 from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
 from trainer.launch.vertex import request_file
 
 _BESIDE_THE_STUDY = ("displayName", "labels", "encryptionSpec", "trialJobSpec")
-_HELP = """Usage: python -m trainer.launch validate FILE ...
+_HELP = """Usage: python -m trainer.launch validate FILE ... [-- --problem=FILE.py]
 
 Checks files without a network: sweeps (hptuning_config.yaml, and Vertex AI's HyperparameterTuningJob and studySpec),
-other requests to Vertex AI, and manifests for Kubernetes.
+other requests to Vertex AI, manifests for Kubernetes, and Python files that define PROBLEM. A sweep is checked with the
+problem that is named after --; without one, with that of the flags in the same file, or of trainer/model.py.
 Prints each error as file:line:column with what was found, what is accepted and what to do; exit code 2 if there is one.
 Notes say what is read differently than it looks or is not known here, and do not count.
 """
@@ -42,8 +46,9 @@ class Format:
 
 def main(argv: Sequence[str]) -> int:
     """Prints all findings of all files; 0 when none is an error, else 2."""
-    paths = _paths(argv)
-    wrong = [path for path in paths if not _is_sound(path)]
+    own, task_argv = command_line.halves(argv)
+    paths, known = _paths(own), formats(task_argv)
+    wrong = [path for path in paths if not _is_sound(path, known)]
     if len(paths) > 1:
         print(f"{len(wrong)} of {len(paths)} files have errors." if wrong else f"All {len(paths)} files are accepted.")
     return 2 if wrong else 0
@@ -64,12 +69,22 @@ def check(path: str, formats: Sequence[Format]) -> tuple[str, list[Finding]]:
     return "", findings
 
 
-def formats() -> tuple[Format, ...]:
-    """All that can be checked, with the flags of this installation's task."""
-    task = search_space.of_task()
+def formats(task_argv: Sequence[str] = ()) -> tuple[Format, ...]:
+    """All that can be checked in YAML and JSON.
+
+    Args:
+      task_argv: flags of the task, of which `--problem` says what can be searched; a file with a whole tuning job may
+        name another problem.
+
+    Raises:
+      UsageError: a problem that cannot be loaded.
+    """
+    named = search_space.of_task(task_argv)
 
     def describe_study(roots: list[Node], findings: list[Finding]) -> str:
-        examined = study_file.of_documents(roots, findings, task)
+        own_argv = [] if task_argv else request_file.task_argv(nodes.plain(request_file.camel(roots[0])))
+        space = search_space.of_task_if_here(own_argv) if own_argv else named
+        examined = study_file.of_documents(roots, findings, space)
         findings[:] = _with_its_job(roots[0], examined.findings)
         return _study_line(examined.study) if examined.study else ""
 
@@ -117,10 +132,10 @@ def _job_name(node: Node) -> str:
     return f"{'an' if str(kind)[:1] in 'AEIO' else 'a'} {kind}" if kind else "a job of Vertex AI"
 
 
-def _is_sound(path: str) -> bool:
+def _is_sound(path: str, known: Sequence[Format]) -> bool:
     try:
-        line, findings = check(path, formats())
-    except UsageError as error:
+        line, findings = (_problem_line(path), []) if path.endswith(".py") else check(path, known)
+    except (UsageError, DataError) as error:
         print(error)
         return False
     for finding in findings:
@@ -130,6 +145,14 @@ def _is_sound(path: str) -> bool:
     return not count
 
 
+def _problem_line(path: str) -> str:
+    """What a problem reports and takes. Raises UsageError or DataError where it could not be packed and run."""
+    problem_files.of(path)
+    problem = problem_file.load(path)
+    names = ", ".join(field.name for field in dataclasses.fields(problem.params))
+    return f"a problem that reports {', '.join(problem.metrics)}{f' and takes {names}' if names else ''}"
+
+
 def _study_line(study: Study) -> str:
     names = ", ".join(entry.name for entry in study.parameters)
     verb = f"{study.goal.value.lower()}s".replace("izes", "ises")
@@ -137,15 +160,12 @@ def _study_line(study: Study) -> str:
     return f"a study that {verb} {study.metric} over {names} in {trials}"
 
 
-def _paths(argv: Sequence[str]) -> list[str]:
-    words = list(argv)
-    before = words[: words.index("--")] if "--" in words else words
-    if any(word in ("-h", "--help", "-help") for word in before):
+def _paths(words: Sequence[str]) -> list[str]:
+    if any(word in ("-h", "--help", "-help") for word in words):
         raise flags.HelpRequested(_HELP)
-    wrong = next((word for word in before if word.startswith("-")), None)
+    wrong = next((word for word in words if word.startswith("-")), None)
     if wrong is not None:
-        raise UsageError(f"Unknown flag {wrong}", "names of files", "Drop it")
-    paths = [*before, *words[len(before) + 1 :]]
-    if not paths:
+        raise UsageError(f"Unknown flag {wrong}", "names of files", "Drop it, or write it after --")
+    if not words:
         raise UsageError("No file", "names of sweep and job files", "Add one, such as hptuning_config.yaml")
-    return list(dict.fromkeys(paths))
+    return list(dict.fromkeys(words))

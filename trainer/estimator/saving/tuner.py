@@ -22,14 +22,13 @@ import hypertune
 
 from trainer import storage
 from trainer.estimator.saving.job_directory import JobDirectories
+from trainer.job.config import OLD_DEFAULT_TAG
 from trainer.job.errors import UsageError
 from trainer.storage import StorageError
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_FILE = "/tmp/hypertune/output.metrics"
-OLD_DEFAULT_TAG = "training/hptuning/metric"
-"""Under this tag a tuner looks where a study names none: it means the score."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from trainer.launch.kubernetes import rules as kubernetes_rules
 from trainer.launch.kubernetes import study as kubernetes_study
 from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 from trainer.launch.kubernetes.pods import Manifest
+from trainer.launch.packaging import problem_files
 from trainer.launch.study import search_space, study_file
 from trainer.launch.submit import costs
 from trainer.launch.submit import options as submit_options
@@ -93,7 +94,8 @@ def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> Submission:
     else:
         documents = kubernetes.manifests(what, task_argv)
     findings = [finding for document in documents for finding in kubernetes_rules.document(document)]
-    notes = errors.refuse([*findings, *_gpus(what)], "The manifests are not accepted; nothing was sent:")
+    findings += [*_gpus(what), *problem_files.elsewhere(task_argv, "image")]
+    notes = errors.refuse(findings, "The manifests are not accepted; nothing was sent:")
     return Submission(manifests=documents, notes=notes)
 
 

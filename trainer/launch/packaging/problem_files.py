@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import trainer
 from trainer import problem_file
 from trainer.job import early_flags
-from trainer.job.findings import Finding, Level, Path
+from trainer.job.findings import Finding, Level
 from trainer.launch.packaging import archive
 
 _PACKAGE = "trainer"
@@ -41,6 +41,10 @@ class PackedProblem:
         count = len(self.files)
         packed = f"packed ({count} file{'s' if count > 1 else ''})" if count else "is one of the package"
         return f"--problem={self.named} {packed}: the task finds it with --problem={self.module}"
+
+    def flags(self, argv: Sequence[str]) -> list[str]:
+        """The flags of the task, with the name that the problem has where the package is installed."""
+        return early_flags.replaced(argv, "problem", self.module)
 
 
 def named_in(argv: Sequence[str]) -> PackedProblem | None:
@@ -73,23 +77,20 @@ def of(name: str) -> PackedProblem | None:
     return packed
 
 
-def elsewhere(argv: Sequence[str], where: Path, holder: str) -> Iterator[Finding]:
-    """A note where the task's problem has to be in something that is made elsewhere.
+def elsewhere(argv: Sequence[str], holder: str) -> Iterator[Finding]:
+    """A note where the task's problem has to be in something that was made before.
 
     Args:
       argv: flags of the task.
-      where: the field that names the holder.
       holder: "image" or "package".
     """
     name = early_flags.value(argv, "problem")
     if name is None or name.partition(".")[0] == _PACKAGE:
         return
-    yield Finding(
-        where=where,
-        got=f"--problem={name} is read where the job runs: the {holder} must have it",
-        do=f"python -m trainer.launch package{' --docker' if holder == 'image' else ''} --problem={name} packs it",
-        level=Level.NOTE,
-    )
+    docker = " --docker" if holder == "image" else ""
+    got = f"--problem={name} has to be in it"
+    do = f"python -m trainer.launch package{docker} --problem={name} puts it there"
+    yield Finding(where=holder, got=got, do=do, level=Level.NOTE)
 
 
 def _of_file(name: str) -> PackedProblem | None:

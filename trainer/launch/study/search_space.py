@@ -15,10 +15,7 @@ from trainer.job.config import RunSettings
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding, Path
 from trainer.launch.study.parameter import Kind, Parameter, Value
-from trainer.problem_file import named_in
-
-# Under this tag a tuner looks where a file names none; the task reports its score there.
-OLD_DEFAULT_TAG = "training/hptuning/metric"
+from trainer.problem_file import ProblemNotFoundError, named_in
 
 _OF_THE_RUNNER = ("output_dir", "hyperparameter_metric_tag", "separate_evaluator")
 _KINDS_OF_TYPES: Mapping[Any, tuple[Kind, ...]] = {
@@ -122,6 +119,14 @@ def of_task(argv: Sequence[str] = ()) -> SearchSpace:
     """
     problem = named_in(argv)
     return SearchSpace(settings=(RunSettings, problem.data, problem.params), metrics=tuple(problem.metrics))
+
+
+def of_task_if_here(argv: Sequence[str]) -> SearchSpace | None:
+    """The same; None where the problem is not on this machine, but perhaps on that of the job."""
+    try:
+        return of_task(argv)
+    except ProblemNotFoundError:
+        return None
 
 
 def normal(spelled: str) -> str:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from trainer.job.config import OLD_DEFAULT_TAG
 from trainer.job.errors import FindingsError
 from trainer.job.findings import Finding, Level, Place, line_and_column
 from trainer.launch.files import documents, nodes, values
@@ -18,7 +19,7 @@ from trainer.launch.files.fields import Fields
 from trainer.launch.files.nodes import Invalid, Node
 from trainer.launch.study import parameter_fields, stopping_fields, study_keys
 from trainer.launch.study.parameter import Kind, Parameter
-from trainer.launch.study.search_space import OLD_DEFAULT_TAG, SearchSpace
+from trainer.launch.study.search_space import SearchSpace
 from trainer.launch.study.stopping import MedianStopping
 from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
 

@@ -61,6 +61,19 @@ def is_request(value: Any) -> bool:
     return isinstance(value, Mapping) and bool({"jobSpec", "trialJobSpec"} & set(value))
 
 
+def task_argv(request: object) -> list[str]:
+    """The flags of the task in the chief's pool; empty where there are none."""
+    spec = _table(_table(request).get("trialJobSpec") or _table(request).get("jobSpec"))
+    pools = spec.get("workerPoolSpecs")
+    chief = _table(pools[0]) if isinstance(pools, list) and pools else {}
+    args = _table(chief.get("containerSpec") or chief.get("pythonPackageSpec")).get("args")
+    return list(map(str, args)) if isinstance(args, list) else []
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def camel(node: Node) -> Node:
     """The document with keys in camelCase, each where it stood."""
     return nodes.with_keys(node, lambda key: re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), key), _OPAQUE)

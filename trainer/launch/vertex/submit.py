@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from trainer.job import errors, flags
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding
-from trainer.launch import command_line
+from trainer.launch import command_line, task_flags
 from trainer.launch.files import render
-from trainer.launch.packaging import archive, package
+from trainer.launch.packaging import archive, package, problem_files
 from trainer.launch.packaging.archive import Archive
+from trainer.launch.packaging.problem_files import PackedProblem
 from trainer.launch.study import search_space, study_file
+from trainer.launch.study.study import Study
 from trainer.launch.submit import costs
 from trainer.launch.submit import options as submit_options
 from trainer.launch.submit.options import ServiceOptions, SubmitOptions
@@ -49,6 +51,7 @@ class Submission:
       at: where it goes.
       package: what has to be uploaded before; None where nothing has.
       folder: in a bucket, for the package.
+      problem: the person's own, in the package; None where there is none in it.
       notes: what is not known here, and left to the service.
     """
 
@@ -57,6 +60,7 @@ class Submission:
     notes: tuple[Finding, ...] = ()
     package: Archive | None = None
     folder: str = ""
+    problem: PackedProblem | None = None
 
     @property
     def collection(self) -> str:
@@ -98,13 +102,18 @@ def prepare(
         request = _from_file(chosen, task_argv)
         notes = _refuse([*vertex_rules.place(project, chosen.region), *rules(request)])
         return Submission(request=request, at=at, notes=notes)
-    built = _package(chosen, environ)
+    problem = _packed_problem(chosen, task_argv)
+    built = _package(chosen, environ, problem)
     folder = chosen.staging or f"{(chosen.output_dir or 'gs://BUCKET').rstrip('/')}/packages"
     packages = [built.path_below(folder)] if built else list(chosen.package)
-    request = _built(chosen, task_argv, packages)
+    study = _study(chosen, task_argv)
+    checked = _built(chosen, task_argv, packages, study)
     place = vertex_rules.place(project, chosen.region)
-    notes = _refuse([*place, *rules(request)])
-    return Submission(request=request, at=at, notes=notes, package=built, folder=folder)
+    missing = [] if problem else problem_files.elsewhere(task_argv, "image" if chosen.image else "package")
+    notes = _refuse([*place, *rules(checked), *missing])
+    # The runner finds a packed problem under another name than this machine, whose name was good for the checks.
+    request = _built(chosen, problem.flags(task_argv), packages, study) if problem else checked
+    return Submission(request=request, at=at, notes=notes, package=built, folder=folder, problem=problem)
 
 
 def _refuse(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -118,10 +127,14 @@ def rules(request: Request) -> list[Finding]:
     return list(vertex_rules.tuning_job(request))
 
 
-def _built(chosen: VertexOptions, task_argv: Sequence[str], packages: Sequence[str]) -> Request:
-    if chosen.config is None:
+def _study(chosen: VertexOptions, task_argv: Sequence[str]) -> Study | None:
+    """What is to be searched; None where nothing is."""
+    return None if chosen.config is None else study_file.read(chosen.config, search_space.of_task(task_argv))
+
+
+def _built(chosen: VertexOptions, task_argv: Sequence[str], packages: Sequence[str], study: Study | None) -> Request:
+    if study is None:
         return vertex.custom_job(chosen, task_argv, packages)
-    study = study_file.read(chosen.config, search_space.of_task(task_argv))
     return vertex.tuning_job(chosen, task_argv, packages, vertex_study.tuning(study))
 
 
@@ -142,15 +155,26 @@ def _from_file(chosen: VertexOptions, task_argv: Sequence[str]) -> Request:
     assert chosen.request is not None
     request = request_file.read(chosen.request, name=chosen.name)
     if request.get("studySpec"):
-        study_file.read(chosen.request, search_space.of_task())
+        study_file.read(chosen.request, search_space.of_task_if_here(request_file.task_argv(request)))
     return request
 
 
-def _package(chosen: VertexOptions, environ: Mapping[str, str]) -> Archive | None:
-    """This source, packed, where it is what runs."""
-    if chosen.image is not None or chosen.package or chosen.executor_image is None:
+def _is_packed(chosen: VertexOptions) -> bool:
+    """Whether this source, packed, is what runs."""
+    return chosen.image is None and not chosen.package and chosen.executor_image is not None
+
+
+def _packed_problem(chosen: VertexOptions, task_argv: Sequence[str]) -> PackedProblem | None:
+    """The person's own problem, where it is to be packed."""
+    if not _is_packed(chosen) or chosen.module != task_flags.TASK_MODULE:
         return None
-    return archive.build(archive.source_root(), environ)
+    return problem_files.named_in(task_argv)
+
+
+def _package(chosen: VertexOptions, environ: Mapping[str, str], problem: PackedProblem | None) -> Archive | None:
+    if not _is_packed(chosen):
+        return None
+    return archive.build(archive.source_root(), environ, problem.files if problem else None)
 
 
 def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
@@ -161,6 +185,8 @@ def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
     notes = [*map(str, submission.notes), f"{verb} {submission.at.url(submission.collection)}"]
     if submission.package:
         path = submission.package.path_below(submission.folder)
+        if submission.problem:
+            notes.append(f"package: {submission.problem}")
         notes.append(f"package: {path} ({len(submission.package.files)} files, uploaded unless it is there)")
     prices = costs.require(chosen.prices)
     if prices:
