@@ -92,3 +92,26 @@ def test_a_file_of_blank_lines_holds_no_row() -> None:
 def test_quotes_that_do_not_close_are_named_by_their_line() -> None:
     with pytest.raises(DataError, match="a.csv:1: quotes that do not close"):
         read_head("a.csv", ['"a,b', "1,2"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['[{"a": 1},', '{"a": 2}]'], "a.csv:1: this is JSON. Accepted: CSV, or TFRecord files of tf.train.Example."),
+        (["[", "1]"], "a.csv:1: this is JSON"),
+        (['{"a": 1, "b": 2}', '{"a": 2, "b": 3}'], "a.csv:1: this is JSON"),
+        (["sep=;", "a;b", "1;2"], "a.csv:1: sep=; is a note to Excel, not a row. .* Remove that line."),
+        (
+            ["", "# made in May", "# by hand", "a,b", "1,2"],
+            "a.csv:2: a comment, not a row. .* begin with #.",
+        ),
+    ],
+)
+def test_what_stands_above_or_in_place_of_a_table_is_named(lines: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_head("a.csv", lines)
+
+
+@pytest.mark.parametrize("header", ["#date,value", "# date,value", "[ms],value", "sep,value"])
+def test_a_header_may_begin_as_a_comment_does(header: str) -> None:
+    assert read_head("a.csv", [header, "2020-01-01,3", "2020-01-02,4"]).has_header

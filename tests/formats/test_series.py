@@ -55,6 +55,20 @@ def test_rows_after_the_last_count_are_left_out(tmp_path: Path) -> None:
     assert span(read(written(tmp_path, table()), split=(10.0, 5.0)).evaluation) == (7, 14, 5)
 
 
+def test_rows_that_a_split_leaves_out_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = written(tmp_path, "date,a\n" + "".join(f"2020-01-01,{row}\n" for row in range(120)))
+    with caplog.at_level("INFO"):
+        read(path, split=(0.7, 0.3))
+        read(path, split=(100.0, 20.0))
+        assert not caplog.messages
+        read(path, split=(70.0, 20.0, 10.0))
+        read(path, split=(80.0, 30.0))
+    assert caplog.messages == [
+        "--split=70,20,10 leaves out the last 20 of 120 rows; for percentages write 0.7,0.2,0.1.",
+        "--split=80,30 leaves out the last 10 of 120 rows.",
+    ]
+
+
 def test_a_split_in_two_has_no_test_part(tmp_path: Path) -> None:
     source = read(written(tmp_path, table()), split=(0.7, 0.3))
     assert source.test is None
@@ -132,7 +146,7 @@ def test_tables_of_many_hands_are_read_as_they_are(tmp_path: Path, text: str, co
         ("1,2\n" * 9, {}, "a.csv:1: no header, the first row is data.*Add a first line of names"),
         ("2020-01-01,2\n" * 9, {}, "a.csv:1: no header, the first row is data"),
         ("date,a\n", {}, "a.csv:1: taken as the header, and no row below it has 2 fields"),
-        ("# notes\ndate,a\n2020-01-01,3\n", {}, "a.csv:1: taken as the header.*Remove what is above"),
+        ("# notes\ndate,a\n2020-01-01,3\n", {}, "a.csv:1: a comment, not a row.*Remove the lines that begin with #"),
         ("a,a\n1,2\n", {}, "a.csv:1: the column name 'a' occurs twice"),
         ("date,w\n2020-01-01,x\n", {}, "a.csv has no numeric column"),
         (

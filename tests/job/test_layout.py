@@ -77,6 +77,14 @@ def test_a_mount_of_a_bucket_counts_where_it_is_there() -> None:
     assert layout.resolved("/data/x", is_dir=lambda path: False) == "/data/x"
 
 
+@pytest.mark.parametrize("output_dir", ["gs://", "gs://b/x", "gs://Upper/x", "gs://ada:secret@b/x"])
+def test_a_bucket_that_cannot_be_is_refused_before_anything_is_made(output_dir: str) -> None:
+    found = from_environment(output_dir, {})
+    with pytest.raises(UsageError, match="which is not the name of a bucket. Accepted: gs://BUCKET/FOLDER") as caught:
+        layout.make_root(found)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("root", ["out", "gs://bucket/run"])
 def test_everything_lies_below_the_root(root: str) -> None:
     job = Layout(root=root)

@@ -15,6 +15,7 @@ _SEPARATORS = ("\t", ";", "|", ",")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\Z")
 _RESEMBLES_NUMBER = re.compile(r"[+-]?[$€£]? ?[0-9][0-9,.' ]*(?: ?[%$€£])?\Z")
+_JSON = re.compile(r'\{|\[\s*(?:[{\["]|\Z)')
 _MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "missing"})
 _TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp][Mm])?(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
 _DAY = (
@@ -111,7 +112,7 @@ def read_head(path: str, lines: list[str]) -> Head:
     """Reads the first lines of a file.
 
     Raises:
-      DataError: nothing but blank lines; quotes that do not close in the first row.
+      DataError: nothing but blank lines; JSON; lines above the table; quotes that do not close in the first row.
     """
     rows = [(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace()][:1000]
     if not rows:
@@ -120,6 +121,7 @@ def read_head(path: str, lines: list[str]) -> Head:
             "at least one row",
             "Leave the file out, or write it again",
         )
+    _refuse_what_is_no_row(f"{path}:{rows[0][0]}", [line for _, line in rows])
     separator = _separator([line for _, line in rows])
     plain = Dialect(separator=separator)
     try:
@@ -131,6 +133,22 @@ def read_head(path: str, lines: list[str]) -> Head:
     return Head(path=path, dialect=dialect, first_line=rows[0][0], first=tuple(first), sample=tuple(sample))
 
 
+def _refuse_what_is_no_row(place: str, lines: list[str]) -> None:
+    """Raises DataError where the first line is JSON, Excel's `sep=;`, or a comment, which none below it resembles."""
+    first = lines[0].strip()
+    if _JSON.match(first):
+        do = "Write it as CSV, or name the CSV file"
+        raise DataError(f"{place}: this is JSON", "CSV, or TFRecord files of tf.train.Example", do)
+    above = "rows, and above them the names of columns at most"
+    if re.fullmatch(r'"?sep=.?"?', first, re.IGNORECASE):
+        raise DataError(f"{place}: {first} is a note to Excel, not a row", above, "Remove that line")
+    rows = [line for line in lines if not line.startswith("#")]
+    if first.startswith("#") and rows:
+        dialect = Dialect(separator=_separator(rows))
+        if _width(first, dialect) != _width(rows[0], dialect):
+            raise DataError(f"{place}: a comment, not a row", above, "Remove the lines that begin with #")
+
+
 def _separator(lines: list[str]) -> str | None:
     for mark in _SEPARATORS:
         counts = collections.Counter(_outside_quotes(line).count(mark) for line in lines)
@@ -139,6 +157,10 @@ def _separator(lines: list[str]) -> str | None:
     pieces = collections.Counter(len(line.split()) for line in lines)
     looks_split = pieces.most_common(1)[0][0] > 1 and not any(_DATE.match(line.strip()) for line in lines)
     return None if looks_split and '"' not in lines[0] else ","
+
+
+def _width(line: str, dialect: Dialect) -> int:
+    return len(_outside_quotes(line).split(dialect.separator))
 
 
 def _outside_quotes(line: str) -> str:

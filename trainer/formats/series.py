@@ -5,6 +5,8 @@ Split, windows and standardisation follow the LTSF protocol (Zeng et al., AAAI 2
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from trainer.formats import rows
@@ -17,6 +19,7 @@ from trainer.formats.source import Source
 from trainer.formats.windows import Windows
 from trainer.job.errors import DataError, UsageError
 
+_log = logging.getLogger(__name__)
 _TIME_NAMES = frozenset({"date", "time", "timestamp", "datetime"})
 
 
@@ -44,6 +47,10 @@ def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ..
         parts.append(_cut(later, 0, len(later), steps, data, names, targets, "the evaluation files"))
     else:
         ends = boundaries(len(table), data.split)
+        if ends[-1] < len(table):
+            left_out = f"{len(table) - ends[-1]:,} of {len(table):,} rows"
+            percent = "; for percentages write 0.7,0.2,0.1" if ends[-1] == 100 else ""
+            _log.info("--split=%s leaves out the last %s%s.", _listed(data.split), left_out, percent)
         parts = _split(table, ends, steps, data, names, targets)
     mean, scale = _moments(data, table[: ends[0]])
     schema = Schema(steps=steps, columns=names, horizon=data.horizon, targets=targets, mean=mean, scale=scale)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from trainer.job.errors import UsageError
 
 SCHEME = "gs://"
+BUCKET_NAMES = "3 to 222 of a-z, 0-9, '-', '_' and '.'"
+"""What `is_bucket_name` accepts, for messages."""
 _MOUNT = "/gcs/"
 _AIP_DIRS = ("AIP_MODEL_DIR", "AIP_CHECKPOINT_DIR", "AIP_TENSORBOARD_LOG_DIR")
 
@@ -89,6 +91,7 @@ def from_environment(output_dir: str | None, environ: Mapping[str, str], trial: 
 def make_root(layout: Layout) -> None:
     """Creates a local root. Raises UsageError where that cannot be done or nothing can be written there."""
     if is_remote(layout.root):
+        _require_bucket(layout.root)
         return
     root = pathlib.Path(layout.root)
     try:
@@ -103,6 +106,22 @@ def make_root(layout: Layout) -> None:
         raise UsageError(
             f"--output_dir={layout.root} is not writable", None, "Change its permissions, or the directory"
         )
+
+
+def _require_bucket(root: str) -> None:
+    bucket = root.removeprefix(SCHEME).partition("/")[0]
+    if not is_bucket_name(bucket):
+        name = bucket.rpartition("@")[2]  # what is before it may be a password
+        raise UsageError(
+            f"The output directory is in gs://{name}, which is not the name of a bucket",
+            f"gs://BUCKET/FOLDER, BUCKET being {BUCKET_NAMES}",
+            "Correct --output_dir",
+        )
+
+
+def is_bucket_name(name: str) -> bool:
+    """Whether Cloud Storage may have a bucket of this name."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name) is not None
 
 
 def join(directory: str, *names: str) -> str:
@@ -127,7 +146,7 @@ def _place(path: str, source: str) -> str:
     """A directory as someone gave it, without a slash at its end."""
     path = resolved(path.strip())
     if is_remote(path):
-        return path.rstrip("/")
+        return SCHEME + path.removeprefix(SCHEME).rstrip("/")
     if "://" in path:
         raise UsageError(
             f"{source} is a {path.partition('://')[0]}:// address",

@@ -6,11 +6,10 @@ import dataclasses
 import os
 import re
 
-from trainer.job.layout import SCHEME, is_remote, join, resolved
+from trainer.job.layout import BUCKET_NAMES, SCHEME, is_bucket_name, is_remote, join, resolved
 from trainer.storage.errors import PathError
 
 __all__ = ["SCHEME", "is_remote", "join", "resolved"]  # facts of the job's layout
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _MAGIC = re.compile(r"[*?\[]")
 _MOST_BYTES, _MOST_SEGMENT_BYTES = 1024, 255
 
@@ -38,11 +37,9 @@ def parse(path: str) -> ObjectName:
       PathError: not such a path, or names that no bucket or object can have.
     """
     bucket, _, name = path.removeprefix(SCHEME).partition("/")
-    if not is_remote(path) or not _BUCKET.fullmatch(bucket):
+    if not is_remote(path) or not is_bucket_name(bucket):
         shown = f"{SCHEME}…@{bucket.rpartition('@')[2]}" if "@" in bucket else path
-        raise PathError(
-            f"The path {shown!r}", "gs://BUCKET/NAME, BUCKET being 3 to 222 of a-z, 0-9, '-', '_' and '.'", "Change it"
-        )
+        raise PathError(f"The path {shown!r}", f"gs://BUCKET/NAME, BUCKET being {BUCKET_NAMES}", "Change it")
     if len(name.encode("utf-8", "surrogatepass")) > _MOST_BYTES or any(char in name for char in "\0\r\n"):
         raise PathError(
             f"The object name {shortened(name)}",
