@@ -140,8 +140,7 @@ class _Evaluations:
                 f"Early stopping looks at {name!r}; the evaluations in {directory} have {', '.join(sorted(known))}. "
                 "Name one of those"
             )
-        counting = ((step, scalars) for step, scalars in evaluations.items() if step >= self.min_steps)
-        return [(step, scalars[name]) for step, scalars in counting if name in scalars]
+        return [(step, tags[name]) for step, tags in evaluations.items() if step >= self.min_steps and name in tags]
 
 
 def stop_if_higher_hook(
