@@ -20,13 +20,13 @@ MIXED = [
 ]
 
 
-def parcel(tensors: list[np.ndarray]) -> FusedTensors:
+def fused(tensors: list[np.ndarray]) -> FusedTensors:
     return FusedTensors(tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors))
 
 
 @pytest.mark.parametrize("xla", [None, True])
 def test_small_tensors_travel_as_one_and_arrive_bit_for_bit(xla: bool | None) -> None:
-    mixed = parcel(MIXED)
+    mixed = fused(MIXED)
 
     @tf.function(jit_compile=xla)
     def there_and_back(*tensors: tf.Tensor) -> list[tf.Tensor]:
@@ -41,7 +41,7 @@ def test_small_tensors_travel_as_one_and_arrive_bit_for_bit(xla: bool | None) ->
 
 def test_the_bits_of_a_nan_are_kept() -> None:
     odd = np.uint32([0x7FC00001, 0xFFA12345]).view(np.float32)
-    two = parcel([odd, odd])
+    two = fused([odd, odd])
     arrived = two.unpack(two.pack([tf.constant(odd), tf.constant(odd)]))
     assert np.array_equal(arrived[0].numpy().view(np.uint32), odd.view(np.uint32))
 
