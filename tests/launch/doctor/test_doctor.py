@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import socket
+import sys
 
 import pytest
 
@@ -149,3 +150,23 @@ def test_a_finding_is_a_line_and_its_fix_another() -> None:
     assert report.row(Finding(level=Level.OK, where="cores", got="2")) == "ok    cores         2"
     wrong = Finding(where="ps 0", got="h:1: no such host", do="Correct the name")
     assert report.row(wrong) == "ERROR ps 0          h:1: no such host\n" + " " * 20 + "fix: Correct the name"
+
+
+@pytest.mark.parametrize(
+    ("wheels", "count"), [({"tensorflow": "2.21.0"}, 0), ({"tensorflow": "2.21.0", "tensorflow_cpu": "2.21.1"}, 1)]
+)
+def test_a_mixture_of_both_wheels_is_an_error_with_its_repair(
+    wheels: dict[str, str], count: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, version in wheels.items():
+        folder = tmp_path / f"{name}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n")
+    installed = [path for path in sys.path if not list(pathlib.Path(path).glob("tensorflow*.dist-info"))]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *installed])
+    told = [found for found in doctor.versions() if found.where == "tensorflow"]
+    assert len(told) == count
+    for found in told:
+        assert found.level is Level.ERROR
+        assert found.got == "tensorflow 2.21.0 and tensorflow-cpu 2.21.1, which overwrite each other's files"
+        assert found.do is not None and "pip uninstall -y tensorflow tensorflow-cpu, then pip install" in found.do

@@ -35,7 +35,7 @@ class Theirs:
             raise UsageError(f"--rate={self.rate} with --first_layer_size={self.first_layer_size}")
 
 
-TASK = SearchSpace(settings=(Theirs,), metrics=("accuracy",))
+TASK = SearchSpace(settings=(Theirs,), metrics={"accuracy": "max"})
 
 
 @pytest.mark.parametrize("spelled", ["first_layer_size", "first-layer-size", "rate", "colour"])
@@ -113,4 +113,4 @@ def test_the_task_of_this_installation_is_known() -> None:
 def test_a_problem_of_ones_own_says_what_its_study_may_search_and_aim_at() -> None:
     task = search_space.of_task(["--problem=examples/classification.py", "--train_steps=10"])
     assert {"units", "learning_rate"} <= set(task.hints) and "lstm_units" not in task.hints
-    assert task.metrics == ("accuracy", "loss")
+    assert task.metrics == {"accuracy": "max", "loss": "min"}

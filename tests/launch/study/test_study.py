@@ -99,7 +99,7 @@ def test_a_parameter_that_cannot_be_searched_is_refused(settings: dict[str, Any]
     [
         ((), {}, "No parameter. Accepted: 1 or more."),
         ((RATE, RATE), {}, "The parameter learning_rate appears twice. Accepted: each parameter once."),
-        ((RATE,), {"metric": ""}, "No metric. Accepted: one name without spaces. Write rmse."),
+        ((RATE,), {"metric": ""}, "No metric. Accepted: one name without spaces. Name one that the job reports."),
         ((RATE,), {"metric": "my metric"}, "The metric 'my metric'. Accepted: one name without spaces."),
         ((RATE,), {"max_trials": 0}, "maxTrials: 0. Accepted: a whole number from 1 up."),
         ((RATE,), {"max_parallel_trials": -1}, "maxParallelTrials: -1. Accepted: a whole number from 1 up."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import pytest
@@ -79,7 +80,7 @@ WRONG = {
         "other flags of trainer.task. Did you mean learning_rate?",
     ],
     "no_goal_and_no_parameters": [
-        "3:5: No goal in hyperparameters. Accepted: MINIMIZE or MAXIMIZE. Add goal: MINIMIZE; services would maximise.",
+        "3:5: No goal in hyperparameters. Accepted: MINIMIZE or MAXIMIZE. Add it; without it services maximise.",
         "3:5: No params in hyperparameters. Accepted: a list of parameters, each after a dash. Add params:.",
     ],
     "no_maximum": [
@@ -194,7 +195,7 @@ def test_what_an_old_file_says_beside_the_study_is_noted() -> None:
         "3:3: note: scaleTier in trainingInput is not read. Machines are flags of python -m trainer.launch submit."
     )
     assert notes[3:5] == [
-        "8:30: note: Under training/hptuning/metric the job reports its rmse. Write rmse.",
+        "8:30: note: Under training/hptuning/metric the job reports its score, rmse. Write rmse.",
         "9:16: note: maxTrials: 30 in quotes is read as a number. Remove the quotes.",
     ]
     assert len(notes) == 6
@@ -304,6 +305,44 @@ def test_what_is_odd_is_noted(text: str, note: str, tmp_path: pathlib.Path) -> N
     path = written(tmp_path, f"trainingInput:\n  hyperparameters:\n{body}    params:\n    {parameter}\n")
     assert told(path) == []
     assert any(note in line for line in told(path, Level.NOTE))
+
+
+@pytest.mark.parametrize(
+    ("metric", "goal", "note"),
+    [
+        (
+            "accuracy",
+            "MINIMIZE",
+            "4:11: note: accuracy is minimised, although higher is better. Did you mean MAXIMIZE?",
+        ),
+        ("loss", "MAXIMIZE", "4:11: note: loss is maximised, although lower is better. Did you mean MINIMIZE?"),
+        ("accuracy", "MAXIMIZE", None),
+        ("loss", "MINIMIZE", None),
+        (
+            "training/hptuning/metric",
+            "MAXIMIZE",
+            "5:30: note: Under training/hptuning/metric the job reports its score, accuracy. Write accuracy.",
+        ),
+    ],
+)
+def test_the_goal_is_compared_with_what_the_problem_calls_better(
+    metric: str, goal: str, note: str | None, tmp_path: pathlib.Path
+) -> None:
+    classification = dataclasses.replace(TASK, metrics={"accuracy": "max", "loss": "min"})
+    path = written(
+        tmp_path,
+        f"""
+trainingInput:
+  hyperparameters:
+    goal: {goal}
+    hyperparameterMetricTag: {metric}
+    maxTrials: 2
+    maxParallelTrials: 1
+    params: [{{parameterName: lstm_units, type: INTEGER, minValue: 1, maxValue: 2}}]
+""",
+    )
+    found = study_file.examine(str(path), classification).findings
+    assert [str(finding).removeprefix(f"{path}:") for finding in found] == ([note] if note else [])
 
 
 TOKENS = [

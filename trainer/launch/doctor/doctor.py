@@ -28,6 +28,7 @@ from trainer.launch.doctor import options, report
 from trainer.launch.doctor.report import gigabytes, note, ok, wrong
 
 _NEEDED_MODULES = ("tensorflow", "keras", "absl", "numpy", "tensorboard", "rich", "hypertune", "google.cloud.storage")
+_WHEELS = ("tensorflow", "tensorflow-cpu")
 _MEMORY_OF_A_PROCESS = 1 << 30
 _LEAST_DISK = 1 << 30
 _VERTEX_DIR = re.compile("AIP_(MODEL|CHECKPOINT|TENSORBOARD_LOG)_DIR")
@@ -78,6 +79,7 @@ def versions() -> Iterator[Finding]:
     else:
         yield ok("packages", f"trainer {trainer.__version__}, {listed}")
     yield from _outdated()
+    yield from _mixed()
 
 
 def resources() -> Iterator[Finding]:
@@ -216,7 +218,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _installed() -> list[tuple[str, str]]:
-    names = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "tensorboard")
+    names = (*_WHEELS, "keras", "numpy", "tensorboard")
     return [(name, version) for name in names if (version := _version(name))]
 
 
@@ -234,6 +236,15 @@ def _outdated() -> Iterator[Finding]:
         if version and not needed.specifier.contains(version, prereleases=True):
             fix = f"pip install '{needed.name}{needed.specifier}'"
             yield wrong("packages", f"{needed.name} {version}; {needed.specifier} is needed", fix)
+
+
+def _mixed() -> Iterator[Finding]:
+    """Both wheels of TensorFlow: they hold the same files, and one overwrote those of the other."""
+    found = [(name, version) for name in _WHEELS if (version := _version(name))]
+    if len(found) > 1:
+        got = f"{' and '.join(f'{name} {version}' for name, version in found)}, which overwrite each other's files"
+        repair = "pip uninstall -y tensorflow tensorflow-cpu, then pip install the one that you want"
+        yield wrong("tensorflow", got, f"{repair} (docs/contributing.md, GPU)")
 
 
 def _local_output(root: str) -> Finding:

@@ -30,12 +30,12 @@ class SearchSpace:
 
     Attributes:
       settings: its settings classes, whose fields are its flags.
-      metrics: names of the metrics of its evaluations, all that can be a study's metric; empty where they are not
-        listed, so that any may.
+      metrics: of its evaluations by name, the score first, each with "max" or "min", whichever is better; empty where
+        they are not listed, so that a study's metric may be any.
     """
 
     settings: tuple[type, ...]
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, str]
 
     @functools.cached_property
     def hints(self) -> Mapping[str, Any]:
@@ -118,7 +118,7 @@ def of_task(argv: Sequence[str] = ()) -> SearchSpace:
       UsageError: a problem that cannot be loaded.
     """
     problem = named_in(argv)
-    return SearchSpace(settings=(RunSettings, problem.data, problem.params), metrics=tuple(problem.metrics))
+    return SearchSpace(settings=(RunSettings, problem.data, problem.params), metrics=problem.metrics)
 
 
 def of_task_if_here(argv: Sequence[str]) -> SearchSpace | None:

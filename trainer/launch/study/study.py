@@ -39,7 +39,7 @@ class Study:
 
     Attributes:
       goal: what is done to the metric.
-      metric: the tag under which a trial reports it (`rmse`).
+      metric: the tag under which a trial reports it.
       parameters: at least one; a parameter follows its parent, together with all others that depend on that one.
       max_trials: trials in all, failed and stopped ones included; at least 1.
       max_parallel_trials: trials at the same time; at least 1.
@@ -78,7 +78,7 @@ class Study:
 def _study_findings(study: Study) -> Iterator[Finding]:
     if not study.metric or study.metric.split() != [study.metric]:
         got = f"The metric {study.metric!r}" if study.metric else "No metric"
-        yield Finding(where=("metric",), got=got, accept="one name without spaces", do="Write rmse")
+        yield Finding(where=("metric",), got=got, accept="one name without spaces", do="Name one that the job reports")
     yield from count_findings(study, ("max_trials", "max_parallel_trials"))
     yield from count_findings(study, ("max_failed_trials",), least=0)
     if not study.parameters:

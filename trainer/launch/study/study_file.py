@@ -27,7 +27,7 @@ _GOALS = {goal.value: goal for goal in Goal}
 _ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
 _MEASUREMENTS = {measurement.value: measurement for measurement in Measurement}
 _UNSPECIFIED_MEASUREMENT = {"MEASUREMENT_SELECTION_TYPE_UNSPECIFIED": Measurement.LAST}
-_ERRORS = ("rmse", "mse", "mae", "loss", "error")
+_BETTER = {Goal.MINIMIZE: "min", Goal.MAXIMIZE: "max"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,7 @@ class _Reader:
 
     def __init__(self, findings: list[Finding], space: SearchSpace | None) -> None:
         self._findings, self._space = findings, space
+        self._metrics = space.metrics if space else {}
         self._places: dict[str, Place] = {}
         self._keys: dict[str, str] = {}
 
@@ -158,7 +159,9 @@ class _Reader:
 
     def _of_spec(self, fields: Fields) -> dict[str, Any]:
         settings: dict[str, Any] = {"goal": None, "metric": None}
-        accept = "one metric, such as [{metricId: rmse, goal: MINIMIZE}]"
+        example = next(iter(self._metrics), "NAME")
+        goal = Goal.MAXIMIZE if self._metrics.get(example) == "max" else Goal.MINIMIZE
+        accept = f"one metric, such as [{{metricId: {example}, goal: {goal.value}}}]"
         metrics = values.items(fields, "metrics", accept)
         if not fields.has("metrics") or metrics == ():
             fields.error(fields.place("metrics"), f"No metrics in {fields.where}", accept, "Add it")
@@ -175,23 +178,38 @@ class _Reader:
         return settings
 
     def _metric(self, fields: Fields, name: str, goal: Goal | None) -> str | None:
-        known = self._space.metrics if self._space else ()
+        known = self._metrics
+        score = next(iter(known), None)
         accept = f"a metric that the job reports: {', '.join(known)}" if known else "a metric that the job reports"
         if not fields.has(name):
-            fields.missing(name, accept, f"Add {name}: {known[0] if known else 'rmse'}")
+            fields.missing(name, accept, f"Add {name}: {score}" if score else f"Add {name}:")
         metric = values.text(fields, name, accept)
         if metric is None:
             return None
         self._places["metric"] = place = fields.place(name)
         if metric == OLD_DEFAULT_TAG:
-            fields.note(place, f"Under {metric} the job reports its rmse", "Write rmse")
+            got = f"Under {metric} the job reports its score"
+            fields.note(place, f"{got}, {score}" if score else got, f"Write {score}" if score else "Write its name")
         elif known and metric not in known and metric.split() == [metric]:
             do = "Choose one of them; a metric of your own has to be listed in metrics of PROBLEM"
             fields.error(place, f"{name}: {nodes.shortened(metric)}, which the job does not report", accept, do)
-        if goal is Goal.MAXIMIZE and any(word in metric.lower() for word in _ERRORS):
-            got = f"{metric} is maximised, although lower is better"
-            fields.note(fields.place("goal"), got, "Did you mean MINIMIZE?")
+        self._compare_goal(fields, metric, goal, better=known.get(score or "" if metric == OLD_DEFAULT_TAG else metric))
         return metric
+
+    def _compare_goal(self, fields: Fields, metric: str, goal: Goal | None, *, better: str | None) -> None:
+        """Notes a goal that is not the problem's own.
+
+        Args:
+          fields: that have the goal.
+          metric: it is for.
+          goal: None where it is missing or wrong.
+          better: "max" or "min", as the problem says; None where it does not.
+        """
+        if goal is None or better in (None, _BETTER[goal]):
+            return
+        got = "maximised, although lower is better" if better == "min" else "minimised, although higher is better"
+        meant = Goal.MINIMIZE if better == "min" else Goal.MAXIMIZE
+        fields.note(fields.place("goal"), f"{metric} is {got}", f"Did you mean {meant.value}?")
 
     def _counts(self, fields: Fields, settings: dict[str, Any], names: tuple[str, str, str]) -> None:
         """Counts that are missing are what the services make of it."""
@@ -229,7 +247,7 @@ class _Reader:
         items: list[parameter_fields.Found] = settings.pop("parameters")
         if not items and any(finding.level is Level.ERROR for finding in self._findings):
             return None
-        stand_ins = {"goal": Goal.MINIMIZE, "metric": "rmse"}
+        stand_ins = {"goal": Goal.MINIMIZE, "metric": "metric"}
         given: dict[str, Any] = {
             name: stand_ins.get(name) if value is None else value for name, value in settings.items()
         }
@@ -245,7 +263,7 @@ class _Reader:
 
 def _goal(fields: Fields) -> Goal | None:
     if not fields.has("goal"):
-        fields.missing("goal", "MINIMIZE or MAXIMIZE", "Add goal: MINIMIZE; services would maximise")
+        fields.missing("goal", "MINIMIZE or MAXIMIZE", "Add it; without it services maximise")
     return values.choice(fields, "goal", _GOALS)
 
 

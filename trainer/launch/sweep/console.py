@@ -101,7 +101,7 @@ def table(progress: Progress) -> Table:
 
 
 def headline(progress: Progress) -> str:
-    """`7 of 20 trials · 2 under way · best rmse 0.012 (trial 4) · about 1 min 10 s left`."""
+    """`7 of 20 trials · 2 under way · best accuracy 0.93 (trial 4) · about 1 min 10 s left`."""
     ended = len(progress.trials) - progress.count(None)
     parts = [f"{ended} of {progress.study.max_trials} trials", f"{progress.count(None)} under way"]
     for outcome in (Outcome.STOPPED, Outcome.FAILED):
