@@ -2,6 +2,19 @@
 
 The Google Cloud client is loaded when the first `gs://` path is met. Requests are tried again for five minutes; where
 that is not what is wanted, make a `Store` with another `RetryPolicy`.
+
+    paths, disk                      names of files and objects; local files
+    client, failures, retry_policy   the client of a bucket, what its exceptions mean, when to try again
+    bucket_reads, bucket, parts      requests; large objects in parts
+    store, trees                     the same verbs for files and objects; whole directories
+    recent_reads                     small objects that are asked for every second
+
+A process that works in a folder of a bucket has a `SyncedFolder`, whose changes an upload thread carries out:
+
+    scratch, folder, commits         the local directory; names on both sides; the file that commits
+    fenced_writer, uploader          writes that end when another process takes over; one upload
+    uploads, upload_queue            what to upload, kept on disk
+    upload_thread, synced_folder     one after the other, in the background; all of it together
 """
 
 from __future__ import annotations
