@@ -92,6 +92,25 @@ def test_a_problem_of_the_package_is_there_already(tmp_path: pathlib.Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("mine.py", "image: note: --problem=mine.py has to be in it. python -m trainer.launch package --docker "),
+        ("mine.flowers", "image: note: --problem=mine.flowers has to be in it. python -m trainer.launch package "),
+        (
+            f"{ROOT}/trainer/model.py",
+            f"image: note: --problem={ROOT}/trainer/model.py has to be in it. Write --problem=",
+        ),
+        ("trainer.problems.mine", None),
+        (None, None),
+    ],
+)
+def test_an_image_made_before_is_said_to_need_what_is_not_of_the_package(name: str | None, note: str | None) -> None:
+    notes = list(problem_files.elsewhere([f"--problem={name}"] if name else [], "image"))
+    assert len(notes) == (note is not None)
+    assert all(str(found).startswith(note or "") for found in notes)
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
         ({"packing_bad": "def f(:\n"}, r"packing_bad\.py:1: .*every machine would fail on it"),

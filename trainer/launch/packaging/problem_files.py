@@ -88,9 +88,11 @@ def elsewhere(argv: Sequence[str], holder: str) -> Iterator[Finding]:
     if name is None or name.partition(".")[0] == _PACKAGE:
         return
     docker = " --docker" if holder == "image" else ""
-    got = f"--problem={name} has to be in it"
+    module = _own_module(pathlib.Path(os.path.abspath(name)))
     do = f"python -m trainer.launch package{docker} --problem={name} puts it there"
-    yield Finding(where=holder, got=got, do=do, level=Level.NOTE)
+    if problem_file.is_file(name) and module is not None:
+        do = f"Write --problem={module}, under which the package is found there"
+    yield Finding(where=holder, got=f"--problem={name} has to be in it", do=do, level=Level.NOTE)
 
 
 def _of_file(name: str) -> PackedProblem | None:
@@ -98,12 +100,18 @@ def _of_file(name: str) -> PackedProblem | None:
     if not path.is_file():
         problem_file.load(name)  # which says that there is none, or finds what was packed from it
         return None
-    if path.is_relative_to(_OWN_FOLDER):
-        parts = path.relative_to(_OWN_FOLDER.parent).with_suffix("").parts
-        return PackedProblem(named=name, module=".".join(parts), files={})
+    if own_module := _own_module(path):
+        return PackedProblem(named=name, module=own_module, files={})
     module, folder = problem_file.packed_module(name), problem_file.PACKED_IN.replace(".", "/")
     beside = {f"{folder}/{short}": file for short, file in _neighbours([path], path.parent).items()}
     return PackedProblem(named=name, module=module, files={f"{module.replace('.', '/')}.py": path} | beside)
+
+
+def _own_module(path: pathlib.Path) -> str | None:
+    """The module that a file of the package itself is; None for another file."""
+    if not path.is_relative_to(_OWN_FOLDER):
+        return None
+    return ".".join(path.relative_to(_OWN_FOLDER.parent).with_suffix("").parts)
 
 
 def _of_module(name: str) -> PackedProblem | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainer.job.config import OLD_DEFAULT_TAG
@@ -159,9 +159,7 @@ class _Reader:
 
     def _of_spec(self, fields: Fields) -> dict[str, Any]:
         settings: dict[str, Any] = {"goal": None, "metric": None}
-        example = next(iter(self._metrics), "NAME")
-        goal = Goal.MAXIMIZE if self._metrics.get(example) == "max" else Goal.MINIMIZE
-        accept = f"one metric, such as [{{metricId: {example}, goal: {goal.value}}}]"
+        accept = f"one metric, such as [{_example(self._metrics)}]"
         metrics = values.items(fields, "metrics", accept)
         if not fields.has("metrics") or metrics == ():
             fields.error(fields.place("metrics"), f"No metrics in {fields.where}", accept, "Add it")
@@ -193,23 +191,8 @@ class _Reader:
         elif known and metric not in known and metric.split() == [metric]:
             do = "Choose one of them; a metric of your own has to be listed in metrics of PROBLEM"
             fields.error(place, f"{name}: {nodes.shortened(metric)}, which the job does not report", accept, do)
-        self._compare_goal(fields, metric, goal, better=known.get(score or "" if metric == OLD_DEFAULT_TAG else metric))
+        _compare_goal(fields, metric, goal, better=known.get(score or "" if metric == OLD_DEFAULT_TAG else metric))
         return metric
-
-    def _compare_goal(self, fields: Fields, metric: str, goal: Goal | None, *, better: str | None) -> None:
-        """Notes a goal that is not the problem's own.
-
-        Args:
-          fields: that have the goal.
-          metric: it is for.
-          goal: None where it is missing or wrong.
-          better: "max" or "min", as the problem says; None where it does not.
-        """
-        if goal is None or better in (None, _BETTER[goal]):
-            return
-        got = "maximised, although lower is better" if better == "min" else "minimised, although higher is better"
-        meant = Goal.MINIMIZE if better == "min" else Goal.MAXIMIZE
-        fields.note(fields.place("goal"), f"{metric} is {got}", f"Did you mean {meant.value}?")
 
     def _counts(self, fields: Fields, settings: dict[str, Any], names: tuple[str, str, str]) -> None:
         """Counts that are missing are what the services make of it."""
@@ -265,6 +248,28 @@ def _goal(fields: Fields) -> Goal | None:
     if not fields.has("goal"):
         fields.missing("goal", "MINIMIZE or MAXIMIZE", "Add it; without it services maximise")
     return values.choice(fields, "goal", _GOALS)
+
+
+def _example(metrics: Mapping[str, str]) -> str:
+    """How a studySpec names the score, which is the first of the metrics."""
+    name, better = next(iter(metrics.items()), ("NAME", "min"))
+    return f"{{metricId: {name}, goal: {'MAXIMIZE' if better == 'max' else 'MINIMIZE'}}}"
+
+
+def _compare_goal(fields: Fields, metric: str, goal: Goal | None, *, better: str | None) -> None:
+    """Notes a goal that is not the problem's own.
+
+    Args:
+      fields: that have the goal.
+      metric: it is for.
+      goal: None where it is missing or wrong.
+      better: "max" or "min", as the problem says; None where it does not.
+    """
+    if goal is None or better in (None, _BETTER[goal]):
+        return
+    got = "maximised, although lower is better" if better == "min" else "minimised, although higher is better"
+    meant = Goal.MINIMIZE if better == "min" else Goal.MAXIMIZE
+    fields.note(fields.place("goal"), f"{metric} is {got}", f"Did you mean {meant.value}?")
 
 
 def _grid_note(study: Study, place: Place) -> Iterator[Finding]:

@@ -109,8 +109,8 @@ def prepare(
     study = _study(chosen, task_argv)
     checked = _built(chosen, task_argv, packages, study)
     place = vertex_rules.place(project, chosen.region)
-    missing = [] if problem else problem_files.elsewhere(task_argv, "image" if chosen.image else "package")
-    notes = _refuse([*place, *rules(checked), *missing])
+    elsewhere = problem_files.elsewhere(task_argv, "image" if chosen.image else "package")
+    notes = _refuse([*place, *rules(checked), *(() if problem or not _is_task(chosen) else elsewhere)])
     # The runner finds a packed problem under another name than this machine, whose name was good for the checks.
     request = _built(chosen, problem.flags(task_argv), packages, study) if problem else checked
     return Submission(request=request, at=at, notes=notes, package=built, folder=folder, problem=problem)
@@ -166,9 +166,12 @@ def _is_packed(chosen: VertexOptions) -> bool:
 
 def _packed_problem(chosen: VertexOptions, task_argv: Sequence[str]) -> PackedProblem | None:
     """The person's own problem, where it is to be packed."""
-    if not _is_packed(chosen) or chosen.module != task_flags.TASK_MODULE:
-        return None
-    return problem_files.named_in(task_argv)
+    return problem_files.named_in(task_argv) if _is_packed(chosen) and _is_task(chosen) else None
+
+
+def _is_task(chosen: VertexOptions) -> bool:
+    """Whether replicas run the task, whose flags are known here."""
+    return chosen.image is not None or chosen.module == task_flags.TASK_MODULE
 
 
 def _package(chosen: VertexOptions, environ: Mapping[str, str], problem: PackedProblem | None) -> Archive | None:
