@@ -1,5 +1,5 @@
-# Sourced by the other scripts. `set_up_environment [EXTRA]` leaves in $python an interpreter that has this package, with
-# the extra: the one of the active virtual environment, else of .venv, which is made where it is missing.
+# Sourced by the other scripts. `set_up_environment [EXTRA]` sets $python to an interpreter that has this package with
+# that extra: the one of the active virtual environment, else that of .venv, which is made if it is missing.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -39,8 +39,8 @@ find_environment() {
   [[ -x $python ]] || fail "$environment has no bin/python. Deactivate that environment, or repair it"
 }
 
-# Which wheel is to bring TensorFlow (setup.py reads TRAINER_TENSORFLOW): the one that is there; else the smaller one
-# where no GPU is seen and that wheel exists.
+# Chooses the wheel of TensorFlow, for setup.py, in TRAINER_TENSORFLOW: the one that is installed; else tensorflow-cpu
+# where there is no GPU and that wheel exists; else tensorflow.
 choose_tensorflow() {
   if [[ -n ${TRAINER_TENSORFLOW:-} ]]; then
     return
@@ -75,7 +75,7 @@ set_up_environment() {
   echo "$wanted" >"$stamp"
 }
 
-# Sets `default` to the flag that a run without an output directory gets, given the flags of that run.
+# Sets `default` to --output_dir=output, or to nothing if the flags of the run, or Vertex AI, name a directory.
 find_default_output() {
   local word
   default=(--output_dir=output)

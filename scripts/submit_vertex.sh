@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# A job on Vertex AI: bash scripts/submit_vertex.sh --output_dir=gs://BUCKET/run --image=IMAGE --dry_run -- [flags of trainer.task]
-# checks and shows the request; without --dry_run it is sent. --help lists machines, pools, spot, studies (--config) and more.
-# Without --project the one that gcloud is set to pays.
+# A job on Vertex AI. This checks the request and prints it; without --dry_run it is sent:
+#   bash scripts/submit_vertex.sh --output_dir=gs://BUCKET/run --image=IMAGE --dry_run -- [flags of trainer.task]
+# The project is --project, else GOOGLE_CLOUD_PROJECT, else the one that gcloud is set to. --help lists machines,
+# pools, spot, studies (--config) and more.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 

@@ -15,7 +15,7 @@ fi
 cd "$root"
 "$python" -m ruff check .
 "$python" -m mypy
-# Each worker gets its share of the files, and takes from another's when it is done: files are of very different lengths.
-# Later arguments win: -n0 runs all in this process.
+# Tests take very different times, so a worker that has finished its share takes from another's. Later arguments win:
+# -n0 runs everything in this process.
 exec "$python" -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal \
   ${selection[@]+"${selection[@]}"} "$@"

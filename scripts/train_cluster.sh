@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A distributed job on this machine: bash scripts/train_cluster.sh [flags of trainer.task] is a chief, 2 workers, a parameter
-# server and an evaluator. Another shape: bash scripts/train_cluster.sh --worker=4 --ps=0 -- [flags of trainer.task].
-# Without --output_dir results lie in output/.
+# A distributed job on this machine: bash scripts/train_cluster.sh [flags of trainer.task] starts a chief, two workers,
+# a parameter server and an evaluator. For other numbers put flags of the launcher before two dashes:
+# bash scripts/train_cluster.sh --worker=4 --ps=0 -- [flags of trainer.task]. Results are in output/, or --output_dir.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains on this machine: bash scripts/train_local.sh [flags of trainer.task]. Without --output_dir results lie in output/.
+# Trains on this machine: bash scripts/train_local.sh [flags of trainer.task]. Results are in output/, or --output_dir.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# A hyperparameter study on this machine: bash scripts/tune.sh [flags of trainer.task] runs the study of hptuning_config.yaml.
-# Flags of the sweep come before two dashes: bash scripts/tune.sh --config=mine.yaml --seed=1 -- --train_steps=500. Without
-# --output_dir before the dashes the study is in output/sweep. The same command resumes a study that was stopped.
+# Hyperparameter tuning on this machine: bash scripts/tune.sh [flags of trainer.task] runs the study of
+# hptuning_config.yaml. Flags of the sweep come before two dashes:
+# bash scripts/tune.sh --config=mine.yaml --seed=1 -- --train_steps=500. The study is in output/sweep, or in the
+# --output_dir before the dashes. The same command resumes a study that was stopped.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 
