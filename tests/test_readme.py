@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import pathlib
 import re
 
-from trainer import inputs
+from trainer import inputs, task
 from trainer.formats.settings import ForecastData
 from trainer.job.config import RunSettings
 from trainer.launch.cluster.options import ClusterOptions
@@ -50,4 +52,17 @@ def test_every_flag_that_is_named_exists() -> None:
     kinds = (RunSettings, ForecastData, Params, ClusterOptions, SweepOptions, *submissions)
     known = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     named = {name.replace("-", "_") for name in re.findall(r"`--([a-z][\w-]+)", README)}
-    assert named - known == {"job_dir", "flagfile"}
+    assert named - known == {"job_dir", "flagfile", "version"}
+
+
+def test_every_message_that_is_explained_is_said() -> None:
+    literals = re.compile(r'"\s*f?"')  # between the parts of a text that is written in several lines
+    package = pathlib.Path(task.__file__).parent
+    sources = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
+    said = literals.sub("", "\n".join([*sources, os.strerror(errno.ENOSPC)]))
+    cells = re.findall(r"^\| (.*?) \|", README.partition("| message | fix |")[2], re.MULTILINE)[1:]
+    quoted = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
+    values = re.compile(r"…|\.\.\.|gs://|--\w+=?\w*|\bN\b|\b\d[\d.]*")
+    parts = [part.strip(" :?.") for text in quoted for part in values.split(text)]
+    assert len(quoted) > 15
+    assert [part for part in parts if len(part) > 3 and part not in said] == []
