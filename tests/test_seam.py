@@ -99,7 +99,7 @@ def test_the_best_export_is_that_of_the_score(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "flags", "message"),
     [
-        ('metrics={"maee": "min"}', [], "scored by 'maee', and its evaluation reports mae, loss.*Did you mean mae"),
+        ('metrics={"maee": "min"}', [], "scored by 'maee', but its evaluation reports mae, loss.*Did you mean mae"),
         ('metrics={"mae": "min"}', ["--hyperparameter_metric_tag=rmse"], "tag=rmse, which no evaluation of this"),
         ('metrics={"mae": "min"}, make_estimator=lambda: 3', [], "PROBLEM has model_fn and make_estimator"),
     ],

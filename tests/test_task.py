@@ -45,7 +45,7 @@ def run(*argv: str) -> int:
         (["--output_dir=out", "--train_batch_size=-1"], "--train_batch_size=-1"),
         (["--output_dir=out", "--learning_rate=0"], "--learning_rate=0"),
         ([], "No --output_dir"),
-        (["--output_dir=s3://bucket/run"], "--output_dir is a s3:// address. Accepted: a local directory, or gs://"),
+        (["--output_dir=s3://bucket/run"], "--output_dir begins with s3://. Accepted: a local directory, or gs://"),
         (["--output_dir=out", "--strategy=ps"], "--strategy=ps in a job of one process"),
     ],
 )

@@ -115,7 +115,7 @@ class BoundProblem:
         if self.problem.score not in reported:
             otherwise = "Add it to eval_metric_ops, or name another one first"
             raise UsageError(
-                f"PROBLEM is scored by {self.problem.score!r}, and its evaluation reports {', '.join(reported)}",
+                f"PROBLEM is scored by {self.problem.score!r}, but its evaluation reports {', '.join(reported)}",
                 "the first of metrics among what eval_metric_ops names, or loss",
                 spelling.suggestion(self.problem.score, reported, otherwise),
             )

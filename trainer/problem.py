@@ -142,7 +142,9 @@ def _check_function(name: str, function: object, *, required: bool) -> None:
             do = spelling.suggestion(argument, known, "Rename the argument, or give it a default")
             raise _wrong(f"has a {name} that takes {argument}", f"any of {', '.join(known)}", do)
     if name == "model_fn" and "features" not in taken:
-        raise _wrong("has a model_fn that takes no features", "model_fn(features, …)", "Name its first argument so")
+        raise _wrong(
+            "has a model_fn that takes no features", "model_fn(features, …)", "Call its first argument features"
+        )
 
 
 def _check_settings(name: str, settings: object, base: type) -> None:

@@ -80,7 +80,7 @@ def _from_file(path: str) -> types.ModuleType:
         module_name = f"problem_{module_name}"  # so that a file called `random.py` does not hide another module
     spec = importlib.util.spec_from_file_location(module_name, full)
     if spec is None or spec.loader is None:
-        raise UsageError(f"--problem={path} is no Python file", "a file that ends in .py", "Rename it")
+        raise UsageError(f"--problem={path} is not a Python file", "a file that ends in .py", "Rename it")
     module = importlib.util.module_from_spec(spec)
     _let_import_neighbours(full)
     sys.modules[module_name] = module

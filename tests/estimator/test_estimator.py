@@ -94,7 +94,7 @@ def by_hand(steps: int) -> float:
 
 
 def test_a_model_function_has_to_take_features() -> None:
-    with pytest.raises(ValueError, match="It has to take features. Name its first argument so"):
+    with pytest.raises(ValueError, match="It has to take features. Call its first argument features"):
         Estimator(lambda x, labels: None, "unused")
 
 

@@ -85,7 +85,7 @@ def test_blank_lines_above_the_rows_are_counted() -> None:
 
 
 def test_a_file_of_blank_lines_holds_no_row() -> None:
-    with pytest.raises(DataError, match="a.csv holds no row, only blank lines. Accepted: at least one row"):
+    with pytest.raises(DataError, match="a.csv has only blank lines. Accepted: at least one row"):
         read_head("a.csv", ["", "  "])
 
 

@@ -253,7 +253,7 @@ CHIEF_TASK = {"type": "chief", "index": 0}
         (tf_config({"chief": {"3": "c:1"}}, {"type": "chief", "index": 3}), "a chief of index 3"),
         (
             tf_config({"chief": ["c:1"], "worker": ["w:1", "C:1"]}, CHIEF_TASK),
-            "TF_CONFIG: cluster.worker[1] is 'C:1', which TF_CONFIG: cluster.chief[0] is too",
+            "TF_CONFIG: cluster.worker[1] is 'C:1', as is TF_CONFIG: cluster.chief[0]",
         ),
         (
             pools({"type": "workerpool4", "index": 0}, workerpool0=["c:1"]),

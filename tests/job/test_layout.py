@@ -50,7 +50,7 @@ def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     ("output_dir", "environ", "message"),
     [
         (None, {}, "No --output_dir. Accepted: a directory, local or gs://"),
-        ("s3://bucket/run", {}, "--output_dir is a s3:// address. Accepted: a local directory, or gs://bucket/folder"),
+        ("s3://bucket/run", {}, "--output_dir begins with s3://. Accepted: a local directory, or gs://bucket/folder"),
         (None, {"AIP_MODEL_DIR": "gs://bucket/"}, "AIP_MODEL_DIR=gs://bucket has no parent directory"),
         ("out", {"CLOUD_ML_TRIAL_ID": "../1"}, "The trial '../1' cannot be a folder"),
         ("out", {"CLOUD_ML_TRIAL_ID": ".."}, "The trial '..' cannot be a folder"),

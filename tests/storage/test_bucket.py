@@ -45,7 +45,7 @@ def test_a_lost_answer_is_no_conflict(bucket_server: BucketServer, store: Store)
 
 def test_the_same_content_by_another_writer_is_a_conflict(bucket_server: BucketServer, store: Store) -> None:
     store.write("gs://bucket/x", b"the same")
-    with pytest.raises(storage.ConflictError, match=r"gs://bucket/x is in another generation than was expected"):
+    with pytest.raises(storage.ConflictError, match=r"gs://bucket/x has another generation than expected"):
         store.write("gs://bucket/x", b"the same", if_generation=storage.ABSENT)
 
 

@@ -117,7 +117,7 @@ def read_head(path: str, lines: list[str]) -> Head:
     rows = [(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace()][:1000]
     if not rows:
         raise DataError(
-            f"{path} holds no row, only blank lines",
+            f"{path} has only blank lines",
             "at least one row",
             "Leave the file out, or write it again",
         )

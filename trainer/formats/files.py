@@ -91,7 +91,7 @@ def _check_file(path: str, flag: str) -> None:
             f"Name the files in it: {os.path.join(path, '*.csv')}",
         )
     if not os.access(path, os.R_OK):
-        raise DataError(f"--{flag}: {path!r} may not be read", None, "Change its permissions (chmod +r)")
+        raise DataError(f"--{flag}: {path!r} cannot be read: no permission", None, "Change its permissions (chmod +r)")
     _check_size(path, flag)
 
 

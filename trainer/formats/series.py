@@ -107,7 +107,7 @@ def _head(path: str) -> Head:
     if doubled:
         raise DataError(
             f"{path}:{found.first_line}: the column name {doubled[0]!r} occurs twice",
-            "a name a column",
+            "one name for each column",
             "Rename one of them",
         )
     return found

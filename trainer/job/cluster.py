@@ -130,7 +130,7 @@ def _check_jobs(jobs: Jobs, name_of: Naming) -> None:
             place = name_of(job, index)
             if address.lower() in seen:
                 raise ClusterError(
-                    f"{place} is {address!r}, which {seen[address.lower()]} is too",
+                    f"{place} is {address!r}, as is {seen[address.lower()]}",
                     "an address of its own for each process",
                     "Change the host or the port of one",
                 )

@@ -66,13 +66,16 @@ class DataConfig:
     train_data_paths: tuple[str, ...] = setting((), "files or globs to train on, local or gs://, comma separated")
     eval_data_paths: tuple[str, ...] = setting((), "files or globs to evaluate on")
     data_cache_dir: str | None = setting(
-        None, "where files of buckets are kept for later epochs and runs; default: each is deleted when others follow"
+        None,
+        "where copies of files in buckets are kept for later epochs and runs; default: a temporary directory, which is "
+        "emptied as others are read",
     )
     train_batch_size: int = setting(100, "examples in a training step, for each device of each process that trains")
     eval_batch_size: int = setting(1000, "examples in an evaluation step")
     num_epochs: int | None = setting(None, "passes over the training data; default: as many as --train_steps needs")
     seed: int | None = setting(
-        None, "of weights and data order; default: new weights each time, and a fixed order, so that a run can continue"
+        None,
+        "seed of weights and data order; default: other weights each time, but a fixed order, so that a run can resume",
     )
 
     def __post_init__(self) -> None:
@@ -103,7 +106,7 @@ class RunSettings:
     )
     eval_steps: int | None = setting(None, "batches in an evaluation; default: the whole evaluation set")
     eval_delay_secs: float = setting(10.0, "seconds that a separate evaluator waits before its first evaluation")
-    min_eval_frequency: float = setting(60.0, "least seconds between two evaluations")
+    min_eval_frequency: float = setting(60.0, "shortest time between two evaluations, in seconds")
     save_checkpoints_steps: int | None = setting(None, "steps between checkpoints; instead of --save_checkpoints_secs")
     save_checkpoints_secs: float | None = setting(
         None, f"seconds between checkpoints; default: {DEFAULT_SAVE_SECS:g} where no steps are given"

@@ -149,7 +149,7 @@ def _place(path: str, source: str) -> str:
         return SCHEME + path.removeprefix(SCHEME).rstrip("/")
     if "://" in path:
         raise UsageError(
-            f"{source} is a {path.partition('://')[0]}:// address",
+            f"{source} begins with {path.partition('://')[0]}://",
             "a local directory, or gs://bucket/folder",
             "Change it",
         )

@@ -30,7 +30,7 @@ class Settings(Checked):
     optimizer: Optimizer = setting(Optimizer.ADAM, "how a gradient becomes a step", choices=Optimizer)
     momentum: float = setting(0.9, "share of the last step that the momentum optimizer keeps")
     clip_norm: float | None = setting(
-        None, "the whole gradient is shortened to this norm; default: never", positive="a number above 0"
+        None, "scale the whole gradient down to this norm; default: never", positive="a number above 0"
     )
 
     def __post_init__(self) -> None:

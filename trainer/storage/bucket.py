@@ -106,7 +106,7 @@ class Bucket(BucketReads):
                 if (blob.metadata or {}).get(_TOKEN) == token:
                     return entry_of(path, blob)
             raise ConflictError(
-                f"{path} is in another generation than was expected", None, "See who else writes there"
+                f"{path} has another generation than expected", None, "Find out what else writes there"
             ) from None
 
     def delete(self, entries: Sequence[Entry]) -> None:

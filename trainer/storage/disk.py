@@ -84,7 +84,7 @@ def _entry(path: str) -> Entry:
 def _check_generation(path: str, wanted: int | None) -> None:
     generation = _entry(path).generation if os.path.exists(path) else ABSENT
     if wanted not in (None, generation):
-        raise ConflictError(f"{path} is in another generation than was expected", None, "See who else writes there")
+        raise ConflictError(f"{path} has another generation than expected", None, "Find out what else writes there")
 
 
 @contextlib.contextmanager

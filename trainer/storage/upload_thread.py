@@ -118,7 +118,7 @@ class UploadThread:
         try:
             self.on_idle()
         except Exception:  # the next one may succeed; without this thread nothing would be uploaded any more
-            log.debug("Looking for what has become due failed.", exc_info=True)
+            log.debug("Looking for more to upload failed.", exc_info=True)
         return None
 
     def _attempt(self, upload: Upload) -> None:

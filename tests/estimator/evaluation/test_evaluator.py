@@ -271,7 +271,7 @@ def test_the_chief_does_what_an_evaluator_that_is_gone_has_left(world: World, ca
     stand_in(evaluations)
     assert world.steps == [10]
     assert (world.exports("latest"), world.exports("final")) == (1, 1)
-    assert "No evaluator is there any more, so the chief evaluates step 10 and exports it itself." in caplog.text
+    assert "The evaluator is gone, so the chief evaluates step 10 and exports it itself." in caplog.text
     world.done("max_steps", 10)
     world.follow(*both(), max_steps=10)
     assert world.steps == [10]

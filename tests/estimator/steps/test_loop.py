@@ -225,6 +225,16 @@ def test_why_training_ended_is_known(tmp_path: Path) -> None:
     assert trained.get_variable_value("global_step") == 7
 
 
+def test_a_training_that_is_stopped_before_its_first_step_does_not_blame_the_data(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = estimator(tmp_path)
+    trained.stop.request("signal")
+    trained.train(numbers())
+    assert trained.stop_reason is StopReason.INTERRUPTED
+    assert "gave no batch" not in caplog.text
+
+
 def test_a_nan_ends_training_and_names_its_step_and_the_last_good_checkpoint(tmp_path: Path) -> None:
     def broken() -> tf.data.Dataset:
         values = np.array([1, 2, 3, 4, np.nan, 6], np.float32)

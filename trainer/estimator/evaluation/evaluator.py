@@ -198,7 +198,7 @@ def stand_in(evaluations: Evaluations) -> None:
     if latest is None:
         return
     step = step_of(latest)
-    log.warning("No evaluator is there any more, so the chief evaluates step %d and exports it itself.", step)
+    log.warning("The evaluator is gone, so the chief evaluates step %d and exports it itself.", step)
     if known.get("global_step") == step:
         evaluations.recall(latest, known.get("metrics", {}))
     evaluations.finish()

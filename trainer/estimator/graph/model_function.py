@@ -133,7 +133,7 @@ def _check(function: Any, params: Any) -> None:
         raise ValueError(f"model_fn is {function!r}. It takes a function")
     names = argument_names(function)
     if "features" not in names:
-        raise ValueError(f"model_fn takes {sorted(names)}. It has to take features. Name its first argument so")
+        raise ValueError(f"model_fn takes {sorted(names)}. It has to take features. Call its first argument features")
     unknown = names - _ARGUMENTS - {"self"}
     if unknown:
         raise ValueError(

@@ -73,7 +73,7 @@ class TrainingLoop:
             self.stop.clear()
             self.steps.close()
             self._summaries.close()
-        if self._step == self._start:
+        if self._step == self._start and reason is StopReason.DATA_END:
             log.warning("Training made no step: the input function gave no batch.")
         return reason
 
