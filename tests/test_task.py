@@ -191,6 +191,19 @@ def test_the_same_command_again_finds_nothing_to_do(
     assert (finished.root / "summary.json").read_bytes() == before
 
 
+def test_a_model_of_another_size_in_a_used_directory_is_one_line_and_exit_code_2(
+    tmp_path: pathlib.Path, capsys: Any
+) -> None:
+    first, larger = ["--train_steps=2", "--exporter="], ["--train_steps=4", "--exporter="]
+    assert run(f"--output_dir={tmp_path}", "--model=dnn", *first) == 0
+    capsys.readouterr()
+    assert run(f"--output_dir={tmp_path}", "--model=dnn", "--first_layer_size=11", *larger) == 2
+    shown = capsys.readouterr().err
+    assert "has hidden_1/bias of shape [10]; the model function makes hidden_1/bias of shape [11]." in shown
+    assert "Train into another model_dir (--output_dir), or change the model back." in shown
+    assert "Traceback" not in shown
+
+
 @pytest.mark.process
 def test_a_loss_that_turns_nan_names_step_and_checkpoint(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: Any

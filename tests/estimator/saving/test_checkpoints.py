@@ -16,7 +16,7 @@ from trainer.estimator import Estimator
 from trainer.estimator.saving import checkpoints, state_file
 from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
 from trainer.estimator.saving.checkpoints import Saver
-from trainer.job.errors import TrainingError
+from trainer.job.errors import TrainingError, UsageError
 
 HOUR = 3600.0
 
@@ -301,6 +301,13 @@ def test_nothing_is_set_when_a_variable_is_missing(tmp_path: Path) -> None:
     assert variable.numpy() == 0.0
     assert "model.ckpt-7 lacks bias, slot; it has global_step, weight." in str(raised.value)
     assert "use warm_start_from to start from the values that fit" in str(raised.value)
+
+
+def test_of_many_missing_variables_the_first_dozen_are_named(tmp_path: Path) -> None:
+    reader = checkpoints.read(save(saver(tmp_path), 7))
+    variables = {f"v{number:02}": tf.Variable(0.0) for number in range(14)}
+    with pytest.raises(UsageError, match=r"lacks v00, v01, .*, v11 and 2 more; it has global_step, weight\."):
+        checkpoints.restore(variables, reader)
 
 
 def test_nothing_is_set_when_a_shape_differs(tmp_path: Path) -> None:

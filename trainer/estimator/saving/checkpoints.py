@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,17 @@ from trainer.estimator.saving import slices, state_file
 from trainer.estimator.saving.checkpoint_store import CheckpointStore
 from trainer.estimator.saving.job_directory import JobDirectory, on_disk
 from trainer.estimator.saving.retention import Checkpoint, decide
-from trainer.job.errors import TrainingError
+from trainer.job.errors import TrainingError, UsageError
 
 INPUT_PREFIX = "_trainer_input/"
 """Before the names of what is no variable: the position of the input."""
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_MOST_NAMED = 12
 _PREFIX = re.compile(r"model\.ckpt-(\d+)$")
+
+
+class OtherModelError(UsageError, ValueError):
+    """The variables of a checkpoint are not those of the model."""
 
 
 def path(directory: str, step: int) -> str:
@@ -237,7 +242,7 @@ def restore(
       sources: by the names of variables, the names that these have in the checkpoint where they differ.
 
     Raises:
-      ValueError: one of them is missing in the checkpoint, or has another shape there.
+      OtherModelError: one of them is missing in the checkpoint, or has another shape there.
     """
     renamed = sources or {}
     names = {name: renamed.get(name) or _source(name, variable, renamed) for name, variable in variables.items()}
@@ -247,10 +252,11 @@ def restore(
         fixed = variable.shape.is_fully_defined()
         accepted = slices.shape_of(variable) if fixed else variable.shape
         if not tf.TensorShape(accepted).is_compatible_with(reader.shape(names[name])):
-            raise ValueError(
+            raise OtherModelError(
                 f"{reader.checkpoint_path} has {names[name]} of shape {reader.shape(names[name])}; "
-                f"the model function makes {name} of shape {accepted}. "
-                "Train into another model_dir, or change the model back"
+                f"the model function makes {name} of shape {accepted}",
+                "a checkpoint of the same model",
+                "Train into another model_dir (--output_dir), or change the model back",
             )
     for name, variable in variables.items():
         pieces = list(slices.to_restore(variable))
@@ -270,11 +276,17 @@ def _source(name: str, variable: tf.Variable | RowShardedVariable, renamed: Mapp
 def _check_all_there(reader: Reader, names: Iterable[str]) -> None:
     missing = sorted({name for name in names if name not in reader})
     if missing:
-        raise ValueError(
-            f"{reader.checkpoint_path} lacks {', '.join(missing)}; it has {', '.join(reader.names())}. "
-            "The model function has to make the variables that the checkpoint was written with. "
-            "Train into another model_dir, or use warm_start_from to start from the values that fit"
+        raise OtherModelError(
+            f"{reader.checkpoint_path} lacks {_some(missing)}; it has {_some(reader.names())}",
+            "a checkpoint with all variables that the model function makes",
+            "Train into another model_dir (--output_dir), or use warm_start_from to start from the values that fit",
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    """As many names as a message can hold."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def saved_step(checkpoint_path: str) -> int:
