@@ -232,6 +232,14 @@ def test_help_lists_every_flag_in_its_group(word: str) -> None:
     assert [name for name in names if f"  --{name}" not in text] == ["schema"]
 
 
+def test_help_calls_settings_without_a_docstring_by_their_name() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Undescribed:
+        units: int = 3
+
+    assert "\n\nUndescribed\n  --units " in flags.help_text(Undescribed)
+
+
 def test_help_shows_defaults_and_choices_within_the_width() -> None:
     text = flags.help_text(Params, width=80)
     assert "--units                     cells (default: 3)" in text

@@ -104,8 +104,9 @@ def help_text(*settings_classes: type, width: int | None = None) -> str:
     width = width or min(shutil.get_terminal_size((110, 24)).columns, 120)
     parts = ["Usage: python -m trainer.task [--flag=value ...]", "Dashes and underscores are the same in names."]
     for settings_class in settings_classes:
-        title = (settings_class.__doc__ or settings_class.__name__).strip().splitlines()[0]
-        parts += ["", title]
+        title = (settings_class.__doc__ or "").strip().partition("\n")[0]
+        is_made = title.startswith(f"{settings_class.__name__}(")  # by dataclasses, where nobody wrote one
+        parts += ["", settings_class.__name__ if is_made or not title else title]
         for field in _fields(settings_class):
             parts += _help_entry(field, _hints(settings_class)[field.name], width)
     parts += ["", "Logging:", "  -v, --verbosity             -1 warnings only, 0 progress too, 1 everything"]
