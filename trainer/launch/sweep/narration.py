@@ -84,5 +84,5 @@ class Narration:
             self._hinted = True
             self.say(
                 "trials report only once, at their end, so that none can be stopped early; "
-                "--save_checkpoints_steps=100 --min_eval_frequency=0 after -- makes them report on the way"
+                "--save_checkpoints_steps=100 --min_eval_frequency=0 after -- makes them report while they run"
             )
