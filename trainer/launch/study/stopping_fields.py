@@ -42,7 +42,7 @@ _TIME_CONSTRAINT = Keys(read=("maxDuration", "endTime"))
 
 
 def rule(fields: Fields) -> tuple[Stopping | None, Place]:
-    """The rule that ends hopeless trials, None where there is none or it is wrong; and its place."""
+    """The rule that stops trials without prospects, None where there is none or it is wrong; and its place."""
     present = fields.present(RULES)
     for other in present[1:]:
         got = f"{other} together with {present[0]}"

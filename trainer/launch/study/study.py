@@ -45,7 +45,7 @@ class Study:
       max_parallel_trials: trials at the same time; at least 1.
       max_failed_trials: the study fails with this many failed trials; 0 leaves the limit to what runs the study.
       algorithm: who chooses the parameters. GRID has no DOUBLE parameter.
-      stopping: the rule that ends hopeless trials; None: none is ended.
+      stopping: the rule that stops trials without prospects; None stops none.
       measurement: which of a trial's evaluations counts.
       study_stopping: when to end early; None: at `max_trials` only.
     """

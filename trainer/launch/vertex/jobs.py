@@ -44,11 +44,11 @@ def described(job: Mapping[str, Any]) -> str:
         counted = ", ".join(f"{count} {name}" for name, count in sorted(trials.items()))
         parts.append(f"trials: {counted} of {job.get('maxTrialCount')}")
     if job.get("error"):
-        parts.append(trouble(job["error"]))
+        parts.append(error_text(job["error"]))
     return "; ".join(parts)
 
 
-def trouble(error: Mapping[str, Any]) -> str:
+def error_text(error: Mapping[str, Any]) -> str:
     """The service's words, and what an exit code of ours means."""
     message = " ".join(str(error.get("message") or "no message").split())
     match = re.search(r"replica (\S+) exited with a non-zero status of (\d+)", message)
