@@ -30,7 +30,7 @@ def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
 def test_only_the_expected_generation_is_written_over(tmp_path: pathlib.Path) -> None:
     file = str(tmp_path / "x")
     first = storage.write(file, b"one", if_generation=storage.ABSENT)
-    with pytest.raises(storage.ConflictError, match="in another generation"):
+    with pytest.raises(storage.ConflictError, match="has another generation than expected"):
         storage.write(file, b"two", if_generation=storage.ABSENT)
     second = storage.write(file, b"three", if_generation=first)
     with pytest.raises(storage.ConflictError):
