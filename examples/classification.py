@@ -1,9 +1,7 @@
-"""Three kinds of flowers told apart by four measurements: a softmax of one hidden layer.
+"""Three kinds of flowers told apart by four measurements (Fisher 1936), drawn around the mean of each kind.
 
 python -m trainer.task --problem=examples/classification.py --output_dir=output/flowers --exporter=best
 """
-
-from __future__ import annotations
 
 import dataclasses
 from typing import Any
@@ -12,8 +10,7 @@ import numpy as np
 
 from trainer import Problem
 
-CENTRES = [[5.0, 3.4, 1.5, 0.2], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.6, 2.0]]
-"""Mean measurements of the three kinds, in centimetres (Fisher 1936)."""
+CENTRES = np.array([[5.0, 3.4, 1.5, 0.2], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.6, 2.0]])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,16 +25,12 @@ def examples(seed: int, count: int) -> Any:
 
     random = np.random.default_rng(seed)
     kinds = random.integers(3, size=count)
-    measures = (np.array(CENTRES)[kinds] + random.normal(scale=0.4, size=(count, 4))).astype(np.float32)
+    measures = (CENTRES[kinds] + random.normal(scale=0.4, size=(count, 4))).astype(np.float32)
     return tf.data.Dataset.from_tensor_slices(({"measures": measures}, kinds))
 
 
 def train_input_fn(data: Any) -> Any:
     return examples(0, 1500).shuffle(1500, seed=data.seed or 0).repeat(data.num_epochs).batch(data.train_batch_size)
-
-
-def eval_input_fn(data: Any) -> Any:
-    return examples(1, 500).batch(data.eval_batch_size)
 
 
 def model_fn(features: Any, labels: Any, mode: str, params: Params) -> Any:
@@ -61,7 +54,7 @@ PROBLEM = Problem(
     model_fn=model_fn,
     params=Params,
     train_input_fn=train_input_fn,
-    eval_input_fn=eval_input_fn,
+    eval_input_fn=lambda data: examples(1, 500).batch(data.eval_batch_size),
     metrics={"accuracy": "max", "loss": "min"},
     baselines=lambda: {"accuracy_chance": 1 / 3},
 )
