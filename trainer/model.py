@@ -1,7 +1,7 @@
 """EDIT ME: the settings of the model, the model function, and the problem that it solves.
 
 A field of `Params` is a flag of `trainer.task`, and a parameter that a sweep may search. A structure of your own is a
-file in `trainer/networks/`; the settings that it has there are fields of `Params` too.
+file in `trainer/networks/`; the settings that it has there become fields of `Params` by themselves.
 """
 
 from __future__ import annotations

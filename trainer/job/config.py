@@ -116,7 +116,7 @@ class RunSettings:
         (ExporterKind.LATEST,), "when to export: latest (each evaluation), best, final (once); empty for never"
     )
     early_stopping_steps: int | None = setting(
-        None, "stop when the score has not improved for this many steps; default: never"
+        None, "stop when no evaluation for so many steps has a better score (see --min_eval_frequency); default: never"
     )
     early_stopping_min_delta: float = setting(0.0, "how much better the score has to be to count for that")
     separate_evaluator: bool = setting(False, "another process of the job evaluates; set by launchers")
