@@ -126,6 +126,13 @@ def test_the_sparse_form_of_kubeflow_keeps_its_indexes() -> None:
     assert (cluster.task_id, cluster.global_id_in_cluster, cluster.num_worker_replicas) == (1, 2, 2)
 
 
+def test_the_other_name_that_kubeflow_has_for_the_sparse_form_is_read() -> None:
+    sparse = {"chief": ["c:1"], "worker": {"1": "w1:1"}, "ps": ["p:1"]}
+    cluster = environment.read(tf_config(None, {"type": "worker", "index": 1}, sparseCluster=sparse))
+    assert cluster.cluster_spec == {"chief": ["c:1"], "worker": {1: "w1:1"}, "ps": ["p:1"]}
+    assert not cluster.is_local and not cluster.is_chief
+
+
 def test_keys_of_the_runner_do_not_disturb() -> None:
     environ = tf_config(FULL, {"type": "ps", "index": 0, "cloud": "x"}, environment="cloud", job={"a": 1}, trial="4")
     assert environment.read(environ).task_type == "ps"
@@ -211,6 +218,39 @@ CHIEF_TASK = {"type": "chief", "index": 0}
         ({"TF_CONFIG": "null"}, "TF_CONFIG is None. Accepted: a JSON object"),
         ({"TF_CONFIG": "[" * 100_000}, "TF_CONFIG"),
         ({"TF_CONFIG": '{"task": {}, "task": {}}'}, "TF_CONFIG has the key 'task' twice"),
+        (
+            {"TF_CONFIG": f'{{"cluster": {{"chief": ["c:1"]}}, "task": {{"type": "chief", "index": {"9" * 5000}}}}}'},
+            "TF_CONFIG has a number of 5000 digits, 999999999999…. Accepted: whole numbers of up to 9 digits",
+        ),
+        (tf_config(FULL, {"type": "worker", "index": 1e300}), "TF_CONFIG: task.index is 1000"),
+        (tf_config(FULL, {"type": "worker", "index": " 1"}), "TF_CONFIG: task.index is ' 1'"),
+        (tf_config(FULL, {"type": "worker", "index": "01"}), "TF_CONFIG: task.index is '01'"),
+        (
+            {"TF_CONFIG": json.dumps({"clusters": FULL, "task": {"type": "worker", "index": 0}})},
+            "TF_CONFIG has the key 'clusters'. Accepted: cluster, sparseCluster, task. Did you mean cluster?",
+        ),
+        (
+            {"TF_CONFIG": json.dumps({"worker": ["w:1"], "task": {"type": "worker", "index": 0}})},
+            "TF_CONFIG has the key 'worker'. Accepted: cluster, sparseCluster, task. List the processes in cluster",
+        ),
+        (tf_config(FULL, CHIEF_TASK, sparseCluster=FULL), "TF_CONFIG has both cluster and sparseCluster"),
+        (
+            tf_config(None, CHIEF_TASK, sparseCluster={"worker": {}, "ps": []}),
+            "TF_CONFIG: sparseCluster names no chief. Accepted: a chief, and the processes that train with it. "
+            "Leave enableDynamicWorker out of the TFJob",
+        ),
+        (
+            tf_config(None, {"type": "worker", "index": 0}, sparseCluster={"worker": {"0": "w:1"}, "ps": ["p:1"]}),
+            "TF_CONFIG: sparseCluster names no chief",
+        ),
+        (
+            tf_config(None, CHIEF_TASK, sparseCluster={"chief": ["c:1"], "wroker": ["w:1"]}),
+            "TF_CONFIG: sparseCluster.wroker: 'wroker' is not a type",
+        ),
+        (
+            {"CLUSTER_SPEC": json.dumps({"clusters": {}, "task": {"type": "workerpool0", "index": 0}})},
+            "CLUSTER_SPEC has the key 'clusters', and no cluster. Accepted: cluster and task. Did you mean cluster?",
+        ),
         (tf_config("x", {}), "TF_CONFIG: cluster is 'x'. Accepted: a JSON object"),
         (tf_config(FULL, ["chief"]), "TF_CONFIG: task is ['chief']"),
         (tf_config(FULL), "TF_CONFIG: task.type is missing, although there is a cluster"),
@@ -256,6 +296,14 @@ CHIEF_TASK = {"type": "chief", "index": 0}
             "TF_CONFIG: cluster.worker[1] is 'C:1', as is TF_CONFIG: cluster.chief[0]",
         ),
         (
+            tf_config({"chief": ["[::1]:1"], "worker": ["[0::1]:1"]}, CHIEF_TASK),
+            "TF_CONFIG: cluster.worker[0] is '[0::1]:1', as is TF_CONFIG: cluster.chief[0]",
+        ),
+        (
+            tf_config({"chief": ["c:2222"], "worker": ["c:02222"]}, CHIEF_TASK),
+            "TF_CONFIG: cluster.worker[0] is 'c:02222'. Accepted: a port from 1 to 65535, without zeros before it",
+        ),
+        (
             pools({"type": "workerpool4", "index": 0}, workerpool0=["c:1"]),
             "CLUSTER_SPEC: task.type is 'workerpool4'. Accepted: pools 0",
         ),
@@ -279,6 +327,11 @@ CHIEF_TASK = {"type": "chief", "index": 0}
         (indexed("0", "chief=1,boss=2"), "of which 'boss=2' is not understood"),
         (indexed("0", "chief=1,chief=1"), "of which 'chief=1' is not understood"),
         (indexed("0", "worker=2"), "TRAINER_REPLICAS: chief: the cluster has 0 chiefs"),
+        (indexed("9" * 5000), "JOB_COMPLETION_INDEX is '9999"),
+        (indexed("٣"), "JOB_COMPLETION_INDEX is '٣'"),
+        (indexed("0", "chief=1,worker=99999999"), "100,000,000 processes. Accepted: up to 10,000 of them"),
+        (indexed("0", "chief=1,worker=" + "9" * 5000), "is not understood"),
+        (indexed("0", "chief=1,worker=02"), "of which 'worker=02' is not understood"),
         ({**indexed("0"), "TRAINER_HOST_PATTERN": "job:2222"}, "TRAINER_HOST_PATTERN is 'job:2222'"),
         ({**indexed("0"), "TRAINER_HOST_PATTERN": "job-{index}"}, "HOST_PATTERN is 'job-0'. Accepted: host:port"),
     ],

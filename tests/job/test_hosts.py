@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 
-import pytest
-
 from trainer.job import hosts
 from trainer.job.hosts import Answer
 
@@ -34,8 +32,3 @@ def test_who_does_not_answer_is_waited_for_no_longer_than_said() -> None:
         for client in waiting:
             client.close()
     assert [reached.answer for reached in found] == [Answer.SILENT]
-
-
-@pytest.mark.parametrize(("address", "parts"), [("ps-0:2222", ("ps-0", 2222)), ("[::1]:80", ("::1", 80))])
-def test_an_address_is_a_host_and_a_port(address: str, parts: tuple[str, int]) -> None:
-    assert hosts.split(address) == parts

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trainer.job import addresses
 from trainer.job.errors import UsageError
 
 CHIEF, MASTER, WORKER, PS, EVALUATOR = "chief", "master", "worker", "ps", "evaluator"
@@ -128,13 +129,14 @@ def _check_jobs(jobs: Jobs, name_of: Naming) -> None:
     for job, nodes in jobs.items():
         for index, address in nodes.items():
             place = name_of(job, index)
-            if address.lower() in seen:
+            key = addresses.canonical(address)
+            if key in seen:
                 raise ClusterError(
-                    f"{place} is {address!r}, as is {seen[address.lower()]}",
+                    f"{place} is {address!r}, as is {seen[key]}",
                     "an address of its own for each process",
                     "Change the host or the port of one",
                 )
-            seen[address.lower()] = place
+            seen[key] = place
 
 
 def _check_task(cluster: Cluster) -> None:

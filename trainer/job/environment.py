@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainer.job import addresses, spelling
 from trainer.job.cluster import (
     CHIEF,
     EVALUATOR,
@@ -25,8 +25,17 @@ from trainer.job.cluster import (
     Jobs,
     tf_config_path,
 )
+from trainer.job.json_variable import as_integer, as_object, is_count, parsed, short
 
 _POOLS = (CHIEF, WORKER, PS, EVALUATOR)
+_SPARSE = "sparseCluster"
+"""What Kubeflow calls the cluster of a TFJob with `enableDynamicWorker`."""
+_TF_CONFIG_KEYS = ("cluster", _SPARSE, "task")
+_IGNORED_KEYS = (
+    *("environment", "job", "trial", "cloud", "open_ports"),  # of runners
+    *("model_dir", "rpc_layer", "session_master", "eval_session_master", "service"),  # of TensorFlow
+)
+_MOST_PROCESSES = 10_000
 
 
 def read(environ: Mapping[str, str]) -> Cluster:
@@ -36,22 +45,24 @@ def read(environ: Mapping[str, str]) -> Cluster:
       ClusterError: naming the variable, the place in its JSON, the value and the fix.
     """
     if environ.get("TF_CONFIG", "").strip() not in ("", "{}"):
-        cluster = _from_tf_config(_parsed("TF_CONFIG", environ["TF_CONFIG"]))
+        cluster = _from_tf_config(parsed("TF_CONFIG", environ["TF_CONFIG"]))
         return _with_pool_evaluator(cluster, environ.get("CLUSTER_SPEC", ""))
     if environ.get("CLUSTER_SPEC", "").strip() not in ("", "{}"):
-        return _from_cluster_spec(_parsed("CLUSTER_SPEC", environ["CLUSTER_SPEC"]))
+        return _from_cluster_spec(parsed("CLUSTER_SPEC", environ["CLUSTER_SPEC"]))
     if environ.get("TRAINER_REPLICAS", "").strip():
         return _from_indexed_job(environ)
     return Cluster()
 
 
 def _from_tf_config(config: Mapping[str, Any]) -> Cluster:
-    listed = _object(config.get("cluster"), "TF_CONFIG: cluster")
-    task = _object(config.get("task"), "TF_CONFIG: task")
+    key, listed = _listed_cluster(config)
+    task = as_object(config.get("task"), "TF_CONFIG: task")
     jobs: dict[str, dict[int, str]] = {}
     for job, nodes in listed.items():
-        _check_type(job, f"TF_CONFIG: cluster.{job}")
-        jobs[job] = _nodes(nodes, f"TF_CONFIG: cluster.{job}")
+        _check_type(job, f"TF_CONFIG: {key}.{job}")
+        jobs[job] = _nodes(nodes, f"TF_CONFIG: {key}.{job}")
+    if key == _SPARSE:
+        _check_chief_is_known(jobs)
     jobs = {job: nodes for job, nodes in jobs.items() if nodes}
     task_type, task_id = _task(task, "TF_CONFIG: task", "type", "index", default=None if jobs else (WORKER, 0))
     _check_type(task_type, "TF_CONFIG: task.type")
@@ -64,6 +75,31 @@ def _from_tf_config(config: Mapping[str, Any]) -> Cluster:
     jobs[CHIEF] = jobs.pop(MASTER)
     task_type = CHIEF if task_type == MASTER else task_type
     return Cluster(jobs=jobs, task_type=task_type, task_id=task_id, trial=trial, master=True, name_of=_master_path)
+
+
+def _listed_cluster(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The processes that TF_CONFIG lists by type, and the key that they stand under.
+
+    Whoever lists them under a key that nobody reads would get as many jobs of one process, all in one directory.
+    """
+    for key in sorted(set(config) - {*_TF_CONFIG_KEYS, *_IGNORED_KEYS}):
+        do = spelling.suggestion(key, _TF_CONFIG_KEYS, "List the processes in cluster, or remove the key")
+        raise ClusterError(f"TF_CONFIG has the key {short(key)}", ", ".join(_TF_CONFIG_KEYS), do)
+    found = {key: as_object(config.get(key), f"TF_CONFIG: {key}") for key in ("cluster", _SPARSE)}
+    if all(found.values()):
+        raise ClusterError(f"TF_CONFIG has both cluster and {_SPARSE}", "one of them", "Remove one")
+    key = _SPARSE if config.get(_SPARSE) is not None and not found["cluster"] else "cluster"
+    return key, found[key]
+
+
+def _check_chief_is_known(jobs: Jobs) -> None:
+    """Kubeflow tells a worker of such a job only of the parameter servers and of itself, and the chief of nobody."""
+    if not jobs.get(CHIEF) and not jobs.get(MASTER):
+        raise ClusterError(
+            f"TF_CONFIG: {_SPARSE} names no chief",
+            "a chief, and the processes that train with it",
+            "Leave enableDynamicWorker out of the TFJob, so that each process is told of all",
+        )
 
 
 def _master_path(job: str, index: int | None) -> str:
@@ -88,7 +124,7 @@ def _with_pool_evaluator(cluster: Cluster, cluster_spec: str) -> Cluster:
     if not cluster.jobs or cluster.has_evaluator or cluster.master:
         return cluster
     try:
-        evaluators = _from_cluster_spec(_parsed("CLUSTER_SPEC", cluster_spec)).jobs.get(EVALUATOR)
+        evaluators = _from_cluster_spec(parsed("CLUSTER_SPEC", cluster_spec)).jobs.get(EVALUATOR)
     except ClusterError:
         return cluster
     return dataclasses.replace(cluster, jobs={**cluster.jobs, EVALUATOR: evaluators}) if evaluators else cluster
@@ -96,8 +132,11 @@ def _with_pool_evaluator(cluster: Cluster, cluster_spec: str) -> Cluster:
 
 def _from_cluster_spec(spec: Mapping[str, Any]) -> Cluster:
     """Vertex AI's own variable: pool 0 is the chief, 1 the workers, 2 the parameter servers, 3 the evaluator."""
-    listed = _object(spec.get("cluster"), "CLUSTER_SPEC: cluster")
-    task = _object(spec.get("task"), "CLUSTER_SPEC: task")
+    if "cluster" not in spec and (unread := sorted(set(spec) - {"task", *_IGNORED_KEYS})):
+        do = spelling.suggestion(unread[0], ("cluster",), "List the pools in cluster")
+        raise ClusterError(f"CLUSTER_SPEC has the key {short(unread[0])}, and no cluster", "cluster and task", do)
+    listed = as_object(spec.get("cluster"), "CLUSTER_SPEC: cluster")
+    task = as_object(spec.get("task"), "CLUSTER_SPEC: task")
     as_list = "worker_pools" in listed
     pools = list(_listed_pools(listed["worker_pools"]) if as_list else _named_pools(listed))
     _check_pools_differ([pool for pool, _, _ in pools])
@@ -138,7 +177,7 @@ def _listed_pools(pools: object) -> Iterator[tuple[int, dict[int, str], str]]:
         raise ClusterError(f"CLUSTER_SPEC: cluster.worker_pools is {pools!r}", "a list of pools")
     for position, pool in enumerate(pools):
         path = f"CLUSTER_SPEC: cluster.worker_pools[{position}]"
-        entry = _object(pool, path)
+        entry = as_object(pool, path)
         number = _pool(entry.get("index", position), f"{path}.index")
         yield number, _nodes(entry.get("replicas"), f"{path}.replicas"), f"{path}.replicas"
 
@@ -159,15 +198,15 @@ def _from_indexed_job(environ: Mapping[str, str]) -> Cluster:
     pattern = environ.get("TRAINER_HOST_PATTERN", "").strip()
     if "{index}" not in pattern:
         raise ClusterError(
-            f"TRAINER_HOST_PATTERN is {pattern!r} together with TRAINER_REPLICAS",
+            f"TRAINER_HOST_PATTERN is {short(pattern)} together with TRAINER_REPLICAS",
             "an address with {index} in it",
             "Set it, for example to myjob-{index}.myjob:2222",
         )
     places = [(job, index) for job, count in _replicas(environ["TRAINER_REPLICAS"]) for index in range(count)]
     own, replicas = environ.get("JOB_COMPLETION_INDEX", "").strip(), environ["TRAINER_REPLICAS"]
-    if not own.isdecimal() or int(own) >= len(places):
+    if not is_count(own) or int(own) >= len(places):
         raise ClusterError(
-            f"JOB_COMPLETION_INDEX is {own!r}",
+            f"JOB_COMPLETION_INDEX is {short(own)}",
             f"0 to {len(places) - 1}, for the {len(places)} processes of TRAINER_REPLICAS={replicas}",
             "Make completions of the job their number, and completionMode Indexed",
         )
@@ -183,45 +222,17 @@ def _replicas(text: str) -> list[tuple[str, int]]:
     counts: dict[str, int] = {}
     for item in text.split(","):
         job, _, count = (part.strip() for part in item.partition("="))
-        if job not in JOB_TYPES or job in counts or not count.isdecimal():
+        if job not in JOB_TYPES or job in counts or not is_count(count):
             raise ClusterError(
-                f"TRAINER_REPLICAS is {text!r}, of which {item.strip()!r} is not understood",
+                f"TRAINER_REPLICAS is {short(text)}, of which {short(item.strip())} is not understood",
                 f"TYPE=NUMBER with commas between, each of {', '.join(JOB_TYPES)} at most once",
                 "Write it as chief=1,worker=2,ps=1",
             )
         counts[job] = int(count)
+    if sum(counts.values()) > _MOST_PROCESSES:
+        got = f"TRAINER_REPLICAS is {short(text)}, {sum(counts.values()):,} processes"
+        raise ClusterError(got, f"up to {_MOST_PROCESSES:,} of them", "Correct the numbers")
     return list(counts.items())
-
-
-def _parsed(variable: str, text: str) -> Mapping[str, Any]:
-    try:
-        parsed = json.loads(text, object_pairs_hook=lambda pairs: _without_repeats(variable, pairs))
-    except json.JSONDecodeError as error:
-        near = text[max(error.pos - 20, 0) : error.pos + 20]
-        raise ClusterError(
-            f"{variable} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}, near {near!r}",
-            'JSON, such as {"cluster": {...}, "task": {...}}',
-            "Check quotes and commas, or unset it to run locally",
-        ) from error
-    except RecursionError as error:
-        raise ClusterError(f"{variable} is nested too deeply", None, "Unset it to run locally") from error
-    return _object(parsed, variable, nullable=False)
-
-
-def _without_repeats(variable: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise ClusterError(f"{variable} has the key {key!r} twice in one object", "each key once", "Merge the two")
-    return dict(pairs)
-
-
-def _object(value: object, path: str, *, nullable: bool = True) -> Mapping[str, Any]:
-    if value is None and nullable:
-        return {}
-    if not isinstance(value, dict):
-        raise ClusterError(f"{path} is {_short(value)}", "a JSON object", "Put it in braces: {...}")
-    return value
 
 
 def _nodes(value: object, path: str) -> dict[int, str]:
@@ -229,20 +240,16 @@ def _nodes(value: object, path: str) -> dict[int, str]:
     if value is None:
         return {}
     if isinstance(value, dict):
-        return {_integer(key, f"{path}: index"): _address(node, f"{path}[{key}]") for key, node in value.items()}
+        return {as_integer(key, f"{path}: index"): _address(node, f"{path}[{key}]") for key, node in value.items()}
     if not isinstance(value, list):
-        raise ClusterError(f"{path} is {_short(value)}", "a list of addresses", 'Write ["host:port"]')
+        raise ClusterError(f"{path} is {short(value)}", "a list of addresses", 'Write ["host:port"]')
     return {index: _address(node, f"{path}[{index}]") for index, node in enumerate(value)}
 
 
 def _address(value: object, path: str) -> str:
-    """`host:port` of a str; an IPv6 host is in brackets."""
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+):([0-9]+)", value) if isinstance(value, str) else None
-    if not match:
-        raise ClusterError(f"{path} is {_short(value)}", "host:port", "Name the host, a colon and the port, no scheme")
-    if not 1 <= int(match[2][:9]) <= 65535:
-        raise ClusterError(f"{path} is {_short(value)}", "a port from 1 to 65535", "Correct the port")
-    return match[0]
+    if instead := addresses.accepted_instead(value):
+        raise ClusterError(f"{path} is {short(value)}", instead, "Name the host, a colon and the port, no scheme")
+    return str(value)
 
 
 def _task(
@@ -262,19 +269,8 @@ def _task(
     index = task.get(index_key)
     return (
         fallback_type if task_type in (None, "") else task_type if isinstance(task_type, str) else str(task_type),
-        fallback_index if index in (None, "") else _integer(index, f"{path}.{index_key}"),
+        fallback_index if index in (None, "") else as_integer(index, f"{path}.{index_key}"),
     )
-
-
-def _integer(value: object, path: str) -> int:
-    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    is_digits = isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", value) is not None
-    if isinstance(value, bool) or not (is_whole or is_digits):
-        raise ClusterError(f"{path} is {_short(value)}", "a whole number from 0 up", "Correct it")
-    number = int(value)  # type: ignore[call-overload]
-    if number < 0:
-        raise ClusterError(f"{path} is {number}", "a whole number from 0 up", "Count from 0")
-    return int(number)
 
 
 def _trial(value: object) -> str | None:
@@ -286,9 +282,4 @@ def _check_type(job: str, path: str) -> None:
         return
     meant = difflib.get_close_matches(job.lower(), JOB_TYPES, n=1)
     do = f"Write {meant[0]!r}" if meant else "Use one of these"
-    raise ClusterError(f"{path}: {_short(job)} is not a type of process", ", ".join(JOB_TYPES), do)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
+    raise ClusterError(f"{path}: {short(job)} is not a type of process", ", ".join(JOB_TYPES), do)

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterable
 
+from trainer.job import addresses
+
 TIMEOUT_SECS = 2.0
 
 
@@ -50,15 +52,9 @@ def ask(addresses: Iterable[str], timeout_secs: float = TIMEOUT_SECS) -> list[Re
     return [answers.get(address) or Reached(address=address, answer=Answer.SILENT) for address in wanted]
 
 
-def split(address: str) -> tuple[str, int]:
-    """Host, without brackets, and port of a checked `host:port`."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 def _connect(address: str, timeout_secs: float) -> Reached:
     try:
-        with socket.create_connection(split(address), timeout=timeout_secs):
+        with socket.create_connection(addresses.split(address), timeout=timeout_secs):
             return Reached(address=address, answer=Answer.LISTENS)
     except ConnectionRefusedError:
         return Reached(address=address, answer=Answer.REFUSED)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import trainer
-from trainer.job import cluster, environment, hosts, layout
+from trainer.job import addresses, cluster, environment, hosts, layout
 from trainer.job.cluster import EVALUATOR, Cluster
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding, Level
@@ -118,7 +118,7 @@ def roles(task: Cluster, *, separate_evaluator: bool) -> Iterator[Finding]:
     yield ok("would", _work(task, evaluates_apart=evaluates_apart))
     if task.num_ps_replicas and task.num_worker_replicas < 2:
         yield wrong("cluster", "parameter servers but no worker", "List workers, or drop ps")
-    hosts_named = {hosts.split(address)[0] for nodes in task.jobs.values() for address in nodes.values()}
+    hosts_named = {addresses.split(address)[0] for nodes in task.jobs.values() for address in nodes.values()}
     loopback = {host for host in hosts_named if _is_loopback(host)}
     if loopback and loopback != hosts_named:
         fix = "Use the name under which the others reach it"
@@ -130,7 +130,7 @@ def own_address(task: Cluster) -> Iterator[Finding]:
     address = task.jobs.get(task.task_type, {}).get(task.task_id)
     if not address or task.is_local or task.is_evaluator:
         return
-    port = hosts.split(address)[1]
+    port = addresses.split(address)[1]
     if ports.is_free(port):
         yield ok("own port", f"{port} is free here")
     else:
