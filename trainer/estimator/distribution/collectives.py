@@ -22,6 +22,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from trainer.job import loopback
 from trainer.job.cluster import Cluster
 from trainer.job.errors import JobError, UsageError
 
@@ -53,7 +54,7 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
         tf.train.ClusterSpec(training), task_type=cluster.task_type, task_id=cluster.task_id, rpc_layer="grpc"
     )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except RuntimeError as error:
         if "program startup" not in str(error):
             raise
@@ -62,6 +63,8 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
             "workers that connect before anything is computed",
             "Call tf.distribute.MultiWorkerMirroredStrategy() first and give it to RunConfig(train_distribute=...)",
         ) from error
+    loopback.shield(cluster)
+    return strategy
 
 
 def own_devices(process: str = "") -> list[str]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.steps.stop import Stop
-from trainer.job import hosts
+from trainer.job import hosts, loopback
 from trainer.job.cluster import Cluster
 
 log = logging.getLogger("trainer")
@@ -36,7 +36,10 @@ def serve(cluster: Cluster, directory: JobDirectory, stop: Stop, wait: Callable[
       wait: waits for some seconds.
     """
     spec = tf.train.ClusterSpec(cluster.cluster_spec)
-    tf.distribute.Server(spec, job_name=cluster.task_type, task_index=cluster.task_id, protocol="grpc", start=True)
+    name, index = cluster.task_type, cluster.task_id
+    server = tf.distribute.Server(spec, job_name=name, task_index=index, protocol="grpc", start=False)
+    loopback.shield(cluster)
+    server.start()
     log.info("Serving as %s %d.", cluster.task_type, cluster.task_id)
     # A record that is there from the start may be an earlier run's, and the chief of the next run about to start; or
     # this process was started again after the end. So it counts when no chief has listened for as long as a chief waits

@@ -16,7 +16,7 @@ from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.server import MEET_SECS
 from trainer.estimator.graph.inside.coordinator import take_partitioner
 from trainer.estimator.graph.row_sharding import Placement
-from trainer.job import hosts
+from trainer.job import hosts, loopback
 from trainer.job.cluster import Cluster
 
 log = logging.getLogger("trainer")
@@ -40,6 +40,7 @@ class Servers:
             tf.train.ClusterSpec(cluster.cluster_spec), task_type="chief", task_id=0, rpc_layer="grpc"
         )
         self.strategy = strategy or tf.distribute.ParameterServerStrategy(resolver)
+        loopback.shield(cluster)
         # Before anything makes a variable: it takes the partitioner away from the strategy.
         self.placement = _placement(self.strategy, len(cluster.jobs["ps"]))
         self.coordinator = tf.distribute.coordinator.ClusterCoordinator(self.strategy)
