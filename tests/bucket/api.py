@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import email.parser
 import email.policy
 import io
 import json
 import pathlib
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
@@ -30,10 +31,14 @@ class Api:
       directory: of everything that has to survive a restart.
       page_size: the most entries in a page of a list.
       one_write_a_second: as the store has it.
+
+    Attributes:
+      status_in_batch: gives the status that a part of a batch is refused with; None where it is not.
     """
 
     def __init__(self, directory: pathlib.Path, *, page_size: int = 1000, one_write_a_second: bool = False) -> None:
         self.store = Store(directory / "buckets", one_write_a_second=one_write_a_second)
+        self.status_in_batch: Callable[[Call], int | None] = lambda call: None
         self._page_size = page_size
         self._resumable = Resumable(directory / "resumable", self.store)
         self._parts = Parts(directory / "parts", self.store)
@@ -266,7 +271,8 @@ class Api:
         call = routes.route(request)
         if call.op in ("download", "batch", *routes.WRITES):
             return Refusal(400, f"{call.op} in a batch").response()
-        return self.answer(call, request)
+        status = self.status_in_batch(dataclasses.replace(call, op=f"batch.{call.op}"))
+        return Refusal(status, "As planned").response() if status else self.answer(call, request)
 
 
 def query_of(text: str) -> dict[str, str]:

@@ -48,6 +48,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, directory: pathlib.Path, port: int, plan: Plan, page_size: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.api = Api(directory, page_size=page_size)
+        self.api.status_in_batch = self._status_in_batch
         self.journal = Journal(directory / "requests.jsonl")
         self.changed = threading.Event()
         self.set_plan(plan)
@@ -68,6 +69,11 @@ class Server(http.server.ThreadingHTTPServer):
         self._down_until = time.monotonic() + (3600.0 if plan.down_secs is None else plan.down_secs)
         before, self.changed = self.changed, threading.Event()
         before.set()
+
+    def _status_in_batch(self, call: Call) -> int | None:
+        """The status that a part of a batch is refused with; other faults do not befall one part alone."""
+        rule = self.draws.decide(call)
+        return rule.status if rule else None
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that go away are no news; anything else is a fault in this server, and is told."""

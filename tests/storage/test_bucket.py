@@ -192,3 +192,37 @@ def test_the_environments_credentials_stay_in_it(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(storage.RefusedError, match="no credentials for Google Cloud could be used") as error:
         Store().read("gs://bucket/x")
     assert "hunter2" not in str(error.value) and error.value.__cause__ is None
+
+
+@pytest.mark.parametrize("ops", [("*delete",), ("batch.delete",), ("batch", "delete")])
+def test_a_whole_of_parts_counts_as_stored_where_its_parts_cannot_be_deleted(
+    bucket_server: BucketServer,
+    store: Store,
+    tmp_path: pathlib.Path,
+    caplog: pytest.LogCaptureFixture,
+    ops: tuple[str, ...],
+) -> None:
+    source = tmp_path / "large"
+    source.write_bytes(random.Random(0).randbytes(5 * WHOLE_BYTES))
+    bucket_server.set_faults(Rule(kind="403", ops=ops))
+    entry = store.upload(str(source), "gs://bucket/large")
+    assert store.stat("gs://bucket/large") == entry
+    assert "failed: no permission (HTTP 403). Left behind: gs://bucket/large.parts-" in caplog.text
+    assert "Nothing reads these; they only take up space." in caplog.text
+
+
+def test_a_bucket_without_batches_deletes_one_by_one(bucket_server: BucketServer, store: Store) -> None:
+    for name in "abc":
+        store.write(f"gs://bucket/{name}", b"1")
+    bucket_server.set_faults(Rule(kind="404", ops=("batch",)))
+    store.delete_all(store.entries("gs://bucket/"))
+    assert store.entries("gs://bucket/") == []
+
+
+def test_a_refusal_inside_a_batch_is_no_success(bucket_server: BucketServer, store: Store) -> None:
+    for name in "abc":
+        store.write(f"gs://bucket/{name}", b"1")
+    bucket_server.set_faults(Rule(kind="403", ops=("batch.delete",), objects="b"))
+    with pytest.raises(storage.RefusedError, match=r"Deleting gs://bucket/b failed: no permission \(HTTP 403\)"):
+        store.delete_all(store.entries("gs://bucket/"))
+    assert [entry.path for entry in store.entries("gs://bucket/")] == ["gs://bucket/b"]

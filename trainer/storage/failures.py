@@ -70,6 +70,26 @@ def translated(error: Exception, action: str) -> Exception:
     from google.auth import exceptions as auth
 
     code = status(error)
+    if isinstance(error, auth.GoogleAuthError):
+        return RefusedError(
+            f"{action} failed: no credentials for Google Cloud could be used ({type(error).__name__})",
+            None,
+            "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key's file",
+        )
+    if code:
+        return refusal(code, action)
+    if isinstance(error, requests.RequestException):  # whose text may hold an address with a password
+        return StorageError(f"{action} failed: {type(error).__name__}", None, "Check the proxy and the endpoint")
+    return error
+
+
+def refusal(code: int, action: str) -> StorageError:
+    """The error for an HTTP status that stays as it is.
+
+    Args:
+      code: the status, 300 or more.
+      action: what failed, as "Reading gs://bucket/name".
+    """
     if code == NOT_FOUND:
         return NotFoundError(f"{action} failed: there is no such object or bucket", None, "Check the path")
     if code in _REFUSALS:
@@ -78,14 +98,4 @@ def translated(error: Exception, action: str) -> Exception:
             "an account that may read and write objects there",
             "Grant it roles/storage.objectUser on the bucket, or use another account",
         )
-    if isinstance(error, auth.GoogleAuthError):
-        return RefusedError(
-            f"{action} failed: no credentials for Google Cloud could be used ({type(error).__name__})",
-            None,
-            "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key's file",
-        )
-    if code:
-        return StorageError(f"{action} failed: HTTP {code}", None, "Check the path")
-    if isinstance(error, requests.RequestException):  # whose text may hold an address with a password
-        return StorageError(f"{action} failed: {type(error).__name__}", None, "Check the proxy and the endpoint")
-    return error
+    return StorageError(f"{action} failed: HTTP {code}", None, "Check the path")

@@ -104,9 +104,9 @@ class FencedWriter:
         self.known[name], self._same[name] = entry, looks
 
     def delete(self, names: Iterable[str]) -> None:
-        """Deletes objects that this process knows, each only in the generation that it knows."""
+        """Deletes objects that this process knows and nobody reads, each only in the generation that it knows."""
         entries = {name: self.known[name] for name in sorted(names)}
-        self._store.delete_all(list(entries.values()))
+        self._store.clean_up(list(entries.values()))
         for name in entries:
             del self.known[name]
 

@@ -65,7 +65,7 @@ def upload(bucket: Bucket, file: str, path: str, if_generation: int | None = Non
             parts.extend(pool.map(send, enumerate(ranges(size, most=_MOST_PARTS))))
             return bucket.compose(path, parts, if_generation, whole.result())
     finally:
-        bucket.delete(parts)
+        bucket.clean_up(parts)
 
 
 def download(bucket: Bucket, entry: Entry, file: str) -> None:

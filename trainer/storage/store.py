@@ -87,6 +87,10 @@ class Store:
             if not paths.is_remote(entry.path):
                 disk.delete(entry.path, entry.generation)
 
+    def clean_up(self, entries: Sequence[Entry]) -> None:
+        """Deletes objects that nobody reads; where this account may not delete them a warning says so."""
+        self.bucket.clean_up(entries, retried=True)
+
     def entries(self, path: str) -> list[Entry]:
         """What a path names, sorted: the matches of a glob, one file or object, or all below a directory or folder.
 

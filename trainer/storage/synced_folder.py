@@ -142,7 +142,7 @@ class SyncedFolder:
         Parts of a file whose upload was cut off are deleted: whoever made them can write here no more.
         """
         listed = self.store.entries(self.folder.remote(f"{self._settings.checkpoint_prefix}**"))
-        self.store.delete_all([entry for entry in listed if PARTS_FOLDER in entry.path])
+        self.store.bucket.clean_up([entry for entry in listed if PARTS_FOLDER in entry.path])
         return {self.folder.name_of(entry.path): entry for entry in listed if PARTS_FOLDER not in entry.path}
 
     def _set_aside(self) -> None:

@@ -75,8 +75,9 @@ class Uploader:
     def _remove(self, name: str, first: str) -> None:
         entries = self._store.entries(self._folder.remote(name))
         markers = [entry for entry in entries if first and entry.path.endswith(f"/{first}")]
-        self._store.delete_all(markers)
-        self._store.delete_all([entry for entry in entries if entry not in markers])
+        self._store.delete_all(markers)  # of a record, which has no marker, all the rest counts
+        others = [entry for entry in entries if entry not in markers]
+        (self._store.clean_up if markers else self._store.delete_all)(others)
         for entry in entries:
             self._writer.known.pop(self._folder.name_of(entry.path), None)
 
