@@ -173,7 +173,8 @@ def _delete_abandoned(before: float) -> None:
     """Deletes temporary directories whose processes are gone; one made since `before` may not be locked yet."""
     for old in pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if old.stat().st_mtime < before:
+            status = old.lstat()
+            if status.st_mtime < before and status.st_uid == os.getuid():
                 _Lock(str(old)).delete()
 
 

@@ -17,7 +17,10 @@ import tempfile
 import time
 from collections.abc import Mapping
 
+from trainer.storage import own_directory
+
 VARIABLE = "TRAINER_SCRATCH"
+_INSTEAD = f"Set {VARIABLE} to a directory of your own"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +49,15 @@ class Scratch:
 
 def root(environ: Mapping[str, str]) -> str:
     """Where scratch directories are: TRAINER_SCRATCH, else below the system's directory for temporary files."""
-    return environ.get(VARIABLE) or os.path.join(tempfile.gettempdir(), f"trainer-scratch-{getpass.getuser()}")
+    return environ.get(VARIABLE) or os.path.join(tempfile.gettempdir(), f"trainer-scratch-{_user()}")
+
+
+def _user() -> str:
+    """The user's name; the number in a container that has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def claim(root_dir: str, url: str, role: str) -> Scratch:
@@ -56,13 +67,18 @@ def claim(root_dir: str, url: str, role: str) -> Scratch:
       root_dir: of all scratch directories.
       url: of the folder.
       role: of this process; those of one role take up what another left.
+
+    Raises:
+      RefusedError: what is there is not this user's.
     """
     readable = re.sub(r"[^\w.-]+", "-", url.removeprefix("gs://")).strip("-")[-60:]
     folder = os.path.join(root_dir, f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:12]}")
+    if os.path.dirname(root_dir) == tempfile.gettempdir():  # where anyone may have made it
+        own_directory.claim(root_dir, _INSTEAD)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     for number in itertools.count():
         directory = os.path.join(folder, f"{role}-{number}")
-        lock = os.open(f"{directory}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = os.open(f"{directory}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

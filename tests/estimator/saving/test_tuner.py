@@ -170,3 +170,15 @@ def test_the_environment_names_file_trial_and_tag(
 def test_a_tag_that_no_evaluation_reports_is_refused(environ: dict[str, str], tag: str | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         tuner.from_environment(environ, METRICS, tag=tag)
+
+
+def test_the_default_file_is_not_written_through_a_link_of_another_user(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "hypertune").symlink_to(tmp_path / "target")
+    monkeypatch.setattr(tuner, "DEFAULT_FILE", str(tmp_path / "hypertune" / "output.metrics"))
+    reporter(path=tuner.DEFAULT_FILE)(evaluation(0.5, 1), "")
+    assert f"Not reported to the tuner: {tmp_path}/hypertune is a link" in caplog.text
+    assert "Set CLOUD_ML_HP_METRIC_FILE to a file that can be written." in caplog.text
+    assert not list((tmp_path / "target").iterdir())

@@ -24,7 +24,7 @@ from trainer import storage
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.job.config import OLD_DEFAULT_TAG
 from trainer.job.errors import UsageError
-from trainer.storage import StorageError
+from trainer.storage import StorageError, own_directory
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +90,8 @@ class TunerFile:
         """
         path = storage.resolved(self.path)
         path = path if storage.is_remote(path) else os.path.abspath(path)
+        if path == DEFAULT_FILE:
+            own_directory.claim(os.path.dirname(path), "Set CLOUD_ML_HP_METRIC_FILE to a file of your own")
         before = self._read(path).decode("utf-8", errors="replace")
         if (self.trial, str(global_step), checkpoint_path) in self._reported(before):
             return False
