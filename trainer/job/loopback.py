@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import Iterator
 
-from trainer.job import hosts
+from trainer.job import addresses
 from trainer.job.cluster import Cluster
 
 _log = logging.getLogger("trainer")
@@ -29,10 +29,10 @@ def shield(cluster: Cluster) -> None:
       cluster: of the job; this process listens at its own address in it.
     """
     address = cluster.jobs.get(cluster.task_type, {}).get(cluster.task_id)
-    addresses = [address for nodes in cluster.jobs.values() for address in nodes.values()]
-    if address is None or not all(map(is_loopback, addresses)):
+    others = [other for nodes in cluster.jobs.values() for other in nodes.values()]
+    if address is None or not all(map(is_loopback, others)):
         return
-    if not _tied(hosts.split(address)[1]):
+    if not _tied(addresses.split(address)[1]):
         _log.warning(
             "The server at %s can be reached from other machines: this system does not tie it to the loopback "
             "interface. Shield its port with a firewall.",
@@ -42,7 +42,7 @@ def shield(cluster: Cluster) -> None:
 
 def is_loopback(address: str) -> bool:
     """Whether a `host:port` names this machine's loopback interface."""
-    host, _ = hosts.split(address)
+    host, _ = addresses.split(address)
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
