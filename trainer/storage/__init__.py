@@ -5,7 +5,8 @@ that is not what is wanted, make a `Store` with another `RetryPolicy`.
 
     paths, disk                      names of files and objects; local files
     client, failures, retry_policy   the client of a bucket, what its exceptions mean, when to try again
-    bucket_reads, bucket, parts      requests; large objects in parts
+    bucket_reads, bucket_deletions   requests that read, and that delete
+    bucket, parts                    requests that write; large objects in parts
     store, trees                     the same verbs for files and objects; whole directories
     recent_reads                     small objects that are asked for every second
 
