@@ -27,6 +27,7 @@ from trainer.estimator.saving.export_store import GRAPH_FILE
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.job import flags, records, report
 from trainer.job.config import RunSettings
+from trainer.job.goodput import Tally
 from trainer.job.layout import Layout
 from trainer.job.report import Score, Summary
 
@@ -56,6 +57,7 @@ class Closing:
         baselines: Mapping[str, float],
         steps_per_sec: float | None,
         seconds: float,
+        goodput: Tally,
     ) -> None:
         """Evaluates the test part, if there is one, writes the summary and prints the table.
 
@@ -65,6 +67,7 @@ class Closing:
           baselines: scores of simple models.
           steps_per_sec: while training; None when no step was made.
           seconds: of the whole run.
+          goodput: what the time of the job went into.
         """
         step_examples = estimator.batches_per_step * self.bound.data.train_batch_size
         summary = Summary(
@@ -76,6 +79,7 @@ class Closing:
             steps_per_sec=steps_per_sec,
             examples_per_sec=None if steps_per_sec is None else steps_per_sec * step_examples,
             seconds=seconds,
+            goodput=report.goodput_figures(goodput),
             checkpoint=estimator.latest_checkpoint(),
             export_dir=newest_export(self.directories, self.files, self.run, elsewhere=estimator.config.has_evaluator),
             model=self._model_name(),

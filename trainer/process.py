@@ -25,9 +25,10 @@ from trainer.estimator.distribution import collectives
 from trainer.estimator.evaluation.early_stopping import EarlyStoppingHook, stop_if_not_better_hook
 from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, tuner
+from trainer.estimator.steps.goodput_record import GoodputRecord
 from trainer.estimator.steps.progress import Progress
 from trainer.estimator.steps.stop import StopReason
-from trainer.job import distribution, report
+from trainer.job import distribution, process_age, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import RunSettings
 from trainer.job.distribution import Distribution
@@ -78,7 +79,8 @@ class JobProcess:
         """
         scores = self._cluster.is_chief or self._cluster.is_evaluator
         baselines = _beside(lambda: self._bound.baselines() if scores else {})
-        estimator = self._bound.estimator(self._run_config())
+        estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._files, self._bound.data.seed))
+        estimator.account.began(process_age.secs())
         if self._evaluates(estimator):
             self._bound.check_metrics(estimator)
 
@@ -89,8 +91,11 @@ class JobProcess:
         stop.tell(asked)
         if self._files.tensorboard is not None:
             self._directories.copy_events(self._files.root, self._files.tensorboard)
+        goodput = GoodputRecord(estimator.directory, estimator.account) if self._cluster.is_chief else None
         with self._directories.flushed_at_end():
-            code = self._finish(estimator, baselines, stop)
+            code = self._finish(estimator, baselines, stop, goodput)
+            if goodput is not None:
+                goodput.ended(well=code == 0)
         if code == 0 and self._cluster.is_chief:
             serve_newest(self._directories, self._files, self._run, elsewhere=estimator.config.has_evaluator)
         return code
@@ -100,15 +105,27 @@ class JobProcess:
             return True
         return self._cluster.is_chief and not estimator.config.has_evaluator
 
-    def _finish(self, estimator: Estimator, baselines: Future[Mapping[str, float]], stop: StopRequest) -> int:
-        """Trains, and reports where that is this process's part."""
-        cluster = self._cluster
-        metrics = self._train(estimator, baselines)
+    def _finish(
+        self,
+        estimator: Estimator,
+        baselines: Future[Mapping[str, float]],
+        stop: StopRequest,
+        goodput: GoodputRecord | None,
+    ) -> int:
+        """Trains, and reports where that is this process's part.
+
+        Args:
+          estimator: of the job.
+          baselines: scores of simple models.
+          stop: asked for by signals.
+          goodput: where the chief records its time; None elsewhere.
+        """
+        metrics = self._train(estimator, baselines, goodput)
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
             why = stop.reason or "another process of the job was asked to end"
             _log.info("Saved after %s; run the same command again to continue.", why)
             return SAVED_EXIT_CODE
-        if not cluster.is_chief:
+        if goodput is None:
             return 0
         if metrics is None and self._directories.read(self._files.summary) is not None:
             _log.info("Nothing to do: %s is trained. Raise --train_steps to train further.", self._files.root)
@@ -116,10 +133,13 @@ class JobProcess:
         closing = Closing(bound=self._bound, run=self._run, files=self._files, directories=self._directories)
         metrics = metrics or self._caught_up(estimator)
         speed = self._progress.speed.steps_per_sec
-        closing.show(estimator, metrics, baselines.result(), speed, time.monotonic() - self._started)
+        seconds = time.monotonic() - self._started
+        closing.show(estimator, metrics, baselines.result(), speed, seconds, goodput.tally())
         return 0
 
-    def _train(self, estimator: Estimator, baselines: Future[Mapping[str, float]]) -> dict[str, Any] | None:
+    def _train(
+        self, estimator: Estimator, baselines: Future[Mapping[str, float]], goodput: GoodputRecord | None
+    ) -> dict[str, Any] | None:
         """Metrics of the last evaluation; None where there was nothing to train."""
 
         def log_evaluation(metrics: Mapping[str, Any], checkpoint_path: str) -> None:
@@ -128,14 +148,15 @@ class JobProcess:
                 early_stopping.look_soon()
 
         early_stopping = self._early_stopping(estimator)
-        own_hooks = [self._progress, *([early_stopping] if early_stopping else [])] if self._cluster.is_chief else []
+        own_hooks = [self._progress, goodput, *([early_stopping] if early_stopping else [])] if goodput else []
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),
             hooks=[*self._bound.hooks(estimator.config), *own_hooks],
+            saving_listeners=[goodput] if goodput else [],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
-        eval_spec = self._eval_spec(estimator.config)
+        eval_spec = _eval_spec(self._bound, self._run, estimator.config)
         try:
             with self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext():
                 metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
@@ -166,29 +187,31 @@ class JobProcess:
             exporter.export(estimator, self._files.exports_of(exporter.name), checkpoint, metrics, True)
         return metrics
 
-    def _run_config(self) -> RunConfig:
-        return RunConfig(
-            model_dir=self._files.root,
-            tf_random_seed=self._bound.data.seed,
-            save_checkpoints_steps=self._run.save_checkpoints_steps,
-            save_checkpoints_secs=self._run.save_secs,
-            keep_checkpoint_max=self._run.keep_checkpoint_max,
-            steps_per_loop=self._run.steps_per_loop,
-            strategy=self._run.strategy.value,
-            cluster=self._cluster,
-            train_distribute=_joined(self._cluster, self._run),
-            push_every=self._run.push_every,
-            separate_evaluator=self._run.separate_evaluator,
-        )
 
-    def _eval_spec(self, config: RunConfig) -> EvalSpec:
-        return EvalSpec(
-            self._bound.input_fn("eval_input_fn"),
-            steps=self._run.eval_steps,
-            exporters=self._bound.exporters(self._run.exporter, config),
-            start_delay_secs=self._run.eval_delay_secs,
-            throttle_secs=self._run.min_eval_frequency,
-        )
+def _run_config(run: RunSettings, cluster: Cluster, files: Layout, seed: int | None) -> RunConfig:
+    return RunConfig(
+        model_dir=files.root,
+        tf_random_seed=seed,
+        save_checkpoints_steps=run.save_checkpoints_steps,
+        save_checkpoints_secs=run.save_secs,
+        keep_checkpoint_max=run.keep_checkpoint_max,
+        steps_per_loop=run.steps_per_loop,
+        strategy=run.strategy.value,
+        cluster=cluster,
+        train_distribute=_joined(cluster, run),
+        push_every=run.push_every,
+        separate_evaluator=run.separate_evaluator,
+    )
+
+
+def _eval_spec(bound: BoundProblem, run: RunSettings, config: RunConfig) -> EvalSpec:
+    return EvalSpec(
+        bound.input_fn("eval_input_fn"),
+        steps=run.eval_steps,
+        exporters=bound.exporters(run.exporter, config),
+        start_delay_secs=run.eval_delay_secs,
+        throttle_secs=run.min_eval_frequency,
+    )
 
 
 def _joined(cluster: Cluster, run: RunSettings) -> tf.distribute.Strategy | None:

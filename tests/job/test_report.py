@@ -8,10 +8,18 @@ import math
 import pytest
 
 from trainer.job import report
+from trainer.job.goodput import Activity, Tally
 from trainer.job.report import Input, Score, Summary
 
 RMSE = Score(name="rmse", maximizes=False)
 
+TALLY = Tally(
+    at=0.0,
+    step=2000,
+    secs={Activity.PROGRESS: 60.0, Activity.STARTUP: 20.0, Activity.LOST: 15.0, Activity.SAVE: 4.9, Activity.IDLE: 0.1},
+    restarts=2,
+    lost_steps=500,
+)
 SUMMARY = Summary(
     global_step=2000,
     reason="max_steps",
@@ -21,6 +29,7 @@ SUMMARY = Summary(
     steps_per_sec=4321.0,
     examples_per_sec=432100.0,
     seconds=9.87,
+    goodput=report.goodput_figures(TALLY),
     checkpoint="out/model.ckpt-2000",
     export_dir="out/export/latest/1700000000",
     model="lstm",
@@ -48,6 +57,7 @@ def test_the_table_puts_the_score_beside_the_baselines_and_says_what_to_type() -
         "  events      out",
         "  summary     out/summary.json",
         "  took        9.9 s, 4,321 steps/s; ended by max_steps",
+        "  goodput     60.0 % of 100 s, 2 restarts (startup 20.0 %, lost 15.0 %, save 4.9 %)",
         "",
         "Next",
         "  tensorboard --logdir out",

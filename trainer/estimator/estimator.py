@@ -30,6 +30,7 @@ from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.traced_evaluations import TracedEvaluations
+from trainer.job.goodput import TimeAccount
 
 log = logging.getLogger("trainer")
 
@@ -52,6 +53,7 @@ class Estimator:
       directory: of them, the model_dir.
       stop: where anything, signal handlers and threads too, asks it to end training after the running device call.
       stop_reason: why the last training ended; None before one did, and when there was nothing to train.
+      account: of the time of this process, while it trains and evaluates with this Estimator.
       batches_per_step: batches of the input function in a step of the last training: one for each device in step.
 
     Raises:
@@ -77,7 +79,7 @@ class Estimator:
         self.directories = job_directory.of_process()
         self.directory = self.directories.at(self.model_dir, ownership.role_of(self._config))
         self._values = StartingValues.of_model(warm_start_from, initial_values, self.directories.at)
-        self.stop = Stop()
+        self.stop, self.account = Stop(), TimeAccount()
         self.stop_reason: StopReason | None = None
         self.batches_per_step = 1
 
@@ -168,9 +170,10 @@ class Estimator:
             config=config,
             position=latest if self._resumes_position else None,
             stop_at=stop_at,
+            account=self.account,
         )
         outputs = Outputs.of(plan, self.directory)
-        loop = TrainingLoop(self._strategy.begin(plan), stop_at, outputs, hooks, listeners, self.stop)
+        loop = TrainingLoop(self._strategy.begin(plan), stop_at, outputs, hooks, listeners, self.stop, self.account)
         self._resumes_position = False
         with self.directories.flushed_at_end():
             self.stop_reason = loop.run()
@@ -241,10 +244,7 @@ class Estimator:
         values = self._values.at(checkpoint_path or self.latest_checkpoint())
         prediction = traced_predictions.ready(self._model, dataset.element_spec, values, predict_keys)
         for batch in prediction.batches(dataset, hooks):
-            if yield_single_examples:
-                yield from inference.single_examples(batch)
-            else:
-                yield batch
+            yield from inference.single_examples(batch) if yield_single_examples else [batch]
 
     def export_saved_model(
         self,

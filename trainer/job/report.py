@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainer.job.goodput import Tally
+
 MOST_TYPED_VALUES = 16
 
 
@@ -56,6 +58,7 @@ class Summary:
       steps_per_sec: while training, without the first call, which compiles; None when no step was made.
       examples_per_sec: likewise.
       seconds: of the whole run.
+      goodput: what the time of the job went into, with all its restarts, as `goodput_figures` gives it.
       checkpoint: prefix of the last one.
       export_dir: of the last export; None without one.
       model: what the model is called.
@@ -71,6 +74,7 @@ class Summary:
     steps_per_sec: float | None
     examples_per_sec: float | None
     seconds: float
+    goodput: Mapping[str, Any]
     checkpoint: str | None
     export_dir: str | None
     model: str
@@ -80,6 +84,16 @@ class Summary:
     def record(self) -> dict[str, Any]:
         """For `summary.json`."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def goodput_figures(tally: Tally) -> dict[str, Any]:
+    """A tally as `summary.json` has it: the share of the time that made steps that count, and the seconds of all."""
+    return {
+        "share": tally.goodput,
+        "seconds": {activity.value: round(secs, 1) for activity, secs in tally.secs.items()},
+        "restarts": tally.restarts,
+        "lost_steps": tally.lost_steps,
+    }
 
 
 def evaluation_line(metrics: Mapping[str, float], baselines: Mapping[str, float], score: Score) -> str:
@@ -158,8 +172,19 @@ def _places(summary: Summary, root: str, score: Score) -> list[str]:
         ("events", root),
         ("summary", f"{root.rstrip('/')}/summary.json"),
         ("took", f"{summary.seconds:.1f} s, {speed}; ended by {summary.reason}"),
+        *([("goodput", _goodput(summary.goodput))] if summary.goodput.get("share") is not None else []),
     ]
     return [f"  {name:<12}{value}" for name, value in rows]
+
+
+def _goodput(figures: Mapping[str, Any]) -> str:
+    """`81.2 % of 2,340 s, 3 restarts (startup 9.1 %, idle 4.0 %, lost 3.2 %)`: the largest of what did not count."""
+    total = sum(figures["seconds"].values()) or 1.0
+    wasted = {name: secs for name, secs in figures["seconds"].items() if name != "progress" and secs >= total / 200}
+    largest = sorted(wasted, key=lambda name: -wasted[name])[:4]
+    restarts = f", {figures['restarts']} restart{'s' if figures['restarts'] > 1 else ''}" if figures["restarts"] else ""
+    rest = ", ".join(f"{name} {100 * wasted[name] / total:.1f} %" for name in largest)
+    return f"{100 * figures['share']:.1f} % of {total:,.0f} s{restarts}" + (f" ({rest})" if rest else "")
 
 
 def _try_export(export_dir: str, inputs: Sequence[Input]) -> str:

@@ -130,7 +130,7 @@ class Synchronous(Strategy):
         """Batches for all devices of this process, from the place in the data where training resumes."""
         # A stack of as many steps as on one device, each of which takes a batch for every device.
         most = stack_steps(dataset.element_spec, plan.config.steps_per_loop, plan.config.save_checkpoints_steps)
-        batches = StackedBatches(dataset, most * len(self._group.participants))
+        batches = StackedBatches(dataset, most * len(self._group.participants), plan.account)
         if plan.position:
             batches.restore(plan.position)
         return batches

@@ -13,6 +13,7 @@ from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation.exporters import Exporter
 from trainer.estimator.evaluation.specs import EvalSpec, checked_exporters
 from trainer.estimator.saving.export_store import EXPORTS
+from trainer.job.goodput import Activity
 
 EvaluationListener = Callable[[Mapping[str, Any], str], None]
 
@@ -57,9 +58,10 @@ class Evaluations:
         checkpoint = self._latest()
         self.checkpoint, self._began, self._final = checkpoint, self.clock(), final
         spec = self.spec
-        metrics = self.estimator.evaluate(
-            spec.input_fn, steps=spec.steps, hooks=spec.hooks, checkpoint_path=checkpoint, name=spec.name
-        )
+        with self.estimator.account.spent(Activity.EVALUATE):
+            metrics = self.estimator.evaluate(
+                spec.input_fn, steps=spec.steps, hooks=spec.hooks, checkpoint_path=checkpoint, name=spec.name
+            )
         self.metrics = _checked_metrics(metrics)
         for listener in self.listeners:
             listener(self.metrics, checkpoint)
@@ -92,7 +94,8 @@ class Evaluations:
 
     def _export(self, exporter: Exporter, checkpoint: str, final: bool) -> bytes | None:
         path = storage.join(self.estimator.model_dir, EXPORTS, exporter.name)
-        return exporter.export(self.estimator, path, checkpoint, self.metrics or {}, final)
+        with self.estimator.account.spent(Activity.EXPORT):
+            return exporter.export(self.estimator, path, checkpoint, self.metrics or {}, final)
 
 
 def _checked_metrics(metrics: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from trainer.estimator.steps import input_position
 from trainer.estimator.steps.stacks import Stack, varies
+from trainer.job.goodput import Activity, TimeAccount
 
 
 class StackedBatches:
@@ -23,6 +24,7 @@ class StackedBatches:
     Args:
       dataset: yields batches for which `stackable` holds.
       steps: batches in a stack.
+      account: of the time of this process.
 
     Attributes:
       element_spec: of a batch.
@@ -30,7 +32,8 @@ class StackedBatches:
         there was one.
     """
 
-    def __init__(self, dataset: tf.data.Dataset, steps: int) -> None:
+    def __init__(self, dataset: tf.data.Dataset, steps: int, account: TimeAccount | None = None) -> None:
+        self.account = account or TimeAccount()
         self.batch_sizes: list[int] | None = None
         self.element_spec, self._steps = dataset.element_spec, steps
         self._varies = varies(self.element_spec)
@@ -67,7 +70,8 @@ class StackedBatches:
 
     def _next(self) -> Stack | None:
         try:
-            parts = list(next(self._iterator))
+            with self.account.spent(Activity.INPUT):
+                parts = list(next(self._iterator))
         except StopIteration:
             return None
         sizes = parts.pop().numpy() if self._varies else None

@@ -17,6 +17,7 @@ from trainer.estimator.steps.steps import CallResult, Steps
 from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.summaries import Summaries
 from trainer.job.errors import TrainingError
+from trainer.job.goodput import Activity, TimeAccount
 
 log = logging.getLogger("trainer")
 
@@ -36,6 +37,7 @@ class TrainingLoop:
       hooks: around the device calls.
       listeners: around the saves.
       stop: where anything outside asks for the end.
+      account: of the time of this process.
       clock: seconds.
       pacer: chooses how long device calls are.
     """
@@ -46,6 +48,7 @@ class TrainingLoop:
     hooks: Sequence[TrainingHook]
     listeners: Sequence[CheckpointSaverListener]
     stop: Stop
+    account: TimeAccount = dataclasses.field(default_factory=TimeAccount)
     clock: Callable[[], float] = time.time
     pacer: Pacer = dataclasses.field(default_factory=Pacer)
 
@@ -103,7 +106,8 @@ class TrainingLoop:
             for hook in self._hooks:
                 hook.before_run(context)
             before = self.clock()
-            result = self.steps.run(num_steps)
+            with self.account.call():
+                result = self.steps.run(num_steps)
             if len(result.losses):
                 self._after_call(context, result, self.clock() - before)
                 continue
@@ -133,6 +137,7 @@ class TrainingLoop:
     def _after_call(self, context: RunContext, result: CallResult, seconds: float) -> None:
         steps_made = len(result.losses)
         self._step = self.steps.global_step()
+        self.account.made(steps_made)
         self.pacer.observe(steps_made, seconds)
         self._check_losses(result.losses)
         self._summaries.write(result, self.steps.traced, self._step, self.clock())
@@ -166,6 +171,9 @@ class TrainingLoop:
         """Saves; returns whether a listener asks to end."""
         if not self._saves.on:
             return False
-        self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, self.clock())
+        now = self.clock()
+        with self.account.spent(Activity.SAVE):
+            self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, now)
+        self._summaries.write_goodput(self.account, self._step, now)
         self._summaries.flush()  # before listeners look
         return self._saves.tell_saved(self._step)

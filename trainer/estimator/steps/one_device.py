@@ -28,7 +28,7 @@ def begin(
     dataset, config = plan.dataset(tf.distribute.InputContext()), plan.config
     if stackable(dataset.element_spec):
         most = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps)
-        stacked = StackedBatches(dataset, most)
+        stacked = StackedBatches(dataset, most, plan.account)
         if plan.position:
             stacked.restore(plan.position)
         return StackedSteps(stacked, replica, compiled, device, plan.stop_at)

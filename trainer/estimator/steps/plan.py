@@ -11,6 +11,7 @@ from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph.model_function import ModelFunction
 from trainer.estimator.saving.starting_values import StartingValues
 from trainer.estimator.steps.input_function import InputFunction
+from trainer.job.goodput import TimeAccount
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class TrainingPlan:
       config: of the run: how many steps a device call may make, and how many lie between checkpoints.
       position: the checkpoint whose place in the data to resume from; None to start at the first batch.
       stop_at: the global step to end at; None for the end of the data.
+      account: of the time of this process.
     """
 
     model: ModelFunction
@@ -32,6 +34,7 @@ class TrainingPlan:
     config: RunConfig
     position: str | None = None
     stop_at: int | None = None
+    account: TimeAccount = dataclasses.field(default_factory=TimeAccount)
 
     def dataset(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
         """The share of the data that an input context names."""

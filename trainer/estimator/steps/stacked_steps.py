@@ -22,6 +22,7 @@ from trainer.estimator.steps.program import Compiled, Program, StackProgram
 from trainer.estimator.steps.stacks import Stack
 from trainer.estimator.steps.step_function import fetches_of, pruned_step, stack_loop, step_function
 from trainer.estimator.steps.steps import CallResult, OwnSteps
+from trainer.job.goodput import Activity
 
 log = logging.getLogger("trainer")
 
@@ -156,7 +157,7 @@ class StackedSteps(OwnSteps):
         if program.proven:
             return program.compiled(*arguments)
         try:
-            with xla.first_call():
+            with xla.first_call(), self._stacks.account.spent(Activity.COMPILE):
                 if program.compiling is not None:
                     program.compiling.result()
                 called = program.compiled(*arguments)

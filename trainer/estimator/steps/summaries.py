@@ -6,6 +6,7 @@ from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.saving.events import Events
 from trainer.estimator.steps.cadence import Cadence, steps_due, steps_to
 from trainer.estimator.steps.steps import CallResult
+from trainer.job.goodput import TimeAccount
 
 
 class Summaries:
@@ -59,6 +60,19 @@ class Summaries:
                 value = result.results[f"summary/{summary.tag}"]
                 self._events.tensor(summary.tag, value, summary.metadata, step, now)
         self._write_speed(before, step, now)
+
+    def write_goodput(self, account: TimeAccount, step: int, now: float) -> None:
+        """Writes how much of the job's time made steps that count and the seconds of all activities, if it is recorded.
+
+        Args:
+          account: of the time.
+          step: the global step.
+          now: seconds.
+        """
+        tally = account.tally(step, now)
+        if self._events and account.is_recorded and tally.goodput is not None and step >= self._first:
+            seconds = {f"goodput/{activity.value}_secs": secs for activity, secs in tally.secs.items()}
+            self._events.scalars({"goodput/share": tally.goodput, **seconds}, tally.step, now)
 
     def _write_speed(self, before: int, step: int, now: float) -> None:
         """Steps per second since the last report, once a call at the most, at the last step that is due in it."""
