@@ -92,7 +92,7 @@ def _timed(save: Callable[[int], object]) -> list[float]:
 
 def _ours(directory: str) -> list[float]:
     from trainer.estimator.saving import job_directory
-    from trainer.estimator.saving.checkpoints import Saver
+    from trainer.estimator.saving.saver import Saver
 
     variables = _variables()
     directories = job_directory.of_process()

@@ -72,8 +72,8 @@ class Commit:
 
 
 def _checkpoint_of(file: str) -> str:
-    """The checkpoint that a file belongs to, by TensorFlow's names: `x.index`, `x.data-00000-of-00001`."""
-    return file.removesuffix(".index").partition(".data-")[0]
+    """The checkpoint that a file belongs to: `x.index`, `x.data-00000-of-00001` and `x.manifest` belong to x."""
+    return file.removesuffix(".index").removesuffix(".manifest").partition(".data-")[0]
 
 
 def parse(content: bytes) -> Commit:

@@ -36,6 +36,10 @@ class FencedError(StorageError):
     exit_code = 1
 
 
+class InUseError(StorageError):
+    """Another process writes to the directory now."""
+
+
 class CorruptError(StorageError):
     """What arrived is not what was stored, again and again."""
 

@@ -15,8 +15,9 @@ from tests.estimator.one_weight import batches, make, weight_after
 from trainer.estimator import Estimator
 from trainer.estimator.saving import checkpoints, state_file
 from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
-from trainer.estimator.saving.checkpoints import Saver
-from trainer.job.errors import TrainingError, UsageError
+from trainer.estimator.saving.saver import Saver
+from trainer.estimator.saving.verification import DamagedCheckpointError
+from trainer.job.errors import UsageError
 
 HOUR = 3600.0
 
@@ -57,7 +58,8 @@ def latest_step(directory: Path) -> int | None:
 def test_a_checkpoint_is_named_by_its_step_and_keyed_by_names(tmp_path: Path) -> None:
     saved = save(saver(tmp_path), 7)
     assert saved == str(tmp_path / "model.ckpt-7")
-    assert sorted(os.listdir(tmp_path)) == ["checkpoint", "model.ckpt-7.data-00000-of-00001", "model.ckpt-7.index"]
+    files = ["model.ckpt-7.data-00000-of-00001", "model.ckpt-7.index", "model.ckpt-7.manifest"]
+    assert sorted(os.listdir(tmp_path)) == ["checkpoint", *files]
     assert dict(tf.train.list_variables(saved)) == {"weight": [], "global_step": []}
 
 
@@ -111,14 +113,6 @@ def test_a_state_file_that_was_set_to_an_earlier_checkpoint_by_hand_is_obeyed(tm
     assert latest_step(tmp_path) == 1
     save(saver(tmp_path, keep_max=2), 2)
     assert (latest_step(tmp_path), steps_in(tmp_path)) == (2, [1, 2])
-
-
-def test_a_damaged_state_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint").write_text("model_checkpoint_path 7")
-    with pytest.raises(TrainingError) as raised:
-        latest(tmp_path)
-    assert str(raised.value).startswith(f"{tmp_path / 'checkpoint'} is not a checkpoint state file: ")
-    assert str(raised.value).endswith("Delete that file, or give the path of a checkpoint.")
 
 
 def test_a_name_that_is_not_a_checkpoints_has_no_step() -> None:
@@ -270,10 +264,23 @@ def test_a_checkpoint_with_damaged_data_is_named(tmp_path: Path) -> None:
     saved = save(saver(tmp_path), 7)
     data = tmp_path / "model.ckpt-7.data-00000-of-00001"
     data.write_bytes(bytes(len(data.read_bytes())))
-    with pytest.raises(TrainingError) as raised:
-        checkpoints.read(saved).value("weight")
-    assert str(raised.value).startswith(f"{saved} cannot be read at weight: ")
-    assert str(raised.value).endswith("Delete that checkpoint, or use another one.")
+    with pytest.raises(DamagedCheckpointError) as raised:
+        checkpoints.read(saved)
+    assert str(raised.value).startswith(f"{saved} is damaged: {data.name} has the checksum ")
+    assert str(raised.value).endswith(
+        "Accepted: a checkpoint as it was saved. "
+        "Name another one, or its directory for the newest whole one there, or restore it from a copy."
+    )
+
+
+def test_damage_in_a_checkpoint_without_a_manifest_is_named_with_the_tensor(tmp_path: Path) -> None:
+    saved = save(saver(tmp_path), 7)
+    (tmp_path / "model.ckpt-7.manifest").unlink()
+    data = tmp_path / "model.ckpt-7.data-00000-of-00001"
+    data.write_bytes(bytes(len(data.read_bytes())))
+    reader = checkpoints.read(saved)
+    with pytest.raises(DamagedCheckpointError, match=r"model\.ckpt-7 is damaged: weight in it cannot be read: "):
+        reader.value("weight")
 
 
 def test_a_checkpoint_without_a_step_is_refused(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from trainer.estimator import (
     TrainingHook,
 )
 from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
-from trainer.estimator.saving.checkpoints import Saver
 from trainer.estimator.saving.events import Events, read_scalars
+from trainer.estimator.saving.saver import Saver
 from trainer.estimator.steps.cadence import Cadence
 from trainer.estimator.steps.loop import NanLossError, TrainingLoop
 from trainer.estimator.steps.outputs import Outputs

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from trainer.estimator import CheckpointSaverListener
 from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
-from trainer.estimator.saving.checkpoints import Saver
+from trainer.estimator.saving.saver import Saver
 from trainer.estimator.steps.cadence import Cadence
 from trainer.estimator.steps.saves import Saves
 

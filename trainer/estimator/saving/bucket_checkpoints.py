@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from trainer import storage
-from trainer.estimator.saving import state_file
-from trainer.estimator.saving.checkpoint_store import PREFIX, CheckpointStore, publish_locally
+from trainer.estimator.saving import listing, state_file
+from trainer.estimator.saving.checkpoint_objects import CheckpointObjects
+from trainer.estimator.saving.checkpoint_store import PREFIX, CheckpointStore, publish_locally, times_of_files
+from trainer.estimator.saving.listing import Listing
+from trainer.estimator.saving.manifest import SUFFIX
+from trainer.estimator.saving.newest_whole import LocalProblems, NewestWhole
 from trainer.estimator.saving.retention import Decision
 from trainer.estimator.saving.state_file import STATE_FILE
 from trainer.job.errors import TrainingError
-from trainer.storage import checksums, commits
-from trainer.storage.commits import Commit, Stamp
-from trainer.storage.parts import at_once
+from trainer.storage.commits import Stamp
 from trainer.storage.recent_reads import RecentReads
 from trainer.storage.synced_folder import SyncedFolder
 from trainer.storage.uploads import Checkpoints
-
-log = logging.getLogger("trainer")
 
 
 class BucketCheckpoints(CheckpointStore):
@@ -35,16 +35,16 @@ class BucketCheckpoints(CheckpointStore):
 
     def __init__(self, path: str, synced: SyncedFolder, reads: RecentReads, owned: Callable[[], None]) -> None:
         self.path, self.local = path, synced.folder.directory
-        self._synced, self._reads, self._owned = synced, reads, owned
+        self._synced, self._objects, self._owned = synced, CheckpointObjects(synced, reads), owned
+        self._newest, self._problems = NewestWhole(path), LocalProblems(self.local)
         self._files: set[str] = set()  # that the state of the directory stands for; only the owner fills it
         self._saved: set[str] = set()  # checkpoints that this process wrote
+        self._damaged: set[str] = set()
         self._fetched: dict[str, Mapping[str, Stamp]] = {}
-        self._passed_over: set[str] = set()
-        self._newest_whole: tuple[str, Mapping[str, Stamp]] | None = None
 
     @property
     def owner(self) -> str | None:
-        return self._commit().owner or None
+        return self._objects.commit().owner or None
 
     def take_over(self, fenced: Callable[[str], None], being_read: Callable[[], tuple[str, ...]]) -> None:
         self._synced.take_over()
@@ -56,26 +56,36 @@ class BucketCheckpoints(CheckpointStore):
     def spared(self) -> Collection[str]:
         return ()  # other processes read the bucket
 
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # whoever takes over later fences this process
+
+    def listing(self) -> Listing:
+        content = state_file.read(self.local) if self._synced.owns else self._objects.state()
+        here = times_of_files(self.local) if self._synced.owns else {}
+        return listing.of(
+            content,
+            lambda: {**self._objects.times(), **here},
+            storage.join(self.path, STATE_FILE),
+            lambda name: self._is_here(name) or self._objects.has(name),
+        )
+
     def latest(self) -> str | None:
-        for name in reversed(self._listed()):
-            if self.exists(name) if self._synced.owns else self._is_whole(name):
-                return storage.join(self.path, name)
-            if name not in self._passed_over:
-                self._passed_over.add(name)
-                log.warning("%s is not whole in %s, so the one before it counts.", name, self.path)
-        return None
+        newest = self._newest.among(self.listing(), self._problem)
+        return None if newest is None else storage.join(self.path, newest)
 
     def exists(self, name: str) -> bool:
-        if os.path.exists(self._synced.folder.local(f"{name}.index")):
-            return True
+        if self._is_here(name):
+            return self._problems.is_likely_whole(name)
         known, stamps = self._synced.writer.known, self._synced.writer.commit.stamps(name)
-        return f"{name}.index" in known and all(file in known for file in stamps)
+        return name not in self._damaged and f"{name}.index" in known and all(file in known for file in stamps)
 
     def fetch(self, name: str) -> str:
         here = os.path.join(self.local, name)
-        if name in self._saved or (name in self._fetched and self._fetched[name] == self._commit().stamps(name)):
+        if name in self._saved or (
+            name in self._fetched and self._fetched[name] == self._objects.commit().stamps(name)
+        ):
             return here
-        objects = self._objects(name)
+        objects = self._objects.committed(name)
         if objects is not None:
             self._copy_here(name, objects)
             self._delete_fetched(besides=name)
@@ -87,49 +97,31 @@ class BucketCheckpoints(CheckpointStore):
 
     def publish(self, decision: Decision) -> None:
         publish_locally(self.local, decision)
-        here = {name for name in os.listdir(self.local) if name.startswith(PREFIX)}
+        here = {name for name in os.listdir(self.local) if listing.is_file_of_checkpoint(name)}
         gone = tuple(f"{checkpoint.path}." for checkpoint in decision.expired)
         self._files = {name for name in self._files | here if not name.startswith(gone)}
         newest, state = decision.listed[-1].path, Path(self.local, STATE_FILE).read_text(encoding="utf-8")
         self._saved.add(newest)
         self._synced.post(Checkpoints(state, tuple(sorted(self._files)), newest))
 
-    def _commit(self) -> Commit:
-        """What the folder's commit object says now; an empty one where there is none."""
-        if self._synced.owns:
-            return self._synced.writer.commit
-        return commits.parse(self._reads.read(self._synced.folder.remote(STATE_FILE)) or b"")
+    def _is_here(self, name: str) -> bool:
+        """Whether this process saved a checkpoint, or found it in its local directory, waiting to be uploaded."""
+        files = (self._synced.folder.local(f"{name}{suffix}") for suffix in (".index", SUFFIX))
+        return name not in self._fetched and any(map(os.path.exists, files))
 
-    def _listed(self) -> list[str]:
-        """Names of the checkpoints, oldest first: those of this process if it saves here, else what is committed."""
-        if self._synced.owns:
-            state = state_file.read(self.local)
-        else:
-            state = state_file.parse(self._commit().text.encode(), storage.join(self.path, STATE_FILE))
-        return [checkpoint.path for checkpoint in state_file.listed(state)]
-
-    def _is_whole(self, name: str) -> bool:
-        """Whether a checkpoint is in the bucket as the commit says.
-
-        Who waits for a new checkpoint asks every second. What was whole then is not listed again.
-        """
-        asked = name, self._commit().stamps(name)
-        if asked != self._newest_whole:
-            if self._objects(name) is None:
-                return False
-            self._newest_whole = asked
-        return True
-
-    def _objects(self, name: str) -> Mapping[str, storage.Entry] | None:
-        """The files of a checkpoint in the bucket; None unless all are there, as the commit says."""
-        folder, stamps = self._synced.folder, self._commit().stamps(name)
-        entries = {
-            folder.name_of(entry.path): entry for entry in self._synced.store.entries(folder.remote(f"{name}.*"))
-        }
-        if not stamps:  # written by another program
-            return entries if f"{name}.index" in entries else None
-        whole = all(file in entries and Stamp.of(entries[file]) == stamp for file, stamp in stamps.items())
-        return {file: entries[file] for file in stamps} if whole else None
+    def _problem(self, name: str) -> str | None:
+        """What is wrong with a checkpoint, in words; None where it is whole. Raises FileNotFoundError if it is gone."""
+        if self._is_here(name):
+            return self._problems.of(name)
+        problem = self._objects.problem(name)
+        if problem is None and not self._objects.commit().stamps(name):
+            files = self._objects.entries(name)
+            if f"{name}{SUFFIX}" not in files:  # written by another program: only its content tells
+                self._copy_here(name, files)
+                problem = self._problems.of(name)
+        if problem is not None:
+            self._damaged.add(name)
+        return problem
 
     def _copy_here(self, name: str, objects: Mapping[str, storage.Entry]) -> None:
         """Copies the files of a checkpoint here, checked, unless they are here.
@@ -137,22 +129,15 @@ class BucketCheckpoints(CheckpointStore):
         Raises:
           NotFoundError, CorruptError: one of them is gone, or changed.
         """
-
-        def copy(item: tuple[str, storage.Entry]) -> None:
-            file, entry = item
-            local = self._synced.folder.local(file)
-            if not (os.path.exists(local) and checksums.of_file(local) == entry.crc32c):
-                self._synced.store.fetch(entry, local)
-            self._synced.writer.fetched(file, entry)
-
-        stamps = self._commit().stamps(name)
-        at_once(copy, list(objects.items()))
+        stamps = self._objects.commit().stamps(name)
+        self._objects.copy_here(objects)
         self._fetched[name] = stamps
 
     def _delete_fetched(self, besides: str) -> None:
         """Deletes fetched checkpoints that are no longer in the bucket, except for the one that is about to be read."""
         if not self._synced.owns:
-            kept = tuple(f"{name}." for name in [*self._listed(), besides])
+            listed = [checkpoint.path for checkpoint in self.listing().listed]
+            kept = tuple(f"{name}." for name in [*listed, besides])
             for file in os.listdir(self.local):
                 if file.startswith(PREFIX) and not file.startswith(kept):
                     os.unlink(os.path.join(self.local, file))

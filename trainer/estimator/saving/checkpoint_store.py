@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
-from trainer.estimator.saving import state_file
+from trainer.estimator.saving import listing, state_file
+from trainer.estimator.saving.listing import Listing
+from trainer.estimator.saving.manifest import SUFFIX
+from trainer.estimator.saving.newest_whole import LocalProblems, NewestWhole
 from trainer.estimator.saving.retention import Decision
+from trainer.storage.directory_lock import DirectoryLock
 
 PREFIX = "model.ckpt-"
 
@@ -39,11 +44,27 @@ class CheckpointStore(Protocol):
     def spared(self) -> Collection[str]:
         """Names of the checkpoints that retention keeps in the local directory because other processes read them."""
 
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        """Within it no other process may train here.
+
+        Raises:
+          InUseError: another one does.
+        """
+
+    def listing(self) -> Listing:
+        """The checkpoints, whole or not."""
+
     def latest(self) -> str | None:
-        """Path of the newest whole checkpoint that is committed, or was saved by this process; None for none."""
+        """Path of the newest whole checkpoint that is committed, or was saved by this process; None for none.
+
+        Those that are damaged are skipped, with a line.
+
+        Raises:
+          DamagedCheckpointError: there are some, and none is whole.
+        """
 
     def exists(self, name: str) -> bool:
-        """Whether a checkpoint is whole, as far as the process that writes here knows."""
+        """Whether a checkpoint is whole, as far as that is known without reading it."""
 
     def fetch(self, name: str) -> str:
         """The local path of a checkpoint."""
@@ -62,6 +83,7 @@ class LocalCheckpoints(CheckpointStore):
     def __init__(self, path: str) -> None:
         self.path = self.local = path
         self._being_read: Callable[[], tuple[str, ...]] = tuple
+        self._newest, self._problems, self._lock = NewestWhole(path), LocalProblems(path), DirectoryLock(path)
 
     @property
     def owner(self) -> str | None:
@@ -73,20 +95,48 @@ class LocalCheckpoints(CheckpointStore):
     def spared(self) -> Collection[str]:
         return self._being_read()
 
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        return self._lock.held()
+
+    def listing(self) -> Listing:
+        found = listing_of_files(self.local)
+        # A chief may have deleted between two looks what the state file had named.
+        return found if found.doubt is None else listing_of_files(self.local)
+
     def latest(self) -> str | None:
-        for checkpoint in reversed(state_file.listed(state_file.read(self.local))):
-            if self.exists(checkpoint.path):
-                return os.path.join(self.local, checkpoint.path)
-        return None
+        newest = self._newest.among(self.listing(), self._problems.of)
+        return None if newest is None else os.path.join(self.local, newest)
 
     def exists(self, name: str) -> bool:
-        return os.path.exists(os.path.join(self.local, f"{name}.index"))
+        return self._problems.is_likely_whole(name)
 
     def fetch(self, name: str) -> str:
         return os.path.join(self.local, name)
 
     def publish(self, decision: Decision) -> None:
         publish_locally(self.local, decision)
+
+
+def listing_of_files(directory: str) -> Listing:
+    """The checkpoints of a local directory, by the state file there."""
+
+    def exists(name: str) -> bool:
+        return any(os.path.exists(os.path.join(directory, name) + suffix) for suffix in (".index", SUFFIX))
+
+    where = os.path.join(directory, state_file.STATE_FILE)
+    return listing.of(state_file.read(directory), lambda: times_of_files(directory), where, exists)
+
+
+def times_of_files(directory: str) -> dict[str, float]:
+    """When the checkpoints with files in a local directory were saved, in seconds, by their names."""
+    times: dict[str, float] = {}
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            name = listing.checkpoint_of(entry.name)
+            if name is not None:
+                with contextlib.suppress(FileNotFoundError):  # a chief deletes
+                    times[name] = max(entry.stat().st_mtime, times.get(name, 0.0))
+    return times
 
 
 def publish_locally(directory: str, decision: Decision) -> None:
@@ -97,8 +147,8 @@ def publish_locally(directory: str, decision: Decision) -> None:
 
 
 def _delete(checkpoint_path: str) -> None:
-    """Deletes the files of one checkpoint, its index first, so that it is never there in part."""
+    """Deletes the files of one checkpoint, its manifest and its index first, so that it is never there in part."""
     directory, prefix = os.path.split(checkpoint_path)
     names = [name for name in os.listdir(directory) if name == f"{prefix}.meta" or name.startswith(f"{prefix}.data-")]
-    for name in [f"{prefix}.index", *names]:
+    for name in [f"{prefix}{SUFFIX}", f"{prefix}.index", *names]:
         Path(directory, name).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ is kept in the same bundle. A model with the weight w [3] and the bias b [] at s
 
     model.ckpt-100.index                  which tensor is where in the data, and their checksums
     model.ckpt-100.data-00000-of-00001    w [3], b [], global_step [], _trainer_input/batches [], …
+    model.ckpt-100.manifest               size and checksum of the files above, and what the run notes about itself
     checkpoint                            model_checkpoint_path: "model.ckpt-100", and those before it
 """
 
@@ -25,11 +26,10 @@ from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectG
 from trainer import storage
 from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.variables import GLOBAL_STEP
-from trainer.estimator.saving import slices, state_file
+from trainer.estimator.saving import manifest, slices, verification
 from trainer.estimator.saving.checkpoint_store import CheckpointStore
 from trainer.estimator.saving.job_directory import JobDirectory, on_disk
-from trainer.estimator.saving.retention import Checkpoint, decide
-from trainer.job.errors import TrainingError, UsageError
+from trainer.job.errors import UsageError
 
 INPUT_PREFIX = "_trainer_input/"
 """Before the names of what is no variable: the position of the input."""
@@ -59,51 +59,6 @@ def step_of(checkpoint_path: str) -> int:
             f"{checkpoint_path} is not a checkpoint of an Estimator. They are named model.ckpt-<step>. Give one of them"
         )
     return int(match.group(1))
-
-
-@dataclasses.dataclass
-class Saver:
-    """Saves to one directory, and deletes old checkpoints.
-
-    Attributes:
-      store: of the checkpoints.
-      keep_max: how many of the newest to keep; 0 or None keeps all.
-      keep_every_hours: one checkpoint in so many hours is kept for good.
-      started_at: when the run began, in seconds; the hours count from here.
-      continued: path of the checkpoint that the run resumes from, which is not written again: a kill in the middle of
-        that would damage what may be the only checkpoint.
-    """
-
-    store: CheckpointStore
-    keep_max: int | None
-    keep_every_hours: float
-    started_at: float
-    continued: str | None = None
-
-    def save(self, step: int, tensors: Mapping[str, Any], now: float) -> str:
-        """Writes `model.ckpt-<step>` and its state file; returns its path.
-
-        Args:
-          step: the global step.
-          tensors: tensors and variables of any shapes, by name; a part of a variable is saved as a slice of the whole.
-          now: the time in seconds.
-        """
-        os.makedirs(self.store.local, exist_ok=True)
-        target = path(self.store.local, step)
-        if target == self.continued:
-            return target
-        slices.write(target, tensors)
-        self._publish(os.path.basename(target), now)
-        return target
-
-    def _publish(self, name: str, now: float) -> None:
-        state = state_file.read(self.store.local)
-        known = [checkpoint for checkpoint in state_file.listed(state) if checkpoint.path != name]
-        known = [checkpoint for checkpoint in [*known, Checkpoint(name, now)] if self.store.exists(checkpoint.path)]
-        every = self.keep_every_hours * 3600
-        # The state file carries this time across restarts, so that hours are not counted anew.
-        kept_until = state.last_preserved_timestamp or self.started_at + every
-        self.store.publish(decide(known, self.keep_max, every, kept_until, self.store.spared()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +91,7 @@ class Reader:
         """The whole value of a variable.
 
         Raises:
-          TrainingError: the file is damaged.
+          DamagedCheckpointError: the file is damaged.
         """
         with self._readable(name):
             return self._reader.get_tensor(self.keys[name])
@@ -153,7 +108,7 @@ class Reader:
           `piece.shape`, usually [rows, …].
 
         Raises:
-          TrainingError: the file is damaged.
+          DamagedCheckpointError: the file is damaged.
         """
         with self._readable(name):
             return slices.read(self._local_path, self.keys[name], dtype, piece)
@@ -163,9 +118,8 @@ class Reader:
         try:
             yield
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
-            raise TrainingError(
-                f"{self.checkpoint_path} cannot be read at {name}: {error}",
-                do="Delete that checkpoint, or use another one",
+            raise verification.damaged(
+                self.checkpoint_path, f"{name} in it cannot be read: {verification.first_words(error)}"
             ) from error
 
 
@@ -182,7 +136,11 @@ def read(source: str, open_directory: Callable[[str], JobDirectory] = on_disk) -
     checkpoint_path = os.fspath(source)
     try:
         local_path = _resolved(checkpoint_path, open_directory)
+        if os.path.exists(f"{local_path}{manifest.SUFFIX}"):
+            verification.require_whole(local_path, checkpoint_path)
         reader = tf.train.load_checkpoint(local_path)
+    except verification.DamagedCheckpointError:
+        raise
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{checkpoint_path} cannot be read as a checkpoint: {error}. "

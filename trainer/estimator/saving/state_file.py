@@ -11,19 +11,16 @@ from google.protobuf import text_format
 
 from trainer.estimator.graph.inside.files import CheckpointState
 from trainer.estimator.saving.retention import Checkpoint
-from trainer.job.errors import TrainingError
 
 STATE_FILE = "checkpoint"
 
 
-def read(directory: str) -> CheckpointState:
-    """The state of a local directory; an empty one where there is no state file.
-
-    Raises:
-      TrainingError: the file is not a state file.
-    """
-    file = Path(directory, STATE_FILE)
-    return parse(file.read_bytes(), str(file)) if file.exists() else CheckpointState()
+def read(directory: str) -> bytes | None:
+    """The content of the state file of a local directory; None where there is none."""
+    try:
+        return Path(directory, STATE_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def write(directory: str, checkpoints: Sequence[Checkpoint], kept_until: float) -> None:
@@ -39,7 +36,7 @@ def write(directory: str, checkpoints: Sequence[Checkpoint], kept_until: float) 
 
 def write_whole(file: Path, content: bytes) -> None:
     """Writes a file under a new name, makes it durable, and publishes it."""
-    fresh = file.with_name(f"{file.name}.tmp-{os.getpid()}")
+    fresh = file.with_name(f".{file.name}.tmp-{os.getpid()}")
     with fresh.open("wb") as stream:
         stream.write(content)
         stream.flush()
@@ -47,22 +44,12 @@ def write_whole(file: Path, content: bytes) -> None:
     fresh.replace(file)
 
 
-def parse(content: bytes, where: str) -> CheckpointState:
-    """The state in the content of a file.
-
-    Args:
-      content: in TensorFlow's text format.
-      where: names the file in messages.
-
-    Raises:
-      TrainingError: it is not a state file.
-    """
+def parse(content: bytes) -> CheckpointState | None:
+    """The state in the content of a file, in TensorFlow's text format; None where it is not a state file."""
     try:
         return text_format.Parse(content.decode("utf-8"), CheckpointState())
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise TrainingError(
-            f"{where} is not a checkpoint state file: {error}", do="Delete that file, or give the path of a checkpoint"
-        ) from error
+    except (text_format.ParseError, UnicodeDecodeError):
+        return None
 
 
 def listed(state: CheckpointState) -> list[Checkpoint]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from trainer.estimator.saving.checkpoints import Saver
 from trainer.estimator.saving.events import Events
 from trainer.estimator.saving.job_directory import JobDirectory
+from trainer.estimator.saving.saver import Saver
 from trainer.estimator.steps.cadence import Cadence
 from trainer.estimator.steps.plan import TrainingPlan
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.estimator.contract.hooks import CheckpointSaverListener, tell
-from trainer.estimator.saving.checkpoints import Saver
+from trainer.estimator.saving.saver import Saver
 from trainer.estimator.steps.cadence import Cadence, steps_to
 
 
