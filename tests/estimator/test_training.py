@@ -63,7 +63,6 @@ class FinalNotes(Notes):
     """Notes what it is asked to export, and is asked for nothing but the final model."""
 
     name = "final_notes"
-    only_final = True
 
     def export(self, *arguments: Any) -> bytes | None:
         return super().export(*arguments) if arguments[-1] else None
@@ -212,9 +211,16 @@ def test_early_stopping_ends_with_a_final_evaluation_and_export(tmp_path: Path, 
 def test_the_end_of_the_data_is_an_end_too(tmp_path: Path, count: int) -> None:
     notes, final = Notes(), FinalNotes()
     train_and_evaluate(make(tmp_path), TrainSpec(batches(count)), spec(notes, final))
-    assert [step for step, _ in notes.calls] == [10, 20, 23][: 2 + (count == 23)]
+    # That the checkpoint of step 20 is the last one is seen only when it was exported and no batch follows.
+    assert notes.calls == [(10, False), (20, False), (count, True)]
     assert final.calls == [(count, True)]
     assert done(tmp_path) == {"reason": "data_end", "global_step": count, "checkpoint": f"model.ckpt-{count}"}
+
+
+def test_an_exporter_that_exports_every_checkpoint_does_not_export_the_last_one_twice(tmp_path: Path) -> None:
+    _, exported = train_and_evaluate(make(tmp_path), TrainSpec(batches(20)), spec(LatestExporter("latest", receiver)))
+    assert len(os.listdir(tmp_path / "export" / "latest")) == 2
+    assert exported is not None and exported[0] is not None and Path(exported[0].decode()).is_dir()
 
 
 def test_data_that_end_short_of_max_steps_are_an_end_too(tmp_path: Path) -> None:

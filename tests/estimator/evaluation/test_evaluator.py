@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.estimator.one_weight import batches, make, receiver
-from trainer.estimator import EvalSpec, Exporter, FinalExporter, LatestExporter
+from trainer.estimator import Estimator, EvalSpec, Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.evaluation.evaluator import Awaited, Follower, stand_in, wait_for_last
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
@@ -76,6 +76,25 @@ class World:
         return len(list((self.directory / "export" / name).glob("[0-9]*")))
 
 
+class Notes(Exporter):
+    """Notes of which steps it is told, and whether as the last."""
+
+    name = "notes"
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, bool]] = []
+
+    def export(
+        self,
+        estimator: Estimator,
+        export_path: str,
+        checkpoint_path: str,
+        eval_result: Mapping[str, Any],
+        is_the_final_export: bool,
+    ) -> None:
+        self.calls.append((int(eval_result["global_step"]), is_the_final_export))
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
@@ -107,6 +126,33 @@ def test_it_ends_with_a_final_export_whatever_ended_training(world: World, reaso
     assert world.steps == [10]
     assert world.record["final"]
     assert (world.exports("latest"), world.exports("final")) == (1, 1)
+
+
+def test_it_ends_at_max_steps_though_nobody_records_the_end(world: World) -> None:
+    world.saved(10)
+    world.at(5, lambda: world.saved(20))
+    notes = Notes()
+    world.follow(notes, throttle=600, max_steps=20)
+    assert (world.steps, notes.calls) == ([10, 20], [(10, False), (20, True)])
+    assert (world.record["final"], world.record["left"]) == (True, True)
+
+
+def test_it_does_not_take_the_end_of_a_shorter_training_for_that_of_a_longer_one(world: World) -> None:
+    world.saved(10)
+    world.follow(max_steps=10)
+    world.at(world.now + 200, lambda: world.saved(20))
+    notes = Notes()
+    world.follow(notes, max_steps=20)
+    assert (world.steps, notes.calls) == ([10, 20], [(20, True)])
+
+
+@pytest.mark.parametrize("reason", ["early_stop", "data_end"])
+def test_an_exporter_hears_once_that_a_checkpoint_was_the_last(world: World, reason: str) -> None:
+    notes = Notes()
+    world.saved(10)
+    world.at(5, lambda: world.done(reason, 10))
+    world.follow(notes)
+    assert notes.calls == [(10, False), (10, True)]
 
 
 def test_the_last_checkpoint_is_evaluated_when_training_ended_right_after_it(world: World) -> None:

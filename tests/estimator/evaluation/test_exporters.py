@@ -116,7 +116,6 @@ def test_a_clock_that_went_back_does_not_cost_the_new_export(
 
 def test_the_final_exporter_waits_for_the_end(estimator: Estimator, tmp_path: Path) -> None:
     exporter = FinalExporter("final", receiver)
-    assert exporter.only_final
     assert export(exporter, estimator, tmp_path, final=False) is None
     assert export(exporter, estimator, tmp_path, final=True) is not None
     assert len(exports(tmp_path)) == 1

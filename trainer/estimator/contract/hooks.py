@@ -121,6 +121,13 @@ class CheckpointSaverListener:
         """Called once after the last save."""
 
 
+class LastSaveListener(CheckpointSaverListener):
+    """A listener that knows the last save of a training. Ours."""
+
+    def training_ended(self) -> None:
+        """Called when no further step is made, before the last save, if there is still one to make."""
+
+
 def tell(method: Callable[..., Any], global_step_value: int) -> Any:
     """Calls a listener's method with the step, after None for a session where the method has a place for one."""
     takes_session = len(inspect.signature(method).parameters) > 1

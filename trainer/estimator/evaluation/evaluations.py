@@ -10,11 +10,14 @@ from typing import Any
 
 from trainer import storage
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.evaluation.exporters import Exporter
+from trainer.estimator.evaluation.best_exporter import BestExporter
+from trainer.estimator.evaluation.exporters import Exporter, LatestExporter
 from trainer.estimator.evaluation.specs import EvalSpec, checked_exporters
 from trainer.estimator.saving.export_store import EXPORTS
 from trainer.job.goodput import Activity
 
+_HAVE_EXPORTED_THEN = (LatestExporter.export, BestExporter.export)
+"""Exporters to which it makes no difference that a checkpoint was the last one."""
 EvaluationListener = Callable[[Mapping[str, Any], str], None]
 
 
@@ -86,11 +89,13 @@ class Evaluations:
         return latest
 
     def _export_final(self, checkpoint: str) -> None:
-        """After an evaluation that turned out to be the last one; exporters of every checkpoint had it then."""
+        """After an evaluation that turned out to be the last one, which the exporters had without knowing that."""
         self._final = True
+        results = self.export_results or [None] * len(self._exporters)
         for index, exporter in enumerate(self._exporters):
-            if exporter.only_final and self.export_results is not None:
-                self.export_results[index] = self._export(exporter, checkpoint, final=True)
+            if type(exporter).export not in _HAVE_EXPORTED_THEN:
+                results[index] = self._export(exporter, checkpoint, final=True) or results[index]
+        self.export_results = results
 
     def _export(self, exporter: Exporter, checkpoint: str, final: bool) -> bytes | None:
         path = storage.join(self.estimator.model_dir, EXPORTS, exporter.name)

@@ -74,7 +74,7 @@ class Follower:
             if latest is not None and step_of(latest) != self._evaluated:
                 self._evaluate(latest, final=self._is_last(latest, done))
                 self._pause(self._throttle - self._evaluations.secs_since_last())
-            elif done is not None:
+            elif done is not None or self._is_at_max_steps(latest):
                 self._finish(latest)
                 return
             else:
@@ -101,13 +101,20 @@ class Follower:
     def _is_last(self, latest: str, done: Mapping[str, Any] | None) -> bool:
         if done is not None:
             return done.get("checkpoint") == os.path.basename(latest)
-        return self._max_steps is not None and step_of(latest) >= self._max_steps
+        return self._is_at_max_steps(latest)
+
+    def _is_at_max_steps(self, latest: str | None) -> bool:
+        """Whether no checkpoint will follow, recorded or not: plain `train` calls leave no record of their end."""
+        return latest is not None and self._max_steps is not None and step_of(latest) >= self._max_steps
 
     def _pause(self, secs: float) -> None:
         """Waits, but not beyond the end of training."""
-        while secs > 0 and not self._stop and self._done() is None:
+        while secs > 0 and not self._stop and not self._has_ended():
             self._rest(min(secs, _POLL_SECS))
             secs -= _POLL_SECS
+
+    def _has_ended(self) -> bool:
+        return self._done() is not None or self._is_at_max_steps(self._estimator.latest_checkpoint())
 
     def _evaluate(self, checkpoint: str, final: bool) -> None:
         self._write(reading=os.path.basename(checkpoint))

@@ -15,13 +15,7 @@ ReceiverFn = Callable[[], ServingInputReceiver]
 
 
 class Exporter(abc.ABC):
-    """Exports a model after evaluations.
-
-    Attributes:
-      only_final: whether it exports nothing but the last model of a job.
-    """
-
-    only_final = False
+    """Exports a model after evaluations."""
 
     @property
     @abc.abstractmethod
@@ -44,7 +38,8 @@ class Exporter(abc.ABC):
           export_path: where the exports of this exporter go.
           checkpoint_path: the checkpoint that was evaluated.
           eval_result: the metrics of that checkpoint.
-          is_the_final_export: whether training has ended.
+          is_the_final_export: whether training has ended. It is True in exactly one call of a job, the last; where
+            only the end showed that a checkpoint was the last one, that checkpoint comes a second time.
 
         Returns:
           The path of the export; None when nothing was exported.
@@ -174,8 +169,6 @@ class FinalExporter(ModelExporter):
       assets_extra: files to add, destination to source.
       as_text: write the graph as text.
     """
-
-    only_final = True
 
     def __init__(
         self,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from trainer.estimator.contract.hooks import CheckpointSaverListener
+from trainer.estimator.contract.hooks import LastSaveListener
 from trainer.estimator.evaluation.evaluations import Evaluations
 
 
-class LocalEvaluator(CheckpointSaverListener):
+class LocalEvaluator(LastSaveListener):
     """Evaluates checkpoints of the training that it listens to, but for the first: that of the initial values.
 
     Args:
@@ -17,13 +17,19 @@ class LocalEvaluator(CheckpointSaverListener):
 
     def __init__(self, evaluations: Evaluations, max_steps: int | None, throttle_secs: float) -> None:
         self._evaluations, self._max_steps, self._throttle = evaluations, max_steps, throttle_secs
-        self._saves = 0
+        self._saves, self._training_ended = 0, False
+
+    def training_ended(self) -> None:
+        """From here on checkpoints are left to `finish`, which knows that there is no further one."""
+        self._training_ended = True
 
     def after_save(self, global_step_value: int) -> None:
         """Evaluates, if an evaluation is due."""
         self._saves += 1
         hurried = bool(self._evaluations.estimator.stop)  # a runner that ends the process leaves it seconds
-        if self._saves > 1 and not hurried and self._evaluations.secs_since_last() >= self._throttle:
+        if self._saves == 1 or hurried or self._training_ended:
+            return
+        if self._evaluations.secs_since_last() >= self._throttle:
             self._evaluations.evaluate(final=self._max_steps is not None and global_step_value >= self._max_steps)
 
     def finish(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.estimator.contract.hooks import CheckpointSaverListener, tell
+from trainer.estimator.contract.hooks import CheckpointSaverListener, LastSaveListener, tell
 from trainer.estimator.saving.saver import Saver
 from trainer.estimator.steps.cadence import Cadence, steps_to
 
@@ -45,6 +45,12 @@ class Saves:
         """Before the first step."""
         for listener in self._listeners:
             listener.begin()
+
+    def training_ended(self) -> None:
+        """After the last step, before the last save."""
+        for listener in self._listeners:
+            if isinstance(listener, LastSaveListener):
+                listener.training_ended()
 
     def end(self, step: int) -> None:
         """After the last save."""
