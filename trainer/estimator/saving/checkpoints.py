@@ -35,9 +35,6 @@ INPUT_PREFIX = "_trainer_input/"
 """Before the names of what is no variable: the position of the input."""
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MOST_NAMED = 12
-_OTHER_DIRECTORY = (
-    "Train into another model_dir (--output_dir), or use warm_start_from to start from the values that fit"
-)
 _PREFIX = re.compile(r"model\.ckpt-(\d+)$")
 
 
@@ -191,11 +188,7 @@ def _keys_by_full_name(reader: Any) -> dict[str, str]:
 
 
 def restore(
-    variables: Mapping[str, tf.Variable | RowShardedVariable],
-    reader: Reader,
-    sources: Mapping[str, str] | None = None,
-    *,
-    advice: Callable[[list[str]], str] = lambda missing: _OTHER_DIRECTORY,
+    variables: Mapping[str, tf.Variable | RowShardedVariable], reader: Reader, sources: Mapping[str, str] | None = None
 ) -> None:
     """Sets variables to the values of a checkpoint; none of them when one does not fit.
 
@@ -205,14 +198,13 @@ def restore(
       variables: of any shapes, by name.
       reader: of the checkpoint.
       sources: by the names of variables, the names that these have in the checkpoint where they differ.
-      advice: what to do about variables, by their names there, that the checkpoint lacks.
 
     Raises:
       OtherModelError: one of them is missing in the checkpoint, or has another shape there.
     """
     renamed = sources or {}
     names = {name: renamed.get(name) or _source(name, variable, renamed) for name, variable in variables.items()}
-    _check_all_there(reader, names.values(), advice)
+    _check_all_there(reader, names.values())
     for name, variable in variables.items():
         # A variable made with validate_shape=False takes any shape that fits what is known of its own.
         fixed = variable.shape.is_fully_defined()
@@ -239,13 +231,13 @@ def _source(name: str, variable: tf.Variable | RowShardedVariable, renamed: Mapp
     return renamed.get(whole, whole)
 
 
-def _check_all_there(reader: Reader, names: Iterable[str], advice: Callable[[list[str]], str]) -> None:
+def _check_all_there(reader: Reader, names: Iterable[str]) -> None:
     missing = sorted({name for name in names if name not in reader})
     if missing:
         raise OtherModelError(
             f"{reader.checkpoint_path} lacks {_some(missing)}; it has {_some(reader.names())}",
             "a checkpoint with all variables that the model function makes",
-            advice(missing),
+            "Train into another model_dir (--output_dir), or use warm_start_from to start from the values that fit",
         )
 
 
@@ -262,5 +254,5 @@ def saved_step(checkpoint_path: str) -> int:
       ValueError: there is none.
     """
     reader = read(checkpoint_path)
-    _check_all_there(reader, [GLOBAL_STEP], lambda _: "Give the path of a checkpoint of an Estimator")
+    _check_all_there(reader, [GLOBAL_STEP])
     return int(reader.value(GLOBAL_STEP))

@@ -126,14 +126,14 @@ def warm_start(store: VariableStore, settings: WarmStartSettings, reader: checkp
             f"var_name_to_prev_var_name has {', '.join(unused)}. "
             f"It takes names of variables that are warm-started. Choose from {', '.join(names)}"
         )
-    checkpoints.restore({name: store.by_name[name] for name in names}, reader, renamed, advice=_without)
+    try:
+        checkpoints.restore({name: store.by_name[name] for name in names}, reader, renamed)
+    except checkpoints.OtherModelError as error:
+        example = next((name for name in names if renamed.get(name, name) not in reader), names[-1])
+        raise checkpoints.OtherModelError(
+            error.got,
+            "a checkpoint with all variables that are to be warm-started",
+            f"Leave what is new or other out of vars_to_warm_start, as r'(?!{example}$)' leaves out {example}, or "
+            "say in var_name_to_prev_var_name what the source calls it",
+        ) from None
     return names
-
-
-def _without(missing: list[str]) -> str:
-    """What to do about variables that the source lacks."""
-    pattern = "|".join(map(re.escape, missing))
-    return (
-        f"Leave out what is new, as WarmStartSettings(…, vars_to_warm_start=r'(?!({pattern})$)') does, or say in "
-        "var_name_to_prev_var_name what the source calls it"
-    )
