@@ -87,8 +87,7 @@ class TrainingLoop:
         self._summaries.begin(self.clock())
         self._save()
         reason, context = self._make_calls()
-        self._saves.training_ended()
-        if self._saves.last_step != self._step:
+        if self._saves.training_ended(self._step):
             self._save()
         self._saves.end(self._step)
         for hook in self._hooks:

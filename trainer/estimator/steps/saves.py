@@ -46,11 +46,12 @@ class Saves:
         for listener in self._listeners:
             listener.begin()
 
-    def training_ended(self) -> None:
-        """After the last step, before the last save."""
+    def training_ended(self, step: int) -> bool:
+        """After the last step; returns whether that is still to be saved."""
         for listener in self._listeners:
             if isinstance(listener, LastSaveListener):
                 listener.training_ended()
+        return self.last_step != step
 
     def end(self, step: int) -> None:
         """After the last save."""
