@@ -200,6 +200,7 @@ def _run_config(run: RunSettings, cluster: Cluster, files: Layout, seed: int | N
         cluster=cluster,
         train_distribute=_joined(cluster, run),
         push_every=run.push_every,
+        explain_nan_secs=run.explain_nan_secs,
         separate_evaluator=run.separate_evaluator,
     )
 

@@ -18,7 +18,7 @@ from trainer.estimator.contract.model_dir import with_model_dir
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.contract.training_arguments import check_positive, check_training, checked_listeners
-from trainer.estimator.distribution import strategies
+from trainer.estimator.distribution import explainer, strategies
 from trainer.estimator.graph.model_function import ModelFn, ModelFunction, ReceiverFn
 from trainer.estimator.saving import checkpoints, evaluation_events, exporting, job_directory, newest, ownership
 from trainer.estimator.saving.exporting import ModelExport
@@ -149,12 +149,11 @@ class Estimator:
 
         Raises:
           ValueError: wrong steps, saving listeners while saving is off, or a role that does not train.
-          RuntimeError: the loss is NaN.
+          RuntimeError: the loss is NaN, or weights are not finite: a `tf.train.NanLossDuringTrainingError`.
         """
-        config = self._config
+        config, self.stop_reason = self._config, None
         check_training(config, steps, max_steps)
         hooks, listeners = check_hooks(hooks), checked_listeners(saving_listeners, config)
-        self.stop_reason = None
         self._strategy = self._strategy or strategies.choose(config)
         self.batches_per_step = self._strategy.batches_per_step
         latest = ownership.checkpoint_to_continue(self.directory, config, self.stop.request)
@@ -172,8 +171,9 @@ class Estimator:
             stop_at=stop_at,
             account=self.account,
         )
-        outputs = Outputs.of(plan, self.directory)
-        loop = TrainingLoop(self._strategy.begin(plan), stop_at, outputs, hooks, listeners, self.stop, self.account)
+        outputs, begun = Outputs.of(plan, self.directory), self._strategy.begin(plan)
+        explain = explainer.Explainer(self._strategy, plan, begun, self.directory, self.stop)
+        loop = TrainingLoop(begun, stop_at, outputs, hooks, listeners, self.stop, self.account, explain=explain)
         self._resumes_position = False
         with self.directories.flushed_at_end():
             self.stop_reason = loop.run()

@@ -89,6 +89,13 @@ OLD_DEFAULT_TAG = "training/hptuning/metric"
 """Under this tag a tuner looks where a study names none; the task reports its score there."""
 DEFAULT_TRAIN_STEPS = 2000
 DEFAULT_SAVE_SECS = 60.0
+_NOT_NEGATIVE = (
+    "eval_delay_secs",
+    "min_eval_frequency",
+    "keep_checkpoint_max",
+    "early_stopping_min_delta",
+    "explain_nan_secs",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,6 +130,9 @@ class RunSettings:
     strategy: Strategy = setting(Strategy.AUTO, "auto: ps if the cluster has ps, sync if it has workers, else local")
     push_every: int = setting(1, "steps between a worker's pushes to the parameter servers")
     steps_per_loop: int | None = setting(None, "steps in one device call; default: found automatically")
+    explain_nan_secs: float = setting(
+        120.0, "seconds for finding the operation and the rows that made a loss NaN; 0 leaves that out"
+    )
     hyperparameter_metric_tag: str | None = setting(
         None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else the score"
     )
@@ -138,7 +148,7 @@ class RunSettings:
         ):
             require_positive(name, getattr(self, name), "a whole number from 1 up")
         require_positive("save_checkpoints_secs", self.save_checkpoints_secs, "seconds above 0")
-        for name in ("eval_delay_secs", "min_eval_frequency", "keep_checkpoint_max", "early_stopping_min_delta"):
+        for name in _NOT_NEGATIVE:
             require_not_negative(name, getattr(self, name))
         if self.save_checkpoints_steps is not None and self.save_checkpoints_secs is not None:
             raise UsageError(

@@ -38,6 +38,7 @@ class RunConfig:
       strategy: `auto` (parameter servers if the cluster has any, else synchronous workers if it has any, else local),
         `local`, `ps` or `sync`.
       push_every: steps between two pushes of a worker to the parameter servers.
+      explain_nan_secs: seconds that may be spent on finding out which operation made a loss NaN; 0 leaves it out.
       separate_evaluator: whether another process of the job evaluates, where the cluster does not list it.
       cluster: all the processes of the job and this one's place among them. Left out, it is read from the environment
         (`TF_CONFIG` and its relatives) when the object is built.
@@ -60,6 +61,7 @@ class RunConfig:
     steps_per_loop: int | None = None
     strategy: str = AUTO
     push_every: int = 1
+    explain_nan_secs: float = 120.0
     separate_evaluator: bool = False
     cluster: Cluster = dataclasses.field(
         default_factory=lambda: environment.read(os.environ), repr=False, compare=False
@@ -78,6 +80,7 @@ class RunConfig:
         _check_at_least(self.steps_per_loop, 1, "steps_per_loop")
         _check_positive(self.keep_checkpoint_every_n_hours, "keep_checkpoint_every_n_hours")
         _check_at_least(self.push_every, 1, "push_every")
+        _check_at_least(self.explain_nan_secs, 0, "explain_nan_secs")
         _check_strategy(self.strategy, self.cluster)
         if _kind(self.eval_distribute, "eval_distribute") not in (None, Distribution.LOCAL):
             raise ValueError(

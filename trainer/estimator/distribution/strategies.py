@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -15,7 +15,8 @@ from trainer.estimator.distribution.collectives import Devices, Group, Processes
 from trainer.estimator.distribution.ps.servers import Servers
 from trainer.estimator.distribution.ps.steps import ServerSteps
 from trainer.estimator.graph.model_function import ModelReplica
-from trainer.estimator.steps import one_device
+from trainer.estimator.steps import one_device, replay
+from trainer.estimator.steps.bad_step import BadStep
 from trainer.estimator.steps.batches import StackedBatches
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.program import Compiled
@@ -42,6 +43,19 @@ class Strategy(abc.ABC):
         Raises:
           ValueError: data that this way of training cannot take, or values that do not fit the model.
         """
+
+    def bad_steps(
+        self, plan: TrainingPlan, steps: Steps, last: int, check_time: Callable[[], None]
+    ) -> Iterable[BadStep]:
+        """Steps in which a training may have broken, to be looked at one after the other.
+
+        Args:
+          plan: of that training, with values and position of its last checkpoint.
+          steps: that `begin` gave.
+          last: the step at which it is known to be broken.
+          check_time: raises what ends the search.
+        """
+        return ()
 
     def first_step(self, saved: int) -> int:
         """The global step that training begins at, as the chief sees it.
@@ -73,6 +87,18 @@ class Alone(Strategy):
         begun = one_device.begin(plan, replica, self._compiled, self._device)
         plan.values.assign(replica.store)
         return begun
+
+    def bad_steps(
+        self, plan: TrainingPlan, steps: Steps, last: int, check_time: Callable[[], None]
+    ) -> Iterator[BadStep]:
+        again = one_device.again(plan, steps, self.replicas[0], self._compiled, self._device)
+        plan.values.assign(self.replicas[0].store)
+        try:
+            bad = replay.find(again, last, check_time)
+            if bad is not None:
+                yield bad
+        finally:
+            again.close()
 
 
 class Synchronous(Strategy):

@@ -68,6 +68,17 @@ class StackedBatches:
         self._consumed += count
         self._untouched = {}
 
+    def take_back(self, count: int) -> None:
+        """Marks the last `count` batches of the current stack as not used."""
+        assert self._stack is not None
+        self._stack.start -= count
+        self._consumed -= count
+
+    @property
+    def consumed(self) -> int:
+        """How many batches steps have used since the data began."""
+        return self._consumed
+
     def _next(self) -> Stack | None:
         try:
             with self.account.spent(Activity.INPUT):

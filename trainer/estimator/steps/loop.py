@@ -11,19 +11,16 @@ import numpy as np
 
 from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
 from trainer.estimator.steps.cadence import Pacer, steps_to
+from trainer.estimator.steps.finite import FiniteCheck
+from trainer.estimator.steps.nan_loss import Why
 from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.saves import Saves
 from trainer.estimator.steps.steps import CallResult, Steps
 from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.summaries import Summaries
-from trainer.job.errors import TrainingError
 from trainer.job.goodput import Activity, TimeAccount
 
 log = logging.getLogger("trainer")
-
-
-class NanLossError(TrainingError, RuntimeError):
-    """The loss became NaN."""
 
 
 @dataclasses.dataclass
@@ -40,6 +37,7 @@ class TrainingLoop:
       account: of the time of this process.
       clock: seconds.
       pacer: chooses how long device calls are.
+      explain: says why training broke, as `FiniteCheck` takes it; None leaves it out.
     """
 
     steps: Steps
@@ -51,6 +49,7 @@ class TrainingLoop:
     account: TimeAccount = dataclasses.field(default_factory=TimeAccount)
     clock: Callable[[], float] = time.time
     pacer: Pacer = dataclasses.field(default_factory=Pacer)
+    explain: Callable[[int, bool], Why] | None = None
 
     def __post_init__(self) -> None:
         traced, outputs = self.steps.traced, self.outputs
@@ -60,6 +59,7 @@ class TrainingLoop:
         self._step = self._start = int(traced.store.global_step.numpy())
         self._saves = Saves(outputs.saver, outputs.cadence, self.listeners, self._start, self.clock())
         self._summaries = Summaries(outputs.events, outputs.cadence, self._start)
+        self._finite = FiniteCheck(traced.store, self._saves.last_good, self.explain)
 
     def run(self) -> StopReason:
         """Trains, and lets go of what it trained with.
@@ -68,7 +68,7 @@ class TrainingLoop:
           Why it ended.
 
         Raises:
-          NanLossError: a loss was NaN; the weights of that call are not saved.
+          NanLossError: a loss was NaN, or weights are not finite; they are not saved.
         """
         try:
             reason = self._train()
@@ -139,7 +139,7 @@ class TrainingLoop:
         self._step = self.steps.global_step()
         self.account.made(steps_made)
         self.pacer.observe(steps_made, seconds)
-        self._check_losses(result.losses)
+        self._finite.losses(result.losses, self._step)
         self._summaries.write(result, self.steps.traced, self._step, self.clock())
         for hook in self._hooks:
             hook.after_run(context, RunValues(self._step, result.losses, self._results_for(hook, result), seconds))
@@ -153,24 +153,11 @@ class TrainingLoop:
         prefix = f"hook/{self._model_hooks.index(hook)}/"
         return {key.removeprefix(prefix): value for key, value in result.results.items() if key.startswith(prefix)}
 
-    def _check_losses(self, losses: np.ndarray) -> None:
-        """Checks the losses of a call, float32 [steps made].
-
-        Raises:
-          NanLossError: one of them is NaN.
-        """
-        bad = np.flatnonzero(np.isnan(losses))
-        if bad.size:
-            step = self._step - len(losses) + int(bad[0]) + 1
-            raise NanLossError(
-                f"The loss is NaN at step {step}; {self._saves.last_good()}",
-                do="Lower the learning rate, clip the gradients, or look for wrong values in the data, and run again",
-            )
-
     def _save(self) -> bool:
         """Saves; returns whether a listener asks to end."""
         if not self._saves.on:
             return False
+        self._finite.variables(self._step)
         now = self.clock()
         with self.account.spent(Activity.SAVE):
             self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, now)

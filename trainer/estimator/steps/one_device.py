@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import tensorflow as tf
 
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
+from trainer.estimator.steps.held_steps import HeldSteps
 from trainer.estimator.steps.iterated_steps import IteratedSteps
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.program import Compiled
+from trainer.estimator.steps.replay import Repeatable
 from trainer.estimator.steps.stacked_steps import StackedSteps
 from trainer.estimator.steps.stacks import stack_steps, stackable
 from trainer.estimator.steps.steps import Steps
@@ -25,14 +29,40 @@ def begin(
       compiled: what an earlier training compiled, used again where it fits; takes what this one compiles.
       device: where the steps run; None for TensorFlow's choice.
     """
+    batches = _batches(plan)
+    if isinstance(batches, StackedBatches):
+        return StackedSteps(batches, replica, compiled, device, plan.stop_at)
+    return IteratedSteps(batches, replica, plan.config.steps_per_loop, device)
+
+
+def again(
+    plan: TrainingPlan, steps: Steps, replica: ModelReplica, compiled: Compiled | None, device: str | None = None
+) -> Repeatable:
+    """Steps that were made before, to be made once more from the place in the data that a plan begins at.
+
+    Args:
+      plan: of the training.
+      steps: that were made.
+      replica: the model function with its variables.
+      compiled: the program that made them.
+      device: where they ran.
+    """
+    batches = _batches(plan)
+    if isinstance(batches, StackedBatches):
+        since = steps.xla_since if isinstance(steps, StackedSteps) else None
+        xla_from = sys.maxsize if since is None else since
+        return StackedSteps(batches, replica, compiled, device, plan.stop_at, xla_from)
+    return HeldSteps(batches, replica, device)
+
+
+def _batches(plan: TrainingPlan) -> StackedBatches | IteratedBatches:
+    """The batches of a plan, from the place that it begins at."""
     dataset, config = plan.dataset(tf.distribute.InputContext()), plan.config
     if stackable(dataset.element_spec):
         most = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps)
-        stacked = StackedBatches(dataset, most, plan.account)
-        if plan.position:
-            stacked.restore(plan.position)
-        return StackedSteps(stacked, replica, compiled, device, plan.stop_at)
-    iterated = IteratedBatches(dataset)
+        batches: StackedBatches | IteratedBatches = StackedBatches(dataset, most, plan.account)
+    else:
+        batches = IteratedBatches(dataset)
     if plan.position:
-        iterated.restore(plan.position)
-    return IteratedSteps(iterated, replica, config.steps_per_loop, device)
+        batches.restore(plan.position)
+    return batches

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 import sys
@@ -16,12 +15,13 @@ from trainer.estimator.graph import fingerprint, randomness
 from trainer.estimator.graph.fingerprint import Fingerprint
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.tracing import training_operations
+from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps import compile_policy, xla
 from trainer.estimator.steps.batches import StackedBatches
 from trainer.estimator.steps.program import Compiled, Program, StackProgram
 from trainer.estimator.steps.stacks import Stack
 from trainer.estimator.steps.step_function import fetches_of, pruned_step, stack_loop, step_function
-from trainer.estimator.steps.steps import CallResult, OwnSteps
+from trainer.estimator.steps.steps import CallResult, NextStep, OwnSteps
 from trainer.job.goodput import Activity
 
 log = logging.getLogger("trainer")
@@ -55,6 +55,10 @@ class StackedSteps(OwnSteps):
       compiled: what an earlier training compiled, used again where it fits; takes what this one compiles.
       device: where the steps run; None for TensorFlow's choice.
       stop_at: the global step to end at; None where it is not known.
+      xla_from: the global step from which XLA makes them, to repeat a training; None for the compile policy.
+
+    Attributes:
+      xla_since: the global step from which XLA has made them; None where it has made none.
     """
 
     def __init__(
@@ -64,8 +68,11 @@ class StackedSteps(OwnSteps):
         compiled: Compiled | None = None,
         device: str | None = None,
         stop_at: int | None = None,
+        xla_from: int | None = None,
     ) -> None:
         super().__init__(batches)
+        self.xla_since: int | None = None
+        self._xla_from = xla_from
         self._stacks, self._spec = batches, batches.element_spec
         self._replica, self._device, self._stop_at = replica, device, stop_at
         self._compiled = compiled or Compiled()
@@ -119,6 +126,8 @@ class StackedSteps(OwnSteps):
     def _run_whole(self, stack: Stack, num_steps: int) -> CallResult:
         """Steps on batches of the size that the program is for."""
         before_xla = self._steps_before_xla(stack)
+        if not before_xla and self.xla_since is None:
+            self.xla_since = self.global_step()
         call = self._program.as_graph if before_xla else self._call_compiled
         stop = stack.start + min(num_steps, before_xla or num_steps)
         losses, results = call(stack.tensors, tf.constant(stack.start), tf.constant(stop))
@@ -139,17 +148,13 @@ class StackedSteps(OwnSteps):
         program = self._program
         if program.compiled is None:
             return sys.maxsize
+        if self._xla_from is not None:
+            return max(self._xla_from - self.global_step(), 0)
         left = 0 if program.proven else max(program.first_compiled - self.global_step(), 0)
         goes_on = self._stop_at is None or self._stop_at > program.first_compiled
-        if left and goes_on and program.compiling is None and self._num_bytes <= _MOST_BYTES_TWICE:
+        if left and goes_on and program.compiling is None and _num_bytes(self.traced.store) <= _MOST_BYTES_TWICE:
             program.compiling = program.compiled.compile_ahead(stack.tensors)
         return left
-
-    @functools.cached_property
-    def _num_bytes(self) -> float:
-        """Of all variables; of one whose shape is not known, infinitely many."""
-        variables = self.traced.store.by_name.values()
-        return sum(v.shape.num_elements() * v.dtype.size if v.shape.is_fully_defined() else math.inf for v in variables)
 
     def _call_compiled(self, *arguments: Any) -> Any:
         program = self._program
@@ -163,7 +168,7 @@ class StackedSteps(OwnSteps):
                 called = program.compiled(*arguments)
         except xla.NotCompilableError as why:
             log.info("XLA cannot compile this model function, so its steps run as a graph: %s", why)
-            self._program = self._built(jit_compile=False)
+            self._program, self.xla_since = self._built(jit_compile=False), None
             return self._program.as_graph(*arguments)
         program.proven = True
         return called
@@ -178,3 +183,21 @@ class StackedSteps(OwnSteps):
         loss, results = self._program.run_short(*stack.batch())
         self._stacks.take(1)
         return CallResult(loss.numpy()[None], {key: value.numpy() for key, value in results.items()}, False)
+
+    def take_back(self, num_steps: int) -> None:
+        """Goes back in the data, by no more steps than the last call has made."""
+        self._stacks.take_back(num_steps)
+
+    def next_step(self) -> NextStep:
+        """What the next step is made of."""
+        stack = self._stacks.peek()
+        assert stack is not None  # it was made before
+        whole = stack.batch_sizes == self._batch_sizes and stack.whole_batches()
+        traced = self.traced if whole else self._replica.trace(self._spec, xla=False)
+        return NextStep(traced, stack.batch(), self._spec, self._stacks.consumed)
+
+
+def _num_bytes(store: VariableStore) -> float:
+    """Of all variables; of one whose shape is not known, infinitely many."""
+    variables = store.by_name.values()
+    return sum(v.shape.num_elements() * v.dtype.size if v.shape.is_fully_defined() else math.inf for v in variables)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
+import tensorflow as tf
 
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
@@ -31,6 +32,23 @@ class CallResult:
     losses: np.ndarray
     results: Mapping[str, np.ndarray]
     data_ended: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NextStep:
+    """What a step is made of.
+
+    Attributes:
+      traced: the model, for batches of this size.
+      batch: its components, flat, each [batch, …] or a scalar.
+      element_spec: of the batch, which says what the components are.
+      number: of the batch in its pipeline, from 0.
+    """
+
+    traced: TracedModel
+    batch: list[tf.Tensor]
+    element_spec: Any
+    number: int
 
 
 class Steps(Protocol):

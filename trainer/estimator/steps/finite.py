@@ -1,0 +1,58 @@
+"""Ends a training whose numbers are no longer finite, before they are saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from trainer.estimator.graph.variables import VariableStore
+from trainer.estimator.steps.bad_step import broken
+from trainer.estimator.steps.nan_loss import NanLossError, Why
+
+
+class FiniteCheck:
+    """Looks at losses and at what is to be saved.
+
+    Args:
+      store: the variables that are trained.
+      last_good: tells in words which checkpoint was saved last.
+      explain: says why the step with this number, or one before it, broke; None leaves it out.
+    """
+
+    def __init__(
+        self, store: VariableStore, last_good: Callable[[], str], explain: Callable[[int, bool], Why] | None
+    ) -> None:
+        self._store, self._last_good, self._explain = store, last_good, explain
+        self._from_the_start: Collection[str] | None = None
+
+    def losses(self, losses: np.ndarray, step: int) -> None:
+        """Looks at the losses of a call.
+
+        Args:
+          losses: float32 [steps made].
+          step: the last one of them.
+
+        Raises:
+          NanLossError: one of them is NaN.
+        """
+        bad = np.flatnonzero(np.isnan(losses))
+        if bad.size:
+            raise self._error("The loss is NaN", step - len(losses) + int(bad[0]) + 1, in_loss=True)
+
+    def variables(self, step: int) -> None:
+        """Looks at what is to be saved at a step, whose loss may have been finite still.
+
+        Raises:
+          NanLossError: weights are not finite, or another variable is NaN that was not so at the first look.
+        """
+        found = broken(self._store)
+        if self._from_the_start is None:
+            self._from_the_start = found
+        for name, kind in found.items():
+            if name not in self._from_the_start:
+                raise self._error(f"Variable {name} is {kind}", step, in_loss=False)
+
+    def _error(self, what: str, step: int, *, in_loss: bool) -> NanLossError:
+        why = self._explain(step, in_loss) if self._explain else Why()
+        return NanLossError(f"{what} at step {step}; {self._last_good()}", why)
