@@ -194,10 +194,12 @@ def test_the_same_command_again_finds_nothing_to_do(
 def test_a_model_of_another_size_in_a_used_directory_is_one_line_and_exit_code_2(
     tmp_path: pathlib.Path, capsys: Any
 ) -> None:
-    first, larger = ["--train_steps=2", "--exporter="], ["--train_steps=4", "--exporter="]
+    first, larger = ["--train_steps=2", "--exporter="], ["--train_steps=4", "--exporter=", "--first_layer_size=11"]
     assert run(f"--output_dir={tmp_path}", "--model=dnn", *first) == 0
     capsys.readouterr()
-    assert run(f"--output_dir={tmp_path}", "--model=dnn", "--first_layer_size=11", *larger) == 2
+    assert run(f"--output_dir={tmp_path}", "--model=dnn", *larger) == 2
+    assert "holds another run: --first_layer_size=11; 10 before." in capsys.readouterr().err
+    assert run(f"--output_dir={tmp_path}", "--model=dnn", *larger, "--new_settings") == 2
     shown = capsys.readouterr().err
     assert "has hidden_1/bias of shape [10]; the model function makes hidden_1/bias of shape [11]." in shown
     assert "Train into another model_dir (--output_dir), or change the model back." in shown

@@ -27,12 +27,16 @@ class BoundProblem:
       data: the flags about files and batches.
       params: the settings of the model.
       schema: what the problem's `describe` returned; None where it has none.
+      facts: what each checkpoint notes of the run.
+      resumes_input: whether a run that is continued goes on in the middle of its data.
     """
 
     problem: Problem
     data: DataConfig
     params: Any
     schema: Any
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    resumes_input: bool = True
 
     def estimator(self, config: RunConfig) -> Estimator:
         """The Estimator of the problem.
@@ -41,6 +45,7 @@ class BoundProblem:
           config: of the run, with its model_dir.
         """
         problem = self.problem
+        config = config.replace(checkpoint_facts=self.facts, resumes_input=self.resumes_input)
         if problem.model_fn is None:
             made = problem.call("make_estimator", config=config, **self._given)
             if not isinstance(made, Estimator):

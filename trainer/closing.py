@@ -118,7 +118,7 @@ class Closing:
 
     def _again(self, step: int) -> str:
         """The command that trains as long again."""
-        longer = dataclasses.replace(self.run, train_steps=2 * step)
+        longer = dataclasses.replace(self.run, train_steps=2 * step, new_data=False, new_settings=False)
         for_ever = dataclasses.replace(self.bound.data, num_epochs=None)
         argv = flags.to_argv(longer, for_ever, self.bound.params)
         return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])

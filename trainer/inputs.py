@@ -6,7 +6,8 @@ files; change what they return to train on other data.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from trainer.formats.settings import MEMORY_LIMIT, ForecastData
 from trainer.job import layout
@@ -46,6 +47,13 @@ def describe(
     if output_dir and not data.train_data_paths:
         sines.generate(layout.join(output_dir, "data"), data.sequence_length)
     return source
+
+
+def resume_schema(schema: Source, earlier: Mapping[str, Any]) -> Source:
+    """The data with the scales that the weights of a run were trained with; raises UsageError for other columns."""
+    from trainer.formats import resuming
+
+    return resuming.with_scales_of(schema, earlier)
 
 
 def train_input_fn(

@@ -76,4 +76,5 @@ PROBLEM = Problem(
     metrics=forecasting.METRICS,
     baselines=inputs.baselines,
     locate_fault=inputs.locate_fault,
+    resume_schema=inputs.resume_schema,
 )

@@ -27,6 +27,7 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "baselines": ("data", "params", "schema"),
     "hooks": _KNOWN,
     "exporters": _KNOWN,
+    "resume_schema": ("schema", "earlier"),
     "report": ("summary", "data", "params", "schema"),
     "locate_fault": ("message", "data", "schema"),
 }
@@ -62,6 +63,9 @@ class Problem:
       hooks: gives a list of hooks of training.
       exporters: gives a list of Exporters beside those of `--exporter`.
       warm_start_from: a checkpoint, a directory, or WarmStartSettings.
+      resume_schema: for a run that is continued, gives the schema to use: `schema`, as it is described now, with what
+        the weights depend on, such as scales, taken from `earlier`, the plain fields of the one they were trained with.
+        Without it, the schema is used as it is.
       report: gives text to print below the closing table.
       locate_fault: for the `message` of an InvalidArgumentError in training, the JobError that names file and line;
         None where the data are not to blame.
@@ -84,6 +88,7 @@ class Problem:
     hooks: Callable[..., Any] | None = None
     exporters: Callable[..., Any] | None = None
     warm_start_from: Any = None
+    resume_schema: Callable[..., Any] | None = None
     report: Callable[..., str] | None = None
     locate_fault: Callable[..., Any] | None = None
 

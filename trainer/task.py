@@ -59,10 +59,12 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
             if problem.describe is not None:  # before TensorFlow takes its seconds
                 schema = problem.call("describe", data=data, params=params, output_dir=files.root, cache=cache)
             with logs.without_import_chatter():
+                from trainer import continuing
                 from trainer.bound_problem import BoundProblem
                 from trainer.process import JobProcess
             _let_pipelines_fetch(fetcher)
             bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
+            bound = continuing.continued(bound, settings[RunSettings], cluster, files.root)
             job = JobProcess(bound, settings[RunSettings], cluster, files, os.environ)
             return job.run(stop)
     except Exception as error:

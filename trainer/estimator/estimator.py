@@ -167,7 +167,7 @@ class Estimator:
             data=InputFunction(input_fn, self.params, config),
             values=self._values.at(latest),
             config=config,
-            position=latest if self._resumes_position else None,
+            position=latest if self._resumes_position and config.resumes_input else None,
             stop_at=stop_at,
             account=self.account,
         )

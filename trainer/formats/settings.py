@@ -34,6 +34,7 @@ class ForecastData(DataConfig):
         DataFormat.AUTO,
         "auto looks at the first file; sequences: headerless CSV, one a row; series: one long CSV with a header; "
         "examples: TFRecord of tf.train.Example",
+        may_change=True,
     )
     sequence_length: int = setting(10, "values in a row of sequences, label included")
     horizon: int = setting(1, "values to forecast: the last of a sequence, the rows after a window")

@@ -30,6 +30,7 @@ def setting(
     alias: tuple[str, ...] = (),
     positive: str | None = None,
     choices: type[enum.Enum] | None = None,
+    may_change: bool = False,
 ) -> Any:
     """A field that becomes a flag.
 
@@ -39,8 +40,10 @@ def setting(
       alias: other spellings of the flag.
       positive: what is accepted where the value has to be above 0 ("a whole number from 1 up"); seen to by `Checked`.
       choices: of which the value has to be one; seen to by `Checked`.
+      may_change: whether a run that is continued may have another value; for settings of data and models, whose other
+        values are refused in a used directory.
     """
-    metadata = {"help": help, "alias": alias, "positive": positive, "choices": choices}
+    metadata = {"help": help, "alias": alias, "positive": positive, "choices": choices, "may_change": may_change}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -69,10 +72,13 @@ class DataConfig:
         None,
         "where copies of files in buckets are kept for later epochs and runs; default: a temporary directory, which is "
         "emptied as others are read",
+        may_change=True,
     )
     train_batch_size: int = setting(100, "examples in a training step, for each device of each process that trains")
-    eval_batch_size: int = setting(1000, "examples in an evaluation step")
-    num_epochs: int | None = setting(None, "passes over the training data; default: as many as --train_steps needs")
+    eval_batch_size: int = setting(1000, "examples in an evaluation step", may_change=True)
+    num_epochs: int | None = setting(
+        None, "passes over the training data; default: as many as --train_steps needs", may_change=True
+    )
     seed: int | None = setting(
         None,
         "seed of weights and data order; default: other weights each time, but a fixed order, so that a run can resume",
@@ -108,6 +114,10 @@ class RunSettings:
     output_dir: str | None = setting(
         None, "where checkpoints, events and exports go; a run that is there is continued", alias=("job_dir",)
     )
+    new_data: bool = setting(
+        False, "train the run in a used directory further on other data than it was trained on: they are begun afresh"
+    )
+    new_settings: bool = setting(False, "train it further with other settings of the model than it was trained with")
     train_steps: int | None = setting(
         None, f"step to train up to, counted from the first run; default: {DEFAULT_TRAIN_STEPS}, or all of --num_epochs"
     )

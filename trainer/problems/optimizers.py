@@ -26,11 +26,11 @@ class Optimizer(enum.Enum):
 class Settings(Checked):
     """How weights follow from gradients."""
 
-    learning_rate: float = setting(0.01, "step size of the optimizer", positive="a number above 0")
+    learning_rate: float = setting(0.01, "step size of the optimizer", positive="a number above 0", may_change=True)
     optimizer: Optimizer = setting(Optimizer.ADAM, "how a gradient becomes a step", choices=Optimizer)
     momentum: float = setting(0.9, "share of the last step that the momentum optimizer keeps")
     clip_norm: float | None = setting(
-        None, "scale the whole gradient down to this norm; default: never", positive="a number above 0"
+        None, "scale the whole gradient down to this norm; default: never", positive="a number above 0", may_change=True
     )
 
     def __post_init__(self) -> None:

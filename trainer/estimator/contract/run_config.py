@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from trainer.job import environment
@@ -40,6 +41,9 @@ class RunConfig:
       push_every: steps between two pushes of a worker to the parameter servers.
       explain_nan_secs: seconds that may be spent on finding out which operation made a loss NaN; 0 leaves it out.
       separate_evaluator: whether another process of the job evaluates, where the cluster does not list it.
+      checkpoint_facts: what the manifest of each checkpoint notes of the run, as JSON can hold it.
+      resumes_input: whether the first training goes on at the batch at which the latest checkpoint stopped; False
+        begins the input afresh.
       cluster: all the processes of the job and this one's place among them. Left out, it is read from the environment
         (`TF_CONFIG` and its relatives) when the object is built.
 
@@ -63,6 +67,8 @@ class RunConfig:
     push_every: int = 1
     explain_nan_secs: float = 120.0
     separate_evaluator: bool = False
+    checkpoint_facts: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    resumes_input: bool = True
     cluster: Cluster = dataclasses.field(
         default_factory=lambda: environment.read(os.environ), repr=False, compare=False
     )

@@ -20,6 +20,8 @@ from trainer.estimator.saving.events import read_scalars
 log = logging.getLogger("trainer")
 
 BEST = "best.json"
+RESULT = "eval_result"
+"""In it: the metrics of the best evaluation; null where the next one is the best, whatever was before."""
 _EVAL_EVENTS = "eval/*.tfevents.*"
 
 CompareFn = Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
@@ -126,7 +128,7 @@ class BestExporter(ModelExporter):
         """The best result so far; None before any. The evaluation of `step` is the current one, and not among them."""
         content = estimator.directories.read(storage.join(export_path, BEST))
         if content is not None:
-            return json.loads(content)["eval_result"]
+            return json.loads(content)[RESULT]
         pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(estimator.directories, export_path) else None)
         best: Mapping[str, Any] | None = None
         for result in _evaluations(estimator, pattern) if pattern else ():
@@ -185,7 +187,7 @@ def _record(result: Mapping[str, Any], checkpoint_path: str, export: str) -> byt
     """
     # Python's JSON, which has NaN and infinities: a loss may be infinite at first.
     plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
-    record = {"eval_result": plain, "checkpoint": os.path.basename(checkpoint_path), "export": export}
+    record = {RESULT: plain, "checkpoint": os.path.basename(checkpoint_path), "export": export}
     return json.dumps(record, indent=1, default=str).encode()
 
 

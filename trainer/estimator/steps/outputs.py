@@ -28,14 +28,22 @@ class Outputs:
 
     @classmethod
     def of(cls, plan: TrainingPlan, directory: JobDirectory) -> Outputs:
-        """Those of this process in its role: the checkpoint that it resumes from exactly is not written again."""
+        """Those of this process in its role.
+
+        The checkpoint that it resumes from exactly is not written again. Nor is one whose data others follow: until the
+        next save it goes on to say what it was trained on.
+        """
         config = plan.config
         if not config.is_chief:
             return cls()
         saver = None
         if config.saves_checkpoints:
-            keep_every_hours = config.keep_checkpoint_every_n_hours
             saver = Saver(
-                directory.checkpoints, config.keep_checkpoint_max, keep_every_hours, time.time(), plan.position
+                directory.checkpoints,
+                config.keep_checkpoint_max,
+                config.keep_checkpoint_every_n_hours,
+                time.time(),
+                continued=plan.position if config.resumes_input else plan.values.checkpoint,
+                facts=config.checkpoint_facts,
             )
         return cls(Cadence.of(config), saver, Events(directory.local))
