@@ -25,7 +25,8 @@ from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
 from trainer.estimator.saving.events import Events, read_scalars
 from trainer.estimator.saving.saver import Saver
 from trainer.estimator.steps.cadence import Cadence
-from trainer.estimator.steps.loop import NanLossError, TrainingLoop
+from trainer.estimator.steps.loop import TrainingLoop
+from trainer.estimator.steps.nan_loss import NanLossError
 from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.steps import CallResult
 from trainer.estimator.steps.stop import Stop, StopReason
