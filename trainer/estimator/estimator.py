@@ -51,7 +51,8 @@ class Estimator:
       model_dir: where checkpoints and events go.
       directories: that this process has open.
       directory: of them, the model_dir.
-      stop: where anything, signal handlers and threads too, asks it to end training after the running device call.
+      stop: where anything, signal handlers and threads too, asks it to end training, or an evaluation, after the
+        running device call.
       stop_reason: why the last training ended; None before one did, and when there was nothing to train.
       account: of the time of this process, while it trains and evaluates with this Estimator.
       batches_per_step: batches of the input function in a step of the last training: one for each device in step.
@@ -198,13 +199,14 @@ class Estimator:
 
         Raises:
           ValueError: wrong steps, or no batch at all.
+          StopRequestedError: a stop was asked for meanwhile.
         """
         check_positive(steps, "steps")
         hooks = check_hooks(hooks)
         dataset = InputFunction(input_fn, self.params, self._config).dataset(ModeKeys.EVAL)
         checkpoint = checkpoint_path or self.latest_checkpoint()
         evaluation = self._evaluations.ready(dataset.element_spec, self._values.at(checkpoint))
-        results = evaluation.run(dataset, steps, hooks)
+        results = evaluation.run(dataset, steps, hooks, self.stop)
         with self.directories.flushed_at_end():
             evaluation_events.write_results(self.directories, self.eval_dir(name), results, checkpoint)
         return results

@@ -16,7 +16,7 @@ from trainer.estimator.evaluation.local_evaluator import LocalEvaluator
 from trainer.estimator.evaluation.specs import EvalSpec, TrainSpec
 from trainer.estimator.evaluation.training_record import TrainingRecord
 from trainer.estimator.saving.checkpoints import step_of
-from trainer.estimator.steps.stop import StopReason
+from trainer.estimator.steps.stop import StopReason, StopRequestedError
 from trainer.job.distribution import Distribution
 
 EVALUATOR_WAIT_SECS = 300.0
@@ -95,7 +95,7 @@ def _train(evaluations: Evaluations, train_spec: TrainSpec) -> None:
         )
         if estimator.stop_reason is not StopReason.INTERRUPTED and evaluates:
             local.finish()
-    except PeerLostError:  # that job resumes when its processes are back
+    except (PeerLostError, StopRequestedError):  # that job resumes
         raise
     except Exception:
         record.failed()

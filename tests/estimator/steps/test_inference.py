@@ -13,6 +13,7 @@ from trainer.estimator import EstimatorSpec, ModeKeys, RunContext, RunValues, Tr
 from trainer.estimator.graph.tracing import TracedModel, trace
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps.inference import EmptyDataError, Evaluation, prediction, single_examples
+from trainer.estimator.steps.stop import Stop, StopRequestedError
 from trainer.job.errors import DataError
 
 V1 = tf.compat.v1
@@ -93,7 +94,7 @@ def test_hooks_see_batches_and_may_end(evaluation: Evaluation) -> None:
     evaluation.run(numbers(), None, [loose])
     assert evaluation.run(numbers(), None, [ending])["pair"] == pytest.approx(2.5)
     assert each.seen == ["begin", 1, 2, 3, 3, "end"]
-    assert loose.seen == ["begin", 3, "end"]
+    assert loose.seen == ["begin", 1, 3, "end"]  # a first call of one batch shows how long one takes
     assert ending.seen == ["begin", 1, 2, "end"]
 
 
@@ -145,3 +146,18 @@ def test_single_examples_need_one_length() -> None:
     with pytest.raises(ValueError, match=r"batch lengths {'a': None}"):
         list(single_examples({"a": np.float32(1.0)}))
     assert list(single_examples({"a": np.arange(2), "b": np.arange(2)})) == [{"a": 0, "b": 0}, {"a": 1, "b": 1}]
+
+
+def test_an_evaluation_is_given_up_between_two_calls(evaluation: Evaluation) -> None:
+    stop = Stop()
+
+    class Asks(TrainingHook):
+        every_n_steps = None
+
+        def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
+            stop.request("SIGTERM")
+
+    asks = Recording(None)
+    with pytest.raises(StopRequestedError, match="The evaluation was given up after SIGTERM"):
+        evaluation.run(numbers(), None, [asks, Asks()], stop)
+    assert asks.seen == ["begin", 1]

@@ -20,7 +20,7 @@ from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record, write_record
 from trainer.estimator.saving.job_directory import JobDirectory
-from trainer.estimator.steps.stop import Stop
+from trainer.estimator.steps.stop import Stop, StopRequestedError
 
 log = logging.getLogger("trainer")
 
@@ -118,7 +118,11 @@ class Follower:
 
     def _evaluate(self, checkpoint: str, final: bool) -> None:
         self._write(reading=os.path.basename(checkpoint))
-        self._evaluations.evaluate(final)
+        try:
+            self._evaluations.evaluate(final)
+        except StopRequestedError:  # it is evaluated by the next evaluator
+            self._write(reading=None)
+            return
         evaluated = self._evaluations.checkpoint or checkpoint
         self._evaluated, self._finished = step_of(evaluated), final
         self._metrics = self._evaluations.metrics or {}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from trainer.estimator.contract.hooks import LastSaveListener
 from trainer.estimator.evaluation.evaluations import Evaluations
+from trainer.estimator.steps.stop import StopRequestedError
 
 
 class LocalEvaluator(LastSaveListener):
@@ -30,7 +33,9 @@ class LocalEvaluator(LastSaveListener):
         if self._saves == 1 or hurried or self._training_ended:
             return
         if self._evaluations.secs_since_last() >= self._throttle:
-            self._evaluations.evaluate(final=self._max_steps is not None and global_step_value >= self._max_steps)
+            final = self._max_steps is not None and global_step_value >= self._max_steps
+            with contextlib.suppress(StopRequestedError):  # of which the training hears next
+                self._evaluations.evaluate(final)
 
     def finish(self) -> None:
         """Evaluates the last checkpoint if it was not, and lets exporters that export the final model do so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ import tensorflow as tf
 from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, metrics_of
+from trainer.estimator.steps.cadence import Pacer
+from trainer.estimator.steps.stop import Stop
 from trainer.job.errors import DataError
 
 _CALL_STEPS = 100
@@ -54,15 +57,16 @@ class Evaluation:
         """The graph that reads the metrics: tensors of any shape, by name."""
         return {name: result() for name, result in self._metrics.results.items()}
 
-    def _loop(self, iterator: Any, count: tf.Tensor) -> Any:
+    def _loop(self, iterator: Any, count: tf.Tensor, before: tf.Tensor) -> Any:
         """The graph of a device call, which updates the metrics.
 
         Args:
           iterator: over batches.
           count: int64 [], how many at most.
+          before: float64 [], the sum of the losses of earlier calls: how long calls are shall not show in its last bit.
 
         Returns:
-          The number of batches, int64 []; whether there may be more, bool []; the sum of their losses, float64 [].
+          The number of batches, int64 []; whether there may be more, bool []; the sum of all losses, float64 [].
         """
 
         def one(optional: Any) -> tf.Tensor:
@@ -75,26 +79,31 @@ class Evaluation:
             loss = tf.cond(more, lambda: one(optional), lambda: tf.constant(0.0, tf.float64))
             return index + tf.cast(more, tf.int64), more, total + loss
 
-        start = [tf.constant(0, tf.int64), True, tf.constant(0.0, tf.float64)]
+        start = [tf.constant(0, tf.int64), True, before]
         return tf.while_loop(lambda i, more, _: more & (i < count), body, start, parallel_iterations=1)
 
-    def run(self, dataset: tf.data.Dataset, steps: int | None, hooks: Sequence[TrainingHook]) -> dict[str, Any]:
+    def run(
+        self, dataset: tf.data.Dataset, steps: int | None, hooks: Sequence[TrainingHook], stop: Stop | None = None
+    ) -> dict[str, Any]:
         """Metrics over the batches, with `loss`, the mean of their losses, and `global_step`.
 
         Args:
           dataset: yields batches.
           steps: how many batches at most; None for all.
           hooks: around the device calls.
+          stop: where anything outside asks for the end.
 
         Raises:
           EmptyDataError: there was no batch.
+          StopRequestedError: a stop was asked for.
         """
+        stop = Stop() if stop is None else stop
         self.traced.store.reset_metrics()
         iterator = iter(dataset)
         if self._run is None:
             loop = tf.function(self._loop, autograph=False)
-            self._run = loop.get_concrete_function(iterator, tf.TensorSpec([], tf.int64))
-        count, total = self._batches(iterator, steps, [*hooks, *self.traced.spec.evaluation_hooks])
+            self._run = loop.get_concrete_function(iterator, tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.float64))
+        count, total = self._batches(iterator, steps, [*hooks, *self.traced.spec.evaluation_hooks], stop)
         if not count:
             raise EmptyDataError(
                 "The input function of the evaluation yielded no batch", do="Check its paths and its batch size"
@@ -104,23 +113,31 @@ class Evaluation:
         ordered = {name: results[name] for name in sorted(results)}
         return {**ordered, "global_step": np.int64(self.traced.store.global_step.numpy())}
 
-    def _batches(self, iterator: Any, steps: int | None, hooks: Sequence[TrainingHook]) -> tuple[int, float]:
+    def _batches(
+        self, iterator: Any, steps: int | None, hooks: Sequence[TrainingHook], stop: Stop
+    ) -> tuple[int, float]:
         """Evaluates the batches; their number and the sum of their losses."""
+        pacer = Pacer()
         for hook in hooks:
             hook.begin()
         # Hooks count the batches of an evaluation from 0, whatever the global step.
-        call_steps = 1 if any(hook.every_n_steps for hook in hooks) else _CALL_STEPS
+        most = 1 if any(hook.every_n_steps for hook in hooks) else _CALL_STEPS
         context, count, total = RunContext(0), 0, 0.0
         more = True
         while more and count != steps and not context.stop_reason:
+            stop.check("The evaluation")
             context = RunContext(count)
             for hook in hooks:
                 hook.before_run(context)
-            wanted = call_steps if steps is None else min(call_steps, steps - count)
-            num_batches, may_go_on, loss = self._run(iterator, tf.constant(wanted, tf.int64))
-            more, count, total = bool(may_go_on), count + int(num_batches), total + float(loss)
+            call_steps = min(most, pacer.limit)
+            wanted, before, began = call_steps if steps is None else min(call_steps, steps - count), total, time.time()
+            num_batches, may_go_on, total_loss = self._run(
+                iterator, tf.constant(wanted, tf.int64), tf.constant(total, tf.float64)
+            )
+            more, count, total = bool(may_go_on), count + int(num_batches), float(total_loss)
+            pacer.observe(max(1, int(num_batches)), time.time() - began)
             for hook in hooks:
-                hook.after_run(context, RunValues(count, np.array([loss], np.float32), {}, 0.0))
+                hook.after_run(context, RunValues(count, np.array([total - before], np.float32), {}, 0.0))
         for hook in hooks:
             hook.end(context)
         return count, total

@@ -73,9 +73,10 @@ class TrainingLoop:
         try:
             reason = self._train()
         finally:
-            self.stop.clear()
             self.steps.close()
             self._summaries.close()
+        if reason is StopReason.INTERRUPTED:
+            self.stop.clear()
         if self._step == self._start and reason is StopReason.DATA_END:
             log.warning("Training made no step: the input function gave no batch.")
         return reason

@@ -5,6 +5,9 @@ from __future__ import annotations
 import enum
 import threading
 
+from trainer.job.errors import JobError
+from trainer.job.signals import SAVED_EXIT_CODE
+
 
 class StopReason(enum.Enum):
     """Why training ended; of several reasons in several processes the last one here counts."""
@@ -25,6 +28,12 @@ class StopReason(enum.Enum):
         return list(StopReason)[code]
 
 
+class StopRequestedError(JobError):
+    """Work that leaves nothing behind, such as an evaluation, was given up because a stop was asked for."""
+
+    exit_code = SAVED_EXIT_CODE
+
+
 class Stop:
     """Where anything, a signal handler included, asks training to end after the running call.
 
@@ -43,6 +52,13 @@ class Stop:
 
     def __bool__(self) -> bool:
         return self._asked.is_set()
+
+    def check(self, what: str) -> None:
+        """Ends work that is of no use half done: raises StopRequestedError where a stop was asked for."""
+        if self:
+            raise StopRequestedError(
+                f"{what} was given up after {self.reason}", do="Run the same command again: it is made then"
+            )
 
     def clear(self) -> None:
         """Takes the request back."""
