@@ -30,7 +30,8 @@ ALLOWED = {
     "bound_problem": {"problem", "estimator", "job"},
     "continuing": {"bound_problem", "estimator", "storage", "job"},
     "closing": {"bound_problem", "estimator", "storage", "job"},
-    "process": {"bound_problem", "closing", "estimator", "storage", "job"},
+    "end_in_time": {"estimator", "job"},
+    "process": {"bound_problem", "closing", "end_in_time", "estimator", "storage", "job"},
     "task": {
         "problem",
         "problem_file",

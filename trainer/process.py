@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from trainer.bound_problem import BoundProblem
 from trainer.closing import Closing, serve_newest
+from trainer.end_in_time import EndInTime
 from trainer.estimator import (
     Estimator,
     EvalSpec,
@@ -27,7 +28,7 @@ from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, tuner
 from trainer.estimator.steps.goodput_record import GoodputRecord
 from trainer.estimator.steps.progress import Progress
-from trainer.estimator.steps.stop import StopReason
+from trainer.estimator.steps.stop import StopReason, StopRequestedError
 from trainer.job import distribution, process_age, report
 from trainer.job.cluster import Cluster
 from trainer.job.config import RunSettings
@@ -35,12 +36,10 @@ from trainer.job.distribution import Distribution
 from trainer.job.errors import TrainingError
 from trainer.job.layout import Layout
 from trainer.job.report import Score
-from trainer.job.signals import SAVED_EXIT_CODE, StopRequest
+from trainer.job.signals import SAVED_EXIT_CODE
+from trainer.job.stop_watch import StopWatch
 
 _log = logging.getLogger(__name__)
-
-_GRACE_SECS = 12.0
-"""What cloud runners leave between SIGTERM and the end is 15 s at least; training stops and saves in it, too."""
 
 
 class JobProcess:
@@ -71,7 +70,7 @@ class JobProcess:
         """Of the last device call; None before the first."""
         return self._progress.global_step
 
-    def run(self, stop: StopRequest) -> int:
+    def run(self, stop: StopWatch) -> int:
         """Trains, evaluates, exports and reports; returns the exit code.
 
         Raises:
@@ -84,16 +83,17 @@ class JobProcess:
         if self._evaluates(estimator):
             self._bound.check_metrics(estimator)
 
-        def asked(reason: str) -> None:
-            estimator.stop.request(reason)
-            self._directories.hurry(_GRACE_SECS)
-
-        stop.tell(asked)
+        self._stop = EndInTime(stop, estimator, self._directories)
+        if self._cluster.is_evaluator:
+            self._stop.begin()
         if self._files.tensorboard is not None:
             self._directories.copy_events(self._files.root, self._files.tensorboard)
         goodput = GoodputRecord(estimator.directory, estimator.account) if self._cluster.is_chief else None
         with self._directories.flushed_at_end():
-            code = self._finish(estimator, baselines, stop, goodput)
+            try:
+                code = self._finish(estimator, baselines, stop, goodput)
+            except StopRequestedError:
+                code = _saved(stop)
             if goodput is not None:
                 goodput.ended(well=code == 0)
         if code == 0 and self._cluster.is_chief:
@@ -109,7 +109,7 @@ class JobProcess:
         self,
         estimator: Estimator,
         baselines: Future[Mapping[str, float]],
-        stop: StopRequest,
+        stop: StopWatch,
         goodput: GoodputRecord | None,
     ) -> int:
         """Trains, and reports where that is this process's part.
@@ -122,9 +122,8 @@ class JobProcess:
         """
         metrics = self._train(estimator, baselines, goodput)
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
-            why = stop.reason or "another process of the job was asked to end"
-            _log.info("Saved after %s; run the same command again to continue.", why)
-            return SAVED_EXIT_CODE
+            return _saved(stop)
+        self._stop.begin()  # where there was nothing to train
         if goodput is None:
             return 0
         if metrics is None and self._directories.read(self._files.summary) is not None:
@@ -152,8 +151,8 @@ class JobProcess:
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),
-            hooks=[*self._bound.hooks(estimator.config), *own_hooks],
-            saving_listeners=[goodput] if goodput else [],
+            hooks=[self._stop, *self._bound.hooks(estimator.config), *own_hooks],
+            saving_listeners=[self._stop.saved, *([goodput] if goodput else [])],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
         eval_spec = _eval_spec(self._bound, self._run, estimator.config)
@@ -219,6 +218,12 @@ def _joined(cluster: Cluster, run: RunSettings) -> tf.distribute.Strategy | None
     """The strategy of synchronous processes, which meet before a model computes anything; None for others."""
     decided = distribution.decide(cluster, run.strategy.value)
     return collectives.join(cluster) if decided is Distribution.SYNC else None
+
+
+def _saved(stop: StopWatch) -> int:
+    why = stop.reason or "another process of the job was asked to end"
+    _log.info("Saved after %s; run the same command again to continue.", why)
+    return SAVED_EXIT_CODE
 
 
 def _beside(work: Callable[[], Mapping[str, float]]) -> Future[Mapping[str, float]]:

@@ -13,21 +13,27 @@ from typing import Any
 from trainer import problem_file, storage
 from trainer.formats.download_cache import DownloadCache
 from trainer.formats.fetching import Fetcher
-from trainer.job import distribution, environment, flags, layout, logs, records, signals
+from trainer.job import distribution, environment, flags, layout, logs, preemption, records, signals, stop_watch
 from trainer.job.cluster import PS, WORKER, Cluster
 from trainer.job.config import RunSettings, Strategy
 from trainer.job.distribution import Distribution
 from trainer.job.errors import JobError, UsageError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
+from trainer.job.stop_watch import StopWatch
 from trainer.problem import Problem
 from trainer.storage.errors import FencedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains as asked and returns the exit code: 0 done, 1 training error, 2 wrong usage or data, 143 restart me."""
+    with stop_watch.watching() as stop:
+        return run(sys.argv[1:] if argv is None else argv, stop)
+
+
+def run(argv: Sequence[str], stop: StopWatch) -> int:
+    """`main`, in a process that signals end from its first lines to its last."""
     try:
-        argv = sys.argv[1:] if argv is None else argv
         problem = problem_file.named_in(argv)
         settings = flags.parse(argv, RunSettings, problem.data, problem.params)
         cluster = environment.read(os.environ)
@@ -39,10 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except JobError as error:
         return _refused(error)
-    return _supervised(problem, settings, cluster, files)
+    stop.grace_secs = settings[RunSettings].grace_secs
+    preemption.follow(settings[RunSettings].preemption_notices, os.environ, stop.receive)
+    return _supervised(problem, settings, cluster, files, stop)
 
 
-def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, files: Layout) -> int:
+def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, files: Layout, stop: StopWatch) -> int:
     """Runs the job; a failure becomes a message, `failure.json` and an exit code."""
     logs.to_stderr()
     logs.quiet_tensorflow(os.environ, in_cluster=not cluster.is_local)
@@ -51,22 +59,21 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
     cache = DownloadCache(data.data_cache_dir)
     fetcher = Fetcher(cache)
     try:
-        with signals.listening() as stop:
-            if _only_serves(cluster, settings[RunSettings]):
-                return _serve(cluster, files, stop, fetcher)
-            params: Any = settings[problem.params]
-            schema = None
-            if problem.describe is not None:  # before TensorFlow takes its seconds
-                schema = problem.call("describe", data=data, params=params, output_dir=files.root, cache=cache)
-            with logs.without_import_chatter():
-                from trainer import continuing
-                from trainer.bound_problem import BoundProblem
-                from trainer.process import JobProcess
-            _let_pipelines_fetch(fetcher)
-            bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
-            bound = continuing.continued(bound, settings[RunSettings], cluster, files.root)
-            job = JobProcess(bound, settings[RunSettings], cluster, files, os.environ)
-            return job.run(stop)
+        if _only_serves(cluster, settings[RunSettings]):
+            return _serve(cluster, files, stop, fetcher)
+        params: Any = settings[problem.params]
+        schema = None
+        if problem.describe is not None:  # before TensorFlow takes its seconds
+            schema = problem.call("describe", data=data, params=params, output_dir=files.root, cache=cache)
+        with logs.without_import_chatter():
+            from trainer import continuing
+            from trainer.bound_problem import BoundProblem
+            from trainer.process import JobProcess
+        _let_pipelines_fetch(fetcher)
+        bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
+        bound = continuing.continued(bound, settings[RunSettings], cluster, files.root)
+        job = JobProcess(bound, settings[RunSettings], cluster, files, os.environ)
+        return job.run(stop)
     except Exception as error:
         return _failed(error, cluster.task_type, job.global_step if job else None, files)
     finally:
@@ -79,7 +86,7 @@ def _only_serves(cluster: Cluster, run: RunSettings) -> bool:
     return cluster.task_type in (PS, WORKER) and decided is Distribution.PS
 
 
-def _serve(cluster: Cluster, files: Layout, stop: signals.StopRequest, fetcher: Fetcher) -> int:
+def _serve(cluster: Cluster, files: Layout, stop: StopWatch, fetcher: Fetcher) -> int:
     with logs.without_import_chatter():
         from trainer.estimator.distribution import server
         from trainer.estimator.saving import job_directory
@@ -136,4 +143,5 @@ def _leave(code: int) -> None:
 
 
 if __name__ == "__main__":
-    _leave(main())
+    with stop_watch.watching() as stop:
+        _leave(run(sys.argv[1:], stop))

@@ -17,6 +17,12 @@ class Strategy(enum.Enum):
     SYNC = "sync"
 
 
+class Notices(enum.Enum):
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class ExporterKind(enum.Enum):
     LATEST = "latest"
     BEST = "best"
@@ -95,6 +101,7 @@ OLD_DEFAULT_TAG = "training/hptuning/metric"
 """Under this tag a tuner looks where a study names none; the task reports its score there."""
 DEFAULT_TRAIN_STEPS = 2000
 DEFAULT_SAVE_SECS = 60.0
+DEFAULT_GRACE_SECS = 25.0
 _NOT_NEGATIVE = (
     "eval_delay_secs",
     "min_eval_frequency",
@@ -143,6 +150,13 @@ class RunSettings:
     explain_nan_secs: float = setting(
         120.0, "seconds for finding the operation and the rows that made a loss NaN; 0 leaves that out"
     )
+    grace_secs: float = setting(
+        DEFAULT_GRACE_SECS, "seconds from a signal to the end of the process, in which it saves; see also the runner's"
+    )
+    preemption_notices: Notices = setting(
+        Notices.AUTO,
+        "end as after SIGTERM when Google Cloud takes the machine away: auto (where it runs there), on, off",
+    )
     hyperparameter_metric_tag: str | None = setting(
         None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else the score"
     )
@@ -158,6 +172,7 @@ class RunSettings:
         ):
             require_positive(name, getattr(self, name), "a whole number from 1 up")
         require_positive("save_checkpoints_secs", self.save_checkpoints_secs, "seconds above 0")
+        require_positive("grace_secs", self.grace_secs, "seconds above 0")
         for name in _NOT_NEGATIVE:
             require_not_negative(name, getattr(self, name))
         if self.save_checkpoints_steps is not None and self.save_checkpoints_secs is not None:

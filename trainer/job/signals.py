@@ -10,59 +10,83 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import NoReturn
 
 SAVED_EXIT_CODE = 143
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""SIGHUP is sent when a terminal closes, SIGQUIT by Ctrl-\\ and by runners whose patience ends."""
 _PR_SET_PDEATHSIG = 1
-_STOPS = (signal.SIGTERM, signal.SIGINT)
+_STDERR = 2
 
 
 class StopRequest:
     """Whether somebody asked this process to stop, and who is told of it.
 
-    Until `tell` is called there is nothing to save: a signal then ends the process at once, with 143.
+    Until `tell` is called there is nothing to save: a request then ends the process at once, with 143.
+
+    Attributes:
+      reason: of the first request, such as "SIGTERM"; None before there was one.
+      requests: how many there were. Those after the first change nothing: the save is under way.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.requests = 0
         self._listener: Callable[[str], None] | None = None
 
     def tell(self, listener: Callable[[str], None]) -> None:
-        """From now on a signal calls `listener(reason)`, which shall return soon, and save where it can.
-
-        Handlers are set again, since a library may have set its own behind Python's back: TensorFlow takes SIGTERM
-        when synchronous processes meet, and would leave it at that.
-        """
+        """From now on the first request calls `listener(reason)`, which shall return soon, and save where it can."""
         self._listener = listener
-        if threading.current_thread() is threading.main_thread():
-            for number in _STOPS:
-                signal.signal(number, signal.getsignal(number))
 
     def receive(self, reason: str) -> None:
-        """Handles one signal. A second one does not wait for the save."""
-        if self.reason is not None or self._listener is None:
+        """Handles one request."""
+        if self._listener is None:
+            end_now(f"Asked to end by {reason}; there was nothing to save yet.")
+        self.requests += 1
+        if self.reason is None:
             self.reason = reason
-            raise SystemExit(SAVED_EXIT_CODE)
-        self.reason = reason
-        self._listener(reason)
+            self._listener(reason)
+
+
+def end_now(text: str, stderr: int = _STDERR) -> NoReturn:
+    """Says why, and ends the process with 143.
+
+    Not by an exception: C code that runs an import may turn that into one of its own, and the import is tried again
+    without what failed, or ends as a failure of the job.
+    """
+    with contextlib.suppress(OSError):
+        os.write(stderr, f"trainer: {text}\n".encode())
+    os._exit(SAVED_EXIT_CODE)
 
 
 @contextlib.contextmanager
 def listening() -> Iterator[StopRequest]:
-    """Catches SIGTERM and SIGINT while it is open. Outside of the main thread signals stay as they are."""
+    """Catches the signals while it is open, in a program whose main thread is never long in C code.
+
+    Outside of the main thread signals stay as they are.
+    """
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
 
     def receive(number: int, frame: FrameType | None) -> None:
         request.receive(signal.Signals(number).name)
 
-    previous = {number: signal.signal(number, receive) for number in _STOPS}
-    try:
+    with caught(receive):
         yield request
+
+
+@contextlib.contextmanager
+def caught(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Has the signals handled so while it is open. What `nohup` says of SIGHUP is respected."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = [number for number in STOPS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, handler) for number in ours}
+    try:
+        yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 def bound_to(parent: int) -> Callable[[], None] | None:

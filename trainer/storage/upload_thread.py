@@ -7,6 +7,7 @@ directory, and are made when the bucket answers again.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -50,6 +51,7 @@ class UploadThread:
         self._thread: threading.Thread | None = None
         self._running: Upload | None = None
         self._closing = False
+        self._deadline = math.inf
         self._written_at: dict[str, float] = {}
         self._failures = 0
         self.last_error: StorageError | None = None
@@ -78,10 +80,21 @@ class UploadThread:
 
     def flush(self, secs: float) -> bool:
         """Waits until the queue is empty; False when that took too long, or another process took over."""
+        until = self._clock() + secs
         with self._changed:
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._queue.pending or self.fenced is not None, secs)
-            return not self._queue.pending and self.fenced is None
+            while self._queue.pending and self.fenced is None:
+                left = min(until, self._deadline) - self._clock()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+            return self.fenced is None
+
+    def hurry(self, secs: float) -> None:
+        """From now on, also where something waits already, no flush waits beyond so many seconds from now."""
+        with self._changed:
+            self._deadline = min(self._deadline, self._clock() + secs)
+            self._changed.notify_all()
 
     @property
     def pending(self) -> list[Upload]:

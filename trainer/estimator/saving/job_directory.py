@@ -126,7 +126,7 @@ class JobDirectories:
         self._environ = environ
         self._lock = threading.RLock()
         self._open: dict[str, JobDirectory] = {}  # by path without a slash at its end
-        self._longest_secs = math.inf
+        self._deadline = math.inf
         self._work = threading.local()
 
     def at(self, path: str | os.PathLike[str], role: str = "process") -> JobDirectory:
@@ -192,8 +192,16 @@ class JobDirectories:
         directory.events.copy_to(target)
 
     def hurry(self, secs: float) -> None:
-        """From now on no upload is waited for longer than so many seconds: this process is about to be ended."""
-        self._longest_secs = secs
+        """No upload is waited for beyond so many seconds from now: this process is about to be ended."""
+        self._deadline = time.monotonic() + secs
+        for directory in list(self._open.values()):  # whoever opens one may hold the lock for long
+            if directory.synced is not None:
+                directory.synced.uploads.hurry(secs)
+
+    def not_uploaded(self) -> str:
+        """What is still to be uploaded, and where it is kept, in words; empty where nothing is. Waits for nothing."""
+        left = [directory.synced.left() for directory in list(self._open.values()) if directory.synced is not None]
+        return " ".join(filter(None, left))
 
     def flush(self, secs: float | None = None) -> None:
         """Waits until every directory of this process is uploaded.
@@ -208,7 +216,7 @@ class JobDirectories:
         if secs is None:
             secs = float(self._environ.get(FLUSH_VARIABLE) or FLUSH_SECS)
         for directory in list(self._open.values()):
-            directory.flush(min(self._longest_secs, secs))
+            directory.flush(min(max(0.0, self._deadline - time.monotonic()), secs))
 
     @contextlib.contextmanager
     def flushed_at_end(self) -> Iterator[None]:
@@ -243,7 +251,7 @@ class JobDirectories:
             self._open.clear()
         for directory in directories:
             directory.close()
-        self._longest_secs = math.inf
+        self._deadline = math.inf
 
 
 def of_process() -> JobDirectories:
