@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -161,13 +162,17 @@ def test_a_signal_ends_all_and_lets_the_chief_save_first(launch: Launch, number:
     assert_gone(job.pids)
 
 
-def test_a_second_signal_does_not_wait(launch: Launch) -> None:
-    job = launch("--worker=0", chief="on_term:say:no,say:ready,forever")
+def test_a_second_signal_drops_no_save_and_says_how_long_it_may_take(launch: Launch, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    job = launch("--worker=0", chief=f"on_term:say:saving+wait:{tmp_path / 'go'}+say:saved+exit:143,say:ready,forever")
     job.until(r"\| ready$")
     job.send(signal.SIGINT)
-    job.until(r"\| no")
+    job.until(r"\| saving")
     job.send(signal.SIGINT)
+    job.until(r"processes are saving, for \d+ s more at most; kill -9 \d+ would not wait")
+    (tmp_path / "go").write_text("\n")
     assert job.end() == 143
+    assert said(job.text, "chief:0") == ["ready", "saving", "saved"]
     assert_gone(job.pids)
 
 

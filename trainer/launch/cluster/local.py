@@ -68,7 +68,7 @@ class LocalCluster(contextlib.ExitStack):
         self._secs: Clock = lambda: clock() - started_at
         self._phase = Phase.RUNNING
         self._exit_code: int | None = None  # None: the chief's, when it ends
-        self._stop_reason: str | None = None
+        self._requests = 0
         self._faults = sorted(chosen.injected, key=lambda fault: fault.at_secs)
         self._moves = 0
         self._reservation = Reservation(tasks.num_addresses(chosen), rng)
@@ -77,12 +77,12 @@ class LocalCluster(contextlib.ExitStack):
 
     def run(self, stop: StopRequest) -> int:
         """Starts all, and returns the job's exit code when all have ended."""
-        stop.tell(self._remember_stop)
+        stop.tell(lambda reason: None)  # the loop looks
         self._start_all()
         while self._processes.are_running:
             self._processes.show_lines(_POLL_SECS)
             self._handle_ends()
-            self._handle_stop_request()
+            self._handle_stop_request(stop)
             self._send_due_signals()
             self._inject_faults()
         for fault in self._faults:
@@ -90,9 +90,6 @@ class LocalCluster(contextlib.ExitStack):
         code = SAVED_EXIT_CODE if self._exit_code is None else self._exit_code
         self._event(f"the job ended with {code}")
         return code
-
-    def _remember_stop(self, reason: str) -> None:
-        self._stop_reason = reason
 
     def _event(self, text: str) -> None:
         self._console.event(self._secs(), text)
@@ -116,11 +113,17 @@ class LocalCluster(contextlib.ExitStack):
         taken.close()
         self._start_all()
 
-    def _handle_stop_request(self) -> None:
+    def _handle_stop_request(self, stop: StopRequest) -> None:
         """The launcher was asked to end, or the reader of its output is gone."""
-        if self._phase is Phase.STOPPING or not (self._stop_reason or self._console.closed):
+        if stop.requests > self._requests and self._phase is Phase.STOPPING:
+            running = [slot for slot in self._processes.slots if slot.child]
+            ends = [slot.term_at + self._options.grace if slot.kill_at is None else slot.kill_at for slot in running]
+            secs = max(ends, default=self._secs()) - self._secs()
+            self._event(f"processes are saving, for {secs:.0f} s more at most; kill -9 {os.getpid()} would not wait")
+        self._requests = stop.requests
+        if self._phase is Phase.STOPPING or not (stop.reason or self._console.closed):
             return
-        self._event(f"{self._stop_reason or 'nobody reads this output any longer'}: ending all processes")
+        self._event(f"{stop.reason or 'nobody reads this output any longer'}: ending all processes")
         # Where the chief has ended with 0 already, it is the last evaluation that is cut off.
         self._stop(SAVED_EXIT_CODE if self._phase is Phase.FINISHING else None)
 
