@@ -51,8 +51,7 @@ class Estimator:
       model_dir: where checkpoints and events go.
       directories: that this process has open.
       directory: of them, the model_dir.
-      stop: where anything, signal handlers and threads too, asks it to end training, or an evaluation, after the
-        running device call.
+      stop: where anything, in any thread, asks it to end training or an evaluation after the running device call.
       stop_reason: why the last training ended; None before one did, and when there was nothing to train.
       account: of the time of this process, while it trains and evaluates with this Estimator.
       batches_per_step: batches of the input function in a step of the last training: one for each device in step.
@@ -198,8 +197,7 @@ class Estimator:
           name: of this evaluation; its events go to `eval_<name>`.
 
         Raises:
-          ValueError: wrong steps, or no batch at all.
-          StopRequestedError: a stop was asked for meanwhile.
+          ValueError, StopRequestedError: wrong steps, or no batch at all; a stop was asked for.
         """
         check_positive(steps, "steps")
         hooks = check_hooks(hooks)

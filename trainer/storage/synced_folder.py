@@ -69,7 +69,7 @@ class SyncedFolder:
     """
 
     def __init__(self, url: str, settings: SyncSettings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings, self._clock = settings, clock
+        self._settings = settings
         self._scratch = scratch.claim(settings.scratch_root, url, settings.role)
         self.folder = Folder(url, self._scratch.directory)
         self.store = Store(retry_policy=settings.retry_policy)
@@ -183,30 +183,31 @@ class SyncedFolder:
           FencedError: another process took over.
           UnavailableError: that took too long.
         """
-        began = self._clock()
+        began = time.monotonic()
         if self.uploads.flush(secs):
             return
         self.check()
         last_error = self.uploads.last_error
         reason = f": {last_error.got}" if last_error is not None else ""
-        secs = self._clock() - began
+        secs = time.monotonic() - began
         raise UnavailableError(
             f"{_summary(self.uploads.pending)} could not be uploaded to {self.folder.url} within {secs:.0f} s{reason}",
             None,
             f"Run the same command again on this machine: it first uploads the local copies in {self.folder.directory}",
         )
 
-    def left(self) -> str:
-        """What is not uploaded yet, and where it is, in words; empty where nothing is."""
-        pending = self.uploads.pending
-        if not pending:
-            return ""
-        return f"{_summary(pending)} could not be uploaded to {self.folder.url} yet: kept in {self.folder.directory}."
-
     def close(self) -> None:
         """Ends the thread, and leaves the local directory to the next process."""
         self.uploads.close()
         self._scratch.release()
+
+
+def not_uploaded(synced: SyncedFolder) -> str:
+    """What waits to be uploaded, and where it is meanwhile, in words; empty where nothing does."""
+    pending, folder = synced.uploads.pending, synced.folder
+    if not pending:
+        return ""
+    return f"{_summary(pending)} could not be uploaded to {folder.url} yet: the local copies are in {folder.directory}."
 
 
 def _summary(pending: Sequence[Upload]) -> str:

@@ -51,7 +51,7 @@ class UploadThread:
         self._thread: threading.Thread | None = None
         self._running: Upload | None = None
         self._closing = False
-        self._deadline = math.inf
+        self._end = math.inf
         self._written_at: dict[str, float] = {}
         self._failures = 0
         self.last_error: StorageError | None = None
@@ -83,17 +83,14 @@ class UploadThread:
         until = self._clock() + secs
         with self._changed:
             self._changed.notify_all()
-            while self._queue.pending and self.fenced is None:
-                left = min(until, self._deadline) - self._clock()
-                if left <= 0:
-                    return False
+            while self._queue.pending and self.fenced is None and (left := min(until, self._end) - self._clock()) > 0:
                 self._changed.wait(left)
-            return self.fenced is None
+            return not self._queue.pending and self.fenced is None
 
     def hurry(self, secs: float) -> None:
         """From now on, also where something waits already, no flush waits beyond so many seconds from now."""
         with self._changed:
-            self._deadline = min(self._deadline, self._clock() + secs)
+            self._end = min(self._end, self._clock() + secs)
             self._changed.notify_all()
 
     @property

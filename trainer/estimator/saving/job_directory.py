@@ -26,7 +26,7 @@ from trainer.estimator.saving.state_file import STATE_FILE
 from trainer.job.errors import JobError
 from trainer.storage import scratch
 from trainer.storage.recent_reads import RecentReads
-from trainer.storage.synced_folder import SyncedFolder, SyncSettings
+from trainer.storage.synced_folder import SyncedFolder, SyncSettings, not_uploaded
 
 FLUSH_VARIABLE, FLUSH_SECS = "TRAINER_DELIVERY_SECS", 300.0
 _SECS_AFTER_ERROR = 30.0
@@ -200,7 +200,9 @@ class JobDirectories:
 
     def not_uploaded(self) -> str:
         """What is still to be uploaded, and where it is kept, in words; empty where nothing is. Waits for nothing."""
-        left = [directory.synced.left() for directory in list(self._open.values()) if directory.synced is not None]
+        left = [
+            not_uploaded(directory.synced) for directory in list(self._open.values()) if directory.synced is not None
+        ]
         return " ".join(filter(None, left))
 
     def flush(self, secs: float | None = None) -> None:

@@ -75,8 +75,7 @@ class TrainingLoop:
         finally:
             self.steps.close()
             self._summaries.close()
-        if reason is StopReason.INTERRUPTED:
-            self.stop.clear()
+        self.stop.answer(reason)
         if self._step == self._start and reason is StopReason.DATA_END:
             log.warning("Training made no step: the input function gave no batch.")
         return reason

@@ -60,6 +60,11 @@ class Stop:
                 f"{what} was given up after {self.reason}", do="Run the same command again: it is made then"
             )
 
+    def answer(self, reason: StopReason) -> None:
+        """Takes the request back if it is what ended training: another one comes too late for that, and stays."""
+        if reason is StopReason.INTERRUPTED:
+            self.clear()
+
     def clear(self) -> None:
         """Takes the request back."""
         self._asked.clear()

@@ -68,9 +68,8 @@ class LocalCluster(contextlib.ExitStack):
         self._secs: Clock = lambda: clock() - started_at
         self._phase = Phase.RUNNING
         self._exit_code: int | None = None  # None: the chief's, when it ends
-        self._requests = 0
         self._faults = sorted(chosen.injected, key=lambda fault: fault.at_secs)
-        self._moves = 0
+        self._moves = self._requests = 0
         self._reservation = Reservation(tasks.num_addresses(chosen), rng)
         self.callback(lambda: self._reservation.close())
         self._processes = self.enter_context(contextlib.closing(Processes(console, self._secs)))
@@ -116,9 +115,7 @@ class LocalCluster(contextlib.ExitStack):
     def _handle_stop_request(self, stop: StopRequest) -> None:
         """The launcher was asked to end, or the reader of its output is gone."""
         if stop.requests > self._requests and self._phase is Phase.STOPPING:
-            running = [slot for slot in self._processes.slots if slot.child]
-            ends = [slot.term_at + self._options.grace if slot.kill_at is None else slot.kill_at for slot in running]
-            secs = max(ends, default=self._secs()) - self._secs()
+            secs = _last_end(self._processes.slots, self._options.grace) - self._secs()
             self._event(f"processes are saving, for {secs:.0f} s more at most; kill -9 {os.getpid()} would not wait")
         self._requests = stop.requests
         if self._phase is Phase.STOPPING or not (stop.reason or self._console.closed):
@@ -198,3 +195,9 @@ class LocalCluster(contextlib.ExitStack):
             elif slot.child and slot.kill_at is not None and self._secs() >= slot.kill_at:
                 self._event(f"{slot.name} is still running {grace:g} s after SIGTERM: SIGKILL")
                 slot.child.destroy()
+
+
+def _last_end(slots: Sequence[Slot], grace: float) -> float:
+    """When the last process that runs is killed, if none ends by itself; it has had SIGTERM so many seconds before."""
+    ends = [slot.term_at + grace if slot.kill_at is None else slot.kill_at for slot in slots if slot.child]
+    return max(ends, default=0.0)

@@ -27,6 +27,7 @@ class Ending:
     def __init__(self, study: Study, runs: TrialRuns, narration: Narration) -> None:
         self._study, self._runs, self._narration = study, runs, narration
         self._stop_reason: str | None = None
+        self._requests = 0
         self._exit_code: int | None = None  # known when the study ends
 
     @property
@@ -37,6 +38,12 @@ class Ending:
     def request(self, reason: str) -> None:
         """A signal or the like asks the study to stop."""
         self._stop_reason = reason
+
+    def repeated(self, requests: int, grace: float) -> None:
+        """Says how long trials may take to save, in seconds, where there were more requests than the one."""
+        if requests > max(1, self._requests):
+            self._narration.say(f"trials are saving, for {grace:g} s at most")
+        self._requests = requests
 
     def check(self, records: Sequence[TrialRecord]) -> None:
         """Decides by the trials so far."""

@@ -60,14 +60,11 @@ class Sweep:
     def run(self, stop: StopRequest) -> int:
         """Runs trials until the study ends, and returns its exit code."""
         stop.tell(self._ending.request)
-        requests = 1
         self._narration.greeting(self._directory, self._journal.seed, self._journal.trials())
         while True:
             if self._view.closed:
                 self._ending.request("nobody reads this output")
-            if stop.requests > requests:
-                requests = stop.requests
-                self._narration.say(f"trials are saving, for {self._options.grace:g} s at most")
+            self._ending.repeated(stop.requests, self._options.grace)
             self._ending.check(self._journal.trials())
             self._start_trials()
             if not self._runs:
