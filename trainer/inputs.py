@@ -1,7 +1,7 @@
 """EDIT ME: the input functions of the job.
 
-Each yields `({"values": [batch, steps, columns]}, labels [batch, horizon, targets])`, float32 in the units of the
-files; change what they return to train on other data.
+Each yields `({"values": [batch, steps, columns]}, labels [batch, horizon, targets])`, in the units of the files and of
+the type that the schema says; change what they return to train on other data.
 """
 
 from __future__ import annotations

@@ -39,14 +39,14 @@ def model_fn(
     """Forecasts of the network that `params.model` names, trained on its loss in standardised units.
 
     Args:
-      features: {"values": float32 [batch, steps, columns]}, in the units of the files.
-      labels: float32 [batch, horizon, targets], in the units of the files; None in PREDICT.
+      features: {"values": [batch, steps, columns]}, in the units of the files.
+      labels: [batch, horizon, targets], in the units of the files; None in PREDICT.
       mode: one of ModeKeys.
       params: the settings.
       schema: shapes and scales of the data.
 
     Returns:
-      A spec whose predictions are {"forecast": float32 [batch, horizon, targets]}, in the units of the files.
+      A spec whose predictions are {"forecast": [batch, horizon, targets]}, in the units of the files.
     """
     from trainer.estimator import EstimatorSpec, ModeKeys
     from trainer.networks import scaling

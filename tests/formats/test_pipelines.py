@@ -171,3 +171,15 @@ def test_windows_of_a_series_hold_the_rows_before_and_after(tmp_path: Path) -> N
         np.testing.assert_array_equal(rows[:, :, 0], rows[:, :1, 0] + np.arange(7))
         np.testing.assert_array_equal(rows[:, :, 1], -rows[:, :, 0])
         assert rows.max() < 25
+
+
+@pytest.mark.parametrize("memory_limit", [1 << 20, 1])
+def test_values_far_from_zero_keep_their_digits_on_the_way(tmp_path: Path, memory_limit: int) -> None:
+    path = tmp_path / "far.csv"
+    path.write_text("".join(f"{1e9 + n},{1e9 + n / 8},{1e9 - n / 16}\n" for n in range(10)))
+    data = ForecastData(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=3)
+    source = reading.read(data, memory_limit)
+    assert source.dtype == "float64"
+    ((features, labels),) = pipelines.evaluation(source.evaluation, 10)
+    np.testing.assert_array_equal(features["values"][:, 1, 0] - 1e9, np.arange(10) / 8)
+    np.testing.assert_array_equal(labels[:, 0, 0] - 1e9, -np.arange(10) / 16)

@@ -19,4 +19,4 @@ def test_rows_are_cut_into_history_and_label() -> None:
     assert [len(labels) for _, labels in blocks] == [2, 1]
     np.testing.assert_array_equal(blocks[1][0], [[[8], [9], [10]]])
     np.testing.assert_array_equal(blocks[1][1], [[[11]]])
-    assert windows.labels32 is windows.values32
+    assert windows.typed_labels is windows.typed_values

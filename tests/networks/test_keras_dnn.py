@@ -50,3 +50,14 @@ def test_the_model_is_rebuilt_from_its_config():
     again = keras.Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
     np.testing.assert_array_equal(again(VALUES), model(VALUES))
+
+
+def test_values_far_from_zero_keep_their_digits_until_the_mean_is_subtracted():
+    far = Schema(steps=3, columns=("a",), horizon=1, targets=("a",), mean=(1e9,), scale=(0.5,), dtype="float64")
+    model = keras_dnn.compiled(far, keras_dnn.Settings(), keras.optimizers.SGD(0.1), 1)
+    near = np.random.default_rng(1).normal(size=(4, 3, 1))
+    again = keras.Model.from_config(model.get_config())
+    np.testing.assert_allclose(again.get_layer("standardize")(1e9 + 0.5 * near), near, atol=1e-6)
+    forecast = model(1e9 + 0.5 * near)
+    loss = model.compute_loss(y=forecast + 0.25, y_pred=forecast)
+    np.testing.assert_allclose(loss, 0.25, rtol=1e-5)

@@ -35,3 +35,19 @@ def test_a_target_that_is_no_feature_column_keeps_its_units():
 def test_values_of_another_shape_than_the_schemas_are_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[1,3,2\]"):
         scaling.standardize_values(tf.zeros([1, 3, 2]), SCHEMA)
+
+
+FAR = Schema(steps=2, columns=("a",), horizon=1, targets=("a",), mean=(1e9,), scale=(0.5,), dtype="float64")
+
+
+def test_values_far_from_zero_are_standardised_in_the_type_that_they_have():
+    values = tf.constant([[[1e9 + 0.125], [1e9 - 0.25]]], tf.float64)
+    standardized = scaling.standardize_values(values, FAR)
+    assert standardized.dtype == tf.float32
+    np.testing.assert_array_equal(standardized, [[[0.25], [-0.5]]])
+
+
+def test_forecasts_and_errors_of_values_far_from_zero_keep_their_digits():
+    forecast = scaling.restore_targets(tf.constant([[[0.25]]]), FAR)
+    np.testing.assert_array_equal(forecast, np.array([[[1e9 + 0.125]]]))
+    np.testing.assert_array_equal(scaling.errors(forecast, tf.constant([[[1e9]]], tf.float64), FAR), [[[0.125]]])

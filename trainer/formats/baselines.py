@@ -84,15 +84,31 @@ def _history_columns(source: Source) -> int:
 def _least_squares(source: Source, windows: int) -> float:
     fits = len(source.targets)
     triangles: list[np.ndarray] = [np.empty((0, 0))] * fits
-    for values, labels in _blocks(source.train, windows):
+    offsets = _offsets(source.train)
+    for values, labels in _centred(_blocks(source.train, windows), offsets):
         for target in range(fits):
             system = np.concatenate([_history(source, values, target), labels[:, :, target]], axis=1)
             triangles[target] = _triangle(triangles[target], system)
     weights = [_solved(triangle, source.horizon) for triangle in triangles]
     return _rmse_of(
         (np.stack([_history(source, values, target) @ weights[target] for target in range(fits)], axis=-1), labels)
-        for values, labels in _blocks(source.evaluation, MOST_WINDOWS)
+        for values, labels in _centred(_blocks(source.evaluation, MOST_WINDOWS), offsets)
     )
+
+
+def _offsets(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """About the mean of each column and of each target, float64 [columns] and [targets].
+
+    Columns far from zero are nearly multiples of the column of ones, which would cost the weights most of their digits.
+    """
+    values, labels = next(_blocks(part, MOST_WINDOWS))
+    return values.mean(axis=(0, 1)), labels.mean(axis=(0, 1))
+
+
+def _centred(
+    blocks: Iterator[tuple[np.ndarray, np.ndarray]], offsets: tuple[np.ndarray, np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return ((values - offsets[0], labels - offsets[1]) for values, labels in blocks)
 
 
 def _history(source: Source, values: np.ndarray, target: int) -> np.ndarray:

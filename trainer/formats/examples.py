@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from trainer.formats import moments
 from trainer.formats.contents import HEAD_BYTES, is_gzip, plain_bytes
 from trainer.formats.records import example_class, feature_floats, first_records, parsed, read_records
 from trainer.formats.schema import Schema
-from trainer.formats.sequences import check_lookback
+from trainer.formats.sequences import check_lookback, standardizes
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Part, Source
 from trainer.formats.streams import Stream
 from trainer.formats.windows import Windows
-from trainer.job.errors import DataError, UsageError
+from trainer.job.errors import DataError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -51,7 +52,8 @@ class RecordStream(Stream):
         labels = parse_examples(examples, self.targets, self.horizon)
         message = "a value is not finite"
         labels = tf.debugging.assert_all_finite(labels, message)
-        return {"values": tf.debugging.assert_all_finite(values, message)}, labels
+        values = tf.debugging.assert_all_finite(values, message)
+        return {"values": tf.cast(values, self.dtype)}, tf.cast(labels, self.dtype)
 
     def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for path in self.paths:
@@ -129,7 +131,8 @@ def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ..
     limit = min(memory_limit, LARGEST_READ_BYTES)
     parts = _part(data, train, limit), _part(data, evaluation, limit)
     columns, targets = _columns(data)
-    mean, scale = _moments(data, parts[0], len(columns))
+    measured = moments.of(parts[0].first_values if isinstance(parts[0], Stream) else parts[0].values)
+    mean, scale = measured.scales(standardize=standardizes(data, parts[0]))
     schema = Schema(
         steps=data.sequence_length - data.horizon,
         columns=columns,
@@ -137,7 +140,9 @@ def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ..
         targets=targets,
         mean=mean,
         scale=scale,
+        dtype=measured.dtype,
     )
+    moments.tell(schema, measured, stored_as_float32=True)
     return Source.of(schema, format=DataFormat.EXAMPLES, train=parts[0], evaluation=parts[1])
 
 
@@ -154,11 +159,11 @@ def _part(data: ForecastData, paths: tuple[str, ...], limit: int) -> Part:
         horizon=data.horizon,
         columns=columns,
         targets=targets,
+        first_values=np.empty((0, len(columns))),
     )
     if sum(plain_bytes(path) for path in paths) > limit:
-        for path in paths:
-            _check_head(stream, path)
-        return stream
+        first = [_first_values(stream, path) for path in paths]
+        return dataclasses.replace(stream, first_values=np.concatenate(first).reshape(-1, len(columns)))
     return _in_memory(stream)
 
 
@@ -182,15 +187,7 @@ def _in_memory(stream: RecordStream) -> Windows:
     )
 
 
-def _check_head(stream: RecordStream, path: str) -> None:
-    for number, record in enumerate(first_records(path, HEAD_BYTES), 1):
-        stream.tables(path, [(number, record)])
-
-
-def _moments(data: ForecastData, train: Part, columns: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if not data.standardize:
-        return (0.0,) * columns, (1.0,) * columns
-    if isinstance(train, Stream):
-        raise UsageError("--standardize with data larger than memory", "data in memory, or --standardize=false")
-    deviation = train.values.std(axis=0)
-    return tuple(train.values.mean(axis=0).tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist())
+def _first_values(stream: RecordStream, path: str) -> np.ndarray:
+    """float64 [examples, steps, columns] of the first records; DataError at a fault in them."""
+    numbered = list(enumerate(first_records(path, HEAD_BYTES), 1))
+    return stream.tables(path, numbered)[0] if numbered else np.empty((0, stream.steps, len(stream.columns)))

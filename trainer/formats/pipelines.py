@@ -111,11 +111,11 @@ def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _gatherer(part: Windows) -> Any:
-    """From integers [n], examples, to float32 ({"values": [n, steps, columns]}, [n, horizon, targets])."""
+    """From integers [n], examples, to ({"values": [n, steps, columns]}, [n, horizon, targets]) of the part's type."""
     import tensorflow as tf
 
-    values = tf.constant(part.values32)
-    labels = values if part.labels is part.values else tf.constant(part.labels32)
+    values = tf.constant(part.typed_values)
+    labels = values if part.labels is part.values else tf.constant(part.typed_labels)
 
     def gather(index: Any) -> Any:
         history = _cut(values, index, part.first_value, part.value_stride, part.steps)

@@ -9,8 +9,8 @@ import dataclasses
 class Schema:
     """Shapes and units of the examples that an input function yields.
 
-    Features are `{"values": float32 [batch, steps, len(columns)]}`, labels `float32 [batch, horizon, len(targets)]`,
-    both in the units of the files. A model standardises with `mean` and `scale`.
+    Features are `{"values": [batch, steps, len(columns)]}`, labels `[batch, horizon, len(targets)]`, both of `dtype`
+    and in the units of the files. A model standardises with `mean` and `scale`, and works on in float32.
 
     Attributes:
       steps: rows of history in an example.
@@ -20,6 +20,7 @@ class Schema:
       mean: one value a feature column, of the training part; zeros when not standardised.
       scale: one value a feature column, population deviation of the training part (1 for a constant column);
         ones when not standardised.
+      dtype: "float64" for values so far from zero that float32 would lose what they have to say, else "float32".
     """
 
     steps: int
@@ -28,6 +29,7 @@ class Schema:
     targets: tuple[str, ...]
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+    dtype: str = "float32"
 
     @property
     def target_indices(self) -> tuple[int, ...] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.formats import rows
+from trainer.formats import moments, rows
 from trainer.formats.contents import first_lines, head, is_gzip, plain_bytes
 from trainer.formats.dialect import Dialect, Head, Kind, read_head
 from trainer.formats.rows import Layout
@@ -21,6 +21,9 @@ from trainer.job.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+
+_FIRST_ROWS = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,7 @@ class LineStream(Stream):
         import tensorflow as tf
 
         length = self.steps + self.horizon
-        defaults = [tf.constant([], tf.float32)] * length
+        defaults = [tf.constant([], self.dtype)] * length
         values = tf.stack(tf.io.decode_csv(examples, defaults), axis=1)
         values = tf.debugging.assert_all_finite(values, "a value is not finite")[:, :, tf.newaxis]
         return {"values": values[:, : self.steps]}, values[:, self.steps :]
@@ -80,7 +83,8 @@ def in_parts(data: ForecastData, train: Part, evaluation: Part) -> Source:
       train: the part to train on, which gives mean and scale.
       evaluation: the part to evaluate on.
     """
-    mean, scale = _moments(data, train)
+    measured = moments.of(train.first_values if isinstance(train, Stream) else train.values)
+    mean, scale = measured.scales(standardize=standardizes(data, train))
     schema = Schema(
         steps=data.sequence_length - data.horizon,
         columns=("value",),
@@ -88,7 +92,9 @@ def in_parts(data: ForecastData, train: Part, evaluation: Part) -> Source:
         targets=("value",),
         mean=mean,
         scale=scale,
+        dtype=measured.dtype,
     )
+    moments.tell(schema, measured)
     return Source.of(schema, format=DataFormat.SEQUENCES, train=train, evaluation=evaluation)
 
 
@@ -120,13 +126,11 @@ def check_lookback(data: ForecastData, data_format: DataFormat) -> None:
         )
 
 
-def _moments(data: ForecastData, train: Part) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if not data.standardize:
-        return (0.0,), (1.0,)
-    if isinstance(train, Stream):
+def standardizes(data: ForecastData, train: Part) -> bool:
+    """Whether values are to be standardised; UsageError where that would take reading a stream twice."""
+    if data.standardize and isinstance(train, Stream):
         raise UsageError("--standardize with data larger than memory", "data in memory, or --standardize=false")
-    deviation = float(train.values.std())
-    return (float(train.values.mean()),), (deviation or 1.0,)
+    return bool(data.standardize)
 
 
 def _part(data: ForecastData, paths: tuple[str, ...], memory_limit: int) -> Part:
@@ -161,19 +165,19 @@ def _is_header(found: Head) -> bool:
 
 
 def _stream(layouts: list[Layout], steps: int, horizon: int) -> LineStream:
-    for layout in layouts:
-        _check_head(layout)
+    first_rows = [_first_rows(layout)[:_FIRST_ROWS] for layout in layouts]
     return LineStream(
         paths=tuple(layout.path for layout in layouts),
         compressed=tuple(is_gzip(layout.path) for layout in layouts),
         steps=steps,
         horizon=horizon,
         layouts=tuple(layouts),
+        first_values=np.concatenate(first_rows)[:, :steps].reshape(-1, 1),
     )
 
 
-def _check_head(layout: Layout) -> None:
-    """Raises DataError for what only files read into memory may have, and for a fault in the first rows."""
+def _first_rows(layout: Layout) -> np.ndarray:
+    """float64 [rows, width]; DataError for what only files read into memory may have, and for a fault in these rows."""
     plain = Dialect(separator=",")
     if layout.dialect != plain or head(layout.path, 3).startswith(b"\xef\xbb\xbf"):
         raise DataError(
@@ -181,4 +185,4 @@ def _check_head(layout: Layout) -> None:
             "plain CSV for data that are streamed",
             f"Convert it: sed '1s/^\\xef\\xbb\\xbf//; s/,/./g; s/;/,/g' {layout.path} > new.csv",
         )
-    rows.parse(layout, 1, first_lines(layout.path))
+    return rows.parse(layout, 1, first_lines(layout.path))

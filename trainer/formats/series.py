@@ -9,7 +9,7 @@ import logging
 
 import numpy as np
 
-from trainer.formats import rows
+from trainer.formats import moments, rows
 from trainer.formats.contents import first_lines, plain_bytes
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.rows import Layout
@@ -47,13 +47,20 @@ def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ..
         parts.append(_cut(later, 0, len(later), steps, data, names, targets, "the evaluation files"))
     else:
         ends = boundaries(len(table), data.split)
-        if ends[-1] < len(table):
-            left_out = f"{len(table) - ends[-1]:,} of {len(table):,} rows"
-            percent = "; for percentages write 0.7,0.2,0.1" if ends[-1] == 100 else ""
-            _log.info("--split=%s leaves out the last %s%s.", _listed(data.split), left_out, percent)
+        _tell_left_out(len(table), ends[-1], data.split)
         parts = _split(table, ends, steps, data, names, targets)
-    mean, scale = _moments(data, table[: ends[0]])
-    schema = Schema(steps=steps, columns=names, horizon=data.horizon, targets=targets, mean=mean, scale=scale)
+    measured = moments.of(table[: ends[0]])
+    mean, scale = measured.scales(standardize=data.standardize is not False)
+    schema = Schema(
+        steps=steps,
+        columns=names,
+        horizon=data.horizon,
+        targets=targets,
+        mean=mean,
+        scale=scale,
+        dtype=measured.dtype,
+    )
+    moments.tell(schema, measured)
     test = parts[2] if len(parts) > 2 else None
     return Source.of(schema, format=DataFormat.SERIES, train=parts[0], evaluation=parts[1], test=test)
 
@@ -78,6 +85,14 @@ def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
             "Set --split=0.7,0.1,0.2, or give more data",
         )
     return ends
+
+
+def _tell_left_out(count: int, end: int, split: tuple[float, ...]) -> None:
+    if end < count:
+        percent = "; for percentages write 0.7,0.2,0.1" if end == 100 else ""
+        _log.info(
+            "--split=%s leaves out the last %s of %s rows%s.", _listed(split), f"{count - end:,}", f"{count:,}", percent
+        )
 
 
 def _steps(data: ForecastData) -> int:
@@ -247,17 +262,6 @@ def _cut(
         first_value=start,
         first_label=start + steps,
     )
-
-
-def _moments(data: ForecastData, training: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and population deviation of each column; a constant column has scale 1."""
-    columns = training.shape[1]
-    if data.standardize is False:
-        return (0.0,) * columns, (1.0,) * columns
-    deviation = training.std(axis=0)
-    tiny = np.abs(training.mean(axis=0)) * 1e-12
-    scale = np.where(deviation > tiny, deviation, 1.0)
-    return tuple(training.mean(axis=0).tolist()), tuple(scale.tolist())
 
 
 def check_settings(data: ForecastData) -> None:

@@ -9,16 +9,17 @@ from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat
 
 
-def parse_rows(rows: Any, steps: int, columns: int) -> Any:
+def parse_rows(rows: Any, steps: int, columns: int, dtype: str = "float32") -> Any:
     """The values in rows of CSV, in a TensorFlow graph.
 
     Args:
       rows: string [batch], each of steps · columns numbers in row-major order.
       steps: how many each has.
       columns: how many a step has.
+      dtype: of the result.
 
     Returns:
-      float32 [batch, steps, columns].
+      [batch, steps, columns].
 
     Raises:
       tf.errors.InvalidArgumentError: when it runs, a row has another number of values, or text.
@@ -26,7 +27,7 @@ def parse_rows(rows: Any, steps: int, columns: int) -> Any:
     import tensorflow as tf
 
     fields = tf.strings.split(rows, ",").to_tensor(default_value="")
-    numbers = tf.strings.to_number(tf.strings.strip(fields), tf.float32)
+    numbers = tf.strings.to_number(tf.strings.strip(fields), tf.as_dtype(dtype))
     return tf.reshape(tf.ensure_shape(numbers, [None, steps * columns]), [-1, steps, columns])
 
 
@@ -34,14 +35,15 @@ def receiver(schema: Schema, data_format: DataFormat) -> tuple[dict[str, Any], d
     """Placeholders in the graph that is being traced.
 
     Returns:
-      ({"values": float32 [None, steps, columns]}, the alternatives upstream of it: {"csv": {"rows": string [None]}}, or
-      {"examples": {"examples": string [None]}} for TFRecord data).
+      ({"values": [None, steps, columns]} of the schema's type, the alternatives upstream of it: {"csv": {"rows":
+      string [None]}}, or {"examples": {"examples": string [None]}} for TFRecord data).
     """
     import tensorflow as tf
 
     steps, columns = schema.steps, len(schema.columns)
     if data_format is DataFormat.EXAMPLES:
         examples = tf.compat.v1.placeholder(tf.string, [None], name="examples")
-        return {"values": parse_examples(examples, schema.columns, steps)}, {"examples": {"examples": examples}}
+        values = tf.cast(parse_examples(examples, schema.columns, steps), schema.dtype)
+        return {"values": values}, {"examples": {"examples": examples}}
     rows = tf.compat.v1.placeholder(tf.string, [None], name="rows")
-    return {"values": parse_rows(rows, steps, columns)}, {"csv": {"rows": rows}}
+    return {"values": parse_rows(rows, steps, columns, schema.dtype)}, {"csv": {"rows": rows}}

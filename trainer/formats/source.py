@@ -31,5 +31,8 @@ class Source(Schema):
 
     @classmethod
     def of(cls, schema: Schema, **parts: Any) -> Source:
-        """The data of a schema."""
+        """The data of a schema, whose type all parts take."""
+        for name, part in parts.items():
+            if isinstance(part, Windows | Stream):
+                parts[name] = dataclasses.replace(part, dtype=schema.dtype)
         return cls(**vars(schema), **parts)

@@ -22,12 +22,16 @@ class Stream(abc.ABC):
       compressed: for each file whether it is gzip.
       steps: rows of history in an example.
       horizon: rows to forecast.
+      first_values: float64 [rows, columns] of history at the beginning of the files, already read.
+      dtype: of the examples that `decode` gives.
     """
 
     paths: tuple[str, ...]
     compressed: tuple[bool, ...]
     steps: int
     horizon: int
+    first_values: np.ndarray = dataclasses.field(compare=False)
+    dtype: str = "float32"
 
     @abc.abstractmethod
     def open_file(self, path: Any, compression: Any) -> tf.data.Dataset:

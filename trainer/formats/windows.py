@@ -22,6 +22,7 @@ class Windows:
       count: how many examples there are.
       steps: rows of history in an example.
       horizon: rows to forecast.
+      dtype: of the examples that a pipeline gives.
     """
 
     values: np.ndarray
@@ -33,16 +34,17 @@ class Windows:
     first_label: int = 0
     value_stride: int = 1
     label_stride: int = 1
+    dtype: str = "float32"
 
     @functools.cached_property
-    def values32(self) -> np.ndarray:
-        """`values` in float32."""
-        return self.values.astype(np.float32)
+    def typed_values(self) -> np.ndarray:
+        """`values` as `dtype`."""
+        return self.values.astype(self.dtype)
 
     @functools.cached_property
-    def labels32(self) -> np.ndarray:
-        """`labels` in float32."""
-        return self.values32 if self.labels is self.values else self.labels.astype(np.float32)
+    def typed_labels(self) -> np.ndarray:
+        """`labels` as `dtype`."""
+        return self.typed_values if self.labels is self.values else self.labels.astype(self.dtype)
 
     def take(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """float64 ([n, steps, columns], [n, horizon, targets]) of the examples `start` to `stop`."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from trainer.formats.schema import Schema
 from trainer.job.config import Checked, setting
@@ -36,42 +37,47 @@ def compiled(schema: Schema, params: Settings, optimizer: keras.optimizers.Optim
       seed: makes the initial weights repeatable; None leaves them random.
 
     Returns:
-      A model from "values", float32 [batch, steps, columns], to "forecast", float32 [batch, horizon, targets], both in
-      the units of the files, compiled with the mean squared error in standardised units.
+      A model from "values", [batch, steps, columns], to "forecast", [batch, horizon, targets], both of the schema's
+      type and in the units of the files, compiled with the mean squared error in standardised units.
     """
     import keras
 
     he, glorot = keras.initializers.HeNormal(seed), keras.initializers.GlorotUniform(seed)
     sizes = (schema.horizon, len(schema.targets))
-    mean, scale = scaling.target_mean_and_scale(schema)
-    values = keras.Input((schema.steps, len(schema.columns)), name="values")
-    standardized = keras.layers.Rescaling(*_standardizing(schema), name="standardize")(values)
+    # As arrays: Keras would make float32 of lists, whatever the type of the layer.
+    mean, scale = (np.array(each) for each in scaling.target_mean_and_scale(schema))
+    values = keras.Input((schema.steps, len(schema.columns)), dtype=schema.dtype, name="values")
+    scaled = keras.layers.Rescaling(*_standardizing(schema), dtype=schema.dtype, name="standardize")
+    standardized = scaled(values)
     flat = keras.layers.Flatten(name="flatten")(standardized)
     hidden = keras.layers.Dense(params.keras_units, activation="relu", kernel_initializer=he, name="hidden")(flat)
     linear = keras.layers.Dense(math.prod(sizes), kernel_initializer=glorot, name="linear")(hidden)
-    forecast = keras.layers.Rescaling(scale, mean, name="forecast")(keras.layers.Reshape(sizes, name="steps")(linear))
+    restored = keras.layers.Rescaling(scale, mean, dtype=schema.dtype, name="forecast")
+    forecast = restored(keras.layers.Reshape(sizes, name="steps")(linear))
     model = keras.Model(values, forecast, name="keras_dnn")
     model.compile(optimizer=optimizer, loss=_standardized_squared_error(schema))
     return model
 
 
-def _standardizing(schema: Schema) -> tuple[list[float], list[float]]:
-    """Factor and offset of each column, as Rescaling takes them."""
-    columns = list(zip(schema.mean, schema.scale, strict=True))
-    return [1 / scale for _, scale in columns], [-mean / scale for mean, scale in columns]
+def _standardizing(schema: Schema) -> tuple[np.ndarray, np.ndarray]:
+    """Factor and offset of each column, float64 [columns] both, as Rescaling takes them."""
+    scale = np.array(schema.scale)
+    return 1 / scale, -np.array(schema.mean) / scale
 
 
-def _standardized_squared_error(schema: Schema) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A loss over labels and forecasts, both float32 [batch, horizon, targets] in the units of the files."""
-    _, scale = scaling.target_mean_and_scale(schema)
+def _standardized_squared_error(schema: Schema) -> keras.losses.Loss:
+    """A loss over labels and forecasts, both [batch, horizon, targets] in the units of the files."""
+    import keras
 
-    def standardized_squared_error(labels: tf.Tensor, forecast: tf.Tensor) -> tf.Tensor:
-        """The squared errors' mean of each example: float32 [batch]."""
-        import tensorflow as tf
+    class StandardizedSquaredError(keras.losses.Loss):
+        def call(self, labels: tf.Tensor, forecast: tf.Tensor) -> tf.Tensor:
+            """The squared errors' mean of each example: float32 [batch]."""
+            import tensorflow as tf
 
-        return tf.reduce_mean(tf.square((labels - forecast) / tf.constant(scale, tf.float32)), axis=[1, 2])
+            scale = tf.constant(scaling.target_mean_and_scale(schema)[1], tf.float32)
+            return tf.reduce_mean(tf.square(scaling.errors(forecast, labels, schema) / scale), axis=[1, 2])
 
-    return standardized_squared_error
+    return StandardizedSquaredError(dtype=schema.dtype)  # else Keras makes both float32 before they are subtracted
 
 
 NETWORK = Network(name="keras_dnn", compiled=compiled, settings=Settings)

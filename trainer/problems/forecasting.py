@@ -32,9 +32,9 @@ def measure(
     """Errors over all examples, steps and targets, updated with this batch.
 
     Args:
-      features: {"values": float32 [batch, steps, columns]}, in the units of the files.
-      labels: float32 [batch, horizon, targets], in the units of the files.
-      predictions: {"forecast": float32 [batch, horizon, targets]}, likewise.
+      features: {"values": [batch, steps, columns]}, in the units of the files.
+      labels: [batch, horizon, targets], in the units of the files.
+      predictions: {"forecast": [batch, horizon, targets]}, likewise.
       schema: of the data.
 
     Returns:
@@ -46,20 +46,21 @@ def measure(
 
     from trainer.networks import scaling
 
-    forecast = predictions["forecast"]
+    errors = scaling.errors(predictions["forecast"], labels, schema)
+    none = tf.zeros_like(errors)
     measured = {"rmse": keras.metrics.RootMeanSquaredError(), "mae": keras.metrics.MeanAbsoluteError()}
     for metric in measured.values():
-        metric.update_state(labels, forecast)
+        metric.update_state(none, errors)
     if schema.target_indices is not None:
         last = tf.gather(features["values"][:, -1:], schema.target_indices, axis=2)
         baseline = measured["rmse_same_as_last"] = keras.metrics.RootMeanSquaredError()
-        baseline.update_state(labels, tf.broadcast_to(last, tf.shape(labels)))
+        baseline.update_state(none, scaling.errors(last, labels, schema))
     if schema.standardized:
-        standardized = [scaling.standardize_targets(tensor, schema) for tensor in (labels, forecast)]
+        standardized = errors / tf.constant(scaling.target_mean_and_scale(schema)[1], tf.float32)
         measured["mse_standardized"] = keras.metrics.MeanSquaredError()
         measured["mae_standardized"] = keras.metrics.MeanAbsoluteError()
         for name in ("mse_standardized", "mae_standardized"):
-            measured[name].update_state(*standardized)
+            measured[name].update_state(none, standardized)
     return measured
 
 
