@@ -33,7 +33,8 @@ def describe(
 
     Args:
       data: which files, and how they are to be read.
-      output_dir: of the run; the course's sine waves are written as CSV below it where `data` names no files.
+      output_dir: of the run; the course's sine waves are written as CSV below it where `data` names no files, and which
+        rows could not be read, where these are skipped.
       cache: where copies of files in buckets go; None makes one for them.
       memory_limit: bytes of text up to which a part of the data is held in memory, and streamed above.
 
@@ -41,9 +42,11 @@ def describe(
       UsageError: settings that contradict each other.
       DataError: the first fault in the data, with file and line.
     """
-    from trainer.formats import reading, sines
+    from trainer.formats import bad_rows, reading, sines
 
     source = reading.read(data, memory_limit, cache)
+    if output_dir:
+        bad_rows.write(output_dir, source.left_out)
     if output_dir and not data.train_data_paths:
         sines.generate(layout.join(output_dir, "data"), data.sequence_length)
     return source

@@ -25,7 +25,8 @@ def test_records_written_by_tensorflow_are_read_without_it(tmp_path: Path) -> No
     with tf.io.TFRecordWriter(path) as writer:
         writer.write(made.SerializeToString())
         writer.write(b"")
-    first, second = records.read_records(path)
+    (_, first), (number, second) = records.read_records(path)
+    assert number == 2
     assert second == b""
     assert records.is_framed(Path(path).read_bytes())
     parsed = records.parsed(first, "here")
@@ -35,7 +36,7 @@ def test_records_written_by_tensorflow_are_read_without_it(tmp_path: Path) -> No
 def test_frames_written_here_are_read_back_from_gzip_too(tmp_path: Path) -> None:
     for name, pack in (("plain", bytes), ("packed", gzip.compress)):
         (tmp_path / name).write_bytes(pack(records.frame(b"one") + records.frame(b"two")))
-        assert list(records.read_records(str(tmp_path / name))) == [b"one", b"two"]
+        assert list(records.read_records(str(tmp_path / name))) == [(1, b"one"), (2, b"two")]
 
 
 def test_text_is_not_framed() -> None:

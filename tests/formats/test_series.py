@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.formats import series
+from trainer.formats import series, series_parts
 from trainer.formats.settings import ForecastData
 from trainer.formats.source import Source
 from trainer.formats.windows import Windows
@@ -56,7 +56,9 @@ def test_rows_after_the_last_count_are_left_out(tmp_path: Path) -> None:
 
 
 def test_rows_that_a_split_leaves_out_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = written(tmp_path, "date,a\n" + "".join(f"2020-01-01,{row}\n" for row in range(120)))
+    path = written(
+        tmp_path, "date,a\n" + "".join(f"2020-01-01 {row // 60:02d}:{row % 60:02d},{row}\n" for row in range(120))
+    )
     with caplog.at_level("INFO"):
         read(path, split=(0.7, 0.3))
         read(path, split=(100.0, 20.0))
@@ -85,7 +87,7 @@ def test_a_split_in_two_has_no_test_part(tmp_path: Path) -> None:
     ],
 )
 def test_boundaries_follow_the_protocol_of_ltsf(count: int, split: tuple[float, ...], ends: tuple[int, ...]) -> None:
-    assert series.boundaries(count, split) == ends
+    assert series_parts.boundaries(count, split) == ends
 
 
 def test_mean_and_deviation_are_those_of_the_training_rows(tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_a_fault_of_a_series_is_named_with_its_place(
 
 
 def test_a_missing_value_in_a_column_that_is_not_used_does_no_harm(tmp_path: Path) -> None:
-    path = written(tmp_path, table() + "x,1,?,NE\n")
+    path = written(tmp_path, table() + "2020-01-21,1,?,NE\n")
     assert read(path, feature_columns=("a",)).columns == ("a",)
 
 

@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\Z")
 _RESEMBLES_NUMBER = re.compile(r"[+-]?[$€£]? ?[0-9][0-9,.' ]*(?: ?[%$€£])?\Z")
 _JSON = re.compile(r'\{|\[\s*(?:[{\["]|\Z)')
-_MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "missing"})
+MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "missing"})
 _TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp][Mm])?(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
 _DAY = (
     r"(?:[0-9]{4}[-/.][0-9]{1,2}(?:[-/.][0-9]{1,2})?|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}"
@@ -63,15 +63,19 @@ class Dialect:
         """The text with its numbers written as Python writes them."""
         return text.replace(",", ".") if self.decimal_comma else text
 
+    def is_number(self, field: str) -> bool:
+        """Whether it is a number as the file writes them."""
+        return bool(_NUMBER.match(self.plain(field)))
+
     def resembles_number(self, field: str) -> bool:
         """Whether a person would read a number in it: 1,234.5 or 12 % or $3."""
         return bool(_RESEMBLES_NUMBER.match(field)) and self.kind(field) is Kind.TEXT
 
     def kind(self, field: str) -> Kind:
         """What a field holds."""
-        if _NUMBER.match(self.plain(field)):
+        if self.is_number(field):
             return Kind.NUMBER
-        if field.lower() in _MISSING:
+        if field.lower() in MISSING:
             return Kind.MISSING
         return Kind.DATE if _DATE.match(field) else Kind.TEXT
 

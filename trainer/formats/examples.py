@@ -11,10 +11,12 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from trainer.formats import moments
+from trainer.formats.bad_rows import BadRows
 from trainer.formats.contents import HEAD_BYTES, is_gzip, plain_bytes
+from trainer.formats.missing import Missing
 from trainer.formats.records import example_class, feature_floats, first_records, parsed, read_records
 from trainer.formats.schema import Schema
-from trainer.formats.sequences import check_lookback, standardizes
+from trainer.formats.sequences import check_lookback, check_rows, standardizes
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Part, Source
 from trainer.formats.streams import Stream
@@ -35,15 +37,23 @@ class RecordStream(Stream):
     Attributes:
       columns: names of the features, `steps` floats each.
       targets: names of the labels, `horizon` floats each.
+      bad: takes the records that cannot be read.
+      missing: what stands for no value; None where nan is a fault.
     """
 
     columns: tuple[str, ...]
     targets: tuple[str, ...]
+    bad: BadRows
+    missing: Missing | None = None
 
-    def open_file(self, path: Any, compression: Any) -> tf.data.Dataset:
+    def open_file(self, path: Any, compression: Any, left_out: Any = None) -> tf.data.Dataset:
         import tensorflow as tf
 
-        return tf.data.TFRecordDataset(path, compression_type=compression)
+        records = tf.data.TFRecordDataset(path, compression_type=compression)
+        if left_out is None:
+            return records
+        numbered = records.enumerate(1).filter(lambda number, _: ~self.is_among(number[tf.newaxis], left_out)[0])
+        return numbered.map(lambda _, record: record)
 
     def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf
@@ -57,42 +67,78 @@ class RecordStream(Stream):
 
     def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for path in self.paths:
-            records = enumerate(read_records(path), 1)
-            while block := list(itertools.islice(records, size)):
-                yield self.tables(path, block)
+            for _, values, labels in self.numbered(path, size):
+                whole = _whole(values, labels)
+                yield values[whole], labels[whole]
+
+    def numbered(self, path: str, size: int) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
+        """All records of a file, `size` at a time: their numbers [n], and what `tables` gives."""
+        records = read_records(path, self.bad)
+        while block := list(itertools.islice(records, size)):
+            yield [number for number, _ in block], *self.tables(path, block)
 
     def tables(self, path: str, numbered: list[tuple[int, bytes]]) -> tuple[np.ndarray, np.ndarray]:
-        """float64 ([n, steps, columns], [n, horizon, targets]) of numbered records; DataError at a fault."""
+        """Numbered records as float64 ([n, steps, columns], [n, horizon, targets]), bad ones and missing values as nan.
+
+        Raises:
+          DataError: the first fault, where bad records are not skipped.
+        """
         try:
-            return self._fast(numbered)
+            values, labels = self._fast(numbered)
         except (ValueError, DecodeError):
-            return self._precise(path, numbered)
+            values, labels = self._precise(path, numbered)
+        if self.missing is not None:
+            return self.missing.without(values), self.missing.without(labels)
+        return values, labels
 
     def _fast(self, numbered: list[tuple[int, bytes]]) -> tuple[np.ndarray, np.ndarray]:
         """Tells nothing of a fault but that there is one, by ValueError or DecodeError."""
         read = example_class().FromString
         features = [read(record).features.feature for _, record in numbered]
-        values = _floats(features, self.columns, self.steps)
-        return values, _floats(features, self.targets, self.horizon)
+        missing = self.missing is not None
+        values = _floats(features, self.columns, self.steps, missing=missing)
+        return values, _floats(features, self.targets, self.horizon, missing=missing)
 
     def _precise(self, path: str, numbered: list[tuple[int, bytes]]) -> tuple[np.ndarray, np.ndarray]:
-        values = np.empty((len(numbered), self.steps, len(self.columns)))
-        labels = np.empty((len(numbered), self.horizon, len(self.targets)))
+        values = np.full((len(numbered), self.steps, len(self.columns)), np.nan)
+        labels = np.full((len(numbered), self.horizon, len(self.targets)), np.nan)
         for row, (number, record) in enumerate(numbered):
             place = f"{path}, record {number}"
-            example = parsed(record, place)
-            for column, name in enumerate(self.columns):
-                values[row, :, column] = feature_floats(example, name, self.steps, place)
-            for column, name in enumerate(self.targets):
-                labels[row, :, column] = feature_floats(example, name, self.horizon, place)
+            try:
+                example = parsed(record, place)
+                values[row] = self._features(example, self.columns, self.steps, place)
+                labels[row] = self._features(example, self.targets, self.horizon, place)
+            except DataError as error:
+                self.bad.meet(error, path, number, place)
+                values[row] = np.nan
         return values, labels
 
+    def _features(self, example: Any, names: tuple[str, ...], length: int, place: str) -> np.ndarray:
+        """float64 [length, names]."""
+        missing = self.missing is not None
+        return np.stack([feature_floats(example, name, length, place, missing=missing) for name in names], axis=-1)
 
-def _floats(features: list[Any], names: tuple[str, ...], length: int) -> np.ndarray:
-    """float64 [n, length, names]; ValueError for a missing feature, another type or length, or no finite value."""
+
+def _whole(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Which examples have no nan, bool [n], by values [n, steps, columns] and labels [n, horizon, targets]."""
+    return np.asarray(~(np.isnan(values).any(axis=(1, 2)) | np.isnan(labels).any(axis=(1, 2))))
+
+
+def _floats(features: list[Any], names: tuple[str, ...], length: int, *, missing: bool) -> np.ndarray:
+    """float64 [n, length, names]; ValueError for a missing feature, another type or length, or no finite value.
+
+    Args:
+      features: by name, of each example.
+      names: of the features.
+      length: of each.
+      missing: whether nan is accepted.
+    """
     lists = [[feature[name].float_list.value[:] for name in names] for feature in features]
     table = np.array(lists)
-    if table.shape != (len(features), len(names), length) or not np.isfinite(table).all():
+    if (
+        table.shape != (len(features), len(names), length)
+        or not (~np.isinf(table) if missing else np.isfinite(table)).all()
+    ):
         raise ValueError("another shape, or a value that is not finite")
     return np.ascontiguousarray(table.transpose(0, 2, 1))
 
@@ -114,22 +160,30 @@ def parse_examples(examples: Any, names: tuple[str, ...], length: int) -> Any:
     return tf.stack([features[name] for name in names], axis=-1)
 
 
-def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
-    """Reads the records; of a part that is streamed only the first ones of each file.
+def source(
+    data: ForecastData,
+    train: tuple[str, ...],
+    evaluation: tuple[str, ...],
+    memory_limit: int,
+    bad: BadRows | None = None,
+) -> Source:
+    """Reads the records; of a part that is streamed only the first ones of each file, unless some may be left out.
 
     Args:
       data: the settings.
       train: the files to train on.
       evaluation: those to evaluate on.
       memory_limit: bytes up to which a part is held in memory, LARGEST_READ_BYTES at most; above that it is streamed.
+      bad: takes the records that cannot be read; None for those of the settings.
 
     Raises:
       UsageError: a setting that examples do not have.
       DataError: the first fault in the files.
     """
+    check_rows(data, DataFormat.EXAMPLES)
     check_lookback(data, DataFormat.EXAMPLES)
-    limit = min(memory_limit, LARGEST_READ_BYTES)
-    parts = _part(data, train, limit), _part(data, evaluation, limit)
+    limit, bad = min(memory_limit, LARGEST_READ_BYTES), bad or BadRows(data)
+    parts = _part(data, train, limit, bad), _part(data, evaluation, limit, bad)
     columns, targets = _columns(data)
     measured = moments.of(parts[0].first_values if isinstance(parts[0], Stream) else parts[0].values)
     mean, scale = measured.scales(standardize=standardizes(data, parts[0]))
@@ -143,14 +197,14 @@ def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ..
         dtype=measured.dtype,
     )
     moments.tell(schema, measured, stored_as_float32=True)
-    return Source.of(schema, format=DataFormat.EXAMPLES, train=parts[0], evaluation=parts[1])
+    return Source.of(schema, format=DataFormat.EXAMPLES, train=parts[0], evaluation=parts[1], left_out=bad.checked())
 
 
 def _columns(data: ForecastData) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return data.feature_columns or ("values",), data.target_columns or ("labels",)
 
 
-def _part(data: ForecastData, paths: tuple[str, ...], limit: int) -> Part:
+def _part(data: ForecastData, paths: tuple[str, ...], limit: int, bad: BadRows) -> Part:
     columns, targets = _columns(data)
     stream = RecordStream(
         paths=paths,
@@ -160,31 +214,47 @@ def _part(data: ForecastData, paths: tuple[str, ...], limit: int) -> Part:
         columns=columns,
         targets=targets,
         first_values=np.empty((0, len(columns))),
+        bad=bad,
+        missing=Missing.of(data.missing_values),
     )
     if sum(plain_bytes(path) for path in paths) > limit:
-        first = [_first_values(stream, path) for path in paths]
-        return dataclasses.replace(stream, first_values=np.concatenate(first).reshape(-1, len(columns)))
+        again = dataclasses.replace(stream, bad=bad.forgetting())
+        first = np.concatenate([_first_values(again, path) for path in paths]).reshape(-1, len(columns))
+        left_out = tuple(_left_out(stream, path) if bad.skips or stream.missing else () for path in paths)
+        return dataclasses.replace(again, first_values=first, left_out=left_out)
     return _in_memory(stream)
 
 
 def _in_memory(stream: RecordStream) -> Windows:
-    blocks = list(stream.blocks(4096))
+    blocks = [block for path in stream.paths for block in stream.numbered(path, 4096)]
     if not blocks:
         raise DataError(
             f"{', '.join(stream.paths)}: no record",
             "at least one record",
             "Leave the file out, or write it again",
         )
-    values = np.concatenate([values for values, _ in blocks])
+    values, labels = (np.concatenate([block[at] for block in blocks]) for at in (1, 2))
+    whole = _whole(values, labels)
+    stream.bad.count(len(whole) + sum(len(stream.bad.of(path)) for path in stream.paths))
+    values, labels = values[whole], labels[whole]
     return Windows(
         values=values.reshape(-1, values.shape[2]),
-        labels=np.concatenate([labels.reshape(-1, labels.shape[2]) for _, labels in blocks]),
+        labels=labels.reshape(-1, labels.shape[2]),
         count=len(values),
         steps=stream.steps,
         horizon=stream.horizon,
         value_stride=stream.steps,
         label_stride=stream.horizon,
     )
+
+
+def _left_out(stream: RecordStream, path: str) -> tuple[int, ...]:
+    """The numbers of records that cannot be read, or hold a missing value."""
+    numbers: list[int] = []
+    for block, values, labels in stream.numbered(path, 4096):
+        stream.bad.count(len(block))
+        numbers.extend(np.array(block)[~_whole(values, labels)].tolist())
+    return tuple(numbers)
 
 
 def _first_values(stream: RecordStream, path: str) -> np.ndarray:

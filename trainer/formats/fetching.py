@@ -14,7 +14,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainer import storage
 from trainer.formats.download_cache import DownloadCache
@@ -97,16 +97,16 @@ def fetched(paths: tf.Tensor) -> tf.Tensor:
 
 
 def ahead(listed: tf.data.Dataset) -> tf.data.Dataset:
-    """The same pairs of address and compression; the files of those to come are being fetched."""
+    """The same tuples, of an address and what else opens a file; the files of those to come are being fetched."""
     import tensorflow as tf
 
-    def warm(path: tf.Tensor, compression: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def warm(path: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.control_dependencies([fetched(path)]):
-            return tf.identity(path), compression
+            return tf.identity(path), *others
 
     return listed.map(warm, num_parallel_calls=_AHEAD, deterministic=True)
 
 
-def opening(open_file: Callable[[Any, Any], tf.data.Dataset]) -> Callable[[Any, Any], tf.data.Dataset]:
+def opening(open_file: Callable[..., tf.data.Dataset]) -> Callable[..., tf.data.Dataset]:
     """`open_file` for addresses."""
-    return lambda path, compression: open_file(fetched(path), compression)
+    return lambda path, *others: open_file(fetched(path), *others)

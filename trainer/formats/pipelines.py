@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from trainer.formats import fetching
 from trainer.formats.order import shuffled
@@ -44,7 +46,7 @@ def evaluation(part: Part, batch_size: int) -> tf.data.Dataset:
     """Every example once, in order; the last batch may be smaller."""
     if isinstance(part, Windows):
         return _options(_evaluation_in_memory(part, batch_size), symbolic=True)
-    batches = _examples(part, part.paths, part.compressed).batch(batch_size)
+    batches = _examples(part, range(len(part.paths))).batch(batch_size)
     return _options(batches.map(part.decode).prefetch(2), symbolic=False)
 
 
@@ -116,6 +118,16 @@ def _gatherer(part: Windows) -> Any:
 
     values = tf.constant(part.typed_values)
     labels = values if part.labels is part.values else tf.constant(part.typed_labels)
+    if part.starts is not None:
+        starts = tf.constant(part.starts)
+
+        def gather_from(index: Any) -> Any:
+            first = tf.gather(starts, index)
+            return {"values": _rows_from(values, first, part.steps)}, _rows_from(
+                labels, first + part.steps, part.horizon
+            )
+
+        return gather_from
 
     def gather(index: Any) -> Any:
         history = _cut(values, index, part.first_value, part.value_stride, part.steps)
@@ -130,8 +142,14 @@ def _cut(table: Any, index: Any, first: int, stride: int, length: int) -> Any:
 
     if first + length <= stride:  # Examples lie one after another: whole ones are copied at once.
         return tf.gather(tf.reshape(table, [-1, stride, table.shape[1]]), index)[:, first : first + length]
-    start = tf.cast(index, tf.int64)[:, tf.newaxis] * stride
-    return tf.gather(table, start + (first + tf.range(length, dtype=tf.int64)))
+    return _rows_from(table, tf.cast(index, tf.int64) * stride + first, length)
+
+
+def _rows_from(table: Any, first: Any, length: int) -> Any:
+    """Rows [first, + length) of the table for each of `first`, int64 [n]: [n, length, columns]."""
+    import tensorflow as tf
+
+    return tf.gather(table, first[:, tf.newaxis] + tf.range(length, dtype=tf.int64))
 
 
 def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int) -> tf.data.Dataset:
@@ -139,13 +157,12 @@ def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int)
 
     by_file = len(part.paths) >= pipelines
     mine = range(own, len(part.paths), pipelines) if by_file else range(len(part.paths))
-    paths, compressed = tuple(part.paths[i] for i in mine), tuple(part.compressed[i] for i in mine)
 
     def epoch(number: Any) -> tf.data.Dataset:
         seed = tf.stack([tf.constant(data.seed or 0, tf.int64), number])
-        positions = tf.range(len(paths), dtype=tf.int64) + number * len(paths)
-        order = shuffled(positions, tf.constant(len(paths), tf.int64), data.seed or 0)
-        examples = _examples(part, paths, compressed, order)
+        positions = tf.range(len(mine), dtype=tf.int64) + number * len(mine)
+        order = shuffled(positions, tf.constant(len(mine), tf.int64), data.seed or 0)
+        examples = _examples(part, mine, order)
         examples = examples if by_file else examples.shard(pipelines, own)
         draw = tf.random.stateless_uniform([], seed, maxval=tf.int64.max, dtype=tf.int64)
         return examples.shuffle(SHUFFLE_BUFFER, seed=draw, reshuffle_each_iteration=False)
@@ -155,21 +172,38 @@ def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int)
     return batches.map(part.decode, num_parallel_calls=os.cpu_count(), deterministic=True).prefetch(16)
 
 
-def _examples(part: Stream, paths: tuple[str, ...], compressed: tuple[bool, ...], order: Any = None) -> tf.data.Dataset:
-    """Examples as strings: file after file, or with an `order` [files] taken in turns from several at once."""
+def _examples(part: Stream, files: Sequence[int], order: Any = None) -> tf.data.Dataset:
+    """Examples of files as strings: one after the other, or by an `order` [files] in turns from several at once."""
     import tensorflow as tf
 
-    addresses = [fetching.address(path) for path in paths]
-    names = tf.constant(addresses), tf.constant(["GZIP" if gzip else "" for gzip in compressed])
+    addresses = [fetching.address(part.paths[file]) for file in files]
+    names = [tf.constant(addresses), tf.constant(["GZIP" if part.compressed[file] else "" for file in files])]
+    open_file: Callable[..., tf.data.Dataset] = part.open_file
+    if any(part.left_out):
+        names.append(tf.constant([*files], tf.int64))
+        open_file = _leaving_out(part)
     if order is not None:
-        names = tuple(tf.gather(column, order) for column in names)
-    listed = tf.data.Dataset.from_tensor_slices(names)
-    open_file: Callable[[Any, Any], tf.data.Dataset] = part.open_file
-    if addresses != list(paths):
+        names = [tf.gather(column, order) for column in names]
+    listed = tf.data.Dataset.from_tensor_slices(tuple(names))
+    if addresses != [part.paths[file] for file in files]:
         listed, open_file = fetching.ahead(listed), fetching.opening(open_file)
     if order is None:
         return listed.flat_map(open_file)
     return listed.interleave(open_file, cycle_length=_FILES_AT_ONCE, block_length=16)
+
+
+def _leaving_out(part: Stream) -> Callable[..., tf.data.Dataset]:
+    """`part.open_file` for a path, a compression and the number of the file, int64 [], by which it skips lines."""
+    import tensorflow as tf
+
+    ends = np.cumsum([0, *map(len, part.left_out)])
+    numbers = tf.constant([number for file in part.left_out for number in file], tf.int64)
+
+    def open_file(path: Any, compression: Any, file: Any) -> tf.data.Dataset:
+        first, end = (tf.gather(tf.constant(ends, tf.int64), file + shift) for shift in (0, 1))
+        return part.open_file(path, compression, numbers[first:end])
+
+    return open_file
 
 
 def _options(dataset: tf.data.Dataset, *, symbolic: bool, sharded: bool = False) -> tf.data.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer.formats import contents, examples, fetching, files, sequences, series, sines
+from trainer.formats.bad_rows import BadRows
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.download_cache import DownloadCache
 from trainer.formats.records import is_framed
@@ -83,16 +84,17 @@ def _files(data: ForecastData, memory_limit: int, cache: DownloadCache) -> Sourc
             "files for evaluation beside those for training (only a series is split by itself)",
             "Set --eval_data_paths",
         )
+    bad = BadRows(data)
     match chosen:
         case DataFormat.SERIES:
             _reject_records(train, chosen)
             series.check_settings(data)
-            return series.source(data, train, evaluation, memory_limit)
+            return series.source(data, train, evaluation, memory_limit, bad)
         case DataFormat.EXAMPLES:
-            return examples.source(data, train, evaluation, memory_limit)
+            return examples.source(data, train, evaluation, memory_limit, bad)
         case _:
             _reject_records(train, chosen)
-            return sequences.source(data, train, evaluation, memory_limit)
+            return sequences.source(data, train, evaluation, memory_limit, bad)
 
 
 def _format(path: str, data: ForecastData) -> DataFormat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import struct
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
+from trainer.formats.bad_rows import BadRows
 from trainer.formats.contents import is_cut, opened, opened_start
 from trainer.job.errors import DataError
 
@@ -18,6 +20,16 @@ LARGEST_RECORD_BYTES = 1 << 30
 _LENGTH = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 _REWRITE = "Write the file again with tf.io.TFRecordWriter"
+
+
+class DamagedRecordError(DataError):
+    """A record that is not as it was written.
+
+    Attributes:
+      next_is_found: whether it is known where the next one begins.
+    """
+
+    next_is_found = False
 
 
 def is_framed(head: bytes) -> bool:
@@ -34,17 +46,45 @@ def frame(record: bytes) -> bytes:
     return b"".join((length, _CHECKSUM.pack(_masked(length)), record, _CHECKSUM.pack(_masked(record))))
 
 
-def read_records(path: str) -> Iterator[bytes]:
-    """The records of a file (plain or gzip), checksums verified.
+def read_records(path: str, bad: BadRows | None = None) -> Iterator[tuple[int, bytes]]:
+    """The records of a file (plain or gzip) with their numbers from 1, checksums verified.
+
+    Args:
+      path: of the file.
+      bad: takes records whose checksum is wrong, and where the next one cannot be found the rest of the file; None
+        raises at the first.
 
     Raises:
-      DataError: a damaged or cut-off record, named by its number from 1.
+      DataError: a damaged or cut-off record, named by its number.
     """
-    number = 1
+    number, size = 1, 0
     with opened(path) as file:
-        while record := _record(file, f"{path}, record {number}"):
-            yield record[0]
+        while True:
+            place = f"{path}, record {number}"
+            try:
+                record = _record(file, place)
+            except DamagedRecordError as error:
+                if bad is None:
+                    raise
+                lost = 1 if error.next_is_found else 1 + _lost(file, number, size, place)
+                bad.meet(error, path, number, place, rows=lost)
+                if not error.next_is_found:
+                    return
+            else:
+                if record is None:
+                    return
+                size += len(record[0])
+                yield number, record[0]
             number += 1
+
+
+def _lost(file: BinaryIO, number: int, size: int, place: str) -> int:
+    """About how many records the rest of a file holds, by the mean size of those before."""
+    rest = 0
+    with contextlib.suppress(DataError):  # damaged gzip: what is left cannot be known
+        while part := _take(file, 1 << 20, place):
+            rest += len(part)
+    return rest * (number - 1) // size if size else 0
 
 
 def first_records(path: str, size: int) -> Iterator[bytes]:
@@ -64,7 +104,7 @@ def parsed(example: bytes, place: str) -> Any:
         raise DataError(f"{place} is not a tf.train.Example", "serialized tf.train.Example", _REWRITE) from error
 
 
-def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarray:
+def feature_floats(example: Any, name: str, length: int, place: str, *, missing: bool = False) -> np.ndarray:
     """The values of one feature of an Example.
 
     Args:
@@ -72,9 +112,10 @@ def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarr
       name: of the feature.
       length: how many values it is to have.
       place: of the example, for messages.
+      missing: whether nan is accepted, which stands for no value.
 
     Returns:
-      float64 [length], finite.
+      float64 [length], finite but for that.
 
     Raises:
       DataError: no such feature, another type or length, a value that is not finite.
@@ -97,8 +138,9 @@ def feature_floats(example: Any, name: str, length: int, place: str) -> np.ndarr
             f"{length} values (--sequence_length and --horizon)",
             "Set --sequence_length and --horizon to what the file holds",
         )
-    if not np.isfinite(values).all():
-        position = int(np.flatnonzero(~np.isfinite(values))[0])
+    wrong = np.isinf(values) if missing else ~np.isfinite(values)
+    if wrong.any():
+        position = int(np.flatnonzero(wrong)[0])
         raise DataError(
             f"{place}: feature {name!r} holds {values[position]} at position {position + 1}",
             "finite numbers",
@@ -121,16 +163,18 @@ def _record(file: BinaryIO, place: str, *, cut: bool = False) -> tuple[bytes] | 
     if not header or (cut and len(header) < _LENGTH.size):
         return None
     if not is_framed(header):
-        raise DataError(f"{place}: the checksum of its length is wrong", "TFRecord files", _REWRITE)
+        raise DamagedRecordError(f"{place}: the checksum of its length is wrong", "TFRecord files", _REWRITE)
     length = _LENGTH.unpack(header)[0]
     rest = _take(file, length + _CHECKSUM.size, place)
     if len(rest) != length + _CHECKSUM.size:
         if cut:
             return None
-        raise DataError(f"{place}: cut off in the middle", "whole records", _REWRITE)
+        raise DamagedRecordError(f"{place}: cut off in the middle", "whole records", _REWRITE)
     record = rest[:length]
     if _CHECKSUM.unpack_from(rest, length)[0] != _masked(record):
-        raise DataError(f"{place}: the checksum of its data is wrong", "undamaged records", _REWRITE)
+        error = DamagedRecordError(f"{place}: the checksum of its data is wrong", "undamaged records", _REWRITE)
+        error.next_is_found = True
+        raise error
     return (record,)
 
 
@@ -138,7 +182,9 @@ def _take(file: BinaryIO, size: int, place: str) -> bytes:
     try:
         return file.read(size)
     except (EOFError, OSError) as error:
-        raise DataError(f"{place}: damaged gzip ({error})", None, "Check it with gzip -t, and copy it again") from error
+        raise DamagedRecordError(
+            f"{place}: damaged gzip ({error})", None, "Check it with gzip -t, and copy it again"
+        ) from error
 
 
 def _masked(data: bytes) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trainer.formats import moments, rows
+from trainer.formats.bad_rows import BadRows
 from trainer.formats.contents import first_lines, head, is_gzip, plain_bytes
 from trainer.formats.dialect import Dialect, Head, Kind, read_head
+from trainer.formats.missing import Missing
 from trainer.formats.rows import Layout
 from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat, ForecastData
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+_log = logging.getLogger(__name__)
 _FIRST_ROWS = 1000
+_LINES_AT_ONCE = 1024
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,15 +37,25 @@ class LineStream(Stream):
 
     Attributes:
       layouts: what the rows of each file must be.
+      bad: takes the rows that cannot be read.
     """
 
     layouts: tuple[Layout, ...]
+    bad: BadRows
 
-    def open_file(self, path: Any, compression: Any) -> tf.data.Dataset:
+    def open_file(self, path: Any, compression: Any, left_out: Any = None) -> tf.data.Dataset:
         import tensorflow as tf
 
-        lines = tf.data.TextLineDataset(path, compression_type=compression).batch(1024)
-        return lines.map(lambda block: tf.boolean_mask(block, tf.strings.length(tf.strings.strip(block)) > 0)).unbatch()
+        lines = tf.data.TextLineDataset(path, compression_type=compression).batch(_LINES_AT_ONCE)
+        if left_out is None:
+            return lines.map(lambda block: tf.boolean_mask(block, _filled(block))).unbatch()
+
+        def good(number: Any, block: Any) -> Any:
+            first = number * _LINES_AT_ONCE + 1
+            numbers = tf.range(first, first + tf.size(block, out_type=tf.int64))
+            return tf.boolean_mask(block, _filled(block) & ~self.is_among(numbers, left_out))
+
+        return lines.enumerate().map(good).unbatch()
 
     def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf
@@ -53,26 +68,42 @@ class LineStream(Stream):
 
     def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for layout in self.layouts:
-            for block in rows.read(layout):
-                yield from of_rows(block, self.steps, self.horizon).blocks(size)
+            for block in rows.read(layout, bad=self.bad):
+                whole = block[~np.isnan(block).any(axis=1)]
+                yield from of_rows(whole, self.steps, self.horizon).blocks(size)
 
 
-def source(data: ForecastData, train: tuple[str, ...], evaluation: tuple[str, ...], memory_limit: int) -> Source:
-    """Reads the sequences; of a part that is streamed only the first rows.
+def _filled(block: Any) -> Any:
+    """Which lines of a block [lines] are not blank, bool [lines]."""
+    import tensorflow as tf
+
+    return tf.strings.length(tf.strings.strip(block)) > 0
+
+
+def source(
+    data: ForecastData,
+    train: tuple[str, ...],
+    evaluation: tuple[str, ...],
+    memory_limit: int,
+    bad: BadRows | None = None,
+) -> Source:
+    """Reads the sequences; of a part that is streamed only the first rows, unless rows may be left out.
 
     Args:
       data: the settings.
       train: the files to train on.
       evaluation: those to evaluate on.
       memory_limit: bytes of text up to which a part is held in memory; above that it is streamed.
+      bad: takes the rows that cannot be read; None for those of the settings.
 
     Raises:
       UsageError: a setting that sequences do not have.
       DataError: the first fault in the files.
     """
     check_settings(data)
-    parts = _part(data, train, memory_limit), _part(data, evaluation, memory_limit)
-    return in_parts(data, *parts)
+    bad = bad or BadRows(data)
+    parts = _part(data, train, memory_limit, bad), _part(data, evaluation, memory_limit, bad)
+    return dataclasses.replace(in_parts(data, *parts), left_out=bad.checked())
 
 
 def in_parts(data: ForecastData, train: Part, evaluation: Part) -> Source:
@@ -107,7 +138,19 @@ def check_settings(data: ForecastData) -> None:
                 "column names for --data_format=series and examples",
                 f"Leave --{name} out, or set --data_format",
             )
+    check_rows(data, DataFormat.SEQUENCES)
     check_lookback(data, DataFormat.SEQUENCES)
+
+
+def check_rows(data: ForecastData, data_format: DataFormat) -> None:
+    """Raises UsageError for the settings about rows of a series, where each row is an example."""
+    for name in ("sort", "series_id"):
+        if getattr(data, name):
+            raise UsageError(
+                f"--{name}={getattr(data, name)} with {data_format.value}, each of which is by itself",
+                "a column for --data_format=series",
+                f"Leave --{name} out, or set --data_format",
+            )
 
 
 def check_lookback(data: ForecastData, data_format: DataFormat) -> None:
@@ -133,13 +176,35 @@ def standardizes(data: ForecastData, train: Part) -> bool:
     return bool(data.standardize)
 
 
-def _part(data: ForecastData, paths: tuple[str, ...], memory_limit: int) -> Part:
+def _part(data: ForecastData, paths: tuple[str, ...], memory_limit: int, bad: BadRows) -> Part:
     layouts = [_layout(path, data) for path in paths]
     steps = data.sequence_length - data.horizon
     if sum(plain_bytes(path) for path in paths) > memory_limit:
-        return _stream(layouts, steps, data.horizon)
-    table = np.concatenate([block for layout in layouts for block in rows.read(layout)])
-    return of_rows(table, steps, data.horizon)
+        return _stream(layouts, data, bad)
+    table, lines = [], 0
+    for layout in layouts:
+        for block in rows.read(layout, bad=bad):
+            lines += len(block)
+            table.append(block[~np.isnan(block).any(axis=1)])
+    whole = np.concatenate(table)
+    bad.count(lines)
+    _tell_missing(lines - len(whole) - _unreadable(layouts, bad), lines, paths)
+    return of_rows(whole, steps, data.horizon)
+
+
+def _unreadable(layouts: list[Layout], bad: BadRows) -> int:
+    """How many rows of some files cannot be read."""
+    return sum(len(bad.of(layout.path)) for layout in layouts)
+
+
+def _tell_missing(missing: int, lines: int, paths: tuple[str, ...]) -> None:
+    if missing == lines > 0:
+        got = f"Each of the {lines:,} rows of {', '.join(paths)} holds a missing value"
+        raise DataError(got, "some rows without one", "Fill the values, or look at --missing_values")
+    if missing:
+        _log.warning(
+            "Rows left out for a missing value: %s of %s in %s.", f"{missing:,}", f"{lines:,}", ", ".join(paths)
+        )
 
 
 def _layout(path: str, data: ForecastData) -> Layout:
@@ -156,6 +221,7 @@ def _layout(path: str, data: ForecastData) -> Layout:
         width=data.sequence_length,
         width_rule=f"{data.sequence_length} values a row (--sequence_length)",
         advice="Repair or remove the row",
+        missing=Missing.of(data.missing_values),
     )
 
 
@@ -164,19 +230,33 @@ def _is_header(found: Head) -> bool:
     return kinds.count(Kind.TEXT) * 2 > len(kinds) or (found.has_header and kinds[0] is Kind.TEXT)
 
 
-def _stream(layouts: list[Layout], steps: int, horizon: int) -> LineStream:
-    first_rows = [_first_rows(layout)[:_FIRST_ROWS] for layout in layouts]
+def _stream(layouts: list[Layout], data: ForecastData, bad: BadRows) -> LineStream:
+    """The files, of which all rows are read once where some may have to be left out."""
+    steps = data.sequence_length - data.horizon
+    first_rows = np.concatenate([_first_rows(layout, bad)[:_FIRST_ROWS] for layout in layouts])
+    left_out = tuple(_left_out(layout, bad) if bad.skips or layout.missing else () for layout in layouts)
     return LineStream(
         paths=tuple(layout.path for layout in layouts),
         compressed=tuple(is_gzip(layout.path) for layout in layouts),
         steps=steps,
-        horizon=horizon,
+        horizon=data.horizon,
         layouts=tuple(layouts),
-        first_values=np.concatenate(first_rows)[:, :steps].reshape(-1, 1),
+        bad=bad.forgetting(),
+        first_values=first_rows[:, :steps].reshape(-1, 1),
+        left_out=left_out,
     )
 
 
-def _first_rows(layout: Layout) -> np.ndarray:
+def _left_out(layout: Layout, bad: BadRows) -> tuple[int, ...]:
+    """The lines of rows that cannot be read, or hold a missing value."""
+    lines: list[int] = []
+    for block in rows.blocks(layout, bad=bad):
+        bad.count(len(block.lines))
+        lines.extend(block.lines[np.isnan(block.numbers).any(axis=1)].tolist())
+    return tuple(lines)
+
+
+def _first_rows(layout: Layout, bad: BadRows) -> np.ndarray:
     """float64 [rows, width]; DataError for what only files read into memory may have, and for a fault in these rows."""
     plain = Dialect(separator=",")
     if layout.dialect != plain or head(layout.path, 3).startswith(b"\xef\xbb\xbf"):
@@ -185,4 +265,4 @@ def _first_rows(layout: Layout) -> np.ndarray:
             "plain CSV for data that are streamed",
             f"Convert it: sed '1s/^\\xef\\xbb\\xbf//; s/,/./g; s/;/,/g' {layout.path} > new.csv",
         )
-    return rows.parse(layout, 1, first_lines(layout.path))
+    return rows.parse(layout, 1, first_lines(layout.path), bad.forgetting())

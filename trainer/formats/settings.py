@@ -20,6 +20,11 @@ class DataFormat(enum.Enum):
     EXAMPLES = "examples"
 
 
+class BadRowsPolicy(enum.Enum):
+    ERROR = "error"
+    SKIP = "skip"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ForecastData(DataConfig):
     """Where the data are, and how examples are cut from them."""
@@ -44,6 +49,20 @@ class ForecastData(DataConfig):
     split: tuple[float, ...] = setting(
         (0.7, 0.1, 0.2), "train, evaluation and test part of a series, in row counts (8640,2880,2880) or fractions"
     )
+    sort: str | None = setting(
+        None,
+        "column that orders the rows of a series, or none for the order of the file; default: dates have to ascend",
+    )
+    series_id: str | None = setting(None, "column that names the series of a row, where a table holds several")
+    missing_values: tuple[str, ...] = setting(
+        (),
+        "texts that stand for no value (-9999,NA), beside blank, ?, NA and nan; windows and sequences that hold one "
+        "are left out; default: a missing value is an error",
+    )
+    bad_rows: BadRowsPolicy = setting(
+        BadRowsPolicy.ERROR, "what a row that cannot be read is: an error, or skip it and list it in bad_rows.csv"
+    )
+    max_bad_fraction: float = setting(0.01, "how many of all rows --bad_rows=skip may skip")
     standardize: bool | None = setting(
         None, "scale columns by mean and deviation of the training part; default: yes for a series"
     )
@@ -54,6 +73,10 @@ class ForecastData(DataConfig):
         _check_columns(self)
         _check_window(self)
         _check_split(self.split)
+        if not 0 <= self.max_bad_fraction < 1:
+            raise UsageError(
+                f"--max_bad_fraction={self.max_bad_fraction:g}", "a fraction from 0 up, below 1", "Set 0.01"
+            )
 
 
 def _check_paths(data: ForecastData) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from trainer.formats.bad_rows import BadRow
 from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat
 from trainer.formats.streams import Stream
@@ -22,12 +23,14 @@ class Source(Schema):
       train: the examples to train on.
       evaluation: those to evaluate on.
       test: those that are looked at once, at the end; None where the data have no such part.
+      left_out: rows that could not be read, and are in none of the parts.
     """
 
     format: DataFormat
     train: Part
     evaluation: Part
     test: Part | None = None
+    left_out: tuple[BadRow, ...] = ()
 
     @classmethod
     def of(cls, schema: Schema, **parts: Any) -> Source:

@@ -23,6 +23,7 @@ class Stream(abc.ABC):
       steps: rows of history in an example.
       horizon: rows to forecast.
       first_values: float64 [rows, columns] of history at the beginning of the files, already read.
+      left_out: for each file the numbers, from 1 and ascending, of lines or records that are not read; empty for none.
       dtype: of the examples that `decode` gives.
     """
 
@@ -31,11 +32,26 @@ class Stream(abc.ABC):
     steps: int
     horizon: int
     first_values: np.ndarray = dataclasses.field(compare=False)
+    left_out: tuple[tuple[int, ...], ...] = ()
     dtype: str = "float32"
 
     @abc.abstractmethod
-    def open_file(self, path: Any, compression: Any) -> tf.data.Dataset:
-        """The examples of one file as strings; both arguments are string tensors []."""
+    def open_file(self, path: Any, compression: Any, left_out: Any = None) -> tf.data.Dataset:
+        """The examples of one file as strings.
+
+        Args:
+          path: string [].
+          compression: string [].
+          left_out: int64 [n], numbers of lines or records that are not read, ascending; None for none.
+        """
+
+    @staticmethod
+    def is_among(numbers: Any, ascending: Any) -> Any:
+        """Which numbers, int64 [k], are among some others, int64 [n]: bool [k]."""
+        import tensorflow as tf
+
+        padded = tf.concat([ascending, [tf.int64.max]], axis=0)
+        return tf.gather(padded, tf.searchsorted(ascending, numbers)) == numbers
 
     @abc.abstractmethod
     def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:

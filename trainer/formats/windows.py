@@ -14,14 +14,17 @@ class Windows:
     """Example i is rows [first_value + i · value_stride, + steps) of `values` and rows [first_label + i · label_stride,
     + horizon) of `labels`.
 
-    Windows of a series overlap (stride 1, both tables the same); sequences and examples lie one after another.
+    Windows of a series overlap (stride 1, both tables the same); sequences and examples lie one after another. Where
+    some windows are left out, `starts` says where each of the others begins.
 
     Attributes:
-      values: float64 [rows, columns], finite in float32.
-      labels: float64 [rows, targets], finite in float32.
+      values: float64 [rows, columns], finite in float32; nan in rows that no example touches.
+      labels: float64 [rows, targets], likewise.
       count: how many examples there are.
       steps: rows of history in an example.
       horizon: rows to forecast.
+      starts: int64 [count], the first row of each example in both tables; its labels are `steps` rows later. None where
+        the examples follow from the strides.
       dtype: of the examples that a pipeline gives.
     """
 
@@ -34,6 +37,7 @@ class Windows:
     first_label: int = 0
     value_stride: int = 1
     label_stride: int = 1
+    starts: np.ndarray | None = None
     dtype: str = "float32"
 
     @functools.cached_property
@@ -49,10 +53,11 @@ class Windows:
     def take(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """float64 ([n, steps, columns], [n, horizon, targets]) of the examples `start` to `stop`."""
         index = np.arange(start, min(stop, self.count))
-        return (
-            self.values[_rows(index, self.first_value, self.value_stride, self.steps)],
-            self.labels[_rows(index, self.first_label, self.label_stride, self.horizon)],
-        )
+        if self.starts is not None:
+            firsts = self.starts[index], self.starts[index] + self.steps
+        else:
+            firsts = self.first_value + index * self.value_stride, self.first_label + index * self.label_stride
+        return self.values[_rows(firsts[0], self.steps)], self.labels[_rows(firsts[1], self.horizon)]
 
     def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """All examples in order, about `size` at a time, as `take` gives them."""
@@ -60,8 +65,8 @@ class Windows:
             yield self.take(start, start + size)
 
 
-def _rows(index: np.ndarray, first: int, stride: int, length: int) -> np.ndarray:
-    return first + index[:, None] * stride + np.arange(length)
+def _rows(firsts: np.ndarray, length: int) -> np.ndarray:
+    return np.asarray(firsts[:, None] + np.arange(length))
 
 
 def of_rows(rows: np.ndarray, steps: int, horizon: int) -> Windows:
