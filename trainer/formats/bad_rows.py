@@ -78,9 +78,10 @@ class BadRows:
         if len(self._found) > MOST:
             raise self._too_many("more")
 
-    def of(self, source: str) -> list[int]:
-        """Lines, or numbers, of the bad rows of a file, ascending."""
-        return sorted(row.line for row in self._found if row.source == source)
+    @property
+    def met(self) -> int:
+        """How many were met so far."""
+        return len(self._found)
 
     def checked(self) -> tuple[BadRow, ...]:
         """All that were met, and a line about them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterator
@@ -14,7 +15,14 @@ from trainer.formats import moments
 from trainer.formats.bad_rows import BadRows
 from trainer.formats.contents import HEAD_BYTES, is_gzip, plain_bytes
 from trainer.formats.missing import Missing
-from trainer.formats.records import example_class, feature_floats, first_records, parsed, read_records
+from trainer.formats.records import (
+    DamagedRecordError,
+    example_class,
+    feature_floats,
+    first_records,
+    parsed,
+    read_records,
+)
 from trainer.formats.schema import Schema
 from trainer.formats.sequences import check_lookback, check_rows, standardizes
 from trainer.formats.settings import DataFormat, ForecastData
@@ -67,13 +75,20 @@ class RecordStream(Stream):
 
     def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for path in self.paths:
-            for _, values, labels in self.numbered(path, size):
+            for _, values, labels in self.numbered(path, read_records(path, self.bad), size):
                 whole = _whole(values, labels)
                 yield values[whole], labels[whole]
 
-    def numbered(self, path: str, size: int) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
-        """All records of a file, `size` at a time: their numbers [n], and what `tables` gives."""
-        records = read_records(path, self.bad)
+    def numbered(
+        self, path: str, records: Iterator[tuple[int, bytes]], size: int = 4096
+    ) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
+        """Records of a file in blocks: their numbers [n], and what `tables` gives.
+
+        Args:
+          path: of the file, for messages.
+          records: with their numbers.
+          size: how many a block has.
+        """
         while block := list(itertools.islice(records, size)):
             yield [number for number, _ in block], *self.tables(path, block)
 
@@ -226,7 +241,7 @@ def _part(data: ForecastData, paths: tuple[str, ...], limit: int, bad: BadRows) 
 
 
 def _in_memory(stream: RecordStream) -> Windows:
-    blocks = [block for path in stream.paths for block in stream.numbered(path, 4096)]
+    blocks = [block for path in stream.paths for block in stream.numbered(path, read_records(path, stream.bad))]
     if not blocks:
         raise DataError(
             f"{', '.join(stream.paths)}: no record",
@@ -235,7 +250,7 @@ def _in_memory(stream: RecordStream) -> Windows:
         )
     values, labels = (np.concatenate([block[at] for block in blocks]) for at in (1, 2))
     whole = _whole(values, labels)
-    stream.bad.count(len(whole) + sum(len(stream.bad.of(path)) for path in stream.paths))
+    stream.bad.count(len(whole))
     values, labels = values[whole], labels[whole]
     return Windows(
         values=values.reshape(-1, values.shape[2]),
@@ -251,13 +266,25 @@ def _in_memory(stream: RecordStream) -> Windows:
 def _left_out(stream: RecordStream, path: str) -> tuple[int, ...]:
     """The numbers of records that cannot be read, or hold a missing value."""
     numbers: list[int] = []
-    for block, values, labels in stream.numbered(path, 4096):
-        stream.bad.count(len(block))
-        numbers.extend(np.array(block)[~_whole(values, labels)].tolist())
+    with _streamed():
+        for block, values, labels in stream.numbered(path, read_records(path)):
+            stream.bad.count(len(block))
+            numbers.extend(np.array(block)[~_whole(values, labels)].tolist())
     return tuple(numbers)
+
+
+@contextlib.contextmanager
+def _streamed() -> Iterator[None]:
+    """Says of a damaged record that it cannot be skipped: TensorFlow, which streams the file, does not get past it."""
+    try:
+        yield
+    except DamagedRecordError as error:
+        got = f"{error.got}, in a file that is streamed"
+        raise DataError(got, "whole records in data larger than memory", error.do) from error
 
 
 def _first_values(stream: RecordStream, path: str) -> np.ndarray:
     """float64 [examples, steps, columns] of the first records; DataError at a fault in them."""
-    numbered = list(enumerate(first_records(path, HEAD_BYTES), 1))
+    with _streamed():
+        numbered = list(enumerate(first_records(path, HEAD_BYTES), 1))
     return stream.tables(path, numbered)[0] if numbered else np.empty((0, stream.steps, len(stream.columns)))

@@ -19,6 +19,7 @@ from trainer.job.errors import DataError
 LARGEST_RECORD_BYTES = 1 << 30
 _LENGTH = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
+_FRAME_BYTES = _LENGTH.size + _CHECKSUM.size
 _REWRITE = "Write the file again with tf.io.TFRecordWriter"
 
 
@@ -66,25 +67,26 @@ def read_records(path: str, bad: BadRows | None = None) -> Iterator[tuple[int, b
             except DamagedRecordError as error:
                 if bad is None:
                     raise
-                lost = 1 if error.next_is_found else 1 + _lost(file, number, size, place)
+                lost = 1 if error.next_is_found else _lost(file, number, size, place)
+                bad.count(1)
                 bad.meet(error, path, number, place, rows=lost)
                 if not error.next_is_found:
                     return
             else:
                 if record is None:
                     return
-                size += len(record[0])
+                size += len(record[0]) + _FRAME_BYTES
                 yield number, record[0]
             number += 1
 
 
 def _lost(file: BinaryIO, number: int, size: int, place: str) -> int:
-    """About how many records the rest of a file holds, by the mean size of those before."""
+    """About how many records the rest of a file holds, the present one among them, by the mean size of those before."""
     rest = 0
     with contextlib.suppress(DataError):  # damaged gzip: what is left cannot be known
         while part := _take(file, 1 << 20, place):
             rest += len(part)
-    return rest * (number - 1) // size if size else 0
+    return max(1, round(rest * (number - 1) / size)) if size else 1
 
 
 def first_records(path: str, size: int) -> Iterator[bytes]:

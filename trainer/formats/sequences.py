@@ -181,20 +181,15 @@ def _part(data: ForecastData, paths: tuple[str, ...], memory_limit: int, bad: Ba
     steps = data.sequence_length - data.horizon
     if sum(plain_bytes(path) for path in paths) > memory_limit:
         return _stream(layouts, data, bad)
-    table, lines = [], 0
+    table, lines, before = [], 0, bad.met
     for layout in layouts:
         for block in rows.read(layout, bad=bad):
             lines += len(block)
             table.append(block[~np.isnan(block).any(axis=1)])
     whole = np.concatenate(table)
     bad.count(lines)
-    _tell_missing(lines - len(whole) - _unreadable(layouts, bad), lines, paths)
+    _tell_missing(lines - len(whole) - (bad.met - before), lines, paths)
     return of_rows(whole, steps, data.horizon)
-
-
-def _unreadable(layouts: list[Layout], bad: BadRows) -> int:
-    """How many rows of some files cannot be read."""
-    return sum(len(bad.of(layout.path)) for layout in layouts)
 
 
 def _tell_missing(missing: int, lines: int, paths: tuple[str, ...]) -> None:
