@@ -13,9 +13,20 @@ if [[ ${1:-} == --quick ]]; then
 fi
 
 cd "$root"
+unset PYTHONDONTWRITEBYTECODE # what one process has compiled, the others read
 "$python" -m ruff check .
-"$python" -m mypy
+
+# mypy runs beside the tests' start and is heard after them.
+types=$(mktemp)
+trap 'rm -f "$types"' EXIT
+"$python" -m mypy >"$types" 2>&1 &
+mypy=$!
+
 # Tests take very different times, so a worker that has finished its share takes from another's. Later arguments win:
 # -n0 runs everything in this process.
-exec "$python" -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal \
-  ${selection[@]+"${selection[@]}"} "$@"
+status=0
+"$python" -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal \
+  ${selection[@]+"${selection[@]}"} "$@" || status=$?
+wait "$mypy" || status=1
+cat "$types"
+exit "$status"
