@@ -287,3 +287,8 @@ def test_argv_brings_back_the_same_settings(params: Params) -> None:
 def test_flags_need_no_tensorflow() -> None:
     code = "import sys, trainer.job.flags, trainer.job.config; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"'--train_data_paths=n\\udcff\.csv' is not UTF-8"):
+        flags.parse(["--train_data_paths=n\udcff.csv"], RunSettings, ForecastData)

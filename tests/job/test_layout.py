@@ -108,3 +108,17 @@ def test_a_root_that_is_a_file_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"--output_dir=.*file: File exists"):
         layout.make_root(Layout(root=str(tmp_path / "file")))
+
+
+@pytest.mark.parametrize("name", ["glob[1]*", "back\\slash"])
+def test_a_root_whose_checkpoints_tensorflow_would_not_find_is_refused(tmp_path: pathlib.Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"TensorFlow reads '\[' and '\\' in the path of a checkpoint as a pattern"):
+        layout.make_root(Layout(root=str(tmp_path / name)))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["n\udcff", "two\nlines", "\x1b[31m"])
+def test_a_root_that_cannot_be_printed_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="a path of printable characters, in UTF-8") as error:
+        layout.from_environment(f"/tmp/{name}", {})
+    assert name not in str(error.value)

@@ -93,6 +93,12 @@ def make_root(layout: Layout) -> None:
     if is_remote(layout.root):
         _require_bucket(layout.root)
         return
+    if read_as_pattern(layout.root):
+        raise UsageError(
+            f"--output_dir={layout.root}: TensorFlow reads '[' and '\\' in the path of a checkpoint as a pattern",
+            "a path without them",
+            "Choose another directory",
+        )
     root = pathlib.Path(layout.root)
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -124,6 +130,14 @@ def is_bucket_name(name: str) -> bool:
     return re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name) is not None
 
 
+def read_as_pattern(directory: str) -> bool:
+    """Whether TensorFlow would not find a checkpoint in a local directory, because it takes its path for a glob.
+
+    A name with '*' or '?' is a match of itself.
+    """
+    return not is_remote(directory) and ("[" in directory or "\\" in directory)
+
+
 def join(directory: str, *names: str) -> str:
     """Path of `names` below a local directory or a URL."""
     return "/".join([directory.rstrip("/"), *names]) if is_remote(directory) else os.path.join(directory, *names)
@@ -145,6 +159,8 @@ def resolved(path: str, is_dir: Callable[[str], bool] = os.path.isdir) -> str:
 def _place(path: str, source: str) -> str:
     """A directory as someone gave it, without a slash at its end."""
     path = resolved(path.strip())
+    if not path.isprintable():
+        raise UsageError(f"{source}={path!a}", "a path of printable characters, in UTF-8", "Choose another directory")
     if is_remote(path):
         return SCHEME + path.removeprefix(SCHEME).rstrip("/")
     if "://" in path:

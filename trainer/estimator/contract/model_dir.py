@@ -8,6 +8,7 @@ import tempfile
 from typing import Any
 
 from trainer.estimator.contract.run_config import RunConfig
+from trainer.job import layout
 
 log = logging.getLogger("trainer")
 
@@ -34,6 +35,11 @@ def with_model_dir(config: Any, model_dir: str | os.PathLike[str] | None) -> Run
     model_dir = os.fspath(model_dir)
     if not model_dir:
         raise ValueError("model_dir is ''. It takes a path. Leave it out for a temporary directory")
+    if layout.read_as_pattern(model_dir):
+        raise ValueError(
+            f"model_dir is {model_dir!r}. TensorFlow reads '[' and '\\' in the path of a checkpoint as a pattern. "
+            "Choose another directory"
+        )
     if config.model_dir is not None and config.model_dir != model_dir:
         raise ValueError(
             f"model_dir is {model_dir!r} and config.model_dir is {config.model_dir!r}. "
