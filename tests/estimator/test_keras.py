@@ -132,6 +132,15 @@ def test_a_saved_model_is_loaded_from_its_path(tmp_path: Path) -> None:
         model_to_estimator(keras_model_path=tmp_path / "nowhere.keras", model_dir=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_a_saved_model_that_holds_python_code_is_refused(tmp_path: Path, name: str) -> None:
+    inputs = keras.Input([2], name="x")
+    model = compile_model(keras.Model(inputs, keras.layers.Lambda(lambda x: 2 * x)(inputs)))
+    model.save(tmp_path / name)
+    with pytest.raises(ValueError, match=r"holds Python code, a Lambda layer\. .*safe_mode=False\)"):
+        model_to_estimator(keras_model_path=tmp_path / name, model_dir=tmp_path)
+
+
 class Doubled(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         return 2.0 * x

@@ -36,7 +36,7 @@ def model_to_estimator(
 
     Args:
       keras_model: a compiled model that can be rebuilt from its config.
-      keras_model_path: a saved one instead.
+      keras_model_path: a saved one instead; one that holds Python code is refused.
       custom_objects: by name, what its config names beyond Keras itself.
       model_dir: where checkpoints and events go.
       config: a RunConfig.
@@ -60,8 +60,14 @@ def model_to_estimator(
 
 def _loaded(path: str, custom_objects: Mapping[str, Any] | None) -> keras.Model:
     try:
-        return keras.saving.load_model(path, custom_objects=custom_objects)
+        return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=True)
     except (OSError, ValueError, TypeError) as error:
+        if "lambda" in str(error).lower():
+            raise ValueError(
+                f"keras_model_path {path} holds Python code, a Lambda layer. It takes models whose layers are data: "
+                "code of a file would run with all your rights. If you trust who made it, give keras_model="
+                "keras.saving.load_model(path, safe_mode=False)"
+            ) from error
         raise ValueError(f"keras_model_path {path} cannot be loaded: {error}") from error
 
 
