@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from trainer import problem_file, storage
+from trainer import failure, problem_file
 from trainer.formats.download_cache import DownloadCache
 from trainer.formats.fetching import Fetcher
-from trainer.job import distribution, environment, flags, layout, logs, preemption, records, signals, stop_watch
+from trainer.job import distribution, environment, flags, layout, logs, preemption, signals, stop_watch
 from trainer.job.cluster import PS, WORKER, Cluster
 from trainer.job.config import RunSettings, Strategy
 from trainer.job.distribution import Distribution
@@ -22,7 +20,6 @@ from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
 from trainer.job.stop_watch import StopWatch
 from trainer.problem import Problem
-from trainer.storage.errors import FencedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +72,7 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
         job = JobProcess(bound, settings[RunSettings], cluster, files, os.environ)
         return job.run(stop)
     except Exception as error:
-        return _failed(error, cluster.task_type, job.global_step if job else None, files)
+        return failure.end(error, cluster.task_type, job.global_step if job else None, files)
     finally:
         cache.close()
 
@@ -104,23 +101,6 @@ def _let_pipelines_fetch(fetcher: Fetcher) -> None:
     from trainer.estimator.graph.inside import python_functions
 
     fetcher.register(python_functions.define)
-
-
-def _failed(error: Exception, role: str, step: int | None, files: Layout) -> int:
-    # The one no longer owns the directory; the other is no failure: the next start uploads what is saved.
-    if not isinstance(error, FencedError | storage.UnavailableError):
-        _record_failure({"role": role, "step": step, "error": scrubbed(f"{type(error).__name__}: {error}")}, files)
-    if isinstance(error, JobError):
-        return _refused(error)
-    print(scrubbed("".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)
-    return 1
-
-
-def _record_failure(record: Mapping[str, Any], files: Layout) -> None:
-    """Writes `failure.json`, if that can be done at once: the failure itself is what counts."""
-    with contextlib.suppress(JobError):
-        hasty = storage.Store(retry_policy=storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0))
-        hasty.write(files.failure, records.text(record).encode())
 
 
 def _require_supported(cluster: Cluster, run: RunSettings) -> None:

@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainer.job import system_errors
 from trainer.storage.entry import ABSENT, Entry
-from trainer.storage.errors import ConflictError, NotFoundError, PathError, RefusedError, StorageError
+from trainer.storage.errors import ConflictError, DiskError, NotFoundError, PathError, RefusedError, StorageError
 
 
 def stat(path: str) -> Entry | None:
@@ -110,6 +111,17 @@ def _ours(verb: str, path: str) -> Iterator[None]:
     except ValueError as error:  # a NUL in the path
         raise PathError(f"The path {path!r}: {error}", "a path without NUL", "Change it") from None
     except OSError as error:
-        raise StorageError(
-            f"{verb} {path} failed: {error.strerror or error}", None, "Check the path and the disk"
-        ) from error
+        raise failed(f"{verb} {path}", error) from error
+
+
+def failed(action: str, error: OSError) -> StorageError:
+    """The error for one of the system's, about a file whose name may well be right.
+
+    Args:
+      action: what failed, as "Writing output/summary.json".
+      error: of the system.
+    """
+    kind = system_errors.kind_of(error)
+    if kind is None:
+        return StorageError(f"{action} failed: {error.strerror or error}", None, "Check the path and the disk")
+    return DiskError(f"{action} failed: {kind.words}", None, kind.do)

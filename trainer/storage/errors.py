@@ -40,6 +40,12 @@ class InUseError(StorageError):
     """Another process writes to the directory now."""
 
 
+class DiskError(StorageError):
+    """The disk cannot take what is written, or give what is read: it is full, or read-only, or it fails."""
+
+    exit_code = 1
+
+
 class CorruptError(StorageError):
     """What arrived is not what was stored, again and again."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 
+from trainer.job import system_errors
+from trainer.storage import disk
 from trainer.storage.errors import NotFoundError, RefusedError, StorageError
 
 TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
@@ -78,6 +80,8 @@ def translated(error: Exception, action: str) -> Exception:
         )
     if code:
         return refusal(code, action)
+    if isinstance(error, OSError) and system_errors.kind_of(error) is not None:  # of the local file
+        return disk.failed(action, error)
     if isinstance(error, requests.RequestException):  # whose text may hold an address with a password
         return StorageError(f"{action} failed: {type(error).__name__}", None, "Check the proxy and the endpoint")
     return error

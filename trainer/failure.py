@@ -1,0 +1,108 @@
+"""How a process ends that failed: one line of ours above any traceback, `failure.json`, and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import sys
+import traceback
+
+from trainer import storage
+from trainer.job import records, system_errors
+from trainer.job.errors import JobError
+from trainer.job.layout import Layout
+from trainer.job.secrets import scrubbed
+from trainer.storage.errors import DiskError, FencedError
+
+_HASTY = storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0)
+_NEWEST = re.compile(r'^model_checkpoint_path: "([^"/\n]+)"$', re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Failure:
+    """What ended a process.
+
+    Attributes:
+      error: the exception.
+      role: of the process.
+      step: of its last device call; None before the first.
+      safe: what remains of its work, in words.
+      trouble: of the machine that is behind it; None where it is another fault.
+    """
+
+    error: Exception
+    role: str
+    step: int | None
+    safe: str
+    trouble: system_errors.Trouble | None
+
+    @property
+    def exit_code(self) -> int:
+        """1, but for errors of ours, which know their own."""
+        return self.error.exit_code if isinstance(self.error, JobError) else 1
+
+    @property
+    def headline(self) -> str:
+        """One line, or the lines of an error of ours, for a person."""
+        at = "" if self.step is None else f" at step {self.step}"
+        if isinstance(self.error, JobError):
+            return f"{self.error} {self.safe}" if isinstance(self.error, DiskError) else str(self.error)
+        if self.trouble is not None:
+            do = f"{self.trouble.kind.do}, and run the same command again."
+            return f"{self.trouble}. The {self.role} ended{at}. {self.safe} {do}"
+        first = str(self.error).strip().partition("\n")[0]
+        said = f"{type(self.error).__name__}: {first}" if first else type(self.error).__name__
+        return f"The {self.role} failed{at}: {said}. {self.safe} The traceback follows."
+
+    @property
+    def traceback(self) -> str:
+        """Where it happened; empty for errors of ours and of the disk, whose place says nothing to a person."""
+        ours = isinstance(self.error, JobError) or (self.trouble is not None and self.trouble.kind.passes)
+        return "" if ours else "".join(traceback.format_exception(self.error))
+
+
+def end(error: Exception, role: str, step: int | None, files: Layout) -> int:
+    """Says what ended a process and leaves `failure.json`; returns the exit code.
+
+    Args:
+      error: that ended it.
+      role: of the process.
+      step: of its last device call; None before the first.
+      files: of the job.
+    """
+    trouble = system_errors.of(error, files.root)
+    failure = Failure(error=error, role=role, step=step, safe=_safe(files), trouble=trouble)
+    print(f"trainer.task: {scrubbed(failure.headline)}", file=sys.stderr, flush=True)
+    # The one no longer owns the directory; the other is no failure: the next start uploads what is saved.
+    if not isinstance(error, FencedError | storage.UnavailableError):
+        _record(failure, files)
+    print(scrubbed(failure.traceback), end="", file=sys.stderr, flush=True)
+    return failure.exit_code
+
+
+def _safe(files: Layout) -> str:
+    """The newest checkpoint of a job's directory, in words, found in little time and with little memory."""
+    with contextlib.suppress(Exception):  # whatever ended the process may end this, too
+        store = storage.Store(retry_policy=_HASTY)
+        state = store.read(storage.join(files.root, "checkpoint")).decode("utf-8", errors="replace")
+        newest = _NEWEST.search(state)
+        if newest is not None and store.exists(storage.join(files.root, f"{newest[1]}.index")):
+            return f"Safe: {newest[1]} in {files.root}, the newest checkpoint."
+    return f"No checkpoint was found in {files.root}."
+
+
+def _record(failure: Failure, files: Layout) -> None:
+    """Writes `failure.json`, if that can be done at once: the failure itself is what counts."""
+    record = {
+        "role": failure.role,
+        "step": failure.step,
+        "error": scrubbed(f"{type(failure.error).__name__}: {failure.error}"),
+        "message": scrubbed(failure.headline),
+        "safe": failure.safe,
+        "exit_code": failure.exit_code,
+    }
+    try:
+        storage.Store(retry_policy=_HASTY).write(files.failure, records.text(record).encode())
+    except (JobError, MemoryError):
+        print(f"trainer.task: {files.failure} could not be written.", file=sys.stderr, flush=True)
