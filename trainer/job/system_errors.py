@@ -20,8 +20,8 @@ _FILE_OPS = re.compile(r"(?:^|[\s:])(\S*/\S+); ")
 class Kind(enum.Enum):
     """What the machine lacks: in words, what to do about it, and whether it may pass while the job continues."""
 
-    FULL = "there is no room on its disk", "Make room there", True
-    QUOTA = "the quota of its disk is used up", "Make room there, or have the quota raised", True
+    FULL = "no room is left on the disk", "Make room there", True
+    QUOTA = "the quota of the disk is used up", "Make room there, or have the quota raised", True
     TOO_LARGE = "the file is larger than its limit", "Raise the limit on file sizes (ulimit -f)", True
     READ_ONLY = "its file system is read-only", "Mount it for writing, or choose another directory", True
     PERMISSION = "there is no permission any more", "Give this user the permission to write there", True
@@ -61,6 +61,7 @@ _BY_ERRNO = {
     errno.EIO: Kind.DEVICE,
     errno.ENOMEM: Kind.MEMORY,
 }
+_OF_A_DISK = frozenset({Kind.FULL, Kind.QUOTA, Kind.READ_ONLY})
 _OF_THE_JOB = frozenset({Kind.GONE, Kind.PERMISSION, Kind.READ_ONLY})
 _BY_WORDS = {os.strerror(number): kind for number, kind in _BY_ERRNO.items()} | {
     "OOM when allocating": Kind.MEMORY,
@@ -84,7 +85,9 @@ class Trouble:
     path: str | None
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.kind.words}" if self.path else self.kind.words[0].upper() + self.kind.words[1:]
+        if self.path is None:
+            return self.kind.words[0].upper() + self.kind.words[1:]
+        return f"{os.path.dirname(self.path) if self.kind in _OF_A_DISK else self.path}: {self.kind.words}"
 
 
 def of(error: BaseException, directory: str) -> Trouble | None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import contextlib
 
 from trainer.estimator.contract.hooks import LastSaveListener
 from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.steps.stop import StopRequestedError
+=======
+import logging
+import os
+
+from trainer.estimator.contract.hooks import LastSaveListener
+from trainer.estimator.evaluation.evaluations import Evaluations
+from trainer.job import system_errors
+
+log = logging.getLogger("trainer")
+>>>>>>> 09c7a7e (Let a training outlive a full disk, a deleted directory and a lack of files, and say so)
 
 
 class LocalEvaluator(LastSaveListener):
@@ -33,9 +44,40 @@ class LocalEvaluator(LastSaveListener):
         if self._saves == 1 or hurried or self._training_ended:
             return
         if self._evaluations.secs_since_last() >= self._throttle:
+<<<<<<< HEAD
             final = self._max_steps is not None and global_step_value >= self._max_steps
             with contextlib.suppress(StopRequestedError):  # of which the training hears next
                 self._evaluations.evaluate(final)
+=======
+            self._evaluate(
+                global_step_value, final=self._max_steps is not None and global_step_value >= self._max_steps
+            )
+
+    def _evaluate(self, step: int, final: bool) -> None:
+        """Evaluates and exports. Where the machine does not let it, training goes on, unless this was to be the last.
+
+        Args:
+          step: of the checkpoint.
+          final: whether it is the last one of the job.
+        """
+        try:
+            self._evaluations.evaluate(final=final)
+        except Exception as error:
+            trouble = self._passing_trouble(error)
+            if final or trouble is None:
+                raise
+            self._evaluations.checkpoint = None  # so that the last one is evaluated in any case
+            log.error("Step %s could not be evaluated and exported. %s.", f"{step:,}", trouble)
+
+    def _passing_trouble(self, error: Exception) -> str | None:
+        """Why an evaluation failed, in words, where the next one may succeed."""
+        directory = self._evaluations.estimator.directory
+        trouble = system_errors.of(error, directory.local)
+        if trouble is not None and trouble.kind.passes:
+            return f"{trouble}. {trouble.kind.do}"
+        name = os.path.basename(self._evaluations.checkpoint or "")
+        return None if directory.checkpoints.exists(name) else f"{name} was deleted meanwhile"
+>>>>>>> 09c7a7e (Let a training outlive a full disk, a deleted directory and a lack of files, and say so)
 
     def finish(self) -> None:
         """Evaluates the last checkpoint if it was not, and lets exporters that export the final model do so."""

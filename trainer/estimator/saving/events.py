@@ -7,8 +7,11 @@ TensorBoard reads.
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +19,52 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph.inside import files
+from trainer.job import system_errors
+
+log = logging.getLogger("trainer")
 
 Event = tf.compat.v1.Event
 _QUEUED, _FLUSH_MILLIS = 10, 5000
 """Events reach the file when so many wait, or after so long."""
+_PAUSE_SECS = 60.0
+"""Where there is no room for events, none are written for so long."""
 
 
 class Events:
     """The event file of one directory, made at the first event.
 
+    A full disk, or a directory that is gone, costs events and never the training: a warning says so, and a new file is
+    begun later.
+
     Args:
       directory: local.
+      clock: seconds.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.directory = directory
         self._writer: Any = None
+        self._clock, self._paused_until, self._told = clock, -math.inf, False
 
     def _import(self, event: Any) -> None:
-        if self._writer is None:
-            self._writer = _file_writer(self.directory)
-        tf.raw_ops.ImportEvent(writer=self._writer, event=event.SerializeToString())
+        if self._clock() >= self._paused_until:
+            with self._allowed_to_fail():
+                if self._writer is None:
+                    self._writer = _file_writer(self.directory)
+                tf.raw_ops.ImportEvent(writer=self._writer, event=event.SerializeToString())
+
+    @contextlib.contextmanager
+    def _allowed_to_fail(self) -> Iterator[None]:
+        """Drops what the machine does not take, and the file, which may end in half of an event."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            trouble = system_errors.of(error, self.directory)
+            if trouble is None or not trouble.kind.passes:
+                raise
+            if not self._told:
+                log.warning("Events for TensorBoard are lost. %s. %s.", trouble, trouble.kind.do)
+            self._writer, self._told, self._paused_until = None, True, self._clock() + _PAUSE_SECS
 
     def started(self, step: int, now: float) -> None:
         """Marks the start of a run, so that TensorBoard drops what an aborted run wrote from this step on.
@@ -92,11 +120,13 @@ class Events:
 
     def flush(self) -> None:
         if self._writer is not None:
-            tf.raw_ops.FlushSummaryWriter(writer=self._writer)
+            with self._allowed_to_fail():
+                tf.raw_ops.FlushSummaryWriter(writer=self._writer)
 
     def close(self) -> None:
         if self._writer is not None:
-            tf.raw_ops.CloseSummaryWriter(writer=self._writer)
+            with self._allowed_to_fail():
+                tf.raw_ops.CloseSummaryWriter(writer=self._writer)
             self._writer = None
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import glob
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -152,6 +153,16 @@ def write(prefix: str, tensors: Mapping[str, Any]) -> None:
       prefix: of the files.
       tensors: by name: tensors, or variables.
     """
+    try:
+        _write_all(prefix, tensors)
+    except BaseException:
+        # On a full disk what is left of it would take the room of the next one, and of what is said about that.
+        for leftover in Path(prefix).parent.glob(f"{glob.escape(Path(prefix).name)}.*temp*"):
+            leftover.unlink(missing_ok=True)
+        raise
+
+
+def _write_all(prefix: str, tensors: Mapping[str, Any]) -> None:
     groups = list(_groups(tensors))
     if len(groups) == 1:
         _write_one(prefix, groups[0])

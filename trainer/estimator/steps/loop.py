@@ -160,7 +160,7 @@ class TrainingLoop:
         self._finite.variables(self._step)
         now = self.clock()
         with self.account.spent(Activity.SAVE):
-            self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, now)
+            saved = self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, now)
         self._summaries.write_goodput(self.account, self._step, now)
         self._summaries.flush()  # before listeners look
-        return self._saves.tell_saved(self._step)
+        return saved and self._saves.tell_saved(self._step)

@@ -1,0 +1,1 @@
+"""Campaigns of faults: kills, damage, full disks, rubbish; each can be run longer by anyone."""

@@ -1,0 +1,3 @@
+"""What the short forms of the campaigns share."""
+
+from tests.forks.fixtures import forking_python  # noqa: F401
