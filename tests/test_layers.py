@@ -30,13 +30,9 @@ ALLOWED = {
     "bound_problem": {"problem", "estimator", "job"},
     "continuing": {"bound_problem", "estimator", "storage", "job"},
     "closing": {"bound_problem", "estimator", "storage", "job"},
-<<<<<<< HEAD
     "end_in_time": {"estimator", "job"},
     "process": {"bound_problem", "closing", "end_in_time", "estimator", "storage", "job"},
-=======
-    "process": {"bound_problem", "closing", "estimator", "storage", "job"},
     "failure": {"storage", "job"},
->>>>>>> 09c7a7e (Let a training outlive a full disk, a deleted directory and a lack of files, and say so)
     "task": {
         "failure",
         "problem",

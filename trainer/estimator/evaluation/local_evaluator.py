@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import contextlib
-
-from trainer.estimator.contract.hooks import LastSaveListener
-from trainer.estimator.evaluation.evaluations import Evaluations
-from trainer.estimator.steps.stop import StopRequestedError
-=======
 import logging
 import os
 
 from trainer.estimator.contract.hooks import LastSaveListener
 from trainer.estimator.evaluation.evaluations import Evaluations
+from trainer.estimator.steps.stop import StopRequestedError
 from trainer.job import system_errors
 
 log = logging.getLogger("trainer")
->>>>>>> 09c7a7e (Let a training outlive a full disk, a deleted directory and a lack of files, and say so)
 
 
 class LocalEvaluator(LastSaveListener):
@@ -44,11 +37,6 @@ class LocalEvaluator(LastSaveListener):
         if self._saves == 1 or hurried or self._training_ended:
             return
         if self._evaluations.secs_since_last() >= self._throttle:
-<<<<<<< HEAD
-            final = self._max_steps is not None and global_step_value >= self._max_steps
-            with contextlib.suppress(StopRequestedError):  # of which the training hears next
-                self._evaluations.evaluate(final)
-=======
             self._evaluate(
                 global_step_value, final=self._max_steps is not None and global_step_value >= self._max_steps
             )
@@ -61,7 +49,9 @@ class LocalEvaluator(LastSaveListener):
           final: whether it is the last one of the job.
         """
         try:
-            self._evaluations.evaluate(final=final)
+            self._evaluations.evaluate(final)
+        except StopRequestedError:
+            pass  # of which the training hears next
         except Exception as error:
             trouble = self._passing_trouble(error)
             if final or trouble is None:
@@ -77,7 +67,6 @@ class LocalEvaluator(LastSaveListener):
             return f"{trouble}. {trouble.kind.do}"
         name = os.path.basename(self._evaluations.checkpoint or "")
         return None if directory.checkpoints.exists(name) else f"{name} was deleted meanwhile"
->>>>>>> 09c7a7e (Let a training outlive a full disk, a deleted directory and a lack of files, and say so)
 
     def finish(self) -> None:
         """Evaluates the last checkpoint if it was not, and lets exporters that export the final model do so."""
