@@ -15,7 +15,7 @@ def expanded(argv: Sequence[str]) -> list[str]:
     """The words of `argv`, with those of a file in place of each `--flagfile=FILE`.
 
     Raises:
-      UsageError: a file that cannot be read.
+      UsageError: a file that cannot be read, or a word that is no text.
     """
     try:
         words: list[str] = absl_flags.FlagValues().read_flags_from_files(list(argv), force_gnu=True)
@@ -23,7 +23,15 @@ def expanded(argv: Sequence[str]) -> list[str]:
         path = re.search(r": '(.*)'$", str(error))
         got = f"--flagfile={path[1]} cannot be read" if path else f"--flagfile: {error}"
         raise UsageError(got, "a text file of flags, one per line", "Correct the path") from error
+    _require_text(words)
     return words
+
+
+def _require_text(words: Sequence[str]) -> None:
+    """Refuses bytes that are no UTF-8, which Python keeps as lone surrogates and TensorFlow does not take."""
+    for word in words:
+        if any("\ud800" <= char <= "\udfff" for char in word):
+            raise UsageError(f"{word!a} is not UTF-8", "flags and file names in UTF-8", "Rename the file or directory")
 
 
 def value(argv: Sequence[str], name: str) -> str | None:

@@ -64,22 +64,13 @@ def parse(argv: Sequence[str], *settings_classes: type) -> Settings:
     """
     fields = _flag_fields(settings_classes)
     values = _absl_values(fields)
-    words = early_flags.expanded(argv)
-    _require_text(words)
-    canonical = _canonical(words, fields, values, functools.partial(help_text, *settings_classes))
+    canonical = _canonical(early_flags.expanded(argv), fields, values, functools.partial(help_text, *settings_classes))
     try:
         values(["task", *canonical])
     except absl_flags.Error as error:
         raise UsageError(str(error)) from error
     given = {name: values[name].value for name in fields if values[name].present}
     return Settings(_built(settings_class, given) for settings_class in settings_classes)
-
-
-def _require_text(words: Sequence[str]) -> None:
-    """Refuses bytes that are no UTF-8, which Python keeps as lone surrogates and TensorFlow does not take."""
-    for word in words:
-        if any("\ud800" <= char <= "\udfff" for char in word):
-            raise UsageError(f"{word!a} is not UTF-8", "flags and file names in UTF-8", "Rename the file or directory")
 
 
 def to_argv(*settings: Any) -> list[str]:
