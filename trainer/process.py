@@ -22,7 +22,8 @@ from trainer.estimator import (
     TrainSpec,
     train_and_evaluate,
 )
-from trainer.estimator.distribution import collectives
+from trainer.estimator.distribution import collectives, sync
+from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.evaluation.early_stopping import EarlyStoppingHook, stop_if_not_better_hook
 from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, tuner
@@ -38,6 +39,7 @@ from trainer.job.layout import Layout
 from trainer.job.report import Score
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.job.stop_watch import StopWatch
+from trainer.job.successors import Place
 
 _log = logging.getLogger(__name__)
 
@@ -51,12 +53,20 @@ class JobProcess:
       cluster: all processes of the job, and which of them this is.
       files: where everything goes; its root exists.
       environ: of the process.
+      place: whose place it takes, in a synchronous job whose processes have successors.
     """
 
     def __init__(
-        self, bound: BoundProblem, run: RunSettings, cluster: Cluster, files: Layout, environ: Mapping[str, str]
+        self,
+        bound: BoundProblem,
+        run: RunSettings,
+        cluster: Cluster,
+        files: Layout,
+        environ: Mapping[str, str],
+        place: Place | None = None,
     ) -> None:
         self._bound, self._run, self._cluster, self._files = bound, run, cluster, files
+        self._place = place
         problem, self._started = bound.problem, time.monotonic()
         self._score = Score(name=problem.score, maximizes=problem.maximizes)
         tag = run.hyperparameter_metric_tag
@@ -79,8 +89,9 @@ class JobProcess:
         scores = self._cluster.is_chief or self._cluster.is_evaluator
         baselines = _beside(lambda: self._bound.baselines() if scores else {})
         estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._files, self._bound.data.seed))
-        estimator.account.began(process_age.secs())
-        if self._evaluates(estimator):
+        estimator.account.began(time.monotonic() - self._place.since if self._place else process_age.secs())
+        estimator.memory = StepMemory(self._place)
+        if _evaluates(self._cluster, estimator):
             self._bound.check_metrics(estimator)
 
         self._stop = EndInTime(stop, estimator, self._directories)
@@ -99,11 +110,6 @@ class JobProcess:
         if code == 0 and self._cluster.is_chief:
             serve_newest(self._directories, self._files, self._run, elsewhere=estimator.config.has_evaluator)
         return code
-
-    def _evaluates(self, estimator: Estimator) -> bool:
-        if self._cluster.is_evaluator:
-            return True
-        return self._cluster.is_chief and not estimator.config.has_evaluator
 
     def _finish(
         self,
@@ -187,6 +193,10 @@ class JobProcess:
         return metrics
 
 
+def _evaluates(cluster: Cluster, estimator: Estimator) -> bool:
+    return cluster.is_evaluator or (cluster.is_chief and not estimator.config.has_evaluator)
+
+
 def _run_config(run: RunSettings, cluster: Cluster, files: Layout, seed: int | None) -> RunConfig:
     return RunConfig(
         model_dir=files.root,
@@ -217,7 +227,10 @@ def _eval_spec(bound: BoundProblem, run: RunSettings, config: RunConfig) -> Eval
 def _joined(cluster: Cluster, run: RunSettings) -> tf.distribute.Strategy | None:
     """The strategy of synchronous processes, which meet before a model computes anything; None for others."""
     decided = distribution.decide(cluster, run.strategy.value)
-    return collectives.join(cluster) if decided is Distribution.SYNC else None
+    if decided is not Distribution.SYNC:
+        return None
+    with sync.peers_needed():
+        return collectives.join(cluster)
 
 
 def _saved(stop: StopWatch) -> int:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer import failure, problem_file
 from trainer.formats.download_cache import DownloadCache
 from trainer.formats.fetching import Fetcher
-from trainer.job import distribution, environment, flags, layout, logs, preemption, signals, stop_watch
+from trainer.job import (
+    distribution,
+    environment,
+    flags,
+    layout,
+    logs,
+    preemption,
+    signals,
+    stop_watch,
+    successors,
+)
 from trainer.job.cluster import PS, WORKER, Cluster
 from trainer.job.config import RunSettings, Strategy
 from trainer.job.distribution import Distribution
@@ -19,7 +30,14 @@ from trainer.job.errors import JobError, UsageError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
 from trainer.job.stop_watch import StopWatch
+from trainer.job.successors import Place
 from trainer.problem import Problem
+
+if TYPE_CHECKING:
+    from trainer.bound_problem import BoundProblem
+
+_FORK_SECS = 5.0
+"""How much longer than a fork, which saves, its process has to end."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,30 +69,81 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
     """Runs the job; a failure becomes a message, `failure.json` and an exit code."""
     logs.to_stderr()
     logs.quiet_tensorflow(os.environ, in_cluster=not cluster.is_local)
-    job = None
-    data = settings[problem.data]
-    cache = DownloadCache(data.data_cache_dir)
+    run, cache = settings[RunSettings], DownloadCache(settings[problem.data].data_cache_dir)
     fetcher = Fetcher(cache)
     try:
-        if _only_serves(cluster, settings[RunSettings]):
+        if _only_serves(cluster, run):
             return _serve(cluster, files, stop, fetcher)
-        params: Any = settings[problem.params]
-        schema = None
-        if problem.describe is not None:  # before TensorFlow takes its seconds
-            schema = problem.call("describe", data=data, params=params, output_dir=files.root, cache=cache)
-        with logs.without_import_chatter():
-            from trainer import continuing
-            from trainer.bound_problem import BoundProblem
-            from trainer.process import JobProcess
+        bound = _bound(problem, settings, files, cache)
         _let_pipelines_fetch(fetcher)
-        bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
-        bound = continuing.continued(bound, settings[RunSettings], cluster, files.root)
-        job = JobProcess(bound, settings[RunSettings], cluster, files, os.environ)
-        return job.run(stop)
+        if _has_successors(cluster, run):
+            stop.grace_secs += _FORK_SECS
+            return successors.work(functools.partial(_fork, bound, run, cluster, files), stop, run.rejoin_secs)
+        return _train(bound, run, cluster, files, stop)
     except Exception as error:
-        return failure.end(error, cluster.task_type, job.global_step if job else None, files)
+        return failure.end(error, cluster.task_type, None, files)
     finally:
         cache.close()
+
+
+def _bound(problem: Problem, settings: flags.Settings, files: Layout, cache: DownloadCache) -> BoundProblem:
+    """The problem with its data, which are described before TensorFlow takes its seconds, and all that is imported."""
+    data, schema = settings[problem.data], None
+    params: Any = settings[problem.params]
+    if problem.describe is not None:
+        schema = problem.call("describe", data=data, params=params, output_dir=files.root, cache=cache)
+    with logs.without_import_chatter():
+        import trainer.continuing
+        import trainer.process  # noqa: F401
+        from trainer.bound_problem import BoundProblem
+    return BoundProblem(problem=problem, data=data, params=params, schema=schema)
+
+
+def _has_successors(cluster: Cluster, run: RunSettings) -> bool:
+    """Whether this process of a synchronous job is not to start from nothing when it loses another one."""
+    decided = distribution.decide(cluster, run.strategy.value)
+    return decided is Distribution.SYNC and run.rejoin_secs > 0 and successors.are_possible()
+
+
+def _fork(bound: BoundProblem, run: RunSettings, cluster: Cluster, files: Layout, place: Place) -> int:
+    """`_train` in a fork of this process, which hears signals of its own."""
+    with stop_watch.watching() as stop:
+        stop.grace_secs = run.grace_secs
+        return _train(bound, run, cluster, files, stop, place)
+
+
+def _train(
+    bound: BoundProblem,
+    run: RunSettings,
+    cluster: Cluster,
+    files: Layout,
+    stop: StopWatch,
+    place: Place | None = None,
+) -> int:
+    """Trains, or evaluates, and returns the exit code.
+
+    Args:
+      bound: what is trained.
+      run: how long, and when to save, evaluate and export.
+      cluster: all processes of the job.
+      files: where everything goes.
+      stop: of this process.
+      place: whose place it takes; None in a process without successors.
+    """
+    from trainer import continuing
+    from trainer.estimator.distribution.collectives import PeerLostError
+    from trainer.process import JobProcess
+
+    job = None
+    try:
+        bound = continuing.continued(bound, run, cluster, files.root)
+        job = JobProcess(bound, run, cluster, files, os.environ, place)
+        return job.run(stop)
+    except Exception as error:
+        if place is not None and isinstance(error, PeerLostError):
+            logging.getLogger("trainer").info("%s.", error.got)
+            return successors.PEER_LOST
+        return failure.end(error, cluster.task_type, job.global_step if job else None, files)
 
 
 def _only_serves(cluster: Cluster, run: RunSettings) -> bool:

@@ -95,17 +95,18 @@ def test_a_job_goes_on_from_its_last_checkpoint_when_a_ps_and_then_the_chief_are
 
 
 @pytest.mark.parametrize("victim", ["worker:0", "chief:0"])
-def test_all_of_a_synchronous_job_start_again_when_one_of_them_is_killed(
-    start: Start, tmp_path: Path, victim: str
-) -> None:
-    steps = 3000
-    job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=400))
-    job.until("chief:0 .*Evaluated step")
+def test_the_others_of_a_synchronous_job_wait_for_one_that_is_killed(start: Start, tmp_path: Path, victim: str) -> None:
+    steps = 12_000
+    job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=100_000))
+    job.until(r"chief:0 .*step [\d,]{3,}/")
     job.kill(victim)
-    survivor = "chief:0" if victim == "worker:0" else "worker:0"
-    job.until(f"{survivor} ended with 143")
-    said = [line for line in job.lines(survivor) if "is gone" in line]
-    assert len(said) == 1 and said[0].startswith("trainer.task: Another process of the synchronous job is gone"), said
     job.completes()
+    survivor = "chief:0" if victim == "worker:0" else "worker:0"
+    assert re.findall(r"(\S+) restarted", job.text) == [victim]
+    said = [line.partition(" I ")[2] for line in job.lines(survivor) if " I " in line and "Evaluated" not in line]
+    assert said[0].startswith("Another process of the synchronous job is gone"), said
+    assert said[1] == "Waiting up to 600 s for the process of the job that is gone to be started again."
+    resumed = re.fullmatch(r"Going on at step (\d+), which processes of the job had in memory\.", said[-1])
+    assert resumed and int(resumed[1]) > 0, said
     assert_trained(tmp_path, steps)
     assert_quiet(job)

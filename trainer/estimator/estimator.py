@@ -19,8 +19,9 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.contract.training_arguments import check_positive, check_training, checked_listeners
 from trainer.estimator.distribution import explainer, strategies
+from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.graph.model_function import ModelFn, ModelFunction, ReceiverFn
-from trainer.estimator.saving import checkpoints, evaluation_events, exporting, job_directory, newest, ownership
+from trainer.estimator.saving import evaluation_events, exporting, job_directory, newest, ownership
 from trainer.estimator.saving.exporting import ModelExport
 from trainer.estimator.saving.starting_values import StartingValues
 from trainer.estimator.steps import inference, traced_predictions
@@ -54,6 +55,7 @@ class Estimator:
       stop: where anything, in any thread, asks it to end training or an evaluation after the running device call.
       stop_reason: why the last training ended; None before one did, and when there was nothing to train.
       account: of the time of this process, while it trains and evaluates with this Estimator.
+      memory: of the last step of a synchronous job, where another process takes this one's place; None elsewhere.
       batches_per_step: batches of the input function in a step of the last training: one for each device in step.
 
     Raises:
@@ -80,6 +82,7 @@ class Estimator:
         self.directory = self.directories.at(self.model_dir, ownership.role_of(self._config))
         self._values = StartingValues.of_model(warm_start_from, initial_values, self.directories.at)
         self.stop, self.account = Stop(), TimeAccount()
+        self.memory: StepMemory | None = None
         self.stop_reason: StopReason | None = None
         self.batches_per_step = 1
 
@@ -112,11 +115,7 @@ class Estimator:
         return storage.join(self.model_dir, f"eval_{name}" if name else "eval")
 
     def get_variable_names(self) -> list[str]:
-        """Names in the latest checkpoint.
-
-        Raises:
-          ValueError: there is none.
-        """
+        """Names in the latest checkpoint. Raises ValueError where there is none."""
         return newest.read(self.directory).names()
 
     def get_variable_value(self, name: str) -> np.ndarray:
@@ -154,10 +153,10 @@ class Estimator:
         config, self.stop_reason = self._config, None
         check_training(config, steps, max_steps)
         hooks, listeners = check_hooks(hooks), checked_listeners(saving_listeners, config)
-        self._strategy = self._strategy or strategies.choose(config)
+        self._strategy = self._strategy or strategies.choose(config, self.memory)
         self.batches_per_step = self._strategy.batches_per_step
         latest = ownership.checkpoint_to_continue(self.directory, config, self.stop.request)
-        start = self._strategy.first_step(checkpoints.saved_step(latest) if latest else 0)
+        latest, start = self._strategy.resume(latest)
         stop_at = max_steps if steps is None else start + math.ceil(steps)
         if stop_at is not None and start >= stop_at:
             log.info("Training is skipped: max_steps is %d, and the checkpoint is at step %d.", stop_at, start)

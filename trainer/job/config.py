@@ -108,6 +108,7 @@ _NOT_NEGATIVE = (
     "keep_checkpoint_max",
     "early_stopping_min_delta",
     "explain_nan_secs",
+    "rejoin_secs",
 )
 
 
@@ -156,6 +157,10 @@ class RunSettings:
     preemption_notices: Notices = setting(
         Notices.AUTO,
         "end as after SIGTERM when Google Cloud takes the machine away: auto (where it runs there), on, off",
+    )
+    rejoin_secs: float = setting(
+        600.0,
+        "seconds that the processes of a synchronous job wait for one that was lost, without ending; 0: they end",
     )
     hyperparameter_metric_tag: str | None = setting(
         None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else the score"

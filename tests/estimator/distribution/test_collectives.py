@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from trainer.estimator.distribution import collectives
+from trainer.estimator.distribution import collectives, devices
 from trainer.estimator.distribution.collectives import Devices
 
 
@@ -29,5 +29,5 @@ def test_the_devices_that_train_are_the_cpus_of_a_process_without_gpus() -> None
         expected = [device.name for device in tf.config.list_logical_devices("GPU")]
     else:
         expected = [device.name for device in tf.config.list_logical_devices("CPU")]
-    assert collectives.own_devices() == expected
-    assert collectives.own_devices("/job:elsewhere") == []
+    assert devices.own_devices() == expected
+    assert devices.own_devices("/job:elsewhere") == []

@@ -22,9 +22,11 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from trainer.estimator.distribution.devices import own_devices
+from trainer.estimator.steps.steps import StepsLostError
 from trainer.job import loopback
 from trainer.job.cluster import Cluster
-from trainer.job.errors import JobError, UsageError
+from trainer.job.errors import UsageError
 
 _PROCESSES = 1
 """The key of the group that one device of every process makes up, for sums between device calls."""
@@ -32,9 +34,11 @@ _FIRST_INSTANCE = 1000
 _SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
 """The dtypes that TensorFlow sums; others are cast on the way."""
 _MOST_BITS = 64
+_SENT_WORDS = 1 << 22
+"""Of 4 bytes, in one sum."""
 
 
-class PeerLostError(JobError):
+class PeerLostError(StepsLostError):
     """Another process of the job is gone; this one ends so that the job starts again from its last checkpoint."""
 
     exit_code = 143
@@ -65,20 +69,6 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
         ) from error
     loopback.shield(cluster)
     return strategy
-
-
-def own_devices(process: str = "") -> list[str]:
-    """The names of the devices of a process that train: its GPUs, or without any its logical CPUs, normally one.
-
-    Args:
-      process: the part of a device's name that says which process of a cluster it belongs to, because TensorFlow lists
-        the devices of all of them; empty outside of a cluster.
-    """
-    for kind in ("GPU", "CPU"):
-        names = [device.name for device in tf.config.list_logical_devices(kind) if process in device.name]
-        if names:
-            return names
-    return []
 
 
 def new_group_key() -> int:
@@ -184,6 +174,14 @@ class Group(Protocol):
           variables: numeric, of any shape; the same ones in the same order in every process.
         """
 
+    def send(self, data: bytes, sender: int) -> bytes:
+        """What one process has, for all of them, each of which calls this between device calls.
+
+        Args:
+          data: of the sender; others give what they like.
+          sender: the number of the process that has it.
+        """
+
 
 class Devices:
     """Two or more devices of one process.
@@ -203,6 +201,9 @@ class Devices:
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Nothing: no other process has other values."""
+
+    def send(self, data: bytes, sender: int) -> bytes:
+        return data
 
 
 class Processes:
@@ -269,6 +270,17 @@ class Processes:
         mine = np.zeros([self.size, len(values)])
         mine[self.index] = values
         return self._sum_now(tf.constant(mine.ravel(), tf.float64)).numpy().reshape(mine.shape)
+
+    def send(self, data: bytes, sender: int) -> bytes:
+        """As of a `Group`, in sums of int32 vectors that are zero but for the sender's."""
+        sends = self.index == sender
+        length = int(self.gather([len(data) if sends else 0]).sum())
+        words = np.zeros([-(-length // 4)], np.int32)
+        if sends:
+            words.view(np.uint8)[:length] = np.frombuffer(data, np.uint8)
+        parts = [words[start : start + _SENT_WORDS] for start in range(0, len(words), _SENT_WORDS)]
+        received = [self._sum_now(tf.constant(part)).numpy() for part in parts]
+        return b"".join(part.tobytes() for part in received)[:length]
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """As of a `Group`, with one sum for each dtype."""

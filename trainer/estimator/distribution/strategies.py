@@ -5,16 +5,20 @@ from __future__ import annotations
 import abc
 import contextlib
 import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
 from trainer.estimator.contract.run_config import RunConfig
-from trainer.estimator.distribution import sync
-from trainer.estimator.distribution.collectives import Devices, Group, Processes, own_devices
+from trainer.estimator.distribution import step_memory, sync
+from trainer.estimator.distribution.collectives import Devices, Group, Processes
+from trainer.estimator.distribution.devices import own_devices
 from trainer.estimator.distribution.ps.servers import Servers
 from trainer.estimator.distribution.ps.steps import ServerSteps
+from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.graph.model_function import ModelReplica
+from trainer.estimator.saving import checkpoints
 from trainer.estimator.steps import one_device, replay
 from trainer.estimator.steps.bad_step import BadStep
 from trainer.estimator.steps.batches import StackedBatches
@@ -23,6 +27,8 @@ from trainer.estimator.steps.program import Compiled
 from trainer.estimator.steps.stacks import stack_steps, stackable
 from trainer.estimator.steps.steps import Steps
 from trainer.job.distribution import Distribution
+
+log = logging.getLogger("trainer")
 
 
 class Strategy(abc.ABC):
@@ -57,13 +63,13 @@ class Strategy(abc.ABC):
         """
         return ()
 
-    def first_step(self, saved: int) -> int:
-        """The global step that training begins at, as the chief sees it.
+    def resume(self, newest: str | None) -> tuple[str | None, int]:
+        """The checkpoint that training resumes from, and the global step that it begins at, as the chief sees it.
 
         Args:
-          saved: the step that this process sees: that of the newest checkpoint, 0 without one.
+          newest: the checkpoint that this process sees; None without one.
         """
-        return saved
+        return newest, checkpoints.saved_step(newest) if newest else 0
 
 
 class Alone(Strategy):
@@ -106,20 +112,22 @@ class Synchronous(Strategy):
 
     Args:
       group: the devices.
+      memory: of the last step, for the case that a process is lost.
     """
 
-    def __init__(self, group: Group) -> None:
-        self._group = group
+    def __init__(self, group: Group, memory: StepMemory | None = None) -> None:
+        self._group, self._memory = group, memory or StepMemory()
         self.batches_per_step = group.size * len(group.participants)
 
     def begin(self, plan: TrainingPlan) -> Steps:
         self.replicas = self._new_replicas(plan)
-        begun = sync.SyncSteps(self._group, self._batches(self._dataset(plan), plan), self.replicas)
+        begun = sync.SyncSteps(self._group, self._batches(self._dataset(plan), plan), self.replicas, self._memory)
         first, *others = [replica.store for replica in self.replicas]
         # Set from the checkpoint or by their initial values, on the first device. The other processes may not see the
         # chief's directory, and have drawn other initial values, so all take the chief's; by name, since every process
         # has to send them in the same order.
         plan.values.assign(first)
+        self._memory.close()
         with sync.peers_needed():
             self._group.broadcast([variable for _, variable in sorted(first.saved().items())])
         for store in others:
@@ -161,10 +169,22 @@ class Synchronous(Strategy):
             batches.restore(plan.position)
         return batches
 
-    def first_step(self, saved: int) -> int:
+    def resume(self, newest: str | None) -> tuple[str | None, int]:
         # A worker that does not see the chief's directory knows of no checkpoint: the chief's step counts, the first.
+        # But processes that lost a peer may have a later step in memory than the last checkpoint, all or some of them.
+        newest, saved = super().resume(newest)
+        left = self._memory.left()
         with sync.peers_needed():
-            return int(self._group.gather([saved])[0, 0])
+            steps = self._group.gather([saved, step_memory.step_of(left)]).astype(int)
+            self._memory.met()
+            first = max(steps[0, 0], steps[:, 1].max())
+            if first > steps[0, 0]:
+                holder = int(steps[:, 1].argmax())
+                left = self._group.send(left if holder == self._group.index else b"", holder)
+        if left and step_memory.step_of(left) == first:
+            log.info("Going on at step %d, which processes of the job had in memory.", first)
+            newest = self._memory.unpacked(left)
+        return newest, int(first)
 
 
 class ParameterServers(Strategy):
@@ -194,17 +214,22 @@ class ParameterServers(Strategy):
             yield
 
 
-def choose(config: RunConfig) -> Strategy:
+def choose(config: RunConfig, memory: StepMemory | None = None) -> Strategy:
     """The strategy for the distribution that a run's cluster and settings ask for.
 
     Where this process does all the work, it takes all of its devices, or those of the `tf.distribute` strategy that
     was given.
+
+    Args:
+      config: of the run.
+      memory: of the last step, for the case that another process of a synchronous job is lost.
     """
     match config.distribution:
         case Distribution.PS:
             return ParameterServers(config)
         case Distribution.SYNC:
-            return Synchronous(Processes(config.cluster, config.train_distribute))
+            with sync.peers_needed():
+                return Synchronous(Processes(config.cluster, config.train_distribute), memory)
         case Distribution.LOCAL:
             return _in_one_process(_devices(config.train_distribute))
 

@@ -35,6 +35,7 @@ import tensorflow as tf
 from trainer.estimator.distribution.averaging import averaged_gradients, check_weights_alike, means
 from trainer.estimator.distribution.collectives import Group, Participant, PeerLostError
 from trainer.estimator.distribution.device_batches import DeviceBatches
+from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.graph.inside import collectives
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import Role
@@ -62,10 +63,14 @@ class SyncSteps(OwnSteps):
       group: the devices.
       batches: this process's part of the data; a step takes one batch for each device.
       models: for each device, the model function with the variables of that device.
+      memory: of the last step.
     """
 
-    def __init__(self, group: Group, batches: StackedBatches, models: Sequence[ModelReplica]) -> None:
+    def __init__(
+        self, group: Group, batches: StackedBatches, models: Sequence[ModelReplica], memory: StepMemory
+    ) -> None:
         super().__init__(batches)
+        self._memory = memory
         self._group, self._spec, self._models = group, batches.element_spec, models
         self._device_batches = DeviceBatches(batches, len(group.participants))
         self._threads = concurrent.futures.ThreadPoolExecutor(len(models), thread_name_prefix="device")
@@ -87,8 +92,11 @@ class SyncSteps(OwnSteps):
         """The steps that every process can make in the next call, and the highest stop code of them all."""
         next_batches = self._device_batches.peek()
         num_ready = 0 if next_batches is None else len(next_batches[1])
-        with peers_needed():
-            votes = self._group.gather([min(steps_until_due, num_ready), stop_code])
+        with self._peers_needed():
+            votes = self._group.gather([min(steps_until_due, num_ready), stop_code, self._memory.is_due])
+        if votes[:, 2].any():  # all of them keep the same step
+            store = self.traced.store
+            self._memory.keep(self.global_step(), store.saved(), self.position(), self._group.host)
         # A process whose data have ended votes for 0 steps, and so ends the training of all: the others would wait for
         # it in the first sum of the next step.
         return int(votes[:, 0].min()), int(votes[:, 1].max())
@@ -105,7 +113,7 @@ class SyncSteps(OwnSteps):
         if self._batch_sizes != self._device_batches.batch_sizes:
             self._build()
         stack, rows = next_batches[0], next_batches[1][:num_steps]
-        with peers_needed():
+        with self._peers_needed():
             losses, results = self._call(stack, rows)
             # Processes may have batches of different sizes, so their means do not count alike.
             weight = float(self._examples * len(self._replicas))
@@ -113,6 +121,16 @@ class SyncSteps(OwnSteps):
         self._device_batches.take(rows)
         losses = (weighted[:, 1:].sum(0) / weighted[:, 0].sum()).astype(np.float32)
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
+
+    @contextlib.contextmanager
+    def _peers_needed(self) -> Iterator[None]:
+        """As `peers_needed`; the last step in memory is handed over."""
+        try:
+            with peers_needed():
+                yield
+        except PeerLostError as error:
+            error.kept = self._memory.hand_over()
+            raise
 
     def _call(self, stack: Stack, rows: np.ndarray) -> tuple[np.ndarray, dict[str, tf.Tensor]]:
         """Makes the steps on the devices of this process.

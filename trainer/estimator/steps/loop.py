@@ -15,7 +15,7 @@ from trainer.estimator.steps.finite import FiniteCheck
 from trainer.estimator.steps.nan_loss import Why
 from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.saves import Saves
-from trainer.estimator.steps.steps import CallResult, Steps
+from trainer.estimator.steps.steps import CallResult, Steps, StepsLostError
 from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.summaries import Summaries
 from trainer.job.goodput import Activity, TimeAccount
@@ -62,16 +62,16 @@ class TrainingLoop:
         self._finite = FiniteCheck(traced.store, self._saves.last_good, self.explain)
 
     def run(self) -> StopReason:
-        """Trains, and lets go of what it trained with.
-
-        Returns:
-          Why it ended.
+        """Trains, lets go of what it trained with, and returns why it ended.
 
         Raises:
           NanLossError: a loss was NaN, or weights are not finite; they are not saved.
         """
         try:
             reason = self._train()
+        except StepsLostError as error:
+            self._saves.rescue(error.kept, self.clock())
+            raise
         finally:
             self.steps.close()
             self._summaries.close()
@@ -158,9 +158,8 @@ class TrainingLoop:
         if not self._saves.on:
             return False
         self._finite.variables(self._step)
-        now = self.clock()
         with self.account.spent(Activity.SAVE):
-            saved = self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, now)
-        self._summaries.write_goodput(self.account, self._step, now)
+            saved = self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, self.clock())
+        self._summaries.write_goodput(self.account, self._step, self.clock())
         self._summaries.flush()  # before listeners look
         return saved and self._saves.tell_saved(self._step)

@@ -11,6 +11,7 @@ from typing import Any
 from trainer.estimator.contract.hooks import CheckpointSaverListener, LastSaveListener, tell
 from trainer.estimator.saving.saver import Saver
 from trainer.estimator.steps.cadence import Cadence, steps_to
+from trainer.estimator.steps.steps import KeptStep
 from trainer.job import system_errors
 from trainer.job.system_errors import Kind, Trouble
 
@@ -144,6 +145,16 @@ class Saves:
         if self._failing:
             log.info("Step %s is saved: it could be written again.", f"{step:,}")
         self._failing, self.last_step = False, step
+
+    def rescue(self, kept: KeptStep | None, now: float) -> None:
+        """Saves what is known of a training that was cut off. Nobody evaluates it: others wait for this process.
+
+        Args:
+          kept: the last step that is known; None for none.
+          now: seconds.
+        """
+        if kept is not None and self.on and kept.step > (self.last_step or self._start):
+            self.save(kept.step, kept.tensors, now)
 
     def tell_saved(self, step: int) -> bool:
         """Tells the listeners that the checkpoint is there; returns whether one asks to end training."""

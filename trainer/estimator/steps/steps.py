@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
+from trainer.job.errors import JobError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +50,29 @@ class NextStep:
     batch: list[tf.Tensor]
     element_spec: Any
     number: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KeptStep:
+    """The state of a training after a step.
+
+    Attributes:
+      step: the global step.
+      tensors: what a checkpoint of it holds, by name.
+    """
+
+    step: int
+    tensors: Mapping[str, Any]
+
+
+class StepsLostError(JobError):
+    """The last call was cut off, and its steps are lost.
+
+    Attributes:
+      kept: the last step before that which is still known; None where none is.
+    """
+
+    kept: KeptStep | None = None
 
 
 class Steps(Protocol):
