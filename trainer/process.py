@@ -26,7 +26,7 @@ from trainer.estimator.distribution import collectives, sync
 from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.evaluation.early_stopping import EarlyStoppingHook, stop_if_not_better_hook
 from trainer.estimator.evaluation.evaluations import EvaluationListener
-from trainer.estimator.saving import job_directory, tuner
+from trainer.estimator.saving import job_directory, ownership, tuner
 from trainer.estimator.steps.goodput_record import GoodputRecord
 from trainer.estimator.steps.progress import Progress
 from trainer.estimator.steps.stop import StopReason, StopRequestedError
@@ -99,8 +99,8 @@ class JobProcess:
             self._stop.begin()
         if self._files.tensorboard is not None:
             self._directories.copy_events(self._files.root, self._files.tensorboard)
-        goodput = GoodputRecord(estimator.directory, estimator.account) if self._cluster.is_chief else None
-        with self._directories.flushed_at_end():
+        with ownership.alone(estimator.directory, estimator.config), self._directories.flushed_at_end():
+            goodput = GoodputRecord(estimator.directory, estimator.account) if self._cluster.is_chief else None
             try:
                 code = self._finish(estimator, baselines, stop, goodput)
             except StopRequestedError:

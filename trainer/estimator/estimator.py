@@ -155,26 +155,26 @@ class Estimator:
         hooks, listeners = check_hooks(hooks), checked_listeners(saving_listeners, config)
         self._strategy = self._strategy or strategies.choose(config, self.memory)
         self.batches_per_step = self._strategy.batches_per_step
-        latest = ownership.checkpoint_to_continue(self.directory, config, self.stop.request)
-        latest, start = self._strategy.resume(latest)
-        stop_at = max_steps if steps is None else start + math.ceil(steps)
-        if stop_at is not None and start >= stop_at:
-            log.info("Training is skipped: max_steps is %d, and the checkpoint is at step %d.", stop_at, start)
-            return self
-        plan = TrainingPlan(
-            model=self._model,
-            data=InputFunction(input_fn, self.params, config),
-            values=self._values.at(latest),
-            config=config,
-            position=latest if self._resumes_position and config.resumes_input else None,
-            stop_at=stop_at,
-            account=self.account,
-        )
-        outputs, begun = Outputs.of(plan, self.directory), self._strategy.begin(plan)
-        explain = explainer.Explainer(self._strategy, plan, begun, self.directory, self.stop)
-        loop = TrainingLoop(begun, stop_at, outputs, hooks, listeners, self.stop, self.account, explain=explain)
-        self._resumes_position = False
-        with self.directories.flushed_at_end():
+        with ownership.alone(self.directory, config), self.directories.flushed_at_end():
+            latest = ownership.checkpoint_to_continue(self.directory, config, self.stop.request)
+            latest, start = self._strategy.resume(latest)
+            stop_at = max_steps if steps is None else start + math.ceil(steps)
+            if stop_at is not None and start >= stop_at:
+                log.info("Training is skipped: max_steps is %d, and the checkpoint is at step %d.", stop_at, start)
+                return self
+            plan = TrainingPlan(
+                model=self._model,
+                data=InputFunction(input_fn, self.params, config),
+                values=self._values.at(latest),
+                config=config,
+                position=latest if self._resumes_position and config.resumes_input else None,
+                stop_at=stop_at,
+                account=self.account,
+            )
+            outputs, begun = Outputs.of(plan, self.directory), self._strategy.begin(plan)
+            explain = explainer.Explainer(self._strategy, plan, begun, self.directory, self.stop)
+            loop = TrainingLoop(begun, stop_at, outputs, hooks, listeners, self.stop, self.account, explain=explain)
+            self._resumes_position = False
             self.stop_reason = loop.run()
         return self
 

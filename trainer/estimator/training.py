@@ -15,6 +15,7 @@ from trainer.estimator.evaluation.evaluations import EvaluationListener, Evaluat
 from trainer.estimator.evaluation.local_evaluator import LocalEvaluator
 from trainer.estimator.evaluation.specs import EvalSpec, TrainSpec
 from trainer.estimator.evaluation.training_record import TrainingRecord
+from trainer.estimator.saving import ownership
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.steps.stop import StopReason, StopRequestedError
 from trainer.job.distribution import Distribution
@@ -54,6 +55,7 @@ def train_and_evaluate(
     Raises:
       TypeError: a wrong estimator or spec.
       ValueError: saving is off, this process does not train alone, or an evaluation gave no `global_step`.
+      InUseError: another process trains in the directory.
     """
     _check_arguments(estimator, train_spec, eval_spec)
     evaluations = Evaluations(estimator, eval_spec, evaluation_listeners, clock)
@@ -78,7 +80,8 @@ def _in_role(evaluations: Evaluations, train_spec: TrainSpec) -> None:
         case "worker" if not config.is_chief:
             estimator.train(train_spec.input_fn, hooks=train_spec.hooks, max_steps=train_spec.max_steps)
         case _:
-            _train(evaluations, train_spec)
+            with ownership.alone(estimator.directory, config):
+                _train(evaluations, train_spec)
 
 
 def _train(evaluations: Evaluations, train_spec: TrainSpec) -> None:

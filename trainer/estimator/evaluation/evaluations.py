@@ -23,7 +23,7 @@ EvaluationListener = Callable[[Mapping[str, Any], str], None]
 
 @dataclasses.dataclass
 class Evaluations:
-    """Evaluates the latest checkpoint when told to.
+    """Evaluates a checkpoint when told to.
 
     Attributes:
       estimator: whose checkpoints.
@@ -52,13 +52,14 @@ class Evaluations:
         """Seconds since the last evaluation began; infinite before the first."""
         return self.clock() - self._began
 
-    def evaluate(self, final: bool) -> None:
-        """Evaluates the latest checkpoint, tells the listeners and exports.
+    def evaluate(self, final: bool, checkpoint: str | None = None) -> None:
+        """Evaluates a checkpoint, tells the listeners and exports.
 
         Args:
           final: whether it is the last one of the job.
+          checkpoint: its path; None for the latest.
         """
-        checkpoint = self._latest()
+        checkpoint = checkpoint or self._latest()
         self.checkpoint, self._began, self._final = checkpoint, self.clock(), final
         spec = self.spec
         with self.estimator.account.spent(Activity.EVALUATE):

@@ -66,8 +66,11 @@ class BucketCheckpoints(CheckpointStore):
             content,
             lambda: {**self._objects.times(), **here},
             storage.join(self.path, STATE_FILE),
-            lambda name: self._is_here(name) or self._objects.has(name),
+            self.has_files,
         )
+
+    def has_files(self, name: str) -> bool:
+        return self._is_here(name) or self._objects.has(name)
 
     def latest(self) -> str | None:
         newest = self._newest.among(self.listing(), self._problem)

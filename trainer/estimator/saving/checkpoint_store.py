@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import glob
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -51,6 +53,9 @@ class CheckpointStore(Protocol):
           InUseError: another one does.
         """
 
+    def has_files(self, name: str) -> bool:
+        """Whether a checkpoint is there, whole or not."""
+
     def listing(self) -> Listing:
         """The checkpoints, whole or not."""
 
@@ -91,12 +96,17 @@ class LocalCheckpoints(CheckpointStore):
 
     def take_over(self, fenced: Callable[[str], None], being_read: Callable[[], tuple[str, ...]]) -> None:
         self._being_read = being_read
+        for leftover in _unfinished(self.local):
+            Path(leftover).unlink(missing_ok=True)
 
     def spared(self) -> Collection[str]:
         return self._being_read()
 
     def held(self) -> contextlib.AbstractContextManager[None]:
         return self._lock.held()
+
+    def has_files(self, name: str) -> bool:
+        return _has_files(self.local, name)
 
     def listing(self) -> Listing:
         found = listing_of_files(self.local)
@@ -119,12 +129,15 @@ class LocalCheckpoints(CheckpointStore):
 
 def listing_of_files(directory: str) -> Listing:
     """The checkpoints of a local directory, by the state file there."""
-
-    def exists(name: str) -> bool:
-        return any(os.path.exists(os.path.join(directory, name) + suffix) for suffix in (".index", SUFFIX))
-
     where = os.path.join(directory, state_file.STATE_FILE)
-    return listing.of(state_file.read(directory), lambda: times_of_files(directory), where, exists)
+    return listing.of(
+        state_file.read(directory), lambda: times_of_files(directory), where, functools.partial(_has_files, directory)
+    )
+
+
+def _has_files(directory: str, name: str) -> bool:
+    """Whether one of the two files that make it a checkpoint is there."""
+    return any(os.path.exists(os.path.join(directory, f"{name}{suffix}")) for suffix in (".index", SUFFIX))
 
 
 def times_of_files(directory: str) -> dict[str, float]:
@@ -137,6 +150,17 @@ def times_of_files(directory: str) -> dict[str, float]:
                 with contextlib.suppress(FileNotFoundError):  # a chief deletes
                     times[name] = max(entry.stat().st_mtime, times.get(name, 0.0))
     return times
+
+
+def _unfinished(directory: str) -> list[str]:
+    """What processes that were killed while they saved have left in a local directory: files that nobody names."""
+    patterns = (
+        f"{PREFIX}*.tempstate*",
+        f"{PREFIX}*.part-*-of-*",
+        f".{PREFIX}*.tmp-*",
+        f".{state_file.STATE_FILE}.tmp-*",
+    )
+    return [path for pattern in patterns for path in glob.glob(os.path.join(glob.escape(directory), pattern))]
 
 
 def publish_locally(directory: str, decision: Decision) -> None:

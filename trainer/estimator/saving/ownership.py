@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +15,20 @@ from trainer.estimator.saving.job_directory import JobDirectory
 def role_of(config: RunConfig) -> str:
     """What a process is called, so that one of the same role takes up the work of one that ended."""
     return "chief" if config.is_chief else f"{config.task_type}-{config.task_id}"
+
+
+def alone(directory: JobDirectory, config: RunConfig) -> contextlib.AbstractContextManager[None]:
+    """Within it, nobody else trains into the directory of a process that saves; others may share it.
+
+    Args:
+      directory: of the job.
+      config: of the run.
+
+    Raises:
+      InUseError: another process trains there.
+    """
+    saves = config.is_chief and config.saves_checkpoints
+    return directory.checkpoints.held() if saves else contextlib.nullcontext()
 
 
 def checkpoint_to_continue(
