@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from tests.estimator.one_weight import batches, make, receiver
 from trainer.estimator import Estimator, EvalSpec, Exporter, FinalExporter, LatestExporter
@@ -15,6 +16,7 @@ from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.evaluation.evaluator import Awaited, Follower, stand_in, wait_for_last
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
 from trainer.estimator.saving.job_directory import on_disk
+from trainer.estimator.saving.verification import DamagedCheckpointError
 from trainer.estimator.steps.stop import Stop
 
 
@@ -102,6 +104,88 @@ def world(tmp_path: Path) -> World:
 
 def both() -> list[Exporter]:
     return [LatestExporter("latest", receiver), FinalExporter("final", receiver)]
+
+
+# What it reads
+
+
+def test_a_checkpoint_that_is_deleted_before_it_is_read_is_skipped(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.saved(10)
+
+    def input_fn() -> tf.data.Dataset:
+        if not world.record["global_step"] and world.record["reading"] == "model.ckpt-10":
+            world.saved(20)
+            for file in world.directory.glob("model.ckpt-10.*"):
+                file.unlink()
+            world.done("max_steps", 20)
+        return batches(1)()
+
+    evaluations = Evaluations(make(world.directory), EvalSpec(input_fn, steps=None), [world.note], lambda: world.now)
+    Follower(evaluations, 0.0, 0.0, 20, world.stop, world.wait).follow()
+    assert world.steps == [20]
+    line = f"{world.directory}/model.ckpt-10 was deleted before it was evaluated; going on with a newer one."
+    assert caplog.messages.count(line) == 1
+
+
+def test_an_error_in_an_evaluation_whose_checkpoint_is_there_ends_it(world: World) -> None:
+    world.saved(10)
+
+    def input_fn() -> tf.data.Dataset:
+        raise RuntimeError("a fault of the input function")
+
+    evaluations = Evaluations(make(world.directory), EvalSpec(input_fn, steps=None))
+    with pytest.raises(RuntimeError, match="a fault of the input function"):
+        Follower(evaluations, 0.0, 0.0, 20, world.stop, world.wait).follow()
+
+
+def test_what_it_keeps_from_being_deleted_is_what_it_reads_and_exports(world: World) -> None:
+    class ReadsRecord(Notes):
+        def export(self, estimator: Estimator, export_path: str, checkpoint_path: str, *rest: Any) -> None:
+            read.append((world.record["reading"], Path(checkpoint_path).name))
+
+    read: list[tuple[str, str]] = []
+    world.saved(10)
+
+    def input_fn() -> tf.data.Dataset:
+        if not read:
+            world.saved(20)  # while the one before it is evaluated
+            world.done("max_steps", 20)
+        return batches(1)()
+
+    spec = EvalSpec(input_fn, steps=None, exporters=ReadsRecord())
+    Follower(
+        Evaluations(make(world.directory), spec, [world.note], lambda: world.now), 0.0, 0.0, 20, world.stop, world.wait
+    ).follow()
+    assert read == [("model.ckpt-10", "model.ckpt-10"), ("model.ckpt-20", "model.ckpt-20")]
+    assert world.steps == [10, 20]
+
+
+def test_while_no_checkpoint_is_whole_it_waits_for_another_one(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.saved(10)
+    for data in world.directory.glob("model.ckpt-*.data-*"):
+        data.write_bytes(b"damaged")
+
+    def saved_elsewhere() -> None:
+        for file in world.directory.glob("model.ckpt-*"):
+            file.unlink()
+        world.saved(20)
+        world.done("max_steps", 20)
+
+    world.at(5, saved_elsewhere)
+    world.follow(max_steps=20)
+    assert world.steps == [20]
+    assert len([line for line in caplog.messages if line.startswith("No checkpoint in ")]) == 1
+
+
+def test_once_training_has_ended_checkpoints_of_which_none_is_whole_are_an_error(world: World) -> None:
+    world.saved(10)
+    world.done("max_steps", 10)
+    for index in world.directory.glob("model.ckpt-*.index"):
+        index.unlink()
+    with pytest.raises(DamagedCheckpointError, match=r"is whole: model\.ckpt-10: model\.ckpt-10\.index is missing"):
+        world.follow(max_steps=10)
 
 
 # How it ends

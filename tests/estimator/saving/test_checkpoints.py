@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.estimator.one_weight import batches, make, weight_after
-from trainer.estimator import Estimator
+from tests.estimator.one_weight import batches, make, receiver, weight_after
+from trainer.estimator import Estimator, TrainingHook
 from trainer.estimator.saving import checkpoints, state_file
 from trainer.estimator.saving.checkpoint_store import LocalCheckpoints
 from trainer.estimator.saving.saver import Saver
 from trainer.estimator.saving.verification import DamagedCheckpointError
 from trainer.job.errors import UsageError
+from trainer.storage.errors import InUseError
 
 HOUR = 3600.0
 
@@ -214,6 +215,172 @@ def test_half_a_state_file_is_never_published(tmp_path: Path) -> None:
     state_file.write_whole(tmp_path / "checkpoint", b"another")
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
     assert (tmp_path / "checkpoint").read_bytes() == b"another"
+
+
+def test_leftovers_of_a_killed_save_are_deleted_by_the_next_process_that_saves(tmp_path: Path) -> None:
+    leftovers = [
+        "model.ckpt-9.data-00000-of-00001.tempstate1",
+        "model.ckpt-9.part-0-of-2.index",
+        ".model.ckpt-9.manifest.tmp-1",
+        ".checkpoint.tmp-1",
+    ]
+    save(saver(tmp_path), 7)
+    kept = sorted(os.listdir(tmp_path))
+    for name in leftovers:
+        (tmp_path / name).touch()
+    saver(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == kept
+
+
+# A state file that cannot be followed
+
+LIES = {
+    "missing": None,
+    "empty": "",
+    "not a checkpoint state file": "model_checkpoint_path 7",
+    "which is not there": 'model_checkpoint_path: "model.ckpt-9"',
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_the_newest_checkpoint_there_is_used_and_the_next_save_mends_the_state_file(
+    tmp_path: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path, save_checkpoints_steps=2).train(batches(), max_steps=5)
+    content, state = LIES[what], tmp_path / "checkpoint"
+    state.unlink() if content is None else state.write_text(content)
+    again = make(tmp_path, save_checkpoints_steps=2)
+    again.train(batches(), max_steps=7)
+    assert again.get_variable_value("weight") == pytest.approx(weight_after(7), rel=1e-6)
+    (line,) = [line for line in caplog.messages if line.startswith(str(state))]
+    assert f"{what}, so the newest whole checkpoint there is used: model.ckpt-5." in line
+    assert steps_in(tmp_path) == [0, 2, 4, 5, 7]
+    assert tf.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "model.ckpt-7")
+
+
+def test_a_state_file_that_names_nothing_of_what_is_there_is_told_where_nothing_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-9"')
+    assert latest(tmp_path) is None
+    assert caplog.messages == [
+        f"{tmp_path / 'checkpoint'} names model.ckpt-9, which is not there, and no checkpoint is there."
+    ]
+
+
+def test_without_a_state_file_nothing_that_was_kept_for_good_is_deleted(tmp_path: Path) -> None:
+    for step in range(5):
+        save(saver(tmp_path, keep_max=2, keep_every_hours=1), step, now=step * HOUR)
+    assert steps_in(tmp_path) == [2, 3, 4]
+    (tmp_path / "checkpoint").unlink()
+    save(saver(tmp_path, keep_max=2, keep_every_hours=1), 5, now=5 * HOUR)
+    assert {2, 4, 5} <= set(steps_in(tmp_path))
+    assert "model.ckpt-2" not in (tmp_path / "checkpoint").read_text()
+
+
+# Damage
+
+
+def damage(directory: Path, step: int) -> None:
+    for file in directory.glob(f"model.ckpt-{step}.data-*"):
+        file.write_bytes(bytes(file.stat().st_size))
+
+
+@pytest.mark.parametrize("by", ["us", "tf.estimator"])
+def test_damaged_checkpoints_are_skipped_by_name_and_stay(
+    tmp_path: Path, by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path, save_checkpoints_steps=2, keep_checkpoint_max=3).train(batches(), max_steps=6)
+    if by == "tf.estimator":
+        for file in tmp_path.glob("*.manifest"):
+            file.unlink()
+    damage(tmp_path, 6)
+    damage(tmp_path, 4)
+    again = make(tmp_path, save_checkpoints_steps=2, keep_checkpoint_max=3)
+    assert again.latest_checkpoint() == str(tmp_path / "model.ckpt-2")
+    lines = [line for line in caplog.messages if "is damaged" in line]
+    for line, step in zip(lines, (6, 4), strict=True):
+        assert line.startswith(f"model.ckpt-{step} in {tmp_path} is damaged (")
+        assert line.endswith("), so model.ckpt-2 is used.")
+    again.train(batches(), max_steps=3)
+    assert steps_in(tmp_path) == [2, 3, 4, 6]
+    assert again.get_variable_value("weight") == pytest.approx(weight_after(3), rel=1e-6)
+    again.train(batches(), max_steps=9)
+    assert again.get_variable_value("weight") == pytest.approx(weight_after(9), rel=1e-6)
+    assert steps_in(tmp_path) == [4, 5, 6, 7, 9]
+
+
+def test_damaged_ones_do_not_count_among_those_that_are_kept(tmp_path: Path) -> None:
+    for step in range(3):
+        save(saver(tmp_path, keep_max=3), step)
+    damage(tmp_path, 2)
+    for file in tmp_path.glob("model.ckpt-1.data-*"):
+        file.write_bytes(b"short")  # which is seen without reading it
+    one = saver(tmp_path, keep_max=2)
+    assert one.store.latest() == str(tmp_path / "model.ckpt-0")
+    save(one, 3)
+    assert steps_in(tmp_path) == [0, 1, 2, 3]
+    save(one, 4)
+    assert steps_in(tmp_path) == [1, 2, 3, 4]
+    assert latest_step(tmp_path) == 4
+
+
+def test_where_none_is_whole_training_does_not_begin_anew(tmp_path: Path) -> None:
+    make(tmp_path, save_checkpoints_steps=2).train(batches(), max_steps=4)
+    for step in (0, 2, 4):
+        damage(tmp_path, step)
+    again = make(tmp_path)
+    for call in (
+        lambda: again.train(batches(), max_steps=9),
+        lambda: again.evaluate(batches(1)),
+        lambda: next(again.predict(batches(1))),
+        lambda: again.export_saved_model(str(tmp_path / "export"), receiver),
+        again.latest_checkpoint,
+    ):
+        with pytest.raises(DamagedCheckpointError) as raised:
+            call()
+        text = str(raised.value)
+        assert text.startswith(f"No checkpoint in {tmp_path} is whole: model.ckpt-4: model.ckpt-4.data-00000-of-00001 ")
+        assert text.endswith("Restore one from a copy, or train into another directory (--output_dir).")
+
+
+def test_a_damaged_checkpoint_that_somebody_names_is_an_error(tmp_path: Path) -> None:
+    make(tmp_path / "one", save_checkpoints_steps=2).train(batches(), max_steps=4)
+    damage(tmp_path / "one", 4)
+    named = str(tmp_path / "one" / "model.ckpt-4")
+    again = make(tmp_path / "one")
+    warm = make(tmp_path / "two", warm_start_from=named)
+    for call in (
+        lambda: again.evaluate(batches(1), checkpoint_path=named),
+        lambda: next(again.predict(batches(1), checkpoint_path=named)),
+        lambda: again.export_saved_model(str(tmp_path / "export"), receiver, checkpoint_path=named),
+        lambda: warm.train(batches(), max_steps=1),
+    ):
+        with pytest.raises(DamagedCheckpointError, match=r"model\.ckpt-4 is damaged: model\.ckpt-4\.data-00000-of"):
+            call()
+    from_directory = make(tmp_path / "three", warm_start_from=str(tmp_path / "one"))
+    from_directory.train(batches(), max_steps=1)
+    assert from_directory.get_variable_value("weight") == pytest.approx(weight_after(3), rel=1e-6)
+
+
+# Several processes
+
+
+def test_a_second_training_in_a_directory_is_refused_and_readers_are_not(tmp_path: Path) -> None:
+    second = make(tmp_path)
+
+    class Second(TrainingHook):
+        def after_run(self, run_context: Any, run_values: Any) -> None:
+            with pytest.raises(InUseError, match=f"{tmp_path} is in use by process {os.getpid()} on "):
+                second.train(batches(), max_steps=99)
+            assert second.evaluate(batches(1))["global_step"] == 0
+            seen.append(True)
+
+    seen: list[bool] = []
+    make(tmp_path).train(batches(), max_steps=5, hooks=[Second()])
+    assert seen
+    second.train(batches(), max_steps=7)
+    assert "training.lock" not in os.listdir(tmp_path)
 
 
 # Reading

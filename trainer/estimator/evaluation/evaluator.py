@@ -20,6 +20,7 @@ from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record, write_record
 from trainer.estimator.saving.job_directory import JobDirectory
+from trainer.estimator.saving.verification import DamagedCheckpointError
 from trainer.estimator.steps.stop import Stop, StopRequestedError
 
 log = logging.getLogger("trainer")
@@ -63,6 +64,7 @@ class Follower:
         self._finished = bool(earlier.get("final"))
         self._metrics: Mapping[str, Any] = earlier.get("metrics", {})
         self._written = 0.0
+        self._said = ""
 
     def follow(self) -> None:
         """Evaluates until training has ended and its last checkpoint is evaluated, or a stop is asked for."""
@@ -70,10 +72,10 @@ class Follower:
         self._pause(self._delay)
         while not self._stop:
             done = self._done()
-            latest = self._estimator.latest_checkpoint()
+            latest = self._latest(done)
             if latest is not None and step_of(latest) != self._evaluated:
-                self._evaluate(latest, final=self._is_last(latest, done))
-                self._pause(self._throttle - self._evaluations.secs_since_last())
+                if self._evaluate(latest, final=self._is_last(latest, done)):
+                    self._pause(self._throttle - self._evaluations.secs_since_last())
             elif done is not None or self._is_at_max_steps(latest):
                 self._finish(latest)
                 return
@@ -114,19 +116,39 @@ class Follower:
             secs -= _POLL_SECS
 
     def _has_ended(self) -> bool:
-        return self._done() is not None or self._is_at_max_steps(self._estimator.latest_checkpoint())
+        done = self._done()
+        return done is not None or self._is_at_max_steps(self._latest(done))
 
-    def _evaluate(self, checkpoint: str, final: bool) -> None:
-        self._write(reading=os.path.basename(checkpoint))
+    def _latest(self, done: Mapping[str, Any] | None) -> str | None:
+        """The newest whole checkpoint; None where there is none yet: while training runs, it may save another one."""
         try:
-            self._evaluations.evaluate(final)
+            return self._estimator.latest_checkpoint()
+        except DamagedCheckpointError as error:
+            if done is not None:
+                raise
+            if str(error) != self._said:
+                log.warning("%s; waiting for another one.", error.got)
+            self._said = str(error)
+            return None
+
+    def _evaluate(self, checkpoint: str, final: bool) -> bool:
+        """Evaluates a checkpoint, which is kept meanwhile; False where it was deleted before that was known."""
+        name = os.path.basename(checkpoint)
+        self._write(reading=name)
+        try:
+            self._evaluations.evaluate(final, checkpoint)
         except StopRequestedError:  # it is evaluated by the next evaluator
             self._write(reading=None)
-            return
-        evaluated = self._evaluations.checkpoint or checkpoint
-        self._evaluated, self._finished = step_of(evaluated), final
+            return True
+        except Exception:
+            if self._directory.checkpoints.has_files(name):
+                raise
+            log.warning("%s was deleted before it was evaluated; going on with a newer one.", checkpoint)
+            return False
+        self._evaluated, self._finished = step_of(checkpoint), final
         self._metrics = self._evaluations.metrics or {}
         self._write(reading=None)
+        return True
 
     def _finish(self, latest: str | None) -> None:
         if latest is not None and not self._finished:

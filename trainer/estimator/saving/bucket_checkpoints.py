@@ -36,7 +36,7 @@ class BucketCheckpoints(CheckpointStore):
     def __init__(self, path: str, synced: SyncedFolder, reads: RecentReads, owned: Callable[[], None]) -> None:
         self.path, self.local = path, synced.folder.directory
         self._synced, self._objects, self._owned = synced, CheckpointObjects(synced, reads), owned
-        self._newest, self._problems = NewestWhole(path), LocalProblems(self.local)
+        self._newest, self._problems = NewestWhole(path, set()), LocalProblems(self.local)
         self._files: set[str] = set()  # that the state of the directory stands for; only the owner fills it
         self._saved: set[str] = set()  # checkpoints that this process wrote
         self._damaged: set[str] = set()

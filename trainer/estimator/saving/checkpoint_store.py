@@ -83,12 +83,17 @@ class LocalCheckpoints(CheckpointStore):
 
     Args:
       path: of the directory.
+      said: lines that this process has said about checkpoints, which are not said again.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, said: set[str] | None = None) -> None:
         self.path = self.local = path
         self._being_read: Callable[[], tuple[str, ...]] = tuple
-        self._newest, self._problems, self._lock = NewestWhole(path), LocalProblems(path), DirectoryLock(path)
+        self._newest, self._problems, self._lock = (
+            NewestWhole(path, set() if said is None else said),
+            LocalProblems(path),
+            DirectoryLock(path),
+        )
 
     @property
     def owner(self) -> str | None:

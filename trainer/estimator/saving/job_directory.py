@@ -71,8 +71,12 @@ class JobDirectory:
             self.synced.close()
 
 
-def on_disk(path: str) -> JobDirectory:
+def on_disk(path: str, said: set[str] | None = None) -> JobDirectory:
     """A local directory.
+
+    Args:
+      path: of it.
+      said: lines about its checkpoints that are not said again.
 
     Raises:
       ValueError: the path is in a bucket, where only a process's JobDirectories open directories.
@@ -82,7 +86,7 @@ def on_disk(path: str) -> JobDirectory:
     return JobDirectory(
         path=path,
         local=path,
-        checkpoints=LocalCheckpoints(path),
+        checkpoints=LocalCheckpoints(path, said),
         exports=LocalExports(path),
         records=LocalRecords(path),
         events=LocalEvents(path),
@@ -141,7 +145,7 @@ class JobDirectories:
         key = path.rstrip("/")
         with self._lock:
             if key not in self._open and not storage.is_remote(path):
-                return on_disk(path)
+                return on_disk(path, self._said)
             if key not in self._open:
                 settings = SyncSettings(
                     scratch_root=scratch.root(self._environ),

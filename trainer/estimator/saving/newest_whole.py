@@ -20,11 +20,11 @@ class NewestWhole:
 
     Args:
       path: of the directory, as people call it.
+      said: the lines that were said already.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._said: set[str] = set()
+    def __init__(self, path: str, said: set[str]) -> None:
+        self._path, self._said = path, said
 
     def among(self, listing: Listing, problem: Callable[[str], str | None]) -> str | None:
         """The name of the newest whole checkpoint; None where there is none at all.
