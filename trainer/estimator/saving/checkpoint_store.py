@@ -89,11 +89,8 @@ class LocalCheckpoints(CheckpointStore):
     def __init__(self, path: str, said: set[str] | None = None) -> None:
         self.path = self.local = path
         self._being_read: Callable[[], tuple[str, ...]] = tuple
-        self._newest, self._problems, self._lock = (
-            NewestWhole(path, set() if said is None else said),
-            LocalProblems(path),
-            DirectoryLock(path),
-        )
+        self._newest = NewestWhole(path, set() if said is None else said)
+        self._problems, self._lock = LocalProblems(path), DirectoryLock(path)
 
     @property
     def owner(self) -> str | None:

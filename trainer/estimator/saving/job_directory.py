@@ -131,6 +131,7 @@ class JobDirectories:
         self._lock = threading.RLock()
         self._open: dict[str, JobDirectory] = {}  # by path without a slash at its end
         self._deadline = math.inf
+        self._said: set[str] = set()
         self._work = threading.local()
 
     def at(self, path: str | os.PathLike[str], role: str = "process") -> JobDirectory:
