@@ -13,7 +13,7 @@ from trainer.job import records, system_errors
 from trainer.job.errors import JobError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
-from trainer.storage.errors import DiskError, FencedError
+from trainer.storage.errors import DiskError, FencedError, InUseError
 
 _HASTY = storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0)
 _NEWEST = re.compile(r'^model_checkpoint_path: "([^"/\n]+)"$', re.MULTILINE)
@@ -74,8 +74,8 @@ def end(error: Exception, role: str, step: int | None, files: Layout) -> int:
     trouble = system_errors.of(error, files.root)
     failure = Failure(error=error, role=role, step=step, safe=_safe(files), trouble=trouble)
     print(f"trainer.task: {scrubbed(failure.headline)}", file=sys.stderr, flush=True)
-    # The one no longer owns the directory; the other is no failure: the next start uploads what is saved.
-    if not isinstance(error, FencedError | storage.UnavailableError):
+    # The first two do not own the directory; the third is no failure: the next start uploads what is saved.
+    if not isinstance(error, FencedError | InUseError | storage.UnavailableError):
         _record(failure, files)
     print(scrubbed(failure.traceback), end="", file=sys.stderr, flush=True)
     return failure.exit_code
