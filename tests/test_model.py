@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import pathlib
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,29 @@ def estimator(directory: pathlib.Path, **params: Any) -> Any:
 
 def forecasts(trained: Any) -> np.ndarray:
     return np.stack([prediction["forecast"] for prediction in trained.predict(input_fn)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """An Estimator after forty steps, and what it evaluated to before and after them. Do not train it further."""
+
+    estimator: Any
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Model], Trained]:
+    """Trains a network when it is first asked for."""
+
+    @functools.cache
+    def train(name: Model) -> Trained:
+        untrained = estimator(tmp_path_factory.mktemp(name.value), model=name)
+        before = untrained.evaluate(input_fn)
+        untrained.train(lambda: input_fn(repeat=20), steps=40)
+        return Trained(untrained, before, untrained.evaluate(input_fn))
+
+    return train
 
 
 # Settings
@@ -129,13 +154,10 @@ def test_a_target_that_is_no_column_has_no_last_value_to_compare_with():
 
 
 @pytest.mark.parametrize("name", list(Model), ids=lambda name: name.value)
-def test_training_brings_the_error_down_in_the_units_of_the_files(name, tmp_path):
-    trained = estimator(tmp_path, model=name)
-    before = trained.evaluate(input_fn)
-    trained.train(lambda: input_fn(repeat=20), steps=40)
-    after = trained.evaluate(input_fn)
-    assert after["loss"] < before["loss"]
-    expected = float(np.sqrt(np.mean((forecasts(trained).astype(np.float64) - LABELS) ** 2)))
+def test_training_brings_the_error_down_in_the_units_of_the_files(name, trained):
+    after = trained(name).after
+    assert after["loss"] < trained(name).before["loss"]
+    expected = float(np.sqrt(np.mean((forecasts(trained(name).estimator).astype(np.float64) - LABELS) ** 2)))
     assert after["rmse"] == pytest.approx(expected, rel=1e-5)
     assert set(after) == {
         *["rmse", "mae", "rmse_same_as_last", "mse_standardized", "mae_standardized", "loss", "global_step"]
@@ -144,18 +166,17 @@ def test_training_brings_the_error_down_in_the_units_of_the_files(name, tmp_path
 
 
 @pytest.mark.parametrize("name", [Model("linear"), Model("keras_dnn")], ids=lambda name: name.value)
-def test_the_loss_is_the_squared_error_in_standardised_units(name, tmp_path):
-    result = estimator(tmp_path, model=name).evaluate(input_fn)
-    assert result["loss"] == pytest.approx(result["mse_standardized"], rel=1e-5)
+def test_the_loss_is_the_squared_error_in_standardised_units(name, trained):
+    for result in (trained(name).before, trained(name).after):
+        assert result["loss"] == pytest.approx(result["mse_standardized"], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", [Model("linear"), Model("keras_dnn")], ids=lambda name: name.value)
 @pytest.mark.parametrize("optimizer", list(Optimizer), ids=lambda optimizer: optimizer.value)
-def test_every_optimizer_trains(name, optimizer, tmp_path):
-    trained = estimator(tmp_path, model=name, optimizer=optimizer, clip_norm=1.0)
-    before = trained.evaluate(input_fn)["loss"]
-    trained.train(lambda: input_fn(repeat=10), steps=20)
-    assert trained.evaluate(input_fn)["loss"] < before
+def test_every_optimizer_trains(name, optimizer, trained, tmp_path):
+    another = estimator(tmp_path, model=name, optimizer=optimizer, clip_norm=1.0)
+    another.train(lambda: input_fn(repeat=10), steps=20)
+    assert another.evaluate(input_fn)["loss"] < trained(name).before["loss"]  # both began at the same weights
 
 
 def test_a_clipped_gradient_makes_a_step_of_the_norm_asked_for(tmp_path):
@@ -181,10 +202,9 @@ def test_keras_dnn_has_no_model_function():
 
 
 @pytest.mark.parametrize("name", [Model("lstm"), Model("keras_dnn")], ids=lambda name: name.value)
-def test_an_export_forecasts_as_the_estimator_does(name, tmp_path):
-    trained = estimator(tmp_path / "model", model=name)
-    trained.train(input_fn, steps=1)
+def test_an_export_forecasts_as_the_estimator_does(name, trained, tmp_path):
     receiver_fn = export.build_raw_serving_input_receiver_fn({"values": tf.TensorSpec([None, 6, 2], tf.float32)})
-    path = trained.export_saved_model(str(tmp_path / "export"), receiver_fn)
+    path = trained(name).estimator.export_saved_model(str(tmp_path / "export"), receiver_fn)
     signature = tf.saved_model.load(path.decode()).signatures["serving_default"]
-    np.testing.assert_allclose(signature(values=tf.constant(VALUES))["forecast"], forecasts(trained), rtol=1e-5)
+    forecast = signature(values=tf.constant(VALUES))["forecast"]
+    np.testing.assert_allclose(forecast, forecasts(trained(name).estimator), rtol=1e-5)

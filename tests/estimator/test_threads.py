@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -75,9 +77,57 @@ def at_once(models: Mapping[str, ModelFn], directory: Path, seed: int | None) ->
     return {name: training.result() for name, training in running.items()}
 
 
-def test_three_threads_train_what_each_would_train_alone(tmp_path: Path) -> None:
-    alone = {name: trained(model_fn, tmp_path / "alone" / name, 5) for name, model_fn in MODELS.items()}
-    assert at_once(MODELS, tmp_path / "at once", 5) == alone
+def found() -> list[Any]:
+    """What a trace could have replaced: everything in the classes that models are built from."""
+    kinds = [
+        keras.Variable,
+        keras.layers.Layer,
+        keras.optimizers.Optimizer,
+        keras.optimizers.LossScaleOptimizer,
+        V1.train.Optimizer,
+        V1.data.Dataset,
+        tf.lookup.StaticHashTable,
+        tf.lookup.KeyValueTensorInitializer,
+    ]
+    return [(base, dict(vars(base))) for kind in kinds for base in kind.__mro__ if base is not object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Alone:
+    """A training alone: the variables after it, what it left of the classes, and whether they were whole in each trace.
+
+    Attributes:
+      values: as `trained` gives them.
+      before, after: what was `found`.
+      inside: for each call of the model function whether it found what was found before.
+    """
+
+    values: dict[str, Any]
+    before: list[Any]
+    after: list[Any]
+    inside: list[bool]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Alone]:
+    """Trains a model when it is first asked for."""
+
+    @functools.cache
+    def train(name: str) -> Alone:
+        before, inside = found(), []
+
+        def watching(features: tf.Tensor, labels: tf.Tensor, mode: str) -> EstimatorSpec:
+            inside.append(found() == before)
+            return MODELS[name](features, labels, mode)
+
+        values = trained(watching, tmp_path_factory.mktemp(name.replace(" ", "_")), 5)
+        return Alone(values, before, found(), inside)
+
+    return train
+
+
+def test_three_threads_train_what_each_would_train_alone(tmp_path: Path, alone: Callable[[str], Alone]) -> None:
+    assert at_once(MODELS, tmp_path, 5) == {name: alone(name).values for name in MODELS}
 
 
 def test_traces_that_run_at_the_same_time_give_their_variables_the_same_names(tmp_path: Path) -> None:
@@ -94,29 +144,9 @@ def test_traces_that_run_at_the_same_time_give_their_variables_the_same_names(tm
     assert {"dense/kernel", "batch_normalization/moving_mean", "adam/learning_rate"} < set(first)
 
 
-def found() -> list[Any]:
-    """What a trace could have replaced: everything in the classes that models are built from."""
-    kinds = [
-        keras.Variable,
-        keras.layers.Layer,
-        keras.optimizers.Optimizer,
-        keras.optimizers.LossScaleOptimizer,
-        V1.train.Optimizer,
-        V1.data.Dataset,
-        tf.lookup.StaticHashTable,
-        tf.lookup.KeyValueTensorInitializer,
-    ]
-    return [(base, dict(vars(base))) for kind in kinds for base in kind.__mro__ if base is not object]
-
-
 @pytest.mark.parametrize("name", MODELS)
-def test_a_training_leaves_the_classes_of_keras_and_tensorflow_as_it_found_them(tmp_path: Path, name: str) -> None:
-    before, inside = found(), []
-
-    def watching(features: tf.Tensor, labels: tf.Tensor, mode: str) -> EstimatorSpec:
-        inside.append(found() == before)
-        return MODELS[name](features, labels, mode)
-
-    trained(watching, tmp_path, 1)
-    assert found() == before
-    assert all(inside)
+def test_a_training_leaves_the_classes_of_keras_and_tensorflow_as_it_found_them(
+    name: str, alone: Callable[[str], Alone]
+) -> None:
+    assert alone(name).after == alone(name).before
+    assert alone(name).inside and all(alone(name).inside)

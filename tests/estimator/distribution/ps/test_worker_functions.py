@@ -31,6 +31,12 @@ def trained() -> list[Trained]:
     return alone(MODEL, stack, stack[:1])
 
 
+@pytest.fixture(scope="module")
+def after_two() -> Trained:
+    """What one process makes of a stack of two."""
+    return alone(MODEL, step_models.stack(2))[0]
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_call_makes_as_many_steps_as_are_wanted(way: str, trained: list[Trained]) -> None:
     stack, traced = step_models.stack(STEPS), step_models.traced(MODEL, xla=way != "op by op")
@@ -42,12 +48,12 @@ def test_a_call_makes_as_many_steps_as_are_wanted(way: str, trained: list[Traine
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(way: str) -> None:
+def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(way: str, after_two: Trained) -> None:
     traced = step_models.traced(MODEL, xla=way != "op by op")
     call = tf.function(WAYS[way](traced), autograph=False)
     iterator = iter(tf.data.Dataset.from_tensors((step_models.stack(2),)))
     assert [int(call(iterator, tf.constant(STEPS))[0]) for _ in range(2)] == [2, 0]
-    assert_same(values(traced), alone(MODEL, step_models.stack(2))[0][1])
+    assert_same(values(traced), after_two[1])
 
 
 def test_a_call_of_one_step_needs_no_loop() -> None:
