@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,12 @@ def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(contents, "LONGEST_LINE_BYTES", 1 << 10)
     with pytest.raises(DataError, match="a.csv:2: a line longer than"):
         lines_of(write(tmp_path / "a.csv", "1\n" + "1" * 9000), 512)
+
+
+def test_a_file_compressed_with_zlib_is_named(tmp_path: Path) -> None:
+    packed, text = tmp_path / "a.tfrecord", tmp_path / "a.csv"
+    packed.write_bytes(zlib.compress(b"1,2,3\n" * 100))
+    text.write_text("x^2,y\n1,2\n")
+    with pytest.raises(DataError, match="a.tfrecord' is compressed with ZLIB.*Write it with compression GZIP"):
+        files.resolve((str(packed),), "train_data_paths", DownloadCache())
+    assert files.resolve((str(text),), "train_data_paths", DownloadCache()) == (str(text),)

@@ -78,3 +78,13 @@ def test_a_feature_of_another_type_is_refused() -> None:
     made.features.feature["values"].int64_list.value.extend([1, 2])
     with pytest.raises(DataError, match="feature 'values' is int64_list. Accepted: a float_list"):
         records.feature_floats(made, "values", 2, "here")
+
+
+def test_a_sequence_example_is_named() -> None:
+    import tensorflow as tf
+
+    feature = tf.train.Feature(float_list=tf.train.FloatList(value=[1.0]))
+    lists = tf.train.FeatureLists(feature_list={"values": tf.train.FeatureList(feature=[feature])})
+    made = tf.train.SequenceExample(feature_lists=lists).SerializeToString()
+    with pytest.raises(DataError, match="a, record 1 is a tf.train.SequenceExample. Accepted: tf.train.Example"):
+        records.parsed(made, "a, record 1")

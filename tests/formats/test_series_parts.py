@@ -77,3 +77,13 @@ def test_windows_that_begin_anywhere_are_taken_by_their_starts() -> None:
     values, labels = windows.take(0, 9)
     np.testing.assert_array_equal(values[:, :, 0], [[1, 2], [6, 7]])
     np.testing.assert_array_equal(labels[:, :, 0], [[3], [8]])
+
+
+def test_percentages_written_as_counts_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("v\n" + "".join(f"{n}\n" for n in range(1442)))
+    data = ForecastData(train_data_paths=(str(path),), split=(70.0, 20.0, 10.0))
+    with pytest.raises(
+        DataError, match="--split=70,20,10 asks for 100 of 1,442 rows.*Set --split=0.7,0.2,0.1 for perc"
+    ):
+        reading.read(data)

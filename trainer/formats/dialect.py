@@ -15,7 +15,7 @@ _SEPARATORS = ("\t", ";", "|", ",")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\Z")
 _RESEMBLES_NUMBER = re.compile(r"[+-]?[$€£]? ?[0-9][0-9,.' ]*(?: ?[%$€£])?\Z")
-_JSON = re.compile(r'\{|\[\s*(?:[{\["]|\Z)')
+_JSON = re.compile(r'\{|\[\s*(?:[{\["]|\Z|.*\]\s*\Z)')
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "missing"})
 _TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp][Mm])?(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
 _DAY = (
@@ -131,7 +131,8 @@ def read_head(path: str, lines: list[str]) -> Head:
     try:
         first = plain.fields(rows[0][1])
     except ValueError as error:
-        raise DataError(f"{path}:{rows[0][0]}: quotes that do not close ({error})", None, "Repair the line") from error
+        got = f"{path}:{rows[0][0]}: quotes that do not close on the line ({error})"
+        raise DataError(got, "a row on one line, without line breaks in quotes", "Repair the line") from error
     sample = _sample(plain, [line for _, line in rows[1:]], len(first))
     dialect = Dialect(separator=separator, decimal_comma=separator != "," and _writes_commas(sample or [tuple(first)]))
     return Head(path=path, dialect=dialect, first_line=rows[0][0], first=tuple(first), sample=tuple(sample))

@@ -6,6 +6,7 @@ import difflib
 import glob
 import os
 import re
+import zlib
 
 from trainer import storage
 from trainer.formats import remote
@@ -14,6 +15,7 @@ from trainer.formats.download_cache import DownloadCache
 from trainer.formats.remote import RemoteFile
 from trainer.job.errors import DataError
 
+_ZLIB_MAGIC = (b"x\x01", b"x^", b"x\x9c", b"x\xda")
 _FOREIGN_FILES = {
     b"PAR1": "Parquet",
     b"PK\x03\x04": "a zip archive or a spreadsheet",
@@ -105,7 +107,7 @@ def _check_size(path: str, flag: str) -> None:
 
 
 def _check_content(path: str, flag: str) -> None:
-    first = start(path, 8)
+    first = start(path, 64)
     for magic, name in _FOREIGN_FILES.items():
         if first.startswith(magic):
             raise DataError(
@@ -113,6 +115,23 @@ def _check_content(path: str, flag: str) -> None:
                 "CSV or TFRecord, plain or gzip",
                 "Unpack it, or write it as CSV",
             )
+    if _is_zlib(first):
+        raise DataError(
+            f"--{flag}: {path!r} is compressed with ZLIB",
+            "CSV or TFRecord, plain or gzip",
+            "Write it with compression GZIP (tf.io.TFRecordOptions), or without",
+        )
+
+
+def _is_zlib(first: bytes) -> bool:
+    """Whether a file that begins so is a stream of zlib: no text, a known header, and what follows fits."""
+    if not first.startswith(_ZLIB_MAGIC) or all(byte >= 32 or byte in b"\t\r\n" for byte in first):
+        return False
+    try:
+        zlib.decompressobj().decompress(first)
+    except zlib.error:
+        return False
+    return True
 
 
 def _natural(path: str) -> list[tuple[int, str | int]]:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import google_crc32c
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory, unknown_fields
 
 from trainer.formats.bad_rows import BadRows
 from trainer.formats.contents import is_cut, opened, opened_start
@@ -19,6 +19,8 @@ from trainer.job.errors import DataError
 LARGEST_RECORD_BYTES = 1 << 30
 _LENGTH = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
+_FEATURE_LISTS = 2
+"""A field of tf.train.SequenceExample that tf.train.Example lacks; their first ones look the same."""
 _FRAME_BYTES = _LENGTH.size + _CHECKSUM.size
 _REWRITE = "Write the file again with tf.io.TFRecordWriter"
 
@@ -101,9 +103,16 @@ def first_records(path: str, size: int) -> Iterator[bytes]:
 def parsed(example: bytes, place: str) -> Any:
     """The tf.train.Example; DataError where the bytes are none."""
     try:
-        return example_class().FromString(example)
+        made = example_class().FromString(example)
     except message.DecodeError as error:
         raise DataError(f"{place} is not a tf.train.Example", "serialized tf.train.Example", _REWRITE) from error
+    if any(field.field_number == _FEATURE_LISTS for field in unknown_fields.UnknownFieldSet(made)):
+        raise DataError(
+            f"{place} is a tf.train.SequenceExample",
+            "tf.train.Example, each feature a list of floats",
+            "Write the lists of features as one feature each",
+        )
+    return made
 
 
 def feature_floats(example: Any, name: str, length: int, place: str, *, missing: bool = False) -> np.ndarray:

@@ -152,9 +152,8 @@ def _fast(layout: Layout, rows: list[str]) -> np.ndarray:
     if layout.columns is not None and not _even(rows, separator, layout.width):
         raise ValueError("rows of different widths, or separators within quotes")
     if layout.missing is not None:
-        if any('"' in row for row in rows):
-            raise ValueError("quotes around values that may be missing")
-        rows = layout.missing.blanked("\n".join(rows), separator).split("\n")
+        text = "\n".join(rows).replace('"', "")  # within quotes there are no separators, or the rows were uneven
+        rows = layout.missing.blanked(text, separator).split("\n")
     if layout.dialect.decimal_comma:
         rows = [layout.dialect.plain(row) for row in rows]
     numbers = np.loadtxt(rows, delimiter=separator, comments=None, quotechar='"', usecols=layout.columns, ndmin=2)
@@ -212,7 +211,8 @@ def _fields(layout: Layout, place: str, line: str) -> list[str]:
     try:
         fields = layout.dialect.fields(line)
     except ValueError as error:
-        raise DataError(f"{place}: quotes that do not close ({error})", None, "Repair the line") from error
+        got = f"{place}: quotes that do not close on the line ({error})"
+        raise DataError(got, "a row on one line, without line breaks in quotes", "Repair the line") from error
     if len(fields) != layout.width:
         raise DataError(
             f"{place}: a row of {_counted(fields)}",

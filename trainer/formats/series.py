@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.formats import missing, moments, series_head, series_rows, time_order
+from trainer.formats import missing, moments, series_head, series_rows, time_order, wide
 from trainer.formats.bad_rows import BadRows
-from trainer.formats.dialect import Head
+from trainer.formats.contents import first_lines
+from trainer.formats.dialect import Head, read_head
 from trainer.formats.schema import Schema
 from trainer.formats.series_parts import Spans
 from trainer.formats.series_rows import Rows
@@ -38,14 +39,38 @@ def source(
       DataError: the first fault in the files, or too few rows for a window in each part.
     """
     bad = bad or BadRows(data)
+    series_rows.check_size((*train, *evaluation), memory_limit)
+    if wide.resembles(read_head(train[0], first_lines(train[0]))):
+        series, later = (wide.series(paths, data, bad) if paths else [] for paths in (train, evaluation))
+        return _source(data, (wide.COLUMN,), (wide.COLUMN,), series, later, bad)
     heads = [series_head.read(path) for path in (*train, *evaluation)]
     columns, targets = series_head.chosen(data, heads[0])
     names = tuple(dict.fromkeys((*columns, *targets)))
-    series = _series(heads[: len(train)], heads[0], names, data, memory_limit, bad)
-    later = _series(heads[len(train) :], heads[0], names, data, memory_limit, bad) if evaluation else []
-    if evaluation:
-        time_order.tell_overlap(series, later, _time_name(data, heads[0]))
-    spans = Spans.of_files(series, later) if evaluation else Spans.of_split(series, data.split)
+    series = _series(heads[: len(train)], heads[0], names, data, bad)
+    later = _series(heads[len(train) :], heads[0], names, data, bad) if evaluation else []
+    time_order.tell_overlap(series, later, _time_name(data, heads[0]))
+    return _source(data, names, targets, series, later, bad)
+
+
+def _source(
+    data: ForecastData,
+    names: tuple[str, ...],
+    targets: tuple[str, ...],
+    series: list[Rows],
+    later: list[Rows],
+    bad: BadRows,
+) -> Source:
+    """The parts of the series and their schema.
+
+    Args:
+      data: the settings.
+      names: of the columns.
+      targets: those to forecast.
+      series: to train on, and to split where there are no others.
+      later: to evaluate on; may be empty.
+      bad: took the rows that cannot be read.
+    """
+    spans = Spans.of_files(series, later) if later else Spans.of_split(series, data.split)
     training = _with_values(spans.training, names)
     missing.tell_sentinels(names, training)
     measured = moments.of(training)
@@ -63,9 +88,7 @@ def source(
     return Source.of(schema, format=DataFormat.SERIES, left_out=bad.checked(), **spans.windows(schema))
 
 
-def _series(
-    heads: list[Head], like: Head, names: tuple[str, ...], data: ForecastData, memory_limit: int, bad: BadRows
-) -> list[Rows]:
+def _series(heads: list[Head], like: Head, names: tuple[str, ...], data: ForecastData, bad: BadRows) -> list[Rows]:
     """The rows of each series in the files, in the order of time.
 
     Args:
@@ -73,12 +96,11 @@ def _series(
       like: the head that says the columns.
       names: of the columns.
       data: the settings.
-      memory_limit: bytes of text that may be held in memory.
       bad: takes the rows that cannot be read.
     """
     layouts = [series_head.layout(found, like, names, data) for found in heads]
     times = series_head.time_columns(data, like)
-    rows = series_rows.read(layouts, bad, memory_limit, times=len(times))
+    rows = series_rows.read(layouts, bad, times=len(times))
     return time_order.arranged(rows.by_series(), _time_name(data, like), sort=data.sort is not None)
 
 

@@ -13,6 +13,8 @@ from trainer.formats.windows import Windows
 from trainer.job.errors import DataError
 
 _log = logging.getLogger(__name__)
+_SURELY_PERCENT = 500
+"""Rows of which nobody means to use the first hundred."""
 _NAMES = ("train", "evaluation", "test")
 
 
@@ -64,10 +66,11 @@ class Spans:
         first = 0
         for rows in series:
             ends = boundaries(len(rows), split)
-            _tell_left_out(len(rows), ends[-1], split)
             for name, start, end in zip(parts, (0, *ends), ends, strict=False):
                 parts[name].append(Span(first=first, start=first + start, end=first + end))
             first += len(rows)
+        used = sum(span.end - span.start for spans in parts.values() for span in spans)
+        _tell_left_out(first, used, split)
         return cls(table=_stacked(series), parts=parts, split=split)
 
     @property
@@ -161,6 +164,12 @@ def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
         first = int(count * split[0])
         return (first, count) if len(split) == 2 else (first, count - int(count * split[2]), count)
     ends = tuple(int(end) for end in np.cumsum(split))
+    if ends[-1] == 100 and count > _SURELY_PERCENT:
+        raise DataError(
+            f"--split={_listed(split)} asks for 100 of {count:,} rows",
+            "row counts, or fractions that sum to 1",
+            f"Set --split={','.join(f'{part / 100:g}' for part in split)} for percentages",
+        )
     if ends[-1] > count:
         raise DataError(
             f"--split={_listed(split)} asks for {ends[-1]} rows, and the series has {count}",
@@ -172,7 +181,7 @@ def boundaries(count: int, split: tuple[float, ...]) -> tuple[int, ...]:
 
 def _tell_left_out(count: int, end: int, split: tuple[float, ...]) -> None:
     if end < count:
-        percent = "; for percentages write 0.7,0.2,0.1" if end == 100 else ""
+        percent = "; for percentages write 0.7,0.2,0.1" if sum(split) == 100 else ""
         _log.info(
             "--split=%s leaves out the last %s of %s rows%s.", _listed(split), f"{count - end:,}", f"{count:,}", percent
         )

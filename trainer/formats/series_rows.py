@@ -64,25 +64,28 @@ class Rows:
         return [self.take(groups[each]) for each in np.argsort(first)]
 
 
-def read(layouts: Sequence[Layout], bad: BadRows, memory_limit: int, *, times: int) -> Rows:
+def check_size(paths: Sequence[str], memory_limit: int) -> None:
+    """Raises DataError for more bytes of text than may be held in memory."""
+    size = sum(plain_bytes(path) for path in paths)
+    if size > memory_limit:
+        raise DataError(
+            f"A series of {size >> 20:,} MiB in {len(paths)} files",
+            f"a series that fits in memory: up to {memory_limit >> 20:,} MiB of text",
+            "Write it as sequences (a window a row) or as TFRecord examples, which are streamed",
+        )
+
+
+def read(layouts: Sequence[Layout], bad: BadRows, *, times: int) -> Rows:
     """Reads all files.
 
     Args:
       layouts: of each file; their texts are first those that together are a time, then the name of the series, if any.
       bad: takes the rows that cannot be read.
-      memory_limit: bytes of text that may be held in memory.
       times: how many of the texts are a time.
 
     Raises:
       DataError: the first fault in the files.
     """
-    size = sum(plain_bytes(layout.path) for layout in layouts)
-    if size > memory_limit:
-        raise DataError(
-            f"A series of {size >> 20:,} MiB in {len(layouts)} files",
-            f"a series that fits in memory: up to {memory_limit >> 20:,} MiB of text",
-            "Write it as sequences (a window a row) or as TFRecord examples, which are streamed",
-        )
     blocks = [(number, block) for number, layout in enumerate(layouts) for block in rows.blocks(layout, bad=bad)]
     texts = [_concatenated(block.texts[at] for _, block in blocks) for at in range(len(layouts[0].texts))]
     read_rows = Rows(
