@@ -29,6 +29,12 @@ def stack(steps: int) -> tf.Tensor:
     return tf.constant(np.random.RandomState(0).uniform(size=[steps, *BATCH]).astype(np.float32))
 
 
+def numbered(stack: tf.Tensor) -> Any:
+    """An iterator over one stack [steps, batch, …], with the numbers of its batches, int64 [steps, 2]."""
+    numbers = tf.stack([tf.zeros(len(stack), tf.int64), tf.range(len(stack), dtype=tf.int64)], axis=1)
+    return iter(tf.data.Dataset.from_tensors((stack, numbers)))
+
+
 def traced(model: Model, seed: int | None = 1, xla: bool = True) -> TracedModel:
     spec = [tf.TensorSpec(BATCH)]
     return trace(lambda x: (model(x), None), spec, ModeKeys.TRAIN, VariableStore(seed), xla=xla)

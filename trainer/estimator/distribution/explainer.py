@@ -41,6 +41,11 @@ class Explainer:
     directory: JobDirectory
     stop: Stop
 
+    @property
+    def together(self) -> bool:
+        """Whether all processes have to look at once."""
+        return self.strategy.together
+
     def __call__(self, last: int, in_loss: bool) -> Why:
         """Why training broke.
 
@@ -51,9 +56,15 @@ class Explainer:
         secs = self.plan.config.explain_nan_secs
         if not secs:
             return Why()
+        if self.strategy.together and not in_loss:
+            return Why("Which operation it was is not known: the other processes are needed for that, and train on.")
         log.info("Looking for the operation that broke step %d, for %g s at most (--explain_nan_secs).", last, secs)
+        return self.strategy.shared(self._own(last, TimeLimit(secs, time.monotonic, self.stop)))
+
+    def _own(self, last: int, limit: TimeLimit) -> Why:
+        """What this process finds."""
         try:
-            return self._why(last, TimeLimit(secs, time.monotonic, self.stop))
+            return self._why(last, limit)
         except OutOfTimeError as over:
             return Why(f"Which operation it was is not known: {over}.")
         except (tf.errors.OpError, ValueError, TypeError, RuntimeError) as error:
@@ -71,6 +82,6 @@ class Explainer:
         for bad in self.strategy.bad_steps(plan, self.steps, last, limit.check):
             found = explain(bad, limit.check)
             if found is not None:
-                return Why(text_of(found), bad.number, tuple(found.rows or ()))
+                return Why(text_of(found), bad.number, tuple(found.rows or ()), found=True)
         name = os.path.basename(checkpoint or "the last checkpoint")
         return Why(f"Made again from {name}, op by op, the steps up to {last} give finite numbers only.")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import tensorflow as tf
 
 from trainer.estimator.contract.run_config import RunConfig
-from trainer.estimator.distribution import step_memory, sync
+from trainer.estimator.distribution import step_memory, steps_in_hand, sync
 from trainer.estimator.distribution.collectives import Devices, Group, Processes
 from trainer.estimator.distribution.devices import own_devices
 from trainer.estimator.distribution.ps.servers import Servers
@@ -22,6 +22,7 @@ from trainer.estimator.saving import checkpoints
 from trainer.estimator.steps import one_device, replay
 from trainer.estimator.steps.bad_step import BadStep
 from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.nan_loss import Why
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.program import Compiled
 from trainer.estimator.steps.stacks import stack_steps, stackable
@@ -36,10 +37,12 @@ class Strategy(abc.ABC):
 
     Attributes:
       batches_per_step: how many batches of the input function a step of the whole job is on.
+      together: whether all processes have to look for what broke a step at once.
       replicas: the model on each device of this process, of the last training; empty before there was one.
     """
 
     batches_per_step = 1
+    together = False
     replicas: Sequence[ModelReplica] = ()
 
     @abc.abstractmethod
@@ -62,6 +65,10 @@ class Strategy(abc.ABC):
           check_time: raises what ends the search.
         """
         return ()
+
+    def shared(self, why: Why) -> Why:
+        """What this process has found, or another one that trains together with it."""
+        return why
 
     def resume(self, newest: str | None) -> tuple[str | None, int]:
         """The checkpoint that training resumes from, and the global step that it begins at, as the chief sees it.
@@ -116,6 +123,7 @@ class Synchronous(Strategy):
     """
 
     def __init__(self, group: Group, memory: StepMemory | None = None) -> None:
+        self.together = group.size > 1
         self._group, self._memory = group, memory or StepMemory()
         self.batches_per_step = group.size * len(group.participants)
 
@@ -169,6 +177,20 @@ class Synchronous(Strategy):
             batches.restore(plan.position)
         return batches
 
+    def bad_steps(
+        self, plan: TrainingPlan, steps: Steps, last: int, check_time: Callable[[], None]
+    ) -> Iterator[BadStep]:
+        assert isinstance(steps, sync.SyncSteps)
+        with sync.peers_needed():
+            yield from steps_in_hand.bad_steps(
+                plan, steps.spec, steps.in_hand(last), plan.config.tf_random_seed, self._group.broadcast
+            )
+
+    def shared(self, why: Why) -> Why:
+        with sync.peers_needed():
+            each = [Why.of_bytes(bytes(int(byte) for byte in row)) for row in self._group.gather(list(why.to_bytes()))]
+        return next((one for one in each if one.found), why)
+
     def resume(self, newest: str | None) -> tuple[str | None, int]:
         # A worker that does not see the chief's directory knows of no checkpoint: the chief's step counts, the first.
         # But processes that lost a peer may have a later step in memory than the last checkpoint, all or some of them.
@@ -203,6 +225,13 @@ class ParameterServers(Strategy):
         begun = ServerSteps(self._servers, plan, self.replicas[0])
         plan.values.assign(store)
         return begun
+
+    def bad_steps(
+        self, plan: TrainingPlan, steps: Steps, last: int, check_time: Callable[[], None]
+    ) -> Iterator[BadStep]:
+        assert isinstance(steps, ServerSteps)
+        steps_in_hand.check_fits(self.replicas[0].store.by_name.values())
+        yield from steps_in_hand.bad_steps(plan, steps.spec, steps.all_in_hand(last), plan.config.tf_random_seed)
 
     @contextlib.contextmanager
     def _scope(self) -> Iterator[None]:

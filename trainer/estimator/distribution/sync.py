@@ -36,9 +36,11 @@ from trainer.estimator.distribution.averaging import averaged_gradients, check_w
 from trainer.estimator.distribution.collectives import Group, Participant, PeerLostError
 from trainer.estimator.distribution.device_batches import DeviceBatches
 from trainer.estimator.distribution.step_memory import StepMemory
+from trainer.estimator.distribution.steps_in_hand import BatchInHand
 from trainer.estimator.graph.inside import collectives
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import Role
+from trainer.estimator.steps.bad_step import BatchNumber
 from trainer.estimator.steps.batches import StackedBatches
 from trainer.estimator.steps.stacked_steps import static_spec
 from trainer.estimator.steps.stacks import Stack
@@ -75,13 +77,16 @@ class SyncSteps(OwnSteps):
         self._device_batches = DeviceBatches(batches, len(group.participants))
         self._threads = concurrent.futures.ThreadPoolExecutor(len(models), thread_name_prefix="device")
         self.how = f"a graph loop {_where(len(models), group.size)}"
+        self._last: tuple[Stack, np.ndarray, int] | None = None
+        # A checkpoint has the place in the chief's part of the data, to which the others go in theirs.
+        self._knows_place = group.is_chief or not batches.consumed
         self._build()
 
     def _build(self) -> None:
         """Makes a program for each device, for batches of the size that they have now."""
         self._batch_sizes, group = self._device_batches.batch_sizes, self._group
         self._examples = (self._batch_sizes or [1])[0] or 1  # data without any batch, and batches of scalars: one
-        spec = static_spec(self._spec, self._batch_sizes)
+        spec = self.spec
         self._replicas = [
             _Replica(participant, model, spec, self._examples, group.host)
             for participant, model in zip(group.participants, self._models, strict=True)
@@ -113,6 +118,7 @@ class SyncSteps(OwnSteps):
         if self._batch_sizes != self._device_batches.batch_sizes:
             self._build()
         stack, rows = next_batches[0], next_batches[1][:num_steps]
+        self._last = stack, rows, self.batches.consumed - stack.start
         with self._peers_needed():
             losses, results = self._call(stack, rows)
             # Processes may have batches of different sizes, so their means do not count alike.
@@ -131,6 +137,28 @@ class SyncSteps(OwnSteps):
         except PeerLostError as error:
             error.kept = self._memory.hand_over()
             raise
+
+    def in_hand(self, last: int) -> Iterator[BatchInHand]:
+        """The batches of this process in a step of the last call, and in the step before it.
+
+        Args:
+          last: the global step.
+        """
+        assert self._last is not None  # there was a call
+        stack, rows, first = self._last
+        made, group = last - (self.global_step() - len(rows)), self._group
+        for row in range(made - 1, max(made - 3, -1), -1):
+            for device, place in enumerate(rows[row].tolist()):
+                parts = [part[place] for part in stack.tensors]
+                of_device = f"device {device}" if len(self._models) > 1 else ""
+                who = " of ".join(filter(None, [of_device, f"process {group.index}" if group.size > 1 else ""]))
+                number = BatchNumber(first + place, group.index, group.size) if self._knows_place else None
+                yield BatchInHand(last - (made - 1 - row), parts, number, who)
+
+    @property
+    def spec(self) -> Any:
+        """Of a batch, with its size."""
+        return static_spec(self._spec, self._batch_sizes)
 
     def _call(self, stack: Stack, rows: np.ndarray) -> tuple[np.ndarray, dict[str, tf.Tensor]]:
         """Makes the steps on the devices of this process.

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Protocol
 
 import numpy as np
 
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps.bad_step import broken
 from trainer.estimator.steps.nan_loss import NanLossError, Why
+
+
+class Explain(Protocol):
+    """Says why training broke."""
+
+    @property
+    def together(self) -> bool:
+        """Whether all processes have to look for that at once."""
+
+    def __call__(self, last: int, in_loss: bool) -> Why:
+        """Why the step `last`, or one before it, broke; where `in_loss`, its loss shows that to all processes."""
 
 
 class FiniteCheck:
@@ -20,10 +32,9 @@ class FiniteCheck:
       explain: says why the step with this number, or one before it, broke; None leaves it out.
     """
 
-    def __init__(
-        self, store: VariableStore, last_good: Callable[[], str], explain: Callable[[int, bool], Why] | None
-    ) -> None:
+    def __init__(self, store: VariableStore, last_good: Callable[[], str], explain: Explain | None) -> None:
         self._store, self._last_good, self._explain = store, last_good, explain
+        self._together = explain is not None and explain.together
         self._from_the_start: Collection[str] | None = None
 
     def losses(self, losses: np.ndarray, step: int) -> None:
@@ -40,8 +51,12 @@ class FiniteCheck:
         if bad.size:
             raise self._error("The loss is NaN", step - len(losses) + int(bad[0]) + 1, in_loss=True)
 
-    def variables(self, step: int) -> None:
-        """Looks at what is to be saved at a step, whose loss may have been finite still.
+    def variables(self, step: int, *, goes_on: bool) -> bool:
+        """Whether what is to be saved at a step is finite: its loss may have been so still when its update was not.
+
+        Args:
+          step: the global step.
+          goes_on: whether another step will be made, whose loss shows it to all processes, so that nothing is raised.
 
         Raises:
           NanLossError: weights are not finite, or another variable is NaN that was not so at the first look.
@@ -51,7 +66,10 @@ class FiniteCheck:
             self._from_the_start = found
         for name, kind in found.items():
             if name not in self._from_the_start:
+                if goes_on and self._together:
+                    return False
                 raise self._error(f"Variable {name} is {kind}", step, in_loss=False)
+        return True
 
     def _error(self, what: str, step: int, *, in_loss: bool) -> NanLossError:
         why = self._explain(step, in_loss) if self._explain else Why()

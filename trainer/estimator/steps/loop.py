@@ -11,8 +11,7 @@ import numpy as np
 
 from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
 from trainer.estimator.steps.cadence import Pacer, steps_to
-from trainer.estimator.steps.finite import FiniteCheck
-from trainer.estimator.steps.nan_loss import Why
+from trainer.estimator.steps.finite import Explain, FiniteCheck
 from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.saves import Saves
 from trainer.estimator.steps.steps import CallResult, Steps, StepsLostError
@@ -49,7 +48,7 @@ class TrainingLoop:
     account: TimeAccount = dataclasses.field(default_factory=TimeAccount)
     clock: Callable[[], float] = time.time
     pacer: Pacer = dataclasses.field(default_factory=Pacer)
-    explain: Callable[[int, bool], Why] | None = None
+    explain: Explain | None = None
 
     def __post_init__(self) -> None:
         traced, outputs = self.steps.traced, self.outputs
@@ -88,7 +87,7 @@ class TrainingLoop:
         self._save()
         reason, context = self._make_calls()
         if self._saves.training_ended(self._step):
-            self._save()
+            self._save(goes_on=False)
         self._saves.end(self._step)
         for hook in self._hooks:
             hook.end(context)
@@ -153,11 +152,10 @@ class TrainingLoop:
         prefix = f"hook/{self._model_hooks.index(hook)}/"
         return {key.removeprefix(prefix): value for key, value in result.results.items() if key.startswith(prefix)}
 
-    def _save(self) -> bool:
+    def _save(self, *, goes_on: bool = True) -> bool:
         """Saves; returns whether a listener asks to end."""
-        if not self._saves.on:
+        if not self._saves.on or not self._finite.variables(self._step, goes_on=goes_on):
             return False
-        self._finite.variables(self._step)
         with self.account.spent(Activity.SAVE):
             saved = self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, self.clock())
         self._summaries.write_goodput(self.account, self._step, self.clock())

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import tensorflow as tf
 
 from trainer.estimator.steps.bad_step import BatchNumber
 from trainer.job.errors import TrainingError
+
+_MOST_TEXT, _MOST_SENT, _LENGTH = 4000, 100, 1 << 15
+"""Of what other processes are sent: characters of the text, rows, and bytes of it all (a character may take six)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,11 +22,25 @@ class Why:
       text: sentences; '' where it is not known.
       number: of the batch that the step took; None where it is not known.
       rows: of that batch which are to blame; empty where none are in particular.
+      found: whether the operation is known.
     """
 
     text: str = ""
     number: BatchNumber | None = None
     rows: tuple[int, ...] = ()
+    found: bool = False
+
+    def to_bytes(self) -> bytes:
+        """In a form for other processes, of one length."""
+        number = None if self.number is None else dataclasses.astuple(self.number)
+        sent = [self.text[:_MOST_TEXT], number, self.rows[:_MOST_SENT], self.found]
+        return json.dumps(sent).encode().ljust(_LENGTH)
+
+    @classmethod
+    def of_bytes(cls, sent: bytes) -> Why:
+        """What another process has sent."""
+        text, number, rows, found = json.loads(sent)
+        return cls(text, None if number is None else BatchNumber(*number), tuple(rows), found)
 
 
 class NanLossError(TrainingError, tf.compat.v1.train.NanLossDuringTrainingError):

@@ -33,8 +33,8 @@ def compiled(call: worker_functions.Call) -> worker_functions.Call:
 
 def run(call: worker_functions.Call, stack: tf.Tensor, wanted: int = STEPS) -> np.ndarray:
     """The losses of one call on the stack."""
-    iterator = iter(tf.data.Dataset.from_tensors((stack,)))
-    steps_made, losses = call(iterator, tf.constant(wanted))
+    iterator = step_models.numbered(stack)
+    steps_made, losses, _ = call(iterator, tf.constant(wanted))
     return losses.numpy()[: int(steps_made)]
 
 
@@ -87,7 +87,7 @@ def test_a_stack_that_is_short_at_the_end_of_the_data_is_used_up_and_then_there_
     model, stack = step_models.model(step_models.dense, step_models.sgd), step_models.stack(2)
     traced = step_models.traced(model)
     call = tf.function(worker_functions.pull_push(steps_of(traced), STEPS, STEPS), autograph=False)
-    iterator = iter(tf.data.Dataset.from_tensors((stack,)))
+    iterator = step_models.numbered(stack)
     steps_made = [int(call(iterator, tf.constant(STEPS))[0]) for _ in range(2)]
     assert steps_made == [2, 0]
     assert_same(values(traced), alone(model, stack)[0][1])

@@ -65,10 +65,10 @@ class Called:
     def __init__(self, error: Exception | None = None) -> None:
         self._status_available_event, self._error = threading.Event(), error
 
-    def fetch(self) -> tuple[int, np.ndarray]:
+    def fetch(self) -> tuple[int, np.ndarray, list[np.ndarray]]:
         if self._error:
             raise self._error
-        return 2, np.ones([2], np.float32)
+        return 2, np.ones([2], np.float32), [np.zeros([0, 2], np.int64)]
 
 
 def server_steps(*running: Called) -> ServerSteps:
@@ -79,6 +79,7 @@ def server_steps(*running: Called) -> ServerSteps:
     steps._servers = cast(Any, SimpleNamespace(num_workers=1, coordinator=SimpleNamespace(done=lambda: False)))
     steps.traced = cast(Any, SimpleNamespace(store=SimpleNamespace(global_step=tf.Variable(4))))
     steps._stop_at, steps._step, steps._call_steps, steps._ended = 4, 4, 2, 0
+    steps._in_hand = []
     steps._running = collections.deque((2, called) for called in running)
     return steps
 

@@ -51,7 +51,7 @@ def test_a_call_makes_as_many_steps_as_are_wanted(way: str, trained: list[Traine
 def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(way: str, after_two: Trained) -> None:
     traced = step_models.traced(MODEL, xla=way != "op by op")
     call = tf.function(WAYS[way](traced), autograph=False)
-    iterator = iter(tf.data.Dataset.from_tensors((step_models.stack(2),)))
+    iterator = step_models.numbered(step_models.stack(2))
     assert [int(call(iterator, tf.constant(STEPS))[0]) for _ in range(2)] == [2, 0]
     assert_same(values(traced), after_two[1])
 
@@ -59,7 +59,7 @@ def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(wa
 def test_a_call_of_one_step_needs_no_loop() -> None:
     traced = step_models.traced(MODEL)
     call = tf.function(worker_functions.pull_push(steps_of(traced), 1, 1), autograph=False)
-    iterator = iter(tf.data.Dataset.from_tensors((step_models.stack(1),)))
+    iterator = step_models.numbered(step_models.stack(1))
     graph = call.get_concrete_function(iterator, tf.constant(1)).graph
     functions = graph.as_graph_def().library.function
     assert not any(node.op in ("While", "StatelessWhile") for function in functions for node in function.node_def)

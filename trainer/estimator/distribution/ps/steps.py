@@ -9,10 +9,12 @@ copies of its own and pushes what the weights have gained (`downpour`).
 from __future__ import annotations
 
 import collections
+import dataclasses
 import logging
 import math
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,10 +29,12 @@ from trainer.estimator.distribution.ps.step_graph import step_graph
 from trainer.estimator.distribution.ps.step_partition import partition
 from trainer.estimator.distribution.ps.variable_accesses import NotPartitionableError
 from trainer.estimator.distribution.ps.worker_data import iterators, static_spec
+from trainer.estimator.distribution.steps_in_hand import BatchInHand
 from trainer.estimator.graph import randomness
 from trainer.estimator.graph.inside.coordinator import is_done, wait
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.tracing import TracedModel
+from trainer.estimator.steps.bad_step import BatchNumber
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.stacks import stack_steps
 from trainer.estimator.steps.steps import CallResult
@@ -52,6 +56,9 @@ class ServerSteps:
       servers: the connection.
       plan: of the training.
       replica: the model function with the servers' variables.
+
+    Attributes:
+      spec: of a batch.
     """
 
     def __init__(self, servers: Servers, plan: TrainingPlan, replica: ModelReplica) -> None:
@@ -69,6 +76,7 @@ class ServerSteps:
         self._iterators = iterators(servers, plan, spec, self._call_steps)
         self._call = tf.function(call, autograph=False)
         self.how = "workers on parameter servers" + (f", pushing every {push_every} steps" if push_every > 1 else "")
+        self.spec, self._in_hand = spec, list[BatchInHand]()
         self._running: collections.deque[tuple[int, Any]] = collections.deque()
         self._ended = 0
         self._step: int | None = None  # not asked for before a checkpoint has set it
@@ -105,6 +113,24 @@ class ServerSteps:
             ) from error
         return CallResult(np.concatenate(losses) if losses else np.zeros([0], np.float32), {}, ended)
 
+    def _keep(self, batches: Sequence[np.ndarray]) -> None:
+        """Keeps what a call returned of the batches at its first NaN, each [0 to 2, …]."""
+        *parts, numbers = batches
+        for row in reversed(range(len(numbers))):
+            pipeline, index = numbers[row].tolist()
+            number = BatchNumber(index, pipeline, self._servers.num_workers)
+            batch = [part[row] for part in parts]
+            self._in_hand.append(BatchInHand(self.global_step(), batch, number, f"worker {pipeline}"))
+
+    def all_in_hand(self, last: int) -> list[BatchInHand]:
+        """Batches on which steps may have broken, those of the running calls too: one of them may have begun it.
+
+        Args:
+          last: the global step that is known to be broken.
+        """
+        self._collect_last()
+        return [dataclasses.replace(batch, step=last) for batch in self._in_hand]
+
     def _schedule(self) -> None:
         """Gives the workers calls to make, one beside that which each is making."""
         while len(self._running) < _CALLS_AHEAD * self._servers.num_workers and not self._data_ended():
@@ -139,7 +165,8 @@ class ServerSteps:
             fetched = _fetched(called)
             if fetched is None:
                 continue
-            steps_made, padded = fetched
+            steps_made, padded, batches = fetched
+            self._keep(batches)
             self._ended = self._ended + 1 if steps_made < count else 0
             losses.append(padded[:steps_made])
         return losses

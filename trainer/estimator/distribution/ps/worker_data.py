@@ -42,22 +42,27 @@ def iterators(servers: Servers, plan: TrainingPlan, spec: Any, steps: int) -> An
       servers: the connection.
       plan: of the training, which gives each worker its share of the data.
       spec: of a batch; others, as the last one of the data may be, are left out.
-      steps: batches in a stack: [steps, batch, …] for each tensor.
+      steps: batches in a stack: [steps, batch, …] for each tensor, and int64 [steps, 2], which pipeline and which batch
+        of it each one is.
     """
 
+    specs = tf.nest.flatten(spec)
+
     def whole(*parts: tf.Tensor) -> tf.Tensor:
-        """Whether a batch [batch, …] has as many examples as the others, []."""
-        return tf.reduce_all([tf.shape(p)[0] == s.shape[0] for p, s in zip(parts, tf.nest.flatten(spec), strict=True)])
+        """Whether a batch [batch, …] has as many examples as the others, []; behind it comes its number [2]."""
+        return tf.reduce_all([tf.shape(p)[0] == s.shape[0] for p, s in zip(parts, specs, strict=False)])
 
     def make(index: int) -> Callable[[], Any]:
         def fn() -> Any:
             dataset = plan.dataset(tf.distribute.InputContext(servers.num_workers, index, servers.num_workers))
-            flat = dataset.map(lambda *element: tuple(tf.nest.flatten(element)))
-            return iter(flat.filter(whole).batch(steps).prefetch(2))
+            flat = dataset.map(lambda *element: tuple(tf.nest.flatten(element))).enumerate()
+            numbered = flat.map(lambda number, parts: (*parts, tf.stack([tf.constant(index, tf.int64), number])))
+            return iter(numbered.filter(whole).batch(steps).prefetch(2))
 
         return fn
 
     # A stack at the end of the data may be short, so its length is not known.
-    stacked = tuple(tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec))
+    parts = [*specs, tf.TensorSpec([2], tf.int64)]
+    stacked = tuple(tf.TensorSpec([None, *part.shape], part.dtype) for part in parts)
     makers = [make(index) for index in range(servers.num_workers)]
     return resources_of_workers(servers.coordinator, makers, tf.data.IteratorSpec(stacked))

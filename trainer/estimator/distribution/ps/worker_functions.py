@@ -7,7 +7,8 @@ Three ways lead to the same function of an iterator. For a call of two steps on 
     downpour      copy = w;  two steps on copy, one XLA program;  w += copy - w as it was fetched
 
 A call takes the next stack of the iterator, [steps, batch, …] for each feed. At the end of the data it may be short,
-and then there is none: the call says how many steps it made.
+and then there is none: the call says how many steps it made. If a loss is NaN, the batch behind it and the one before
+come along, which are nothing otherwise.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.variables import GLOBAL_STEP
 
-Call = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-"""Takes the iterator and the steps that are wanted, int32 []; gives the steps made, int32 [], and their losses, float32
-[steps of a stack], padded."""
+Call = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]]
+"""Takes the iterator and the steps that are wanted, int32 []; gives the steps made, int32 [], their losses, float32
+[steps of a stack], padded, and the components of the batches at the first NaN, each [0 to 2, …]; the last component is
+the numbers of the pipeline and of the batch in it, int64 [0 to 2, 2]."""
 Steps = Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor]
 """Takes stacks [steps, batch, …] and the number of steps, int32 []; gives the losses, float32 [steps], padded."""
 
@@ -99,24 +101,42 @@ def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
 def over_stack(steps: Steps, size: int) -> Call:
     """Calls with the next stack of the iterator, if there is one."""
 
-    def call(iterator: Any, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The steps made, [], and their losses, [size]."""
+    def call(iterator: Any, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """The steps made, [], their losses, [size], and the batches at the first NaN, [0 to 2, …]."""
         # Not get_next, whose end of the data would be an error that ends all calls of all workers.
         optional = iterator.get_next_as_optional()
 
-        def with_stack() -> tuple[tf.Tensor, tf.Tensor]:
-            """As the call, [] and [size]."""
+        def with_stack() -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+            """As the call, [], [size] and [0 to 2, …]."""
             tensors = optional.get_value()
             count = tf.minimum(wanted, tf.shape(tensors[0])[0])
-            return count, steps(_padded(tensors, size), count)
+            losses = steps(_padded(tensors[:-1], size), count)
+            return count, losses, _at_first_nan(tensors, losses[:count])
 
-        def without() -> tuple[tf.Tensor, tf.Tensor]:
-            """No step, [], and nothing of [size]."""
-            return tf.constant(0), tf.zeros([size])
+        def without() -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+            """No step, [], nothing of [size], and no batch, [0, …]."""
+            specs = tf.nest.flatten(iterator.element_spec)
+            return tf.constant(0), tf.zeros([size]), [tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in specs]
 
         return tf.cond(optional.has_value(), with_stack, without)
 
     return call
+
+
+def _at_first_nan(tensors: Sequence[tf.Tensor], losses: tf.Tensor) -> list[tf.Tensor]:
+    """The batch whose loss is the first NaN, and the one before it, whose update may have led to that.
+
+    Args:
+      tensors: a stack, each [steps, …].
+      losses: float32 [steps made].
+
+    Returns:
+      Each [0 to 2, …]; 0 where no loss is NaN.
+    """
+    # With a NaN behind them all, so that there is a first one.
+    first = tf.argmax(tf.concat([tf.math.is_nan(losses), [True]], 0), output_type=tf.int32)
+    stop = tf.where(first < tf.size(losses), first + 1, 0)
+    return [tensor[tf.maximum(stop - 2, 0) : stop] for tensor in tensors]
 
 
 def _padded(tensors: Sequence[tf.Tensor], size: int) -> tuple[tf.Tensor, ...]:
