@@ -31,8 +31,9 @@ ALLOWED = {
     "continuing": {"bound_problem", "estimator", "storage", "job"},
     "closing": {"bound_problem", "estimator", "storage", "job"},
     "end_in_time": {"estimator", "job"},
-    "process": {"bound_problem", "closing", "end_in_time", "estimator", "storage", "job"},
+    "process": {"bound_problem", "closing", "end_in_time", "stall_watch", "estimator", "storage", "job"},
     "failure": {"storage", "job"},
+    "stall_watch": {"estimator", "job"},
     "task": {
         "failure",
         "problem",

@@ -40,6 +40,7 @@ from trainer.job.report import Score
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
+from trainer.stall_watch import StallWatch
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class JobProcess:
         tuner_file = tuner.from_environment(environ, tuple(problem.metrics), tag=tag, trial=cluster.trial)
         self._progress = Progress(run.max_steps(bound.data.num_epochs))
         self._directories = job_directory.of_process()
+        self._stalls = StallWatch(run.stall_timeout_secs, cluster)
         self._tuner = dataclasses.replace(tuner_file, directories=self._directories)
 
     @property
@@ -86,6 +88,7 @@ class JobProcess:
         Raises:
           JobError: on data or a loss that make no sense, where they are known to be the cause.
         """
+        self._stalls.start()
         scores = self._cluster.is_chief or self._cluster.is_evaluator
         baselines = _beside(lambda: self._bound.baselines() if scores else {})
         estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._files, self._bound.data.seed))
@@ -157,7 +160,7 @@ class JobProcess:
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),
-            hooks=[self._stop, *self._bound.hooks(estimator.config), *own_hooks],
+            hooks=[self._stop, self._stalls, *self._bound.hooks(estimator.config), *own_hooks],
             saving_listeners=[self._stop.saved, *([goodput] if goodput else [])],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]

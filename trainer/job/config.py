@@ -101,8 +101,10 @@ OLD_DEFAULT_TAG = "training/hptuning/metric"
 """Under this tag a tuner looks where a study names none; the task reports its score there."""
 DEFAULT_TRAIN_STEPS = 2000
 DEFAULT_SAVE_SECS = 60.0
+DEFAULT_STALL_SECS = 300.0
 DEFAULT_GRACE_SECS = 25.0
 _NOT_NEGATIVE = (
+    "stall_timeout_secs",
     "eval_delay_secs",
     "min_eval_frequency",
     "keep_checkpoint_max",
@@ -161,6 +163,9 @@ class RunSettings:
     rejoin_secs: float = setting(
         600.0,
         "seconds that the processes of a synchronous job wait for one that was lost, without ending; 0: they end",
+    )
+    stall_timeout_secs: float = setting(
+        DEFAULT_STALL_SECS, "say what is waited for when nothing has happened for so many seconds; 0: never"
     )
     hyperparameter_metric_tag: str | None = setting(
         None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else the score"

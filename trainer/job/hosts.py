@@ -7,11 +7,12 @@ import enum
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from trainer.job import addresses
 
 TIMEOUT_SECS = 2.0
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # and empty settings
 
 
 class Answer(enum.Enum):
@@ -38,10 +39,22 @@ def ask(addresses: Iterable[str], timeout_secs: float = TIMEOUT_SECS) -> list[Re
 
     A name server that does not answer cannot be interrupted, so threads that are late are left to themselves.
     """
+    return _at_once(addresses, timeout_secs, _connect)
+
+
+def greet(addresses: Iterable[str], timeout_secs: float = TIMEOUT_SECS) -> list[Reached]:
+    """As `ask`, and waits for a word of each: of a process that is stopped the system still accepts connections.
+
+    The word is the first of HTTP/2, which every gRPC server gives by itself, however busy its program is.
+    """
+    return _at_once(addresses, timeout_secs, _greet)
+
+
+def _at_once(addresses: Iterable[str], timeout_secs: float, connect: Callable[[str, float], Reached]) -> list[Reached]:
     wanted = list(addresses)
     answers: dict[str, Reached] = {}
     threads = [
-        threading.Thread(target=lambda at=address: answers.update({at: _connect(at, timeout_secs)}), daemon=True)
+        threading.Thread(target=lambda at=address: answers.update({at: connect(at, timeout_secs)}), daemon=True)
         for address in wanted
     ]
     deadline = time.monotonic() + timeout_secs
@@ -52,9 +65,20 @@ def ask(addresses: Iterable[str], timeout_secs: float = TIMEOUT_SECS) -> list[Re
     return [answers.get(address) or Reached(address=address, answer=Answer.SILENT) for address in wanted]
 
 
-def _connect(address: str, timeout_secs: float) -> Reached:
+def _greet(address: str, timeout_secs: float) -> Reached:
+    def exchange(connection: socket.socket) -> None:
+        connection.sendall(_GREETING)
+        connection.recv(1)
+
+    return _connect(address, timeout_secs, exchange)
+
+
+def _connect(
+    address: str, timeout_secs: float, exchange: Callable[[socket.socket], None] = lambda connection: None
+) -> Reached:
     try:
-        with socket.create_connection(addresses.split(address), timeout=timeout_secs):
+        with socket.create_connection(addresses.split(address), timeout=timeout_secs) as connection:
+            exchange(connection)
             return Reached(address=address, answer=Answer.LISTENS)
     except ConnectionRefusedError:
         return Reached(address=address, answer=Answer.REFUSED)
