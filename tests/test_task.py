@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,10 @@ def run(*argv: str) -> int:
         (["--output_dir=out", "--learning_rate=0"], "--learning_rate=0"),
         ([], "No --output_dir"),
         (["--output_dir=s3://bucket/run"], "--output_dir begins with s3://. Accepted: a local directory, or gs://"),
+        (
+            ["--output_dir=out", "--hyperparameter_metric_tag=rsme"],
+            "--hyperparameter_metric_tag=rsme, which no evaluation of this problem reports. Accepted: rmse, mae, loss",
+        ),
         (["--output_dir=out", "--strategy=ps"], "--strategy=ps in a job of one process"),
     ],
 )
@@ -77,6 +82,23 @@ def test_a_cluster_that_cannot_work_is_refused(
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     assert run(f"--output_dir={tmp_path / 'out'}") == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_metric_of_the_environment_that_no_evaluation_reports_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("CLOUD_ML_HP_METRIC_TAG", "accuracy")
+    assert run(f"--output_dir={tmp_path / 'out'}") == 2
+    assert "CLOUD_ML_HP_METRIC_TAG=accuracy, which no evaluation of this problem reports" in capsys.readouterr().err
+
+
+def test_a_metric_that_these_data_do_not_have_is_refused_before_training(tmp_path: pathlib.Path, capsys: Any) -> None:
+    argv = ["--hyperparameter_metric_tag=mse_standardized", *SHORT]  # the sine waves are not standardised
+    assert run(f"--output_dir={tmp_path}", *argv) == 2
+    assert "The tuner is to be told mse_standardized, which evaluations do not report. Accepted: rmse" in (
+        capsys.readouterr().err
+    )
+    assert not list(tmp_path.glob("model.ckpt*"))
 
 
 def test_help_goes_to_stdout_and_exits_0(capsys: Any) -> None:
@@ -189,6 +211,32 @@ def test_the_same_command_again_finds_nothing_to_do(
     assert run(f"--output_dir={finished.root}", *SHORT) == 0
     assert "Nothing to do" in capsys.readouterr().err
     assert (finished.root / "summary.json").read_bytes() == before
+
+
+@pytest.mark.process
+def test_a_restart_on_another_machine_tells_the_tuner_of_the_last_evaluation_once(
+    finished: Finished, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "output.metrics"
+    monkeypatch.setenv("CLOUD_ML_HP_METRIC_FILE", str(file))
+    monkeypatch.setenv("CLOUD_ML_TRIAL_ID", "7")
+    for _ in range(2):
+        assert run(f"--output_dir={finished.root.parent}", *SHORT) == 0
+    (line,) = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (line["trial"], line["global_step"]) == ("7", "60")
+    assert line["checkpoint_path"] == str(finished.root / "model.ckpt-60")
+    assert float(line["rmse"]) == strict_json(finished.root / "summary.json")["metrics"]["rmse"]
+
+
+@pytest.mark.process
+def test_a_damaged_summary_is_written_anew(finished: Finished, tmp_path: pathlib.Path, capsys: Any) -> None:
+    root = tmp_path / "run"
+    shutil.copytree(finished.root, root)
+    before = strict_json(root / "summary.json")["metrics"]
+    (root / "summary.json").write_text((root / "summary.json").read_text().replace('"rmse"', '"rmsf"', 1))
+    assert run(f"--output_dir={root}", *SHORT) == 0
+    assert f"{root}/summary.json is damaged: it has another checksum than was written" in capsys.readouterr().err
+    assert strict_json(root / "summary.json")["metrics"] == pytest.approx(before)
 
 
 def test_a_model_of_another_size_in_a_used_directory_is_one_line_and_exit_code_2(

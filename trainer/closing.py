@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import logging
 import pathlib
 import platform
@@ -23,12 +22,17 @@ from trainer import storage
 from trainer.bound_problem import BoundProblem
 from trainer.estimator import Estimator
 from trainer.estimator.saving import saved_model, served_inputs
+from trainer.estimator.saving.checkpoints import step_of
+from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
 from trainer.estimator.saving.export_store import GRAPH_FILE
 from trainer.estimator.saving.job_directory import JobDirectories
+from trainer.estimator.saving.tuner import TunerFile
 from trainer.job import flags, records, report
+from trainer.job.cluster import EVALUATOR as EVALUATOR_TASK
 from trainer.job.config import RunSettings
 from trainer.job.goodput import Tally
 from trainer.job.layout import Layout
+from trainer.job.records import DamagedRecordError
 from trainer.job.report import Score, Summary
 
 _log = logging.getLogger(__name__)
@@ -86,7 +90,9 @@ class Closing:
             params=_plain(self.bound.params),
             versions=_versions(),
         )
-        self.directories.write(self.files.summary, records.text(summary.record()).encode())
+        self.directories.write(
+            self.files.summary, records.text(records.sealed(records.strict(summary.record()))).encode()
+        )
         self.directories.remove(self.files.failure)
         self._print(summary)
 
@@ -101,8 +107,8 @@ class Closing:
 
     def _reason(self) -> str:
         """Why training ended, as `training_done.json` says; without it, it ended well and was cut off afterwards."""
-        done = self.directories.read(self.files.training_done)
-        return "max_steps" if done is None else str(json.loads(done)["reason"])
+        done = read_record(self.directories.at(self.files.root), TRAINING_DONE)
+        return str(done.get("reason", "max_steps"))
 
     def _model_name(self) -> str:
         """What `--model` names, where the problem has such a flag; else the problem itself."""
@@ -122,6 +128,41 @@ class Closing:
         for_ever = dataclasses.replace(self.bound.data, num_epochs=None)
         argv = flags.to_argv(longer, for_ever, self.bound.params)
         return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])
+
+
+def earlier_summary(directories: JobDirectories, files: Layout) -> dict[str, Any] | None:
+    """The summary of a run that has ended before; None where there is none, or none that can be believed.
+
+    Args:
+      directories: of this process.
+      files: of the job.
+    """
+    content = directories.read(files.summary)
+    if content is None:
+        return None
+    try:
+        kinds = {"metrics": dict, "global_step": int}
+        return records.parsed(content, files.summary, kinds, {"checkpoint": (str, type(None))})
+    except DamagedRecordError as error:
+        _log.warning("%s. It is written anew.", error.got)
+        return None
+
+
+def tell_again(tuner_file: TunerFile, estimator: Estimator, files: Layout) -> None:
+    """Tells a tuner of the last evaluation of a run that has ended: the file may be gone with the pod that wrote it.
+
+    Args:
+      tuner_file: where one evaluation is reported once.
+      estimator: of the run, whose last checkpoint was evaluated.
+      files: of the job.
+    """
+    if estimator.config.task_type == EVALUATOR_TASK:  # it leaves no summary
+        record = read_record(estimator.directory, EVALUATOR)
+    else:
+        record = earlier_summary(estimator.directories, files) or {}
+    checkpoint = estimator.latest_checkpoint()
+    if checkpoint is not None and record.get("metrics") and record.get("global_step") == step_of(checkpoint):
+        tuner_file({**record["metrics"], "global_step": record["global_step"]}, checkpoint)
 
 
 def serve_newest(directories: JobDirectories, files: Layout, run: RunSettings, *, elsewhere: bool) -> None:

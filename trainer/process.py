@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.bound_problem import BoundProblem
-from trainer.closing import Closing, serve_newest
+from trainer.closing import Closing, earlier_summary, serve_newest, tell_again
 from trainer.end_in_time import EndInTime
 from trainer.estimator import (
     Estimator,
@@ -133,9 +133,11 @@ class JobProcess:
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
             return _saved(stop)
         self._stop.begin()  # where there was nothing to train
+        if _evaluates(self._cluster, estimator) and (metrics is None or goodput is None):
+            tell_again(self._tuner, estimator, self._files)
         if goodput is None:
             return 0
-        if metrics is None and self._directories.read(self._files.summary) is not None:
+        if metrics is None and earlier_summary(self._directories, self._files) is not None:
             _log.info("Nothing to do: %s is trained. Raise --train_steps to train further.", self._files.root)
             return 0
         closing = Closing(bound=self._bound, run=self._run, files=self._files, directories=self._directories)

@@ -18,6 +18,7 @@ from trainer.job import (
     flags,
     layout,
     logs,
+    metric_tag,
     preemption,
     signals,
     stop_watch,
@@ -54,6 +55,7 @@ def run(argv: Sequence[str], stop: StopWatch) -> int:
         cluster = environment.read(os.environ)
         files = layout.from_environment(settings[RunSettings].output_dir, os.environ, cluster.trial)
         _require_supported(cluster, settings[RunSettings])
+        metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, os.environ, tuple(problem.metrics))
         layout.make_root(files)
     except flags.TextRequested as text:
         print(text, end="")

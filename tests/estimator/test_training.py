@@ -28,6 +28,9 @@ from trainer.estimator import (
     train_and_evaluate,
 )
 from trainer.estimator.saving.events import read_scalars
+from trainer.estimator.saving.tuner import TunerFile
+from trainer.job import records
+from trainer.job.errors import UsageError
 
 CHIEF_BESIDE_AN_EVALUATOR = {
     "cluster": {"chief": ["a:1"], "evaluator": ["b:1"]},
@@ -108,7 +111,7 @@ def spec(*exporters: Exporter, **settings: Any) -> EvalSpec:
 
 
 def done(directory: Path) -> dict[str, Any]:
-    return json.loads((directory / "training_done.json").read_text())
+    return records.parsed((directory / "training_done.json").read_bytes(), "training_done.json", {})
 
 
 def evaluated_steps(directory: Path) -> list[int]:
@@ -228,6 +231,13 @@ def test_data_that_end_short_of_max_steps_are_an_end_too(tmp_path: Path) -> None
     train_and_evaluate(make(tmp_path), TrainSpec(batches(13), 1000), spec(final))
     assert final.calls == [(13, True)]
     assert done(tmp_path)["reason"] == "data_end"
+
+
+def test_a_tuner_that_is_to_be_told_another_metric_is_refused_before_training(tmp_path: Path) -> None:
+    told = TunerFile(path=str(tmp_path / "metrics"), tag="accuracy", metric="accuracy")
+    with pytest.raises(UsageError, match="told accuracy, which evaluations do not report. Accepted: .*loss, global_st"):
+        train_and_evaluate(make(tmp_path), TrainSpec(batches(), 5), spec(), evaluation_listeners=[told])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_saving_listener_may_end_training(tmp_path: Path) -> None:

@@ -44,12 +44,13 @@ def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
         (["--separate_evaluator"], "args: --separate_evaluator in a job without an evaluator."),
         (
             [CLASSIFICATION, "--hyperparameter_metric_tag=acuracy"],
-            "args: --hyperparameter_metric_tag=acuracy, which the problem does not report. Accepted: accuracy, loss. "
-            "Did you mean accuracy?",
+            "args: --hyperparameter_metric_tag=acuracy, which no evaluation of this problem reports. "
+            "Accepted: accuracy, loss. Did you mean accuracy?",
         ),
         (
             ["--hyperparameter_metric_tag=accuracy"],
-            "args: --hyperparameter_metric_tag=accuracy, which the problem does not report. Accepted: rmse, mae, loss",
+            "args: --hyperparameter_metric_tag=accuracy, which no evaluation of this problem reports. "
+            "Accepted: rmse, mae, loss",
         ),
         ([CLASSIFICATION, "--lstm_units=8"], "args: Unknown flag --lstm_units. Accepted: flags of trainer.task."),
         (

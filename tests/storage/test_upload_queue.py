@@ -53,6 +53,9 @@ def test_what_is_under_way_is_not_dropped(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"owner": "me"}', '{"owner": "me", "pending": "[{}]"}', "[]"])
-def test_a_spoilt_record_counts_as_none(tmp_path: pathlib.Path, content: str) -> None:
+def test_a_spoilt_record_counts_as_none_and_is_said(
+    tmp_path: pathlib.Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / upload_queue.FILE).write_text(content)
     assert upload_queue.left_behind(str(tmp_path)) == ("", [])
+    assert f"What an earlier process had still to upload is left in {tmp_path}." in caplog.text

@@ -56,6 +56,7 @@ def train_and_evaluate(
       TypeError: a wrong estimator or spec.
       ValueError: saving is off, this process does not train alone, or an evaluation gave no `global_step`.
       InUseError: another process trains in the directory.
+      UsageError: a tuner is to be told a metric that evaluations do not report.
     """
     _check_arguments(estimator, train_spec, eval_spec)
     evaluations = Evaluations(estimator, eval_spec, evaluation_listeners, clock)
@@ -68,6 +69,8 @@ def _in_role(evaluations: Evaluations, train_spec: TrainSpec) -> None:
     """The part of this process."""
     estimator, spec = evaluations.estimator, evaluations.spec
     config = estimator.config
+    if config.task_type == "evaluator" or (config.is_chief and not config.has_evaluator):
+        evaluations.check_listeners()
     match config.task_type:
         case "evaluator":
             evaluator.Follower(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trainer.job import flags, layout, spelling
-from trainer.job.config import OLD_DEFAULT_TAG, RunSettings
+from trainer.job import flags, layout, metric_tag
+from trainer.job.config import RunSettings
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding, Level, Path, short
 from trainer.problem_file import ProblemNotFoundError, named_in
@@ -30,11 +30,7 @@ def parse(argv: Sequence[str]) -> flags.Settings:
         settings = flags.parse(argv, *settings_classes(argv))
     except flags.HelpRequested as error:
         raise UsageError("--help after --", "flags of the task", "python -m trainer.task --help lists them") from error
-    tag, metrics = settings[RunSettings].hyperparameter_metric_tag, tuple(named_in(argv).metrics)
-    if tag is not None and tag not in (*metrics, OLD_DEFAULT_TAG):
-        do = spelling.suggestion(tag, metrics, "Name one of them; a metric of your own has to be in metrics of PROBLEM")
-        got = f"--hyperparameter_metric_tag={tag}, which the problem does not report"
-        raise UsageError(got, ", ".join(metrics), do)
+    metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, {}, tuple(named_in(argv).metrics))
     return settings
 
 

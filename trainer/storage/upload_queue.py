@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainer.job import records
+from trainer.job.records import DamagedRecordError
 from trainer.storage import uploads
 from trainer.storage.uploads import Upload
+
+_log = logging.getLogger(__name__)
 
 FILE = "upload_queue.json"
 
@@ -47,7 +52,7 @@ class UploadQueue:
         self._keep()
 
     def _keep(self) -> None:
-        text = json.dumps({"owner": self.owner, "pending": uploads.dumps(self.pending)})
+        text = json.dumps(records.sealed({"owner": self.owner, "pending": uploads.dumps(self.pending)}))
         fresh = self._file.with_suffix(".new")
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(self._file)
@@ -56,9 +61,12 @@ class UploadQueue:
 def left_behind(directory: str) -> tuple[str, list[Upload]]:
     """The owner and the uploads that an earlier process left in a scratch directory."""
     try:
-        record = json.loads(Path(directory, FILE).read_text(encoding="utf-8"))
-        return str(record["owner"]), uploads.loads(record["pending"])
+        content = Path(directory, FILE).read_bytes()
+        record = records.parsed(content, str(Path(directory, FILE)), {"owner": str, "pending": str})
+        return record["owner"], uploads.loads(record["pending"])
     except FileNotFoundError:
         return "", []
-    except (ValueError, KeyError, TypeError, AttributeError):  # another program's file, or one that a full disk cut off
+    except (DamagedRecordError, ValueError, KeyError, TypeError, AttributeError) as error:
+        got = error.got if isinstance(error, DamagedRecordError) else f"{FILE} in {directory} is not a queue of ours"
+        _log.warning("%s. What an earlier process had still to upload is left in %s.", got, directory)
         return "", []

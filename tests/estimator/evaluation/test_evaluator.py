@@ -14,7 +14,7 @@ from tests.estimator.one_weight import batches, make, receiver
 from trainer.estimator import Estimator, EvalSpec, Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.evaluations import Evaluations
 from trainer.estimator.evaluation.evaluator import Awaited, Follower, stand_in, wait_for_last
-from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
+from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, being_read, read_record
 from trainer.estimator.saving.job_directory import on_disk
 from trainer.estimator.saving.verification import DamagedCheckpointError
 from trainer.estimator.steps.stop import Stop
@@ -279,6 +279,37 @@ def test_the_early_end_of_an_earlier_training_is_not_believed_before_the_next_on
     world.at(110, lambda: world.done("early_stop", 30))
     world.follow(max_steps=1000)
     assert world.steps == [10, 30]
+
+
+# Damaged records
+
+
+@pytest.mark.parametrize("content", ["{", '{"reason": "early_stop", "global_step": 10, "crc32": "00000000"}'])
+def test_a_damaged_record_of_the_end_is_said_once_and_tells_the_end(
+    world: World, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    world.saved(10)
+    world.at(5, lambda: (world.directory / TRAINING_DONE).write_text(content))
+    world.follow(*both(), throttle=5)
+    assert (world.steps, world.record["final"], world.exports("final")) == ([10], True, 1)
+    assert caplog.text.count(f"{world.directory / TRAINING_DONE} is damaged: it ") == 1
+
+
+def test_a_damaged_record_of_the_evaluator_is_said_and_made_anew(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.saved(10)
+    world.done("max_steps", 10)
+    (world.directory / EVALUATOR).write_text('{"global_step": "10"}')
+    world.follow(max_steps=10)
+    assert (world.steps, world.record["global_step"]) == ([10], 10)
+    assert f"{world.directory / EVALUATOR} is damaged: its global_step cannot be str. It is passed over." in caplog.text
+
+
+def test_the_chief_survives_a_damaged_record_of_its_evaluator(world: World) -> None:
+    (world.directory / EVALUATOR).write_bytes(b"\xff\x00")
+    assert being_read(on_disk(str(world.directory)), now=0.0) == ()
+    assert wait_for_last(on_disk(str(world.directory)), 10, 300, world.wait) == Awaited(gone=True)
 
 
 # Restarts

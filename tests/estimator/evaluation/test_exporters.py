@@ -133,7 +133,9 @@ def test_the_best_exporter_exports_what_is_better_than_all_before(estimator: Est
 
 def test_the_best_is_kept_beside_the_exports(estimator: Estimator, tmp_path: Path) -> None:
     made = export(BestExporter("best", receiver), estimator, tmp_path, loss=np.float32(0.5), rmse=np.float32(0.25))
-    assert json.loads((tmp_path / "best.json").read_text()) == {
+    record = json.loads((tmp_path / "best.json").read_text())
+    assert len(record.pop("crc32")) == 8
+    assert record == {
         "eval_result": {"loss": 0.5, "rmse": 0.25, "global_step": 20},
         "checkpoint": "model.ckpt-20",
         "export": Path(made.decode()).name,
@@ -145,6 +147,25 @@ def test_a_restart_knows_the_best(estimator: Estimator, tmp_path: Path) -> None:
     assert export(BestExporter("best", receiver), estimator, tmp_path, loss=loss)
     assert export(BestExporter("best", receiver), estimator, tmp_path, loss=loss) is None
     assert export(BestExporter("best", receiver), estimator, tmp_path, loss=np.nextafter(loss, np.float32(0)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("0.5", "0.1"), ('"loss"', '"lass"'), ("{", "["), ("0.5", "0x5"), ("0.5", '"0.5"')]
+)
+@pytest.mark.parametrize("is_sealed", [True, False])
+def test_a_damaged_record_of_the_best_is_said_and_rebuilt_from_the_events(
+    estimator: Estimator, tmp_path: Path, caplog: pytest.LogCaptureFixture, before: str, after: str, is_sealed: bool
+) -> None:
+    export(BestExporter("best", receiver), estimator, tmp_path, loss=np.float32(0.5))
+    text = (tmp_path / "best.json").read_text()
+    if not is_sealed:  # as earlier versions wrote it
+        text = json.dumps({name: value for name, value in json.loads(text).items() if name != "crc32"})
+    (tmp_path / "best.json").write_text(text.replace(before, after, 1))
+    if not is_sealed and after in ("0.1", '"0.5"'):
+        return  # which cannot be told
+    assert export(BestExporter("best", receiver), estimator, tmp_path, step=21, loss=np.float32(0.3))
+    assert f"{tmp_path / 'best.json'} is damaged: it" in caplog.text
+    assert "The best evaluation is looked for in the events." in caplog.text
 
 
 def test_nan_is_never_best(estimator: Estimator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

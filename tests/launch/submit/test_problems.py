@@ -114,7 +114,7 @@ def test_vertex_leaves_the_flag_alone_where_nothing_is_packed(
     [
         ("--lstm_units=3", "Unknown flag --lstm_units"),
         ("--units=many", "--units=many. Accepted: a whole number"),
-        ("--hyperparameter_metric_tag=rmse", "which the problem does not report. Accepted: accuracy, loss."),
+        ("--hyperparameter_metric_tag=rmse", "which no evaluation of this problem reports. Accepted: accuracy, loss."),
     ],
 )
 def test_what_the_problem_does_not_take_or_report_is_refused(

@@ -16,6 +16,8 @@ from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation.exporters import ModelExporter, ReceiverFn, checked_keep, delete_old
 from trainer.estimator.saving import saved_model
 from trainer.estimator.saving.events import read_scalars
+from trainer.job import records
+from trainer.job.records import DamagedRecordError
 
 log = logging.getLogger("trainer")
 
@@ -126,9 +128,13 @@ class BestExporter(ModelExporter):
 
     def _best(self, estimator: Estimator, export_path: str, step: Any) -> Mapping[str, Any] | None:
         """The best result so far; None before any. The evaluation of `step` is the current one, and not among them."""
-        content = estimator.directories.read(storage.join(export_path, BEST))
-        if content is not None:
-            return json.loads(content)[RESULT]
+        path = storage.join(export_path, BEST)
+        content = estimator.directories.read(path)
+        try:
+            if content is not None:
+                return self._recorded(content, path)
+        except DamagedRecordError as error:
+            log.warning("%s. The best evaluation is looked for in the events.", error.got)
         pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(estimator.directories, export_path) else None)
         best: Mapping[str, Any] | None = None
         for result in _evaluations(estimator, pattern) if pattern else ():
@@ -136,6 +142,16 @@ class BestExporter(ModelExporter):
                 continue
             if best is None or self._better(best, result):
                 best = result
+        return best
+
+    def _recorded(self, content: bytes, path: str) -> Mapping[str, Any] | None:
+        """The best result in a record; None where the next one is to be the best."""
+        best: Mapping[str, Any] | None = records.parsed(content, path, {RESULT: (dict, type(None))})[RESULT]
+        try:
+            if best is not None:
+                self._better(best, best)  # what cannot even be compared with itself is damaged
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedRecordError(path, f"its {RESULT} cannot be compared: {error}") from error
         return best
 
 
@@ -188,7 +204,7 @@ def _record(result: Mapping[str, Any], checkpoint_path: str, export: str) -> byt
     # Python's JSON, which has NaN and infinities: a loss may be infinite at first.
     plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
     record = {RESULT: plain, "checkpoint": os.path.basename(checkpoint_path), "export": export}
-    return json.dumps(record, indent=1, default=str).encode()
+    return json.dumps(records.sealed(json.loads(json.dumps(record, default=str))), indent=1).encode()
 
 
 def _evaluations(estimator: Estimator, pattern: str) -> Iterator[dict[str, float]]:

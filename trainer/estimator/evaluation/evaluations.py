@@ -14,6 +14,7 @@ from trainer.estimator.evaluation.best_exporter import BestExporter
 from trainer.estimator.evaluation.exporters import Exporter, LatestExporter
 from trainer.estimator.evaluation.specs import EvalSpec, checked_exporters
 from trainer.estimator.saving.export_store import EXPORTS
+from trainer.estimator.saving.tuner import TunerFile
 from trainer.job.goodput import Activity
 
 _HAVE_EXPORTED_THEN = (LatestExporter.export, BestExporter.export)
@@ -47,6 +48,14 @@ class Evaluations:
         self._exporters = checked_exporters(self.spec.exporters)
         self._began = -math.inf
         self._final = False
+
+    def check_listeners(self) -> None:
+        """Raises UsageError where a tuner is to be told a metric that evaluations do not report."""
+        files = [listener for listener in self.listeners if isinstance(listener, TunerFile)]
+        if files:
+            reported = self.estimator.metric_names(self.spec.input_fn)
+            for file in files:
+                file.check(reported)
 
     def secs_since_last(self) -> float:
         """Seconds since the last evaluation began; infinite before the first."""

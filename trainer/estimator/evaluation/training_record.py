@@ -8,7 +8,7 @@ import os
 from trainer.estimator.contract.hooks import CheckpointSaverListener
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.saving.checkpoints import step_of
-from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record, write_record
+from trainer.estimator.saving.coordination_files import TRAINING_DONE, UNREADABLE, read_record, write_record
 from trainer.estimator.steps.stop import StopReason
 from trainer.job.errors import JobError
 
@@ -30,7 +30,7 @@ class TrainingRecord(CheckpointSaverListener):
 
     def ended(self, reason: StopReason | None) -> None:
         """Records how training ended; None when there was nothing to train. An interrupted one is to be continued."""
-        if reason is None and self._recorded() in (None, FAILED):
+        if reason is None and self._recorded() in (None, FAILED, UNREADABLE):
             reason = StopReason.MAX_STEPS
         if reason is not None and reason is not StopReason.INTERRUPTED:
             self._write(reason.value)

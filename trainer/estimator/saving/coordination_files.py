@@ -8,16 +8,38 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+from trainer import storage
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.job import records
+from trainer.job.records import DamagedRecordError, Kinds
+
+log = logging.getLogger("trainer")
 
 EVALUATOR = "evaluator.json"
 TRAINING_DONE = "training_done.json"
 _OWNER = "owner"
+_NOTHING = type(None)
+_KINDS: Mapping[str, tuple[Kinds, Kinds]] = {
+    TRAINING_DONE: ({"reason": str, "global_step": int}, {"checkpoint": (str, _NOTHING), _OWNER: str}),
+    EVALUATOR: (
+        {},
+        {
+            "reading": (str, _NOTHING),
+            "left": bool,
+            "at": (int, float),
+            "global_step": (int, _NOTHING),
+            "final": bool,
+            "metrics": dict,
+        },
+    ),
+}
+"""By file: of which kinds are the fields that have to be there, and the others."""
+UNREADABLE = "unreadable"
+"""The reason of a training whose record was there once, since it is written at the end alone, and is damaged."""
 LEASE_SECS = 3600.0
 """How long an evaluator that no longer writes its record keeps a checkpoint from being deleted."""
 
@@ -25,12 +47,23 @@ LEASE_SECS = 3600.0
 def read_record(directory: JobDirectory, name: str) -> dict[str, Any]:
     """A record of a job; empty when there is none.
 
+    One that is damaged is said once. The evaluator's is empty then, since it is written again and again; that of a
+    training tells no more than that it has ended.
+
     Args:
       directory: of the job.
       name: of the file, EVALUATOR or TRAINING_DONE.
     """
     content = directory.records.read(name)
-    record = dict(json.loads(content)) if content else {}
+    if not content:
+        return {}
+    try:
+        record = records.parsed(content, storage.join(directory.path, name), *_KINDS[name])
+    except DamagedRecordError as error:
+        if error.got not in directory.said:
+            directory.said.add(error.got)
+            log.warning("%s. It is passed over.", error.got)
+        return {"reason": UNREADABLE, "global_step": 0, "checkpoint": None} if name == TRAINING_DONE else {}
     # In a bucket a chief that was replaced may wake up and write one: only that of the present owner counts.
     return record if record.get(_OWNER) in (None, directory.checkpoints.owner) else {}
 
@@ -45,7 +78,7 @@ def write_record(directory: JobDirectory, name: str, record: Mapping[str, Any]) 
     """
     owner = directory.checkpoints.owner if name == TRAINING_DONE else None
     owned = {_OWNER: owner} if owner else {}
-    directory.records.write(name, records.text({**record, **owned}).encode())
+    directory.records.write(name, records.text(records.sealed(records.strict({**record, **owned}))).encode())
 
 
 def being_read(directory: JobDirectory, now: float) -> tuple[str, ...]:

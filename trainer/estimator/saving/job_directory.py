@@ -44,6 +44,7 @@ class JobDirectory:
       records: small files below it.
       events: below it.
       synced: the folder of a bucket that `local` stands for; None on disk.
+      said: of its files, what was said once and is not said again.
     """
 
     path: str
@@ -53,6 +54,7 @@ class JobDirectory:
     records: RecordStore
     events: EventStore
     synced: SyncedFolder | None = None
+    said: set[str] = dataclasses.field(default_factory=set, compare=False)
 
     def flush(self, secs: float) -> None:
         """Waits until everything is where it belongs.

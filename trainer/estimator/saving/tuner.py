@@ -22,7 +22,7 @@ import hypertune
 
 from trainer import storage
 from trainer.estimator.saving.job_directory import JobDirectories
-from trainer.job.config import OLD_DEFAULT_TAG
+from trainer.job import metric_tag, spelling
 from trainer.job.errors import UsageError
 from trainer.storage import StorageError, own_directory
 
@@ -73,6 +73,16 @@ class TunerFile:
                     "Not reported to the tuner: %s. Set CLOUD_ML_HP_METRIC_FILE to a file that can be written.",
                     error.got,
                 )
+
+    def check(self, reported: Sequence[str]) -> None:
+        """Raises UsageError where the metric is none of those that evaluations report."""
+        if self.metric not in reported:
+            called = "" if self.tag == self.metric else f", called {self.tag} there"
+            raise UsageError(
+                f"The tuner is to be told {self.metric}{called}, which evaluations do not report",
+                ", ".join(reported),
+                spelling.suggestion(self.metric, reported, "Name one of them in --hyperparameter_metric_tag"),
+            )
 
     def append(self, value: float, global_step: int, checkpoint_path: str) -> bool:
         """Adds a line for an evaluation, unless there is one.
@@ -147,19 +157,12 @@ def from_environment(
     Raises:
       UsageError: the tag is none of the metrics.
     """
-    asked = tag or environ.get("CLOUD_ML_HP_METRIC_TAG") or metrics[0]
-    if asked not in (*metrics, OLD_DEFAULT_TAG):
-        source = "--hyperparameter_metric_tag" if tag else "CLOUD_ML_HP_METRIC_TAG"
-        raise UsageError(
-            f"{source}={asked}, which no evaluation of this problem reports",
-            ", ".join(metrics),
-            "Name one of them, in the study too; a metric of your own has to be listed in metrics of PROBLEM",
-        )
+    asked, metric = metric_tag.chosen(tag, environ, metrics)
     return TunerFile(
         path=environ.get("CLOUD_ML_HP_METRIC_FILE") or DEFAULT_FILE,
         trial=environ.get("CLOUD_ML_TRIAL_ID") or trial or "0",
         tag=asked,
-        metric=metrics[0] if asked == OLD_DEFAULT_TAG else asked,
+        metric=metric,
     )
 
 

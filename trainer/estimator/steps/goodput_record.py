@@ -7,7 +7,6 @@ what a kill keeps from being recorded is little, and `job.goodput` says what is 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.job import goodput, records
 from trainer.job.errors import JobError
 from trainer.job.goodput import History, Tally, TimeAccount
+from trainer.job.records import DamagedRecordError
 
 GOODPUT = "goodput.json"
 _KEPT_SAVES = 20
@@ -100,11 +100,11 @@ def read(directory: JobDirectory) -> History:
     if content is None:
         return History()
     try:
-        record = json.loads(content)
+        record = records.parsed(content, storage.join(directory.path, GOODPUT), {"saves": list, "now": dict})
         saves = [Tally.of_record(save) for save in record["saves"]]
         return History(saves=saves, now=Tally.of_record(record["now"]), ended=record["ended"] is True)
-    except (ValueError, TypeError, KeyError) as error:
-        log.info("%s in %s is not a record of ours (%r): goodput is counted anew.", GOODPUT, directory.path, error)
+    except (DamagedRecordError, ValueError, TypeError, KeyError) as error:
+        log.info("%s in %s is not a record of ours (%s): goodput is counted anew.", GOODPUT, directory.path, error)
         return History()
 
 
