@@ -149,15 +149,20 @@ def earlier_summary(directories: JobDirectories, files: Layout) -> dict[str, Any
 
 
 def tell_again(tuner_file: TunerFile, estimator: Estimator, files: Layout) -> None:
-    """Tells a tuner of the last evaluation of a run that has ended: the file may be gone with the pod that wrote it.
+    """Tells a tuner of the last evaluation of a run that had ended: the file may be gone with the pod that wrote it.
+
+    Whoever does not evaluate tells nothing.
 
     Args:
       tuner_file: where one evaluation is reported once.
       estimator: of the run, whose last checkpoint was evaluated.
       files: of the job.
     """
-    if estimator.config.task_type == EVALUATOR_TASK:  # it leaves no summary
+    config = estimator.config
+    if config.task_type == EVALUATOR_TASK:  # it leaves no summary
         record = read_record(estimator.directory, EVALUATOR)
+    elif not config.is_chief or config.has_evaluator:
+        return
     else:
         record = earlier_summary(estimator.directories, files) or {}
     checkpoint = estimator.latest_checkpoint()

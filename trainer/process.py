@@ -133,8 +133,7 @@ class JobProcess:
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
             return _saved(stop)
         self._stop.begin()  # where there was nothing to train
-        if _evaluates(self._cluster, estimator) and (metrics is None or goodput is None):
-            tell_again(self._tuner, estimator, self._files)
+        tell_again(self._tuner, estimator, self._files)
         if goodput is None:
             return 0
         if metrics is None and earlier_summary(self._directories, self._files) is not None:
@@ -142,8 +141,7 @@ class JobProcess:
             return 0
         closing = Closing(bound=self._bound, run=self._run, files=self._files, directories=self._directories)
         metrics = metrics or self._caught_up(estimator)
-        speed = self._progress.speed.steps_per_sec
-        seconds = time.monotonic() - self._started
+        speed, seconds = self._progress.speed.steps_per_sec, time.monotonic() - self._started
         closing.show(estimator, metrics, baselines.result(), speed, seconds, goodput.tally())
         return 0
 
