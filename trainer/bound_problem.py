@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -12,10 +14,16 @@ import tensorflow as tf
 from trainer.estimator import BestExporter, Estimator, Exporter, FinalExporter, LatestExporter, ModeKeys, RunConfig
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.contract.feature_receiver import receiver_fn_of
+from trainer.estimator.steps.nan_loss import NanLossError, Why
 from trainer.job import spelling
 from trainer.job.config import DataConfig, ExporterKind
 from trainer.job.errors import JobError, UsageError
 from trainer.problem import Problem, argument_names
+
+log = logging.getLogger("trainer")
+
+_MOST_PLACES = 5
+"""Of rows, in a message."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,3 +163,28 @@ class BoundProblem:
 
 def _mode_of(function: Callable[..., Any]) -> dict[str, str]:
     return {"mode": ModeKeys.EVAL} if "mode" in argument_names(function) else {}
+
+
+@contextlib.contextmanager
+def faults_located(bound: BoundProblem) -> Iterator[None]:
+    """Within it, errors of training name the lines of the files that led to them, where those are known."""
+    try:
+        yield
+    except NanLossError as error:
+        raise error.at(_places(bound, error.why)) from error
+    except tf.errors.InvalidArgumentError as error:
+        fault = bound.fault(str(error))
+        raise (error if fault is None else fault) from error
+
+
+def _places(bound: BoundProblem, why: Why) -> tuple[str, ...]:
+    """Where the rows to blame for a NaN stand in the files; empty where that is not known."""
+    if bound.problem.locate_rows is None or why.number is None or not why.rows:
+        return ()
+    number, rows = why.number, why.rows[:_MOST_PLACES]
+    which = {"batch": number.index, "pipeline": number.pipeline, "pipelines": number.pipelines}
+    try:
+        return tuple(bound.problem.call("locate_rows", rows=rows, **which, data=bound.data, schema=bound.schema))
+    except Exception as error:  # a person's function, called while another failure is being told
+        log.warning("Where these rows stand in the files is not known (%s: %s).", type(error).__name__, error)
+        return ()

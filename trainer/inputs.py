@@ -104,6 +104,25 @@ def baselines(schema: Source) -> dict[str, float]:
     return baselines.score(schema)
 
 
+def locate_rows(
+    schema: Source, data: ForecastData, batch: int, rows: tuple[int, ...], pipeline: int, pipelines: int
+) -> tuple[str, ...]:
+    """File and line of rows of a batch of `train_input_fn` as it is above: to be changed with it, or left out.
+
+    Args:
+      schema: what `describe` returned.
+      data: their settings.
+      batch: its number in its pipeline, from 0.
+      rows: of the batch, from 0.
+      pipeline: which of several processes' pipelines, from 0.
+      pipelines: how many of them there are.
+    """
+    from trainer.formats import locating
+
+    wanted = locating.BatchRows(batch=batch, rows=rows, pipeline=pipeline, pipelines=pipelines)
+    return locating.places(schema, data, wanted)
+
+
 def locate_fault(schema: Source, message: str) -> JobError | None:
     """The fault in streamed data behind an InvalidArgumentError of training with this message; None without one."""
     from trainer.formats import reading

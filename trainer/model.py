@@ -76,5 +76,6 @@ PROBLEM = Problem(
     metrics=forecasting.METRICS,
     baselines=inputs.baselines,
     locate_fault=inputs.locate_fault,
+    locate_rows=inputs.locate_rows,
     resume_schema=inputs.resume_schema,
 )

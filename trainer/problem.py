@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainer.job import spelling
@@ -30,6 +30,7 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "resume_schema": ("schema", "earlier"),
     "report": ("summary", "data", "params", "schema"),
     "locate_fault": ("message", "data", "schema"),
+    "locate_rows": ("batch", "rows", "pipeline", "pipelines", "data", "schema"),
 }
 """What each function of a problem may take, by name."""
 
@@ -69,6 +70,8 @@ class Problem:
       report: gives text to print below the closing table.
       locate_fault: for the `message` of an InvalidArgumentError in training, the JobError that names file and line;
         None where the data are not to blame.
+      locate_rows: for the number of a training `batch` and the numbers of its `rows`, all from 0, where those stand in
+        the files, a text each; `pipeline` of `pipelines` is the input pipeline that the batch came from.
 
     Raises:
       UsageError: a function is missing, is none, or takes what nobody gives; metrics, params or data of another kind.
@@ -91,6 +94,7 @@ class Problem:
     resume_schema: Callable[..., Any] | None = None
     report: Callable[..., str] | None = None
     locate_fault: Callable[..., Any] | None = None
+    locate_rows: Callable[..., Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         for name in _ARGUMENTS:

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.bound_problem import BoundProblem
+from trainer.bound_problem import BoundProblem, faults_located
 from trainer.closing import Closing, earlier_summary, serve_newest, tell_again
 from trainer.end_in_time import EndInTime
 from trainer.estimator import (
@@ -165,12 +165,9 @@ class JobProcess:
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
         eval_spec = _eval_spec(self._bound, self._run, estimator.config)
-        try:
-            with self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext():
-                metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
-        except tf.errors.InvalidArgumentError as error:
-            fault = self._bound.fault(str(error))
-            raise (error if fault is None else fault) from error
+        shown = self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext()
+        with faults_located(self._bound), shown:
+            metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         return metrics
 
     def _early_stopping(self, estimator: Estimator) -> EarlyStoppingHook | None:

@@ -76,8 +76,8 @@ class RecordStream(Stream):
     def blocks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for path in self.paths:
             for _, values, labels in self.numbered(path, read_records(path, self.bad), size):
-                whole = _whole(values, labels)
-                yield values[whole], labels[whole]
+                kept = whole(values, labels)
+                yield values[kept], labels[kept]
 
     def numbered(
         self, path: str, records: Iterator[tuple[int, bytes]], size: int = 4096
@@ -134,7 +134,7 @@ class RecordStream(Stream):
         return np.stack([feature_floats(example, name, length, place, missing=missing) for name in names], axis=-1)
 
 
-def _whole(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def whole(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Which examples have no nan, bool [n], by values [n, steps, columns] and labels [n, horizon, targets]."""
     return np.asarray(~(np.isnan(values).any(axis=(1, 2)) | np.isnan(labels).any(axis=(1, 2))))
 
@@ -219,9 +219,10 @@ def _columns(data: ForecastData) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return data.feature_columns or ("values",), data.target_columns or ("labels",)
 
 
-def _part(data: ForecastData, paths: tuple[str, ...], limit: int, bad: BadRows) -> Part:
+def reader(data: ForecastData, paths: tuple[str, ...]) -> RecordStream:
+    """What reads the records of files."""
     columns, targets = _columns(data)
-    stream = RecordStream(
+    return RecordStream(
         paths=paths,
         compressed=tuple(is_gzip(path) for path in paths),
         steps=data.sequence_length - data.horizon,
@@ -229,12 +230,16 @@ def _part(data: ForecastData, paths: tuple[str, ...], limit: int, bad: BadRows) 
         columns=columns,
         targets=targets,
         first_values=np.empty((0, len(columns))),
-        bad=bad,
+        bad=BadRows(data),
         missing=Missing.of(data.missing_values),
     )
+
+
+def _part(data: ForecastData, paths: tuple[str, ...], limit: int, bad: BadRows) -> Part:
+    stream = dataclasses.replace(reader(data, paths), bad=bad)
     if sum(plain_bytes(path) for path in paths) > limit:
         again = dataclasses.replace(stream, bad=bad.forgetting())
-        first = np.concatenate([_first_values(again, path) for path in paths]).reshape(-1, len(columns))
+        first = np.concatenate([_first_values(again, path) for path in paths]).reshape(-1, len(stream.columns))
         left_out = tuple(_left_out(stream, path) if bad.skips or stream.missing else () for path in paths)
         return dataclasses.replace(again, first_values=first, left_out=left_out)
     return _in_memory(stream)
@@ -249,9 +254,9 @@ def _in_memory(stream: RecordStream) -> Windows:
             "Leave the file out, or write it again",
         )
     values, labels = (np.concatenate([block[at] for block in blocks]) for at in (1, 2))
-    whole = _whole(values, labels)
-    stream.bad.count(len(whole))
-    values, labels = values[whole], labels[whole]
+    kept = whole(values, labels)
+    stream.bad.count(len(kept))
+    values, labels = values[kept], labels[kept]
     return Windows(
         values=values.reshape(-1, values.shape[2]),
         labels=labels.reshape(-1, labels.shape[2]),
@@ -269,7 +274,7 @@ def _left_out(stream: RecordStream, path: str) -> tuple[int, ...]:
     with _streamed():
         for block, values, labels in stream.numbered(path, read_records(path)):
             stream.bad.count(len(block))
-            numbers.extend(np.array(block)[~_whole(values, labels)].tolist())
+            numbers.extend(np.array(block)[~whole(values, labels)].tolist())
     return tuple(numbers)
 
 

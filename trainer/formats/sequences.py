@@ -192,6 +192,12 @@ def _part(data: ForecastData, paths: tuple[str, ...], memory_limit: int, bad: Ba
     return of_rows(whole, steps, data.horizon)
 
 
+def lines_of_examples(path: str, data: ForecastData) -> np.ndarray:
+    """The lines of a file that are examples, in order, int64 [examples]."""
+    read = rows.blocks(_layout(path, data), bad=BadRows(data))
+    return np.concatenate([block.lines[~np.isnan(block.numbers).any(axis=1)] for block in read])
+
+
 def _tell_missing(missing: int, lines: int, paths: tuple[str, ...]) -> None:
     if missing == lines > 0:
         got = f"Each of the {lines:,} rows of {', '.join(paths)} holds a missing value"

@@ -52,6 +52,21 @@ def source(
     return _source(data, names, targets, series, later, bad)
 
 
+def training_rows(data: ForecastData, train: tuple[str, ...]) -> list[Rows]:
+    """The rows of each series to train on, in the order in which they were read, with where each stands.
+
+    Args:
+      data: the settings.
+      train: the files.
+    """
+    bad = BadRows(data)
+    if wide.resembles(read_head(train[0], first_lines(train[0]))):
+        return wide.series(train, data, bad)
+    heads = [series_head.read(path) for path in train]
+    columns, targets = series_head.chosen(data, heads[0])
+    return _series(heads, heads[0], tuple(dict.fromkeys((*columns, *targets))), data, bad)
+
+
 def _source(
     data: ForecastData,
     names: tuple[str, ...],
