@@ -22,7 +22,7 @@ from trainer.job.records import DamagedRecordError
 
 GOODPUT = "goodput.json"
 _KEPT_SAVES = 20
-_EVERY_SECS = 5.0
+_EVERY_SECS = 3.0
 
 log = logging.getLogger("trainer")
 

@@ -1,0 +1,184 @@
+"""A job of one process that is killed again and again, and started again each time, as a cloud runner does.
+
+What it says of its goodput is compared with what its steps noted themselves (`slow_problem`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+from tests.faults import slow_problem
+from tests.forks.fixtures import ROOT
+
+_LONGEST_STEP = 5.0
+"""Times the usual one: what took longer was no step alone, but a save or an evaluation between two."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Life:
+    """One process of a job.
+
+    Attributes:
+      began: in seconds since 1970.
+      ended: likewise.
+      code: exit code; negative after a signal.
+      peak_bytes: the most memory that it had.
+      left: processes that went on after its end.
+    """
+
+    began: float
+    ended: float
+    code: int
+    peak_bytes: int
+    left: int
+
+
+def live(
+    command: Sequence[str | pathlib.Path],
+    environ: Mapping[str, str],
+    log: pathlib.Path,
+    stamps: pathlib.Path,
+    secs: float,
+) -> Life:
+    """Starts a process, and kills it after some seconds, if it has not ended by then.
+
+    Args:
+      command: what to start.
+      environ: its whole environment.
+      log: that its output is added to.
+      stamps: the folder in which a process that makes steps has a file of its number.
+      secs: until kill -9.
+    """
+    began, peak, earlier = time.time(), 0, set(os.listdir(stamps))
+    with log.open("a") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=dict(environ), stdout=output, stderr=subprocess.STDOUT)
+    while (code := process.poll()) is None and time.time() - began < secs:
+        peak = max([peak, *map(_peak_bytes, set(os.listdir(stamps)) - earlier)])
+        time.sleep(0.25)
+    if code is None:
+        process.kill()
+        code = process.wait()
+    ended = time.time()
+    return Life(began=began, ended=ended, code=code, peak_bytes=peak, left=_left(set(os.listdir(stamps)) - earlier))
+
+
+def _peak_bytes(pid: str) -> int:
+    """The most memory that a process had; 0 where it is gone."""
+    return _status(pid, "VmHWM")
+
+
+def resident_bytes(pid: str) -> int:
+    """The memory that a process has; 0 where it is gone."""
+    return _status(pid, "VmRSS")
+
+
+def _status(pid: str, field: str) -> int:
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        return int(pathlib.Path("/proc", pid, "status").read_text().split(f"{field}:")[1].split()[0]) * 1024
+    return 0
+
+
+def _left(pids: set[str]) -> int:
+    """How many of some processes are still there some seconds later; they are ended then."""
+    deadline = time.monotonic() + 5.0
+    while (left := [pid for pid in pids if _peak_bytes(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    return len(left)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What the steps of a job noted.
+
+    Attributes:
+      kept_steps: how many different ones were made.
+      made_steps: how many were made, those that were lost and made again included.
+      progress_secs: seconds of those that count: of each step, the last time that it was made.
+    """
+
+    kept_steps: int
+    made_steps: int
+    progress_secs: float
+
+
+def truth(stamps: pathlib.Path, last_step: int) -> Truth:
+    """From the files of the processes.
+
+    Args:
+      stamps: the folder that they are in.
+      last_step: of the job.
+    """
+    runs = [list(slow_problem.STAMP.iter_unpack(_whole(file.read_bytes()))) for file in stamps.iterdir()]
+    runs = sorted((run for run in runs if run), key=lambda run: run[0][1])
+    lengths = [after[1] - before[1] for run in runs for before, after in zip(run, run[1:], strict=False)]
+    usual = statistics.median(lengths)
+    kept: dict[int, float] = {}
+    for run in runs:
+        for before, after in zip([None, *run], run, strict=False):
+            length = usual if before is None else after[1] - before[1]
+            kept[after[0]] = usual if length > _LONGEST_STEP * usual else length
+    counted = {step: secs for step, secs in kept.items() if step <= last_step}
+    return Truth(kept_steps=len(counted), made_steps=sum(len(run) for run in runs), progress_secs=sum(counted.values()))
+
+
+def _whole(content: bytes) -> bytes:
+    return content[: len(content) // slow_problem.STAMP.size * slow_problem.STAMP.size]
+
+
+def last_step(stamps: pathlib.Path) -> int:
+    """The last step that any process noted."""
+    runs = [slow_problem.STAMP.iter_unpack(_whole(file.read_bytes())) for file in stamps.iterdir()]
+    return max((step + 1 for run in runs for step, _, _ in run), default=0)
+
+
+def wait_for(python: str | pathlib.Path, environ: Mapping[str, str]) -> None:
+    """Returns when a `python` that forks has imported what it is to import: that is no time of the job's."""
+    subprocess.run([python, "-c", "import trainer.process"], cwd=ROOT, env=dict(environ), check=True)
+
+
+def said(content: bytes) -> dict[str, float]:
+    """What a job says of its goodput: the share, the seconds of all, restarts and lost steps.
+
+    Args:
+      content: of `summary.json`.
+    """
+    summary = json.loads(content)
+    figures = summary["goodput"]
+    seconds = {f"{name}_secs": secs for name, secs in figures["seconds"].items()}
+    counts = {name: figures[name] for name in ("share", "restarts", "lost_steps")}
+    return {**counts, **seconds, "total_secs": sum(seconds.values()), "global_step": summary["global_step"]}
+
+
+def table(lives: Sequence[Life], noted: Truth, figures: Mapping[str, float]) -> str:
+    """What a job said beside what is true, in Markdown.
+
+    Args:
+      lives: its processes.
+      noted: by its steps.
+      figures: as `said` gives them.
+    """
+    total = lives[-1].ended - lives[0].began
+    rows = [
+        ("goodput", f"{100 * figures['share']:.1f} %", f"{100 * noted.progress_secs / total:.1f} %"),
+        ("seconds of the job", f"{figures['total_secs']:.0f}", f"{total:.0f}"),
+        ("seconds of steps that count", f"{figures['progress_secs']:.0f}", f"{noted.progress_secs:.0f}"),
+        ("steps lost", f"{figures['lost_steps']:.0f}", f"{noted.made_steps - noted.kept_steps}"),
+        ("restarts", f"{figures['restarts']:.0f}", f"{len(lives) - 1}"),
+    ]
+    shares = {name: figures[f"{name}_secs"] / figures["total_secs"] for name in ("startup", "compile", "input", "save")}
+    shares |= {name: figures[f"{name}_secs"] / figures["total_secs"] for name in ("evaluate", "export", "lost", "idle")}
+    rest = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    lines = ["| | said | noted by the steps |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {ours} | {true} |" for name, ours, true in rows), "", rest])

@@ -1,0 +1,131 @@
+"""Half an hour on a bucket with bad days: a kill -9 every 30 seconds, and a fault in one of twenty requests.
+
+python -m tests.faults.soak [--minutes=30] [--every_secs=30] [--faults=0.05] [--step_secs=0.02] [--save_steps=100]
+
+The course's job, with steps as long as those of a larger model, in the bucket server of the tests. It is started again
+at once after each kill, as a fork of a process that has imported TensorFlow. At the end it has to complete, with memory
+as much as at the start, nothing left of any process, and its goodput said as its steps noted it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+
+from tests.bucket.faults import Plan, Rule
+from tests.bucket.process import BucketServer
+from tests.faults import lives, slow_problem
+from tests.faults.lives import Life
+from tests.forks.fixtures import ROOT, forking
+from trainer import storage
+
+_RUN = "gs://bucket/run"
+_LIMIT_SECS = 900.0
+
+
+def faults(rate: float, seed: int) -> Plan:
+    """Connections that break, answers that are lost or cut off, and a server that is not available."""
+    kinds = ("reset", "lost_response", "truncation", "503")
+    return Plan(rules=tuple(Rule(kind=kind, rate=rate / len(kinds)) for kind in kinds), seed=seed)
+
+
+def run(
+    python: pathlib.Path, server: BucketServer, folder: pathlib.Path, options: argparse.Namespace
+) -> tuple[list[Life], list[int]]:
+    """Trains for some minutes, killed again and again, then for a few steps to the end.
+
+    Args:
+      python: that processes are started with.
+      server: of the bucket.
+      folder: new, for all that is local.
+      options: of the campaign.
+
+    Returns:
+      The processes, and the memory of the bucket's server after each, in bytes.
+    """
+    (folder / "stamps").mkdir()
+    environ = {**os.environ, **server.environ, "TRAINER_SCRATCH": str(folder / "scratch"), "PYTHONPATH": str(ROOT)}
+    environ |= {"STEP_SECS": str(options.step_secs), "STEP_STAMPS": str(folder / "stamps")}
+    environ |= {"CLOUD_ML_HP_METRIC_FILE": str(folder / "metrics")}
+    command = [python, "-m", "trainer.task", f"--problem={slow_problem.__file__}", f"--output_dir={_RUN}", "--seed=1"]
+    command += [f"--save_checkpoints_steps={options.save_steps}", "--min_eval_frequency=60", "--exporter=latest"]
+    deadline, made, memory = time.time() + 60 * options.minutes, [], []
+    while time.time() < deadline:
+        secs = min(options.every_secs, max(deadline - time.time(), 1.0))
+        made.append(lives.live([*command, "--train_steps=10000000"], environ, folder / "log", folder / "stamps", secs))
+        memory.append(lives.resident_bytes(str(server.pid)))
+        if made[-1].code >= 0:
+            raise RuntimeError(f"the job ended by itself with {made[-1].code}: see {folder / 'log'}")
+    last = lives.last_step(folder / "stamps") + options.last_steps
+    made.append(
+        lives.live([*command, f"--train_steps={last}"], environ, folder / "log", folder / "stamps", _LIMIT_SECS)
+    )
+    return made, memory
+
+
+def growth(values: Sequence[float]) -> float:
+    """How much more the last third is than the first, as a share; 0.0 where they are few."""
+    third = len(values) // 3
+    if not third:
+        return 0.0
+    return statistics.median(values[-third:]) / statistics.median(values[:third]) - 1
+
+
+def report(made: Sequence[Life], memory: Sequence[int], noted: lives.Truth, figures: Mapping[str, float]) -> str:
+    """What was seen, in Markdown.
+
+    Args:
+      made: the processes.
+      memory: of the bucket's server after each, in bytes.
+      noted: by the steps.
+      figures: what the job said of its goodput.
+    """
+    peaks = [life.peak_bytes for life in made if life.peak_bytes]
+    lines = [
+        f"{len(made) - 1} kills; the job ended with {made[-1].code} at step {figures['global_step']:,.0f}",
+        f"memory of a process: {statistics.median(peaks) / 2**20:.0f} MiB, {100 * growth(peaks):+.1f} % from the first "
+        f"third to the last; of the bucket's server {100 * growth(memory):+.1f} %",
+        f"processes left after their end: {sum(life.left for life in made)}",
+        "",
+        lives.table(made, noted, figures),
+    ]
+    return "\n".join(lines)
+
+
+def parsed(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--every_secs", type=float, default=30.0)
+    parser.add_argument("--faults", type=float, default=0.05)
+    parser.add_argument("--step_secs", type=float, default=0.02)
+    parser.add_argument("--save_steps", type=int, default=100)
+    parser.add_argument("--last_steps", type=int, default=100, help="after the last kill")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parsed(argv)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="trainer-soak-"))
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with forking(sys.executable, environ) as python, BucketServer(folder / "buckets") as server:
+        lives.wait_for(python, environ)
+        server.set_plan(faults(options.faults, options.seed))
+        made, memory = run(python, server, folder, options)
+        server.set_faults()
+        os.environ.update(server.environ)
+        content = storage.read(f"{_RUN}/summary.json")
+    figures = lives.said(content)
+    print(report(made, memory, lives.truth(folder / "stamps", int(figures["global_step"])), figures))
+    print(f"all is in {folder}")
+    return made[-1].code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
