@@ -167,6 +167,19 @@ def test_the_checkpoint_that_a_run_resumes_from_is_not_written_again(tmp_path: P
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+def test_a_checkpoint_whose_variables_are_ahead_of_its_name_is_not_written_again_either(tmp_path: Path) -> None:
+    values = {"weight": tf.constant(0.5), "global_step": tf.constant(9, tf.int64)}  # as workers train on meanwhile
+    saved = saver(tmp_path).save(7, values, 1.0)
+    assert save(saver(tmp_path, continued=saved), 9) == saved
+    assert steps_in(tmp_path) == [7]
+
+
+def test_what_a_run_resumes_from_in_another_directory_is_written(tmp_path: Path) -> None:
+    elsewhere = save(saver(tmp_path / "memory"), 7)
+    assert save(saver(tmp_path, continued=elsewhere), 7) == str(tmp_path / "model.ckpt-7")
+    assert steps_in(tmp_path) == [7]
+
+
 def test_a_run_that_resumes_leaves_its_first_checkpoint_untouched(tmp_path: Path) -> None:
     make(tmp_path).train(batches(), steps=3)
     file = tmp_path / "model.ckpt-3.index"

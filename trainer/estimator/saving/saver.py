@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,14 +45,24 @@ class Saver:
         """
         os.makedirs(self.store.local, exist_ok=True)
         target = checkpoints.path(self.store.local, step)
-        if target == self.continued:
-            return target
+        if self.continued is not None and step == self._continued_step:
+            return self.continued
         # Without it, whatever a kill leaves of an earlier save of this step is judged by TensorFlow's checksums.
         Path(f"{target}{manifest.SUFFIX}").unlink(missing_ok=True)
         slices.write(target, tensors)
         manifest.write(target, self.facts)
         self._publish(os.path.basename(target), now)
         return target
+
+    @functools.cached_property
+    def _continued_step(self) -> int | None:
+        """The step in the checkpoint that the run resumes from; None where that is in another directory.
+
+        Where parameter servers have the variables, its name says that of the moment at which it was begun.
+        """
+        if self.continued is None or os.path.dirname(self.continued) != self.store.local.rstrip("/"):
+            return None
+        return checkpoints.saved_step(self.continued)
 
     def _publish(self, name: str, now: float) -> None:
         listing = self.store.listing()
