@@ -67,6 +67,18 @@ def test_it_ends_with_the_training_and_not_with_an_earlier_one(tmp_path: Path, e
     assert waits.left == 0
 
 
+def test_it_waits_for_a_chief_that_failed_to_be_started_again(tmp_path: Path) -> None:
+    failed = json.dumps({"reason": "failed", "global_step": 10, "checkpoint": None})
+    waits = Waits(
+        lambda: (tmp_path / TRAINING_DONE).write_text(failed),
+        nothing,
+        (tmp_path / TRAINING_DONE).unlink,  # by the chief that was started again
+        lambda: done(tmp_path, 20),
+    )
+    server.serve(cluster(free_address()), on_disk(str(tmp_path)), Stop(), waits)
+    assert waits.left == 0
+
+
 def test_it_outlasts_the_chief_whose_last_calls_need_it(tmp_path: Path) -> None:
     chief = socket.create_server(("127.0.0.1", 0))
     waits = Waits(lambda: done(tmp_path, 20), nothing, chief.close)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from trainer.estimator.saving.coordination_files import TRAINING_DONE, read_record
+from trainer.estimator.saving.coordination_files import FAILED, TRAINING_DONE, read_record
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.steps.stop import Stop
 from trainer.job import hosts, loopback
@@ -26,8 +26,9 @@ MEET_SECS = 600.0
 def serve(cluster: Cluster, directory: JobDirectory, stop: Stop, wait: Callable[[float], None] = time.sleep) -> None:
     """Serves the chief until the job has ended or a stop is requested.
 
-    The job has ended when its directory holds a new TRAINING_DONE record and the chief's address no longer answers. A
-    process that does not see that directory serves until whatever started it ends it.
+    The job has ended when its directory holds a new TRAINING_DONE record and the chief's address no longer answers; if
+    the chief failed, when none has listened there for MEET_SECS. A process that does not see that directory serves
+    until whatever started it ends it.
 
     Args:
       cluster: of the job; this process is one of its servers or workers.
@@ -47,6 +48,8 @@ def serve(cluster: Cluster, directory: JobDirectory, stop: Stop, wait: Callable[
     earlier, alone_secs = read_record(directory, TRAINING_DONE), 0.0
     while not stop and alone_secs < MEET_SECS:
         done = read_record(directory, TRAINING_DONE)
+        if done and done != earlier and done["reason"] == FAILED:
+            earlier = done  # whoever started the chief may start it again, as after the end of an earlier run
         if done and done != earlier:
             _outlast(cluster, stop, wait)
             return

@@ -8,11 +8,9 @@ import os
 from trainer.estimator.contract.hooks import CheckpointSaverListener
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.saving.checkpoints import step_of
-from trainer.estimator.saving.coordination_files import TRAINING_DONE, UNREADABLE, read_record, write_record
+from trainer.estimator.saving.coordination_files import FAILED, TRAINING_DONE, UNREADABLE, read_record, write_record
 from trainer.estimator.steps.stop import StopReason
 from trainer.job.errors import JobError
-
-FAILED = "failed"
 
 
 class TrainingRecord(CheckpointSaverListener):

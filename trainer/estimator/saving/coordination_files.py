@@ -21,6 +21,8 @@ log = logging.getLogger("trainer")
 
 EVALUATOR = "evaluator.json"
 TRAINING_DONE = "training_done.json"
+FAILED = "failed"
+"""The reason in TRAINING_DONE where training ended by an error."""
 _OWNER = "owner"
 _NOTHING = type(None)
 _KINDS: Mapping[str, tuple[Kinds, Kinds]] = {
