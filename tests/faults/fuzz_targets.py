@@ -126,15 +126,25 @@ def _series(count: int) -> bytes:
     return "\n".join(["time,value,weekday", *lines, ""]).encode()
 
 
+def _example(draw: random.Random) -> bytes:
+    example = records.example_class()()
+    example.features.feature["values"].float_list.value.extend(draw.gauss(0, 1) for _ in range(9))
+    example.features.feature["labels"].float_list.value.append(draw.gauss(0, 1))
+    return bytes(example.SerializeToString())
+
+
 def _records(count: int) -> bytes:
     draw = random.Random(0)
-    framed = []
-    for _ in range(count):
-        example = records.example_class()()
-        example.features.feature["values"].float_list.value.extend(draw.gauss(0, 1) for _ in range(9))
-        example.features.feature["label"].float_list.value.append(draw.gauss(0, 1))
-        framed.append(records.frame(example.SerializeToString()))
-    return b"".join(framed)
+    return b"".join(records.frame(_example(draw)) for _ in range(count))
+
+
+def _framed(data: bytes, folder: pathlib.Path) -> object:
+    """With checksums that are right, so that what is inside is looked at."""
+    return _reads("a.tfrecord", DataFormat.EXAMPLES)(_records(5) + records.frame(data) + _records(5), folder)
+
+
+def _packed(data: bytes, folder: pathlib.Path) -> object:
+    return _reads("a.csv.gz", DataFormat.SEQUENCES)(gzip.compress(data), folder)
 
 
 def _tuner_file(data: bytes, folder: pathlib.Path) -> object:
@@ -196,7 +206,7 @@ def targets() -> list[Target]:
     """All readers that need no TensorFlow."""
     sequences, series, framed = _rows(30, 10).encode(), _series(200), _records(20)
     read_sequences = _reads("a.csv", DataFormat.SEQUENCES)
-    studies = [path.read_bytes() for path in sorted((ROOT / "tests" / "golden" / "studies").rglob("*.yaml"))[:20]]
+    studies = [path.read_bytes() for path in sorted((ROOT / "tests" / "golden" / "studies").glob("*.yaml"))]
     return [
         Target(name="TF_CONFIG", examples=[json.dumps(one).encode() for one in _TF_CONFIGS], read=_tf_config),
         Target(name="CLUSTER_SPEC", examples=[json.dumps(_POOLS).encode()], read=_cluster_spec),
@@ -216,6 +226,8 @@ def targets() -> list[Target]:
         ),
         Target(name="CSV, found out", examples=[series, sequences], read=_reads("x.csv", DataFormat.AUTO)),
         Target(name="TFRecord", examples=[framed], read=_reads("a.tfrecord", DataFormat.EXAMPLES)),
+        Target(name="Example in TFRecord", examples=[_example(random.Random(1))], read=_framed),
+        Target(name="CSV inside gzip", examples=[sequences], read=_packed),
         Target(name="tuner file", examples=[_lines(_LINE, {**_LINE, "global_step": "200"})], read=_tuner_file),
         Target(name="sweep's journal", examples=[_lines(*_ENTRIES)], read=_journal),
         Target(name="upload queue", examples=[json.dumps(_QUEUE).encode()], read=_upload_queue),

@@ -12,9 +12,11 @@ import time
 import tensorflow as tf
 
 from tests.faults.fuzz_targets import RubbishError, Target
+from trainer.estimator.graph.inside import files
 from trainer.estimator.saving import coordination_files, events
 from trainer.estimator.saving.job_directory import on_disk
 from trainer.estimator.steps import goodput_record
+from trainer.formats import records
 
 _STEPS = (100, 200)
 
@@ -54,6 +56,7 @@ def targets() -> list[Target]:
         Target(name="training_done.json", examples=[json.dumps(done).encode()], read=_done),
         Target(name="goodput.json", examples=[json.dumps(goodput).encode()], read=_goodput),
         Target(name="event file", examples=[event_file.read_bytes()], read=_events),
+        Target(name="event in a file", examples=list(files.records(str(event_file))), read=_event),
     ]
 
 
@@ -113,6 +116,10 @@ def _done(data: bytes, folder: pathlib.Path) -> object:
 def _goodput(data: bytes, folder: pathlib.Path) -> object:
     (folder / goodput_record.GOODPUT).write_bytes(data)
     return goodput_record.read(on_disk(str(folder)))
+
+
+def _event(data: bytes, folder: pathlib.Path) -> object:
+    return _events(records.frame(data), folder)
 
 
 def _events(data: bytes, folder: pathlib.Path) -> object:

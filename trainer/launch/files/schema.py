@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,7 +27,8 @@ Schema = Kind | Mapping[str, Any] | list[Any]
 
 
 def schema_errors(value: object, schema: Schema, path: Path = ()) -> Iterator[Finding]:
-    """Every place where a value does not fit a schema; null and absent fields always fit.
+    """Every place where a value does not fit a schema; null and absent fields always fit,
+    and no list has a null in it.
 
     Args:
       value: of a document, as JSON has it.
@@ -43,6 +45,8 @@ def schema_errors(value: object, schema: Schema, path: Path = ()) -> Iterator[Fi
             yield Finding(where=path, got=short(value), accept="a list", do="Put it in brackets")
             return
         for index, item in enumerate(value):
+            if item is None:
+                yield Finding(where=(*path, index), got="null", accept="no empty items", do="Remove it")
             yield from schema_errors(item, schema[0], (*path, index))
     elif not isinstance(value, dict):
         yield Finding(where=path, got=short(value), accept="an object", do=f"Write its fields: {', '.join(schema)}")
@@ -64,7 +68,7 @@ def _is(value: object, kind: Kind) -> bool:
         case Kind.TEXT:
             return isinstance(value, str)
         case Kind.WHOLE:  # JSON of 64-bit numbers has them as texts
-            is_text = isinstance(value, str) and value.removeprefix("-").isdecimal()
+            is_text = isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value) is not None
             return is_text or (isinstance(value, int) and not isinstance(value, bool))
         case Kind.NUMBER:
             return isinstance(value, int | float) and not isinstance(value, bool)

@@ -81,7 +81,7 @@ def _parsed(line: str, metric: str, trial: str, started_at: float) -> Evaluation
     """The evaluation in a line, with the arguments of `read`; None where it has none of this metric and trial."""
     try:
         record: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or metric not in record or str(record.get("trial", trial)) != trial:
         return None
