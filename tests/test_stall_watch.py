@@ -59,7 +59,7 @@ def test_a_peer_that_is_stopped_is_named_and_so_is_its_return(peer: subprocess.P
         [f"worker:0 at {address} has not answered for 5 s: it is stopped, or its machine is overloaded or away."],
         [],
     ]
-    assert peers.told() == f"worker:0 at {address}: does not answer. The others answer."
+    assert peers.told() == f"worker:0 at {address}: does not answer."
     os.kill(peer.pid, signal.SIGCONT)
     assert list(peers.changes(64.0)) == [f"worker:0 at {address} answers again after 60 s."]
 

@@ -166,7 +166,7 @@ class JobProcess:
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
         eval_spec = _eval_spec(self._bound, self._run, estimator.config)
         shown = self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext()
-        with faults_located(self._bound), shown:
+        with faults_located(self._bound), self._stalls.naming_peers(), shown:
             metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         return metrics
 

@@ -8,6 +8,7 @@ waits is worth more than one that starts again is for whoever runs it to say.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -17,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
+from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.job import hosts
 from trainer.job.cluster import EVALUATOR, Cluster
 from trainer.job.stall import News, Patience
@@ -83,6 +85,16 @@ class StallWatch(TrainingHook):
     def close(self) -> None:
         """Ends."""
         self._ended.set()
+
+    @contextlib.contextmanager
+    def naming_peers(self) -> Iterator[None]:
+        """Where a peer is lost within it, says which of them do not answer."""
+        try:
+            yield
+        except PeerLostError:
+            if words := self._peers.told(only_missing=True):
+                _log.warning("%s", words)
+            raise
 
     def _watch(self) -> None:
         patience = Patience(self._timeout, self._look_secs)
@@ -170,8 +182,8 @@ class Peers:
                     "it is stopped, or its machine is overloaded or away."
                 )
 
-    def told(self) -> str:
-        """What the others answer now, in words; empty where there are none."""
+    def told(self, *, only_missing: bool = False) -> str:
+        """What the others answer now, in words; empty where there are none, or `only_missing` and none is."""
         if not self._names:
             return ""
         silent = [
@@ -179,7 +191,9 @@ class Peers:
             for address, answer in self._answers()
             if answer is not hosts.Answer.LISTENS
         ]
-        return f"{'; '.join(silent)}. The others answer." if silent else "All other processes answer."
+        if not silent:
+            return "" if only_missing else "All other processes answer."
+        return f"{'; '.join(silent)}. {'The others answer.' if len(silent) < len(self._names) else ''}".strip()
 
     def _answers(self) -> list[tuple[str, Any]]:
         return [(reached.address, reached.answer) for reached in hosts.greet(self._names, self._ask_secs)]

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from trainer import storage
+from trainer.estimator.saving import export_manifest
 from trainer.storage.recent_reads import RecentReads
 from trainer.storage.synced_folder import SyncedFolder
 from trainer.storage.uploads import Removal, Tree
@@ -36,7 +37,11 @@ class ExportStore(Protocol):
         """Deletes an export, by the name of its folder and its own: `export/latest/1700000000`."""
 
     def variables(self) -> str | None:
-        """The local path of the variables of the SavedModel that this directory is; None where it is none."""
+        """The local path of the variables of the SavedModel that this directory is; None where it is none.
+
+        Raises:
+          DamagedCheckpointError: they are not as its manifest says.
+        """
 
 
 class LocalExports(ExportStore):
@@ -63,8 +68,10 @@ class LocalExports(ExportStore):
         shutil.rmtree(os.path.join(self._directory, name), ignore_errors=True)
 
     def variables(self) -> str | None:
-        is_saved_model = os.path.exists(os.path.join(self._directory, GRAPH_FILE))
-        return os.path.join(self._directory, _VARIABLES) if is_saved_model else None
+        if not os.path.exists(os.path.join(self._directory, GRAPH_FILE)):
+            return None
+        export_manifest.check(self._directory, os.path.dirname(_VARIABLES))
+        return os.path.join(self._directory, _VARIABLES)
 
 
 class BucketExports(ExportStore):
@@ -109,7 +116,13 @@ class BucketExports(ExportStore):
     def variables(self) -> str | None:
         folder = os.path.dirname(_VARIABLES)
         copied = storage.copy_in(self._synced.folder.remote(folder), self._synced.folder.local(folder))
-        return self._synced.folder.local(_VARIABLES) if copied else None
+        if not copied:
+            return None
+        saved = storage.stat(self._synced.folder.remote(export_manifest.FILE))
+        if saved is not None:
+            storage.fetch(saved, self._synced.folder.local(export_manifest.FILE))
+            export_manifest.check(self._synced.folder.directory, folder)
+        return self._synced.folder.local(_VARIABLES)
 
     def _known(self, folder: str) -> set[str]:
         """The complete exports of a folder: those found when it was first asked for, and what this process did."""

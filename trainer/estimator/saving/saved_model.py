@@ -29,6 +29,7 @@ from trainer.estimator.contract.export import (
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import GLOBAL_STEP
+from trainer.estimator.saving import export_manifest
 from trainer.estimator.saving.export_store import GRAPH_FILE
 from trainer.estimator.saving.job_directory import JobDirectories
 
@@ -195,6 +196,7 @@ def publish(
             target = Path(hidden, ASSETS_EXTRA, destination)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+        export_manifest.write(hidden)
         name = directory.exports.publish(hidden, folder, int(now), TEXT_GRAPH_FILE if as_text else GRAPH_FILE)
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
