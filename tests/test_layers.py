@@ -33,9 +33,11 @@ ALLOWED = {
     "end_in_time": {"estimator", "job"},
     "process": {"bound_problem", "closing", "end_in_time", "stall_watch", "estimator", "storage", "job"},
     "failure": {"storage", "job"},
+    "last_words": {"job"},
     "stall_watch": {"estimator", "job"},
     "task": {
         "failure",
+        "last_words",
         "problem",
         "problem_file",
         "bound_problem",

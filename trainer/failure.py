@@ -10,7 +10,7 @@ import traceback
 
 from trainer import storage
 from trainer.job import records, system_errors
-from trainer.job.errors import JobError
+from trainer.job.errors import JobError, TrainingError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
 from trainer.storage.errors import DiskError, FencedError, InUseError
@@ -79,6 +79,24 @@ def end(error: Exception, role: str, step: int | None, files: Layout) -> int:
         _record(failure, files)
     print(scrubbed(failure.traceback), end="", file=sys.stderr, flush=True)
     return failure.exit_code
+
+
+def aborted(said: str, role: str, step: int | None, files: Layout) -> None:
+    """Says what is safe of a process that is being aborted, and leaves `failure.json`.
+
+    Args:
+      said: by the signal, as "Fatal Python error: Aborted".
+      role: of the process.
+      step: of its last device call; None before the first.
+      files: of the job.
+    """
+    error = TrainingError(
+        f"A library ended the {role} ({said}), as TensorFlow does when it gets no memory",
+        do="Lower the batch size, or take a machine with more memory, and run the same command again",
+    )
+    safe = _safe(files)
+    print(f"trainer.task: {error} {safe} Where it was follows.", file=sys.stderr, flush=True)
+    _record(Failure(error=error, role=role, step=step, safe=safe, trouble=None), files)
 
 
 def _safe(files: Layout) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainer import failure, problem_file
+from trainer import failure, last_words, problem_file
 from trainer.formats.download_cache import DownloadCache
 from trainer.formats.fetching import Fetcher
 from trainer.job import (
@@ -136,11 +136,16 @@ def _train(
     from trainer.estimator.distribution.collectives import PeerLostError
     from trainer.process import JobProcess
 
-    job = None
+    job: JobProcess | None = None
+
+    def aborted(said: str) -> None:
+        failure.aborted(said, cluster.task_type, job.global_step if job else None, files)
+
     try:
-        bound = continuing.continued(bound, run, cluster, files.root)
-        job = JobProcess(bound, run, cluster, files, os.environ, place)
-        return job.run(stop)
+        with last_words.kept(aborted):
+            bound = continuing.continued(bound, run, cluster, files.root)
+            job = JobProcess(bound, run, cluster, files, os.environ, place)
+            return job.run(stop)
     except Exception as error:
         if place is not None and isinstance(error, PeerLostError):
             logging.getLogger("trainer").info("%s.", error.got)

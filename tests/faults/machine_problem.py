@@ -5,6 +5,7 @@ python -m trainer.task --problem=tests/faults/machine_problem.py, with TROUBLE=f
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
@@ -37,6 +38,10 @@ def _no_memory_left() -> None:
     tf.zeros([1 << 28]).numpy()
 
 
+def _aborted() -> None:
+    ctypes.CDLL(None).abort()  # as C++ does where an exception is not caught, without the interpreter's lock
+
+
 def troubles(directory: str) -> dict[str, tuple[Callable[[], None], Callable[[], None] | None]]:
     """What each trouble does when it begins and when it passes; None where it stays.
 
@@ -64,6 +69,7 @@ def troubles(directory: str) -> dict[str, tuple[Callable[[], None], Callable[[],
         "files": (_no_files_left, None),
         "files for a while": (_no_files_left, files),
         "memory": (_no_memory_left, None),
+        "aborted": (_aborted, None),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import signal
 
 import pytest
 
@@ -48,3 +49,13 @@ def test_a_lack_of_memory_is_said_with_what_is_safe(directory: pathlib.Path, for
     assert "There is no memory left. The worker ended at step 20." in outcome.record["message"]
     above, _, _ = outcome.words.partition("Traceback")
     assert "trainer.task: There is no memory left." in above
+
+
+def test_a_process_that_a_library_aborts_says_what_is_safe(
+    directory: pathlib.Path, forking_python: pathlib.Path
+) -> None:
+    outcome = machine.run("aborted", directory, forking_python)
+    assert outcome.code == 128 + signal.SIGABRT and outcome.record is not None
+    assert outcome.record["safe"] == f"Safe: model.ckpt-20 in {directory}, the newest checkpoint."
+    assert "trainer.task: A library ended the worker (Fatal Python error: Aborted)" in outcome.words
+    assert "machine_problem.py" in outcome.words.partition("Fatal Python error: Aborted\n")[2]
