@@ -1,9 +1,9 @@
 """Lets a process speak that a library aborts, as TensorFlow does when its C++ code gets no memory.
 
 No Python runs in such a process any more, in the thread that is aborted. But faulthandler, in C, writes where it was,
-and it writes into a small socket here: its many short writes wait a moment for another thread, which meanwhile says
-what is safe and leaves `failure.json`. Where that thread cannot run, because the aborted one holds the interpreter, each
-write gives up at once, and the process ends as it would have.
+and it writes into a small socket here. Its many short writes wait a moment for another thread, which meanwhile says
+what is safe and leaves `failure.json`. Where that thread cannot run, because the aborted one holds the interpreter,
+each write gives up at once, and the process ends as it would have.
 
     aborted thread   handler of SIGABRT: "Fatal Python error: Aborted", then each line of the stack … ends the process
     this thread               └ reads the first words, prints ours, writes failure.json, prints the stack
