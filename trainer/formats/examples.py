@@ -200,6 +200,14 @@ def source(
     limit, bad = min(memory_limit, LARGEST_READ_BYTES), bad or BadRows(data)
     parts = _part(data, train, limit, bad), _part(data, evaluation, limit, bad)
     columns, targets = _columns(data)
+    left_out = bad.checked()
+    for part, paths in zip(parts, (train, evaluation), strict=True):
+        if isinstance(part, Windows) and not part.count:
+            raise DataError(
+                f"{', '.join(paths)}: no record that can be used",
+                "at least one record",
+                "Leave the file out, or write it again",
+            )
     measured = moments.of(parts[0].first_values if isinstance(parts[0], Stream) else parts[0].values)
     mean, scale = measured.scales(standardize=standardizes(data, parts[0]))
     schema = Schema(
@@ -212,7 +220,7 @@ def source(
         dtype=measured.dtype,
     )
     moments.tell(schema, measured, stored_as_float32=True)
-    return Source.of(schema, format=DataFormat.EXAMPLES, train=parts[0], evaluation=parts[1], left_out=bad.checked())
+    return Source.of(schema, format=DataFormat.EXAMPLES, train=parts[0], evaluation=parts[1], left_out=left_out)
 
 
 def _columns(data: ForecastData) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -246,14 +254,11 @@ def _part(data: ForecastData, paths: tuple[str, ...], limit: int, bad: BadRows) 
 
 
 def _in_memory(stream: RecordStream) -> Windows:
-    blocks = [block for path in stream.paths for block in stream.numbered(path, read_records(path, stream.bad))]
-    if not blocks:
-        raise DataError(
-            f"{', '.join(stream.paths)}: no record",
-            "at least one record",
-            "Leave the file out, or write it again",
-        )
-    values, labels = (np.concatenate([block[at] for block in blocks]) for at in (1, 2))
+    blocks = [block[1:] for path in stream.paths for block in stream.numbered(path, read_records(path, stream.bad))]
+    shapes = (0, stream.steps, len(stream.columns)), (0, stream.horizon, len(stream.targets))
+    values, labels = (
+        np.concatenate([np.empty(shape), *(block[at] for block in blocks)]) for at, shape in enumerate(shapes)
+    )
     kept = whole(values, labels)
     stream.bad.count(len(kept))
     values, labels = values[kept], labels[kept]

@@ -19,7 +19,7 @@ from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Part, Source
 from trainer.formats.streams import Stream
-from trainer.formats.windows import of_rows
+from trainer.formats.windows import Windows, of_rows
 from trainer.job.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -103,7 +103,11 @@ def source(
     check_settings(data)
     bad = bad or BadRows(data)
     parts = _part(data, train, memory_limit, bad), _part(data, evaluation, memory_limit, bad)
-    return dataclasses.replace(in_parts(data, *parts), left_out=bad.checked())
+    left_out = bad.checked()
+    for part, paths in zip(parts, (train, evaluation), strict=True):
+        if isinstance(part, Windows) and not part.count:
+            raise DataError(f"No row of {', '.join(paths)} can be used", "at least one row", "Repair the file")
+    return dataclasses.replace(in_parts(data, *parts), left_out=left_out)
 
 
 def in_parts(data: ForecastData, train: Part, evaluation: Part) -> Source:

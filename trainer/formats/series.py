@@ -85,6 +85,7 @@ def _source(
       later: to evaluate on; may be empty.
       bad: took the rows that cannot be read.
     """
+    left_out = bad.checked()
     spans = Spans.of_files(series, later) if later else Spans.of_split(series, data.split)
     training = _with_values(spans.training, names)
     missing.tell_sentinels(names, training)
@@ -100,7 +101,7 @@ def _source(
         dtype=measured.dtype,
     )
     moments.tell(schema, measured)
-    return Source.of(schema, format=DataFormat.SERIES, left_out=bad.checked(), **spans.windows(schema))
+    return Source.of(schema, format=DataFormat.SERIES, left_out=left_out, **spans.windows(schema))
 
 
 def _series(heads: list[Head], like: Head, names: tuple[str, ...], data: ForecastData, bad: BadRows) -> list[Rows]:
@@ -124,9 +125,13 @@ def _time_name(data: ForecastData, found: Head) -> str:
 
 
 def _with_values(training: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """The rows of training, float64 [rows, columns]; DataError for a column that has no value there."""
+    """The rows of training, float64 [rows, columns]; DataError for none, and for a column that has no value there."""
+    if not len(training):
+        raise DataError(
+            "No row is left to train on", "rows in the training part", "Set another --split, or give more data"
+        )
     for name, column in zip(names, training.T, strict=True):
-        if len(column) and np.isnan(column).all():
+        if np.isnan(column).all():
             raise DataError(
                 f"Column {name} has no value in the {len(column):,} rows of training",
                 "a value in some of them",

@@ -14,6 +14,7 @@ _log = logging.getLogger(__name__)
 
 _GAP = 1.5
 _IRREGULAR = 0.05
+_MOST_MISSING = 1e12
 _HOUR_SECS = 3600.0
 _CLOCK_CHANGES_PER_ROW = 1e-3
 _SEVERAL = 0.5
@@ -68,7 +69,8 @@ def steps(times: np.ndarray) -> Steps:
     ahead = widths[widths > 0]
     usual = float(np.median(ahead)) if len(ahead) else 1.0
     gaps = np.flatnonzero(widths > _GAP * usual) + 1
-    missing = int(np.round(widths[gaps - 1] / usual - 1).sum())
+    with np.errstate(over="ignore"):  # of numbers that are no times
+        missing = int(np.minimum(np.round(widths[gaps - 1] / usual - 1), _MOST_MISSING).sum())
     return Steps(repeated=np.flatnonzero(widths == 0) + 1, gaps=gaps, missing=missing)
 
 

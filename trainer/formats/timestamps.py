@@ -16,6 +16,7 @@ _EPOCH_NAME = re.compile(
 _EPOCH_UNITS = (1.0, 1e3, 1e6, 1e9)
 """Counts since 1970 are told apart by their size: seconds, milliseconds, microseconds, nanoseconds."""
 _EARLIEST, _LATEST = 1e8, 4.2e9
+_LARGEST = 1e30
 _MOSTLY = 0.9
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 _NUMERIC = re.compile(
@@ -144,9 +145,10 @@ def _numbers(texts: Sequence[str]) -> np.ndarray | None:
 
 def _number(text: str) -> float:
     try:
-        return float(text.replace(",", "."))
+        number = float(text.replace(",", "."))
     except ValueError:
         return np.nan
+    return number if abs(number) < _LARGEST else np.nan
 
 
 def _orders(texts: Sequence[str]) -> tuple[bool, ...]:
