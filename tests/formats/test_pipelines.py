@@ -12,7 +12,7 @@ import tensorflow as tf
 from trainer import storage
 from trainer.formats import pipelines, reading
 from trainer.formats.records import example_class, frame
-from trainer.formats.settings import ForecastData
+from trainer.formats.settings import BadRowsPolicy, ForecastData
 from trainer.formats.source import Part
 
 BATCH = 8
@@ -36,7 +36,7 @@ def records(numbers: range) -> bytes:
 _IN_A_BUCKET = [pytest.param(name, marks=pytest.mark.process) for name in ("bucket", "gzip in a bucket")]
 
 
-@pytest.fixture(params=["memory", "gzip", "records", *_IN_A_BUCKET])
+@pytest.fixture(params=["memory", "gzip", "records", "bad lines", "bad records", *_IN_A_BUCKET])
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ForecastData, int]:
     """Sixty examples in four files, and the memory limit to read them with."""
     folder = str(tmp_path)
@@ -44,15 +44,18 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ForecastData, 
         request.getfixturevalue("bucket")
         request.getfixturevalue("cache")
         folder = f"gs://bucket/{tmp_path.name}"  # another one for each test: what was read is kept
-    write = records if request.param == "records" else lines
+    write = records if "records" in request.param else lines
     pack = gzip.compress if "gzip" in request.param else bytes
+    bad = {"bad lines": b"1,2\n\n,x,\n", "bad records": frame(b"no example")}.get(request.param, b"")
     for number in range(4):
-        storage.write(f"{folder}/part-{number}", pack(write(range(15 * number, 15 * number + 15))))
+        storage.write(f"{folder}/part-{number}", pack(write(range(15 * number, 15 * number + 15)) + bad * number))
     config = ForecastData(
         train_data_paths=(f"{folder}/part-*",),
         eval_data_paths=(f"{folder}/part-*",),
         sequence_length=3,
         train_batch_size=BATCH,
+        bad_rows=BadRowsPolicy.SKIP if bad else BadRowsPolicy.ERROR,
+        max_bad_fraction=0.2,
     )
     return config, 1 << 20 if request.param == "memory" else 1
 
