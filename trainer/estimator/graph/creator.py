@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.estimator.graph.inside import keras_names, makers, optimizers, slices
+from trainer.estimator.graph.inside import graph_variables, keras_names, makers, optimizers, slices
 from trainer.estimator.graph.inside.makers import Maker
 from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.variables import GLOBAL_STEP, Role, VariableStore
@@ -69,11 +69,6 @@ def shared(store: VariableStore, graph: tf.Graph, losses: RegularizationLosses) 
     """
     creator = Creator(store, graph, losses)
     with contextlib.ExitStack() as stack:
-        # Keras makes variables in an init_scope, outside of the graph, where a creator of the graph is not asked.
-        with tf.init_scope():
-            outside = tf.variable_creator_scope(creator.create)
-            outside.__enter__()
-        stack.callback(_leave, outside)
         # In every trace the first dense layer is called `dense`, or no mode would find the variables of another.
         stack.enter_context(keras_names.from_zero())
         stack.enter_context(optimizers.traced())
@@ -82,11 +77,6 @@ def shared(store: VariableStore, graph: tf.Graph, losses: RegularizationLosses) 
         graph.seed = store.seed  # of its random ops, which count from it
         graph.add_to_collection(_KEYS.GLOBAL_STEP, store.global_step)
         yield
-
-
-def _leave(scope: contextlib.AbstractContextManager[Any]) -> None:
-    with tf.init_scope():
-        scope.__exit__(None, None, None)
 
 
 class Creator:
@@ -133,9 +123,11 @@ class Creator:
         name = self._name(maker.variable, kwargs.get("name"))
         self._creating = True
         try:
-            return self._store.get_or_create(name, role, start, settings, primary)
+            variable = self._store.get_or_create(name, role, start, settings, primary)
         finally:
             self._creating = False
+        graph_variables.show(self._graph, variable, name)
+        return variable
 
     def _name(self, keras_variable: keras.Variable | None, requested: str | None) -> str:
         """The name that a graph of tf.estimator would have given: scoped, and made unique within this trace."""

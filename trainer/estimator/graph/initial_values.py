@@ -24,6 +24,7 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import copying
+from trainer.estimator.graph.inside.model_graph import outside
 from trainer.estimator.graph.pruning import UnfedError, prune
 from trainer.estimator.graph.row_sharding import Block
 from trainer.estimator.graph.subgraphs import Copier, ancestors, in_order
@@ -47,7 +48,7 @@ def computed(value: Any) -> Any:
     if static is not None:
         return static
     try:
-        with tf.init_scope():
+        with outside():
             return prune(value.graph, value)()
     except UnfedError as error:
         raise ValueError(
@@ -81,13 +82,13 @@ class Source:
         self.plain = value
         if callable(value):
             # In a graph, so that a function that fills a large tensor only says how, and nothing is computed yet.
-            with copying.FuncGraph("initial_value").as_default():
+            with outside(), copying.FuncGraph("initial_value").as_default():
                 value = value()
             if not tf.is_tensor(value):
                 self.plain = value
         # An array is left where it is: a tensor would be a second copy of a table that may fill the memory.
         if not isinstance(value, np.ndarray) and not tf.is_tensor(value):
-            with tf.init_scope():
+            with outside():
                 value = tf.convert_to_tensor(value, dtype)
         self.value = value
         self.shape, self.dtype = tf.TensorShape(value.shape), tf.as_dtype(value.dtype if dtype is None else dtype)

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from trainer.estimator.graph.initial_values import Source
 from trainer.estimator.graph.inside import graphs, slices
-from trainer.estimator.graph.inside.stand_ins import stand_in
+from trainer.estimator.graph.inside.graph_variables import stand_in
+from trainer.estimator.graph.inside.model_graph import outside
 from trainer.estimator.graph.op_table import looks_up, runs_by_rows
 from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.row_sharding import Block, Placement, Rows
@@ -105,7 +106,7 @@ class PendingVariables:
             ):
                 by_name[name] = self._ordinary(pending, graph, handle, make)
             else:
-                with tf.init_scope(), tf.compat.v1.name_scope(None):
+                with outside(), tf.compat.v1.name_scope(None):
                     variable.create(rows, pending.start.fill(), functools.partial(_block, pending.start, name))
         self._pending = {}
 

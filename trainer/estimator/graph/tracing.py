@@ -31,20 +31,12 @@ import tensorflow as tf
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.graph import lookup_tables, op_table, randomness
 from trainer.estimator.graph.creator import RegularizationLosses, shared
+from trainer.estimator.graph.inner_summaries import InnerSummaries, Summary
 from trainer.estimator.graph.inside import graphs, resources, summaries
 from trainer.estimator.graph.pruning import GraphVariables, PrunedFunction, prune
 from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.graph.sharded_tensors import ShardedRef
 from trainer.estimator.graph.variables import Role, VariableStore
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """A summary that the model function made: what to fetch, of any shape, and how TensorBoard shows it."""
-
-    tag: str
-    tensor: tf.Tensor
-    metadata: bytes
 
 
 @dataclasses.dataclass
@@ -58,6 +50,7 @@ class TracedModel:
       feeds: the placeholders of features and labels, flat.
       store: where the variables are.
       resources: lookup tables and other resources that the function made.
+      inner_summaries: those that it made in branches, loops and functions of its own, in TRAIN.
       context: whatever else the traced body made (a serving input receiver).
     """
 
@@ -67,6 +60,7 @@ class TracedModel:
     feeds: list[tf.Tensor]
     store: VariableStore
     resources: list[Any]
+    inner_summaries: list[Summary]
     context: Any = None
 
     def prune(
@@ -119,8 +113,9 @@ class TracedModel:
 
     @functools.cached_property
     def summaries(self) -> list[Summary]:
-        """Those that the model function itself made, in order; not those of its branches and loops."""
-        return [_summary(op) for op in self.graph.get_operations() if op.type == "WriteSummary"]
+        """Those that the model function made, in order, and then those of its branches, loops and functions."""
+        own = [_summary(op) for op in self.graph.get_operations() if op.type == "WriteSummary"]
+        return own + self.inner_summaries
 
     @functools.cached_property
     def writes(self) -> dict[tf.Operation, set[str]]:
@@ -160,6 +155,9 @@ def trace(
     """
     made: dict[str, Any] = {}
     losses = RegularizationLosses()
+    inner = InnerSummaries(store)
+    # Other modes record no summaries, and there nothing keeps the order in which the bodies' ops were made.
+    keep = inner.keep if mode == ModeKeys.TRAIN else lambda *_: None
 
     def python_function(*arguments: Any) -> None:
         graph = tf.compat.v1.get_default_graph()
@@ -167,11 +165,12 @@ def trace(
         graphs.keep_program_order_in_branches(graph, keep=mode == ModeKeys.TRAIN)
         with contextlib.ExitStack() as stack:
             stack.enter_context(shared(store, graph, losses))
-            stack.enter_context(summaries.recorded(store.global_step))
+            stack.enter_context(summaries.recorded(store.global_step, keep))
             made["resources"] = stack.enter_context(resources.listed())
             if mode == ModeKeys.TRAIN:
                 stack.enter_context(randomness.by_step(graph, store.global_step))
             made["spec"], made["context"] = body(*arguments)
+            made["summaries"] = inner.summaries()
 
     collections = {tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES: losses}
     graph = graphs.traced(f"model_fn_{mode}", python_function, signature, collections, xla=xla)
@@ -179,7 +178,7 @@ def trace(
     # A capture is an input of the graph as well: what is left are the placeholders of the signature.
     captured = {id(inner) for _, inner in graph.captures}
     feeds = [tensor for tensor in graph.inputs if id(tensor) not in captured]
-    traced = TracedModel(mode, made["spec"], graph, feeds, store, made["resources"], made["context"])
+    traced = TracedModel(mode, made["spec"], graph, feeds, store, made["resources"], made["summaries"], made["context"])
     lookup_tables.fill(traced)
     if mode == ModeKeys.TRAIN:
         # Tables are full by now. A lookup that waited for the op that fills its table would fill it at every step.

@@ -18,6 +18,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.graph.initial_values import Source, evaluated
+from trainer.estimator.graph.inside import graph_variables
+from trainer.estimator.graph.inside.model_graph import outside
 from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.pending import PendingVariables
 from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
@@ -62,10 +64,15 @@ class VariableStore:
         self._pending, self.restored = PendingVariables(placement) if placement is not None else None, restored
         self._said: set[tuple[str, str]] = set()
         self.roles: dict[str, Role] = {GLOBAL_STEP: Role.STEP}
-        with tf.init_scope(), scope():
+        with outside(), tf.variable_creator_scope(graph_variables.make), scope():
             self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False, name=GLOBAL_STEP)
         self.by_name: dict[str, tf.Variable | RowShardedVariable] = {GLOBAL_STEP: self.global_step}
         self._starts: dict[str, Any] = {}  # of metrics
+
+    @property
+    def on_servers(self) -> bool:
+        """Whether the variables are on parameter servers."""
+        return self._pending is not None
 
     def saved(self) -> dict[str, tf.Variable | RowShardedVariable]:
         """What a checkpoint holds: all but metrics."""
@@ -106,7 +113,7 @@ class VariableStore:
             return known.stand_in if isinstance(known, RowShardedVariable) else known
         # Outside of the trace, which ends while the variable lives on, and with a seed of its name: what the function
         # made before it has no say in its value.
-        with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
+        with outside(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
             start = self._given.get(name, initial_value)
             if self._pending is not None and role is not Role.METRIC:
                 source = Source(start, settings.get("dtype"))
@@ -123,12 +130,12 @@ class VariableStore:
 
     def _make_seeded(self, name: str, start: Any, settings: Mapping[str, Any], primary: str | None) -> tf.Variable:
         """An ordinary variable with the seed of its name, so that it starts alike whenever it is made."""
-        with tf.init_scope(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
+        with outside(), tf.compat.v1.name_scope(None), seeded(self._seed_of(name)):
             return self._make(name, start, settings, primary)
 
     def _make(self, name: str, start: Any, settings: Mapping[str, Any], primary: str | None) -> tf.Variable:
         value, near = evaluated(start), self.by_name.get(primary or "")
-        with self._scope(), contextlib.ExitStack() as stack:
+        with tf.variable_creator_scope(graph_variables.make), self._scope(), contextlib.ExitStack() as stack:
             # On a parameter server the update of a weight and its slots would otherwise cross the network.
             if isinstance(near, tf.Variable):
                 stack.enter_context(tf.distribute.get_strategy().extended.colocate_vars_with(near))

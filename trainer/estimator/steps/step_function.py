@@ -17,9 +17,10 @@ Step = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
 def fetches_of(traced: TracedModel) -> dict[str, tf.Tensor]:
     """What the last step of a call gives beside the loss: the hooks' tensors and the summaries, of any shapes, by key.
 
-    Keys are `summary/<tag>` and `hook/<index of the hook>/<name>`.
+    Keys are `summary/<tag>`, `made/<tag>` of those that not every step makes, and `hook/<index of the hook>/<name>`.
     """
     fetches = {f"summary/{summary.tag}": summary.tensor for summary in traced.summaries}
+    fetches |= {f"made/{summary.tag}": summary.made for summary in traced.summaries if summary.made is not None}
     hooks = [*traced.spec.training_hooks, *traced.spec.training_chief_hooks]
     for index, hook in enumerate(hooks):
         fetches |= {f"hook/{index}/{name}": tf.convert_to_tensor(tensor) for name, tensor in hook.tensors.items()}

@@ -57,8 +57,9 @@ class Summaries:
                 self._events.scalars({"loss": float(result.losses[at - before - 1])}, at, now)
         if step in due:
             for summary in traced.summaries:
-                value = result.results[f"summary/{summary.tag}"]
-                self._events.tensor(summary.tag, value, summary.metadata, step, now)
+                if summary.made is None or result.results[f"made/{summary.tag}"]:
+                    value = result.results[f"summary/{summary.tag}"]
+                    self._events.tensor(summary.tag, value, summary.metadata, step, now)
         self._write_speed(before, step, now)
 
     def write_goodput(self, account: TimeAccount, step: int, now: float) -> None:

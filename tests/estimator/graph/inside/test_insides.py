@@ -21,18 +21,19 @@ import tensorflow as tf
 from trainer.estimator.graph.inside import (
     copying,
     files,
+    graph_variables,
     graphs,
     iterators,
     keras_models,
     keras_names,
     makers,
+    model_graph,
     optimizers,
     python_functions,
     random_ops,
     resources,
     seeds,
     slices,
-    stand_ins,
     summaries,
 )
 
@@ -227,7 +228,7 @@ def test_a_slot_of_a_part_says_which_slice_it_is() -> None:
 
 
 def test_a_stand_in_is_a_variable_without_a_value() -> None:
-    blank = stand_ins.stand_in("w", tf.TensorShape([3]), tf.float32, trainable=True)
+    blank = graph_variables.stand_in("w", tf.TensorShape([3]), tf.float32, trainable=True)
     assert isinstance(blank, tf.Variable) and blank.shape == [3] and blank.trainable
     assert not tf.raw_ops.VarIsInitializedOp(resource=blank.handle), "the variable has been given a value"
 
@@ -336,15 +337,93 @@ def test_seeds_are_set_inside_and_put_back_afterwards() -> None:
 
 def test_summaries_are_recorded_on_a_writer_that_is_fed() -> None:
     step = tf.Variable(3, dtype=tf.int64)
+    kept: list[tuple[str, tuple[int, ...], bytes]] = []
+
+    def keep(tag: str, value: tf.Tensor, metadata: bytes) -> None:
+        kept.append((tag, tuple(value.shape), metadata[:0]))
+
+    def in_a_branch(x: tf.Tensor) -> tf.Tensor:
+        tf.summary.scalar("c", x)
+        V1.summary.scalar("d", x)
+        V1.summary.histogram("e", tf.stack([x, x]))
+        return x
 
     def recording(x: tf.Tensor) -> None:
-        with summaries.recorded(step):
+        with summaries.recorded(step, keep):
             tf.summary.scalar("a", x)
             V1.summary.scalar("b", x)
+            tf.cond(x > 0, lambda: in_a_branch(x), lambda: x)
 
     writes = [op for op in traced(recording, tf.TensorSpec([])).get_operations() if op.type == "WriteSummary"]
     assert [tf.get_static_value(op.inputs[3]) for op in writes] == [b"a", b"b"]
     assert {op.inputs[0].op.type for op in writes} == {"Placeholder"}
+    assert kept == [("c", (), b""), ("d", (), b""), ("e", (None, 3), b"")]
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "text"])
+def test_summaries_of_version_1_are_said_again_as_tensors(kind: str) -> None:
+    def recording() -> None:
+        with summaries.recorded(tf.Variable(3, dtype=tf.int64), lambda *_: None), tf.name_scope("scope"):
+            match kind:
+                case "image":
+                    V1.summary.image(kind, tf.zeros([5, 4, 4, 1]), max_outputs=2)
+                case "audio":
+                    V1.summary.audio(kind, tf.zeros([2, 100]), 8000)
+                case "text":
+                    V1.summary.text(kind, tf.constant("words"))
+
+    (write,) = [op for op in traced(recording).get_operations() if op.type == "WriteSummary"]
+    assert tf.get_static_value(write.inputs[3]).item().decode().startswith(f"scope/{kind}")
+
+
+# The graph of a model function
+
+
+def test_a_model_graph_is_one_of_version_1_to_the_code_in_it() -> None:
+    outer = tf.Variable(2.0)
+
+    def body(x: tf.Tensor) -> None:
+        graph = V1.get_default_graph()
+        assert not V1.executing_eagerly_outside_functions()
+        with tf.init_scope():
+            assert V1.get_default_graph() is graph
+        assert {x: 1}[x] == 1 and x in [x] and len({outer, outer}) == 1 and (x == tf.ones([])) is False
+        tf.cond(x > 0, lambda: x * outer, lambda: x)  # builds a branch, and captures the variable
+        with model_graph.outside():
+            assert tf.executing_eagerly()
+            assert tf.ones([]).numpy() == 1.0
+        assert model_graph.model_graph() is graph
+
+    graph = traced(body, tf.TensorSpec([]))
+    assert [op.type for op in graph.get_operations() if op.type in {"If", "StatelessIf"}]
+    assert [id(outside) for outside, _ in graph.captures] == [id(outer.handle)]
+    assert model_graph.model_graph() is None
+
+
+def test_ops_outside_of_a_model_graph_run_on_the_device_that_it_says() -> None:
+    seen = []
+
+    def body() -> None:
+        with tf.device("/cpu:0"), model_graph.outside():
+            seen.append(tf.ones([]).device)
+
+    traced(body)
+    assert seen[0].endswith("CPU:0")
+
+
+def test_a_variable_shows_its_op_and_graph_while_a_model_graph_is_built() -> None:
+    with tf.variable_creator_scope(graph_variables.make):
+        weight = tf.Variable(1.0, name="w")
+
+    def body(x: tf.Tensor) -> None:
+        graph = V1.get_default_graph()
+        graph_variables.show(graph, weight, "scope/w")
+        assert weight.op.name == "scope/w" and weight.graph is graph
+        tf.cond(x > 0, lambda: x * float(weight.op.name == "scope/w"), lambda: x)
+
+    traced(body, tf.TensorSpec([]))
+    with pytest.raises(AttributeError):
+        _ = weight.op
 
 
 def test_resources_are_listed_by_the_thread_that_makes_them() -> None:

@@ -10,6 +10,8 @@ import tensorflow as tf
 from tensorflow.python.framework import auto_control_deps_utils, func_graph
 from tensorflow.python.ops.control_flow_ops import XLAControlFlowContext
 
+from trainer.estimator.graph.inside.model_graph import ModelGraph
+
 
 def traced(
     name: str,
@@ -43,8 +45,8 @@ def traced(
             None,
             None,
             signature=list(signature),
+            func_graph=ModelGraph(name, collections=dict(collections)),
             add_control_dependencies=False,
-            collections=dict(collections),
         )
 
 

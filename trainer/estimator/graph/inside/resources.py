@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.trackable.resource import ResourceTracker, resource_tracker_scope
+
+from trainer.estimator.graph.inside.model_graph import model_graph, outside
 
 _made_here: ContextVar[list[Any] | None] = ContextVar("resources_made_here", default=None)
 
@@ -20,6 +23,14 @@ class _Tracker(ResourceTracker):
         made = _made_here.get()
         if made is not None:
             made.append(resource)
+            # A handle that were an op of the graph would be another table in each function that is cut out of it.
+            resource._create_resource = functools.partial(_created_outside, resource._create_resource)
+
+
+def _created_outside(create: Callable[[], tf.Tensor]) -> tf.Tensor:
+    """The handle [] of a resource, made outside of a model function's graph; an export makes one in its own."""
+    with contextlib.nullcontext() if model_graph() is None else outside():
+        return create()
 
 
 @contextlib.contextmanager
@@ -45,7 +56,7 @@ def settle_initializer(resource: Any, settle: Callable[[tf.Tensor], Any]) -> Non
     """
     initializer = getattr(resource, "_initializer", None)
     if isinstance(initializer, tf.lookup.KeyValueTensorInitializer):
-        with tf.init_scope():  # or the values would become constants of whichever graph is being built
+        with outside():  # or the values would become constants of whichever graph is being built
             initializer._keys = tf.convert_to_tensor(settle(initializer._keys), initializer.key_dtype)
             initializer._values = tf.convert_to_tensor(settle(initializer._values), initializer.value_dtype)
 
