@@ -30,6 +30,7 @@ class _SeenFromGraph:
     """A variable made eagerly that has an op and a graph while a model function is traced."""
 
     handle: tf.Tensor
+    read_value: Callable[[], tf.Tensor]
 
     @property
     def op(self) -> tf.Operation:
@@ -43,6 +44,16 @@ class _SeenFromGraph:
         """The model function's graph."""
         graph = model_graph()
         return self.handle.graph if graph is None else graph
+
+
+    @property
+    def initial_value(self) -> tf.Tensor:
+        """Its value [...]; it has one by the time that a model function meets it.
+
+        Whoever asks in a graph makes a variable that starts like this one, as a moving average does.
+        """
+        graph = model_graph()
+        return super().initial_value if graph is None else self.read_value()  # type: ignore[misc]
 
 
 class GraphVariable(_SeenFromGraph, ResourceVariable):
