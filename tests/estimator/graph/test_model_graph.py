@@ -59,6 +59,21 @@ def test_variables_and_tensors_are_keys_of_dicts() -> None:
     assert trained(model_fn).get_variable_value("b") == 0.0
 
 
+def test_a_comparison_of_tensors_by_value_is_said_to_be_none(caplog: pytest.LogCaptureFixture) -> None:
+    def model_fn(features: Any, labels: tf.Tensor) -> EstimatorSpec:
+        predicted = features["x"] @ V1.get_variable("w", [2, 1])
+        assert labels not in [predicted] and labels in [predicted, labels]
+        assert (labels == labels) is True
+        assert (predicted == labels) is False
+        assert (predicted != 1.0) is True
+        return minimized(predicted, labels)
+
+    trained(model_fn)
+    said = [record.getMessage() for record in caplog.records if "compares tensors" in record.getMessage()]
+    assert len(said) == 2
+    assert __file__ in said[0] and "Use tf.equal or tf.not_equal to compare their values" in said[0]
+
+
 def test_moving_averages_say_what_to_restore() -> None:
     names: list[str] = []
 

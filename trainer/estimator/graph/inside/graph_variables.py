@@ -45,7 +45,6 @@ class _SeenFromGraph:
         graph = model_graph()
         return self.handle.graph if graph is None else graph
 
-
     @property
     def initial_value(self) -> tf.Tensor:
         """Its value [...]; it has one by the time that a model function meets it.

@@ -8,17 +8,30 @@ apart by identity, so that they are keys of dicts and members of sets.
 from __future__ import annotations
 
 import contextlib
+import dis
+import inspect
+import logging
+import os
 import sys
 from collections.abc import Iterator
+from types import FrameType
 
 import tensorflow as tf
 from tensorflow.python.framework import ops
+from tensorflow.python.ops import math_ops
+
+log = logging.getLogger("trainer")
+
+_TENSORFLOW = os.path.dirname(tf.__file__)
 
 _TAKES_IT_FOR_A_GRAPH = (
     # What entering a graph notes down is what `tf.init_scope` and `executing_eagerly_outside_functions` go by.
     ops._DefaultGraphStack.get_controller.__wrapped__.__code__,
     tf.Tensor.__hash__.__code__,
 )
+
+
+_COMPARES = tuple(inspect.unwrap(compare).__code__ for compare in (math_ops.tensor_equals, math_ops.tensor_not_equals))
 
 
 class ModelGraph(tf.__internal__.FuncGraph):
@@ -34,7 +47,32 @@ class ModelGraph(tf.__internal__.FuncGraph):
 
     def as_default(self) -> contextlib.AbstractContextManager[tf.Graph]:
         """Makes it the default graph, with the scopes that were open in it and none of the graph around it."""
+        asking = sys._getframe(1)
+        if asking.f_code is ops.executing_eagerly_outside_functions.__code__:
+            _look_for_comparison(asking.f_back)
         return super(tf.__internal__.FuncGraph, self).as_default()
+
+
+def _look_for_comparison(frame: FrameType | None) -> None:
+    """Says where `==` or `!=` is written between tensors: in a graph of TensorFlow 1 that compares no values.
+
+    `in` and `list.index` compare tensors too, and mean their identity.
+
+    Args:
+      frame: of the function that asks whether this is a graph of TensorFlow 1.
+    """
+    if frame is None or frame.f_code not in _COMPARES or frame.f_locals["self"] is frame.f_locals["other"]:
+        return
+    caller = frame.f_back
+    while caller is not None and caller.f_code.co_filename.startswith(_TENSORFLOW):
+        caller = caller.f_back
+    if caller is not None and dis.opname[caller.f_code.co_code[caller.f_lasti]] == "COMPARE_OP":
+        log.warning(
+            "%s:%d compares tensors by == or !=, which in a model function tells whether they are the same tensor, as "
+            "in tf.estimator. Use tf.equal or tf.not_equal to compare their values.",
+            caller.f_code.co_filename,
+            caller.f_lineno,
+        )
 
 
 def model_graph() -> ModelGraph | None:
