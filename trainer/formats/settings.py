@@ -60,9 +60,11 @@ class ForecastData(DataConfig):
         "are left out; default: a missing value is an error",
     )
     bad_rows: BadRowsPolicy = setting(
-        BadRowsPolicy.ERROR, "what a row that cannot be read is: an error, or skip it and list it in bad_rows.csv"
+        BadRowsPolicy.ERROR,
+        "what a row that cannot be read is: an error, or skip it and list it in bad_rows.csv",
+        may_change=True,
     )
-    max_bad_fraction: float = setting(0.01, "how many of all rows --bad_rows=skip may skip")
+    max_bad_fraction: float = setting(0.01, "how many of all rows --bad_rows=skip may skip", may_change=True)
     standardize: bool | None = setting(
         None, "scale columns by mean and deviation of the training part; default: yes for a series"
     )

@@ -6,8 +6,6 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from trainer.formats.schema import Schema
 from trainer.job.config import Checked, setting
 from trainer.networks import scaling
@@ -15,6 +13,7 @@ from trainer.networks.network import Network
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import tensorflow as tf
 
 
@@ -41,6 +40,7 @@ def compiled(schema: Schema, params: Settings, optimizer: keras.optimizers.Optim
       type and in the units of the files, compiled with the mean squared error in standardised units.
     """
     import keras
+    import numpy as np
 
     he, glorot = keras.initializers.HeNormal(seed), keras.initializers.GlorotUniform(seed)
     sizes = (schema.horizon, len(schema.targets))
@@ -61,6 +61,8 @@ def compiled(schema: Schema, params: Settings, optimizer: keras.optimizers.Optim
 
 def _standardizing(schema: Schema) -> tuple[np.ndarray, np.ndarray]:
     """Factor and offset of each column, float64 [columns] both, as Rescaling takes them."""
+    import numpy as np
+
     scale = np.array(schema.scale)
     return 1 / scale, -np.array(schema.mean) / scale
 
