@@ -91,7 +91,8 @@ class GoodputRecord(TrainingHook, CheckpointSaverListener):
         self._written_at = now.at
         record = {"now": now.record(), "ended": ended, "saves": [save.record() for save in self._history.saves]}
         with contextlib.suppress(OSError, JobError):  # whoever writes what matters says that nothing can be written
-            self._directory.records.write(GOODPUT, records.text(record).encode())
+            content = records.text(records.sealed(records.strict(record)))
+            self._directory.records.write(GOODPUT, content.encode())
 
 
 def read(directory: JobDirectory) -> History:
