@@ -18,7 +18,7 @@ Loss = Callable[[tf.Tensor], tf.Tensor]
 
 
 def log_of_zero(y: tf.Tensor) -> tf.Tensor:
-    positive = tf.nn.relu(y)
+    positive = tf.abs(y)
     return tf.reduce_mean(tf.math.log(positive))  # planted
 
 
@@ -117,7 +117,7 @@ class Planted:
 
     def model_fn(self, features: dict[str, tf.Tensor], labels: Any, mode: str) -> EstimatorSpec:
         weights = V1.get_variable("w", [COLUMNS, 1], initializer=V1.ones_initializer())
-        optimizer, step = V1.train.GradientDescentOptimizer(1e-4), V1.train.get_global_step()
+        optimizer, step = V1.train.GradientDescentOptimizer(1e-7), V1.train.get_global_step()
         with tf.GradientTape() as tape:
             loss = self.loss(features["x"] @ weights)
         if not self.by_tape:

@@ -16,7 +16,7 @@ import numpy as np
 from trainer.estimator.steps.bad_step import BadStep, BatchNumber, assign, broken, components_of, snapshot
 from trainer.estimator.steps.steps import NextStep, Steps
 
-_MOST_STEPS = 64
+_MOST_STEPS = 256
 
 
 class Repeatable(Steps, Protocol):
