@@ -59,3 +59,14 @@ def test_a_spoilt_record_counts_as_none_and_is_said(
     (tmp_path / upload_queue.FILE).write_text(content)
     assert upload_queue.left_behind(str(tmp_path)) == ("", [])
     assert f"What an earlier process had still to upload is left in {tmp_path}." in caplog.text
+
+
+def test_a_disk_that_takes_nothing_stops_no_upload(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    queue = UploadQueue(str(folder), "me")
+    folder.rename(tmp_path / "gone")
+    queue.add(File("a"), None)
+    queue.add(File("b"), None)
+    assert queue.pending == [File("a"), File("b")]
+    assert caplog.text.count("cannot be written (No such file or directory)") == 1

@@ -28,6 +28,7 @@ class UploadQueue:
 
     def __init__(self, directory: str, owner: str = "", pending: Sequence[Upload] = ()) -> None:
         self._file, self.owner, self.pending = Path(directory, FILE), owner, list(pending)
+        self._is_told = False
         self._keep()
 
     def rename(self, owner: str) -> None:
@@ -39,17 +40,26 @@ class UploadQueue:
         """Appends an upload. An older one with the same key is dropped, unless it is `running`."""
         self.pending = [item for item in self.pending if item.key != upload.key or item is running]
         self.pending.append(upload)
-        self._keep()
+        self._try_to_keep()
 
     def remove(self, upload: Upload) -> None:
         """Drops this very upload: one that equals it may have been added since."""
         self.pending = [item for item in self.pending if item is not upload]
-        self._keep()
+        self._try_to_keep()
 
     def clear(self) -> None:
         """Drops all uploads."""
         self.pending = []
-        self._keep()
+        self._try_to_keep()
+
+    def _try_to_keep(self) -> None:
+        """As `_keep`. On a full disk the uploads are made all the same; the next process knows less of them."""
+        try:
+            self._keep()
+        except OSError as error:
+            if not self._is_told:
+                _log.warning("%s cannot be written (%s): a restart here may upload less.", self._file, error.strerror)
+            self._is_told = True
 
     def _keep(self) -> None:
         text = json.dumps(records.sealed({"owner": self.owner, "pending": uploads.dumps(self.pending)}))
