@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -85,9 +84,8 @@ class Records(logging.Handler):
             self.found.set()
 
 
-@pytest.mark.parametrize("words", ["No progress for", "chief:0 is evaluating."])
-def test_a_phase_in_which_nothing_happens_is_said(tmp_path: pathlib.Path, words: str) -> None:
-    heard = Records(words)
+def test_a_phase_in_which_nothing_happens_is_said() -> None:
+    heard = Records("this process is evaluating.")
     log = logging.getLogger("trainer")
     log.addHandler(heard)
     watch = StallWatch(0.5, Cluster(jobs={"chief": {0: "127.0.0.1:9"}}, task_type="chief"))
@@ -100,4 +98,4 @@ def test_a_phase_in_which_nothing_happens_is_said(tmp_path: pathlib.Path, words:
     finally:
         watch.close()
         log.removeHandler(heard)
-    assert "No progress for" in heard.line and "chief:0 is evaluating." in heard.line
+    assert heard.line.startswith("No progress for ") and heard.line.endswith("this process is evaluating.")

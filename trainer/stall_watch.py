@@ -66,7 +66,7 @@ class StallWatch(TrainingHook):
     every_n_steps = None
 
     def __init__(self, timeout_secs: float, cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
-        self._timeout, self._clock, self._name = timeout_secs, clock, f"{cluster.task_type}:{cluster.task_id}"
+        self._timeout, self._clock, self._name = timeout_secs, clock, _name_of(cluster)
         self._look_secs = min(max(timeout_secs / _LOOKS, 0.1), _LONGEST_LOOK_SECS)
         self._watched, self._calls, self._ended = threading.get_ident(), 0, threading.Event()
         self._peers = Peers(cluster, self._look_secs)
@@ -109,10 +109,8 @@ class StallWatch(TrainingHook):
         verdict = patience.look(self._clock(), mark)
         match verdict.news:
             case News.STALLED:
-                phase = _PHASES.get(module, "starting")
-                _log.warning(
-                    "No progress for %.0f s: %s is %s. %s", verdict.secs, self._name, phase, self._peers.told()
-                )
+                line = f"No progress for {verdict.secs:.0f} s: {self._name} is {_PHASES.get(module, 'starting')}."
+                _log.warning("%s", " ".join(filter(None, [line, self._peers.told()])))
             case News.RESUMED:
                 _log.warning("%s gets on again after %.0f s.", self._name, verdict.secs)
             case News.PAUSED:
@@ -125,6 +123,10 @@ class StallWatch(TrainingHook):
         if module.startswith(_BY_CALLS):
             return module, self._calls
         return module, (self._calls, tuple(frames))
+
+
+def _name_of(cluster: Cluster) -> str:
+    return "this process" if cluster.is_local else f"{cluster.task_type}:{cluster.task_id}"
 
 
 def _frames(frame: FrameType | None) -> Iterator[tuple[str, int]]:
