@@ -20,7 +20,7 @@ from trainer.job import environment
 from trainer.launch import validate
 from trainer.launch.study import search_space, study_file
 from trainer.launch.sweep import evaluations, journal_file
-from trainer.storage import commits, upload_queue
+from trainer.storage import commits, framing, upload_queue
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -135,12 +135,12 @@ def _example(draw: random.Random) -> bytes:
 
 def _records(count: int) -> bytes:
     draw = random.Random(0)
-    return b"".join(records.frame(_example(draw)) for _ in range(count))
+    return b"".join(framing.frame(_example(draw)) for _ in range(count))
 
 
 def _framed(data: bytes, folder: pathlib.Path) -> object:
     """With checksums that are right, so that what is inside is looked at."""
-    return _reads("a.tfrecord", DataFormat.EXAMPLES)(_records(5) + records.frame(data) + _records(5), folder)
+    return _reads("a.tfrecord", DataFormat.EXAMPLES)(_records(5) + framing.frame(data) + _records(5), folder)
 
 
 def _packed(data: bytes, folder: pathlib.Path) -> object:

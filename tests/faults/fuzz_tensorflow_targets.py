@@ -12,11 +12,10 @@ import time
 import tensorflow as tf
 
 from tests.faults.fuzz_targets import RubbishError, Target
-from trainer.estimator.graph.inside import files
 from trainer.estimator.saving import coordination_files, events
 from trainer.estimator.saving.job_directory import on_disk
 from trainer.estimator.steps import goodput_record
-from trainer.formats import records
+from trainer.storage import framing
 
 _STEPS = (100, 200)
 
@@ -56,7 +55,7 @@ def targets() -> list[Target]:
         Target(name="training_done.json", examples=[json.dumps(done).encode()], read=_done),
         Target(name="goodput.json", examples=[json.dumps(goodput).encode()], read=_goodput),
         Target(name="event file", examples=[event_file.read_bytes()], read=_events),
-        Target(name="event in a file", examples=list(files.records(str(event_file))), read=_event),
+        Target(name="event in a file", examples=list(framing.sound_records(str(event_file))), read=_event),
     ]
 
 
@@ -119,7 +118,7 @@ def _goodput(data: bytes, folder: pathlib.Path) -> object:
 
 
 def _event(data: bytes, folder: pathlib.Path) -> object:
-    return _events(records.frame(data), folder)
+    return _events(framing.frame(data), folder)
 
 
 def _events(data: bytes, folder: pathlib.Path) -> object:

@@ -7,10 +7,11 @@ import pytest
 
 from trainer.formats import examples
 from trainer.formats.examples import RecordStream
-from trainer.formats.records import example_class, frame
+from trainer.formats.records import example_class
 from trainer.formats.settings import ForecastData
 from trainer.formats.windows import Windows
 from trainer.job.errors import DataError, UsageError
+from trainer.storage.framing import frame
 
 
 def written(path: Path, rows: list[dict[str, list[float]]]) -> str:

@@ -7,10 +7,11 @@ import pytest
 
 from trainer.formats import missing, pipelines, reading
 from trainer.formats.missing import Missing
-from trainer.formats.records import example_class, frame
+from trainer.formats.records import example_class
 from trainer.formats.settings import ForecastData
 from trainer.formats.source import Source
 from trainer.job.errors import DataError
+from trainer.storage.framing import frame
 
 MEMORY, STREAM = 1 << 20, 1
 

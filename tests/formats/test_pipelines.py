@@ -11,9 +11,10 @@ import tensorflow as tf
 
 from trainer import storage
 from trainer.formats import pipelines, reading
-from trainer.formats.records import example_class, frame
+from trainer.formats.records import example_class
 from trainer.formats.settings import BadRowsPolicy, ForecastData
 from trainer.formats.source import Part
+from trainer.storage.framing import frame
 
 BATCH = 8
 

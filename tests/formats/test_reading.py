@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from trainer.formats import reading
-from trainer.formats.records import example_class, frame
+from trainer.formats.records import example_class
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.windows import Windows
 from trainer.job.errors import DataError, JobError, UsageError
+from trainer.storage.framing import frame
 
 ROWS = "1,2,3\n" * 4
 TABLE = "date,a\n" + "2020-01-01,3\n" * 30

@@ -7,6 +7,7 @@ import pytest
 
 from trainer.formats import records
 from trainer.job.errors import DataError
+from trainer.storage import framing
 
 
 def example(**features: list[float]) -> bytes:
@@ -28,20 +29,20 @@ def test_records_written_by_tensorflow_are_read_without_it(tmp_path: Path) -> No
     (_, first), (number, second) = records.read_records(path)
     assert number == 2
     assert second == b""
-    assert records.is_framed(Path(path).read_bytes())
+    assert framing.is_framed(Path(path).read_bytes())
     parsed = records.parsed(first, "here")
     assert records.feature_floats(parsed, "values", 2, "here").tolist() == [1.0, 2.5]
 
 
 def test_frames_written_here_are_read_back_from_gzip_too(tmp_path: Path) -> None:
     for name, pack in (("plain", bytes), ("packed", gzip.compress)):
-        (tmp_path / name).write_bytes(pack(records.frame(b"one") + records.frame(b"two")))
+        (tmp_path / name).write_bytes(pack(framing.frame(b"one") + framing.frame(b"two")))
         assert list(records.read_records(str(tmp_path / name))) == [(1, b"one"), (2, b"two")]
 
 
 def test_text_is_not_framed() -> None:
-    assert not records.is_framed(b"1,2,3,4,5,6,7,8")
-    assert not records.is_framed(b"1,2")
+    assert not framing.is_framed(b"1,2,3,4,5,6,7,8")
+    assert not framing.is_framed(b"1,2")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_text_is_not_framed() -> None:
 )
 def test_a_damaged_record_is_named_by_its_number(tmp_path: Path, damage: object, message: str) -> None:
     path = tmp_path / "a.tfrecord"
-    path.write_bytes(damage(records.frame(b"first one") + records.frame(b"second one")))  # type: ignore[operator]
+    path.write_bytes(damage(framing.frame(b"first one") + framing.frame(b"second one")))  # type: ignore[operator]
     with pytest.raises(DataError, match=message):
         list(records.read_records(str(path)))
 

@@ -10,9 +10,10 @@ from tests.bucket.process import BucketServer
 from trainer import storage
 from trainer.formats import contents, files, remote
 from trainer.formats.download_cache import START_BYTES, DownloadCache
-from trainer.formats.records import first_records, frame
+from trainer.formats.records import first_records
 from trainer.formats.remote import RemoteFile
 from trainer.job.errors import DataError
+from trainer.storage.framing import frame
 
 pytestmark = pytest.mark.process
 Folder = Callable[..., str]

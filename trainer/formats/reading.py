@@ -6,12 +6,12 @@ from trainer.formats import contents, examples, fetching, files, sequences, seri
 from trainer.formats.bad_rows import BadRows
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.download_cache import DownloadCache
-from trainer.formats.records import is_framed
 from trainer.formats.settings import MEMORY_LIMIT, DataFormat, ForecastData
 from trainer.formats.source import Source
 from trainer.formats.streams import Stream
 from trainer.formats.windows import Windows, of_rows
 from trainer.job.errors import DataError, JobError, UsageError
+from trainer.storage.framing import is_framed
 
 
 def read(data: ForecastData, memory_limit: int = MEMORY_LIMIT, cache: DownloadCache | None = None) -> Source:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory, unknown_fields
 
 from trainer.formats.bad_rows import BadRows
 from trainer.formats.contents import is_cut, opened, opened_start
 from trainer.job.errors import DataError
+from trainer.storage.framing import CHECKSUM, FRAME_BYTES, LENGTH, is_framed, masked
 
-LARGEST_RECORD_BYTES = 1 << 30
-_LENGTH = struct.Struct("<QI")
-_CHECKSUM = struct.Struct("<I")
 _FEATURE_LISTS = 2
 """A field of tf.train.SequenceExample that tf.train.Example lacks; their first ones look the same."""
-_FRAME_BYTES = _LENGTH.size + _CHECKSUM.size
 _REWRITE = "Write the file again with tf.io.TFRecordWriter"
 
 
@@ -33,20 +28,6 @@ class DamagedRecordError(DataError):
     """
 
     next_is_found = False
-
-
-def is_framed(head: bytes) -> bool:
-    """Whether a file that starts so is a TFRecord: its first twelve bytes are a length and the checksum of it."""
-    if len(head) < _LENGTH.size:
-        return False
-    length, checksum = _LENGTH.unpack_from(head)
-    return bool(length <= LARGEST_RECORD_BYTES and checksum == _masked(head[:8]))
-
-
-def frame(record: bytes) -> bytes:
-    """The record as it is in a TFRecord file."""
-    length = struct.pack("<Q", len(record))
-    return b"".join((length, _CHECKSUM.pack(_masked(length)), record, _CHECKSUM.pack(_masked(record))))
 
 
 def read_records(path: str, bad: BadRows | None = None) -> Iterator[tuple[int, bytes]]:
@@ -77,7 +58,7 @@ def read_records(path: str, bad: BadRows | None = None) -> Iterator[tuple[int, b
             else:
                 if record is None:
                     return
-                size += len(record[0]) + _FRAME_BYTES
+                size += len(record[0]) + FRAME_BYTES
                 yield number, record[0]
             number += 1
 
@@ -170,19 +151,19 @@ def example_class() -> Any:
 
 def _record(file: BinaryIO, place: str, *, cut: bool = False) -> tuple[bytes] | None:
     """The next record in a tuple (a record may be empty); None at the end of the file, or where it was `cut`."""
-    header = _take(file, _LENGTH.size, place)
-    if not header or (cut and len(header) < _LENGTH.size):
+    header = _take(file, LENGTH.size, place)
+    if not header or (cut and len(header) < LENGTH.size):
         return None
     if not is_framed(header):
         raise DamagedRecordError(f"{place}: the checksum of its length is wrong", "TFRecord files", _REWRITE)
-    length = _LENGTH.unpack(header)[0]
-    rest = _take(file, length + _CHECKSUM.size, place)
-    if len(rest) != length + _CHECKSUM.size:
+    length = LENGTH.unpack(header)[0]
+    rest = _take(file, length + CHECKSUM.size, place)
+    if len(rest) != length + CHECKSUM.size:
         if cut:
             return None
         raise DamagedRecordError(f"{place}: cut off in the middle", "whole records", _REWRITE)
     record = rest[:length]
-    if _CHECKSUM.unpack_from(rest, length)[0] != _masked(record):
+    if CHECKSUM.unpack_from(rest, length)[0] != masked(record):
         error = DamagedRecordError(f"{place}: the checksum of its data is wrong", "undamaged records", _REWRITE)
         error.next_is_found = True
         raise error
@@ -196,12 +177,6 @@ def _take(file: BinaryIO, size: int, place: str) -> bytes:
         raise DamagedRecordError(
             f"{place}: damaged gzip ({error})", None, "Check it with gzip -t, and copy it again"
         ) from error
-
-
-def _masked(data: bytes) -> int:
-    """CRC-32C, rotated and offset as TFRecord does it."""
-    crc = google_crc32c.value(data)
-    return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _example_file() -> descriptor_pb2.FileDescriptorProto:

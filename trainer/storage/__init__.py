@@ -4,6 +4,7 @@ The Google Cloud client is loaded when the first `gs://` path is met. Requests a
 that is not what is wanted, make a `Store` with another `RetryPolicy`.
 
     paths, disk                      names of files and objects; local files
+    framing                          the frames of TFRecord and event files
     client, failures, retry_policy   the client of a bucket, what its exceptions mean, when to try again
     bucket_reads, bucket_deletions   requests that read, and that delete
     bucket, parts                    requests that write; large objects in parts

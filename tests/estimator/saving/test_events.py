@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator.saving.events import Events, read_scalars
+from trainer.storage import framing
 
 
 def write(directory: Path, values: dict[int, dict[str, float]]) -> Path:
@@ -110,3 +111,11 @@ def test_no_event_makes_no_file(tmp_path: Path) -> None:
     events.flush()
     events.close()
     assert not (tmp_path / "eval").exists()
+
+
+@pytest.mark.parametrize("claimed", [1 << 30, 1 << 33, 1 << 60, (1 << 64) - 1])
+def test_a_record_that_claims_more_than_there_is_takes_no_memory(tmp_path: Path, claimed: int) -> None:
+    file = write(tmp_path, {10: {"loss": 1.0}})
+    length = claimed.to_bytes(8, "little")
+    file.write_bytes(file.read_bytes() + length + framing.masked(length).to_bytes(4, "little") + b"x" * 100)
+    assert read_scalars(str(tmp_path)) == {10: {"loss": 1.0}}

@@ -470,17 +470,6 @@ def test_an_op_calls_a_python_function_by_a_name_of_ours() -> None:
     assert said[0].numpy() == b"A"
 
 
-def test_records_are_read_up_to_a_damaged_one(tmp_path: Path) -> None:
-    path = str(tmp_path / "records")
-    with tf.io.TFRecordWriter(path) as writer:
-        writer.write(b"one")
-        writer.write(b"two")
-    assert list(files.records(path)) == [b"one", b"two"]
-    Path(path).write_bytes(Path(path).read_bytes()[:-1])
-    with pytest.raises(tf.errors.DataLossError):
-        list(files.records(path))
-
-
 def test_the_state_of_checkpoints_is_the_message_that_tf_train_reads(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "a-1"\n')
     assert isinstance(tf.train.get_checkpoint_state(str(tmp_path)), files.CheckpointState)
