@@ -58,6 +58,9 @@ def seed_of(seed: int | None, device: int) -> int | None:
     return seed if seed is None or not device else zlib.crc32(f"{seed}/device {device}".encode())
 
 
+_ABORTED = "Collective ops is aborted"
+
+
 class SyncSteps(OwnSteps):
     """Steps on the devices of this process, in step with those of the other processes of the group.
 
@@ -271,7 +274,11 @@ def peers_needed() -> Iterator[None]:
         tf.errors.AbortedError,
         tf.errors.CancelledError,
         tf.errors.DeadlineExceededError,
+        tf.errors.FailedPreconditionError,
     ) as error:
+        # A process that was stopped for a while finds the others in a group without it; elsewhere this is a fault.
+        if isinstance(error, tf.errors.FailedPreconditionError) and _ABORTED not in str(error):
+            raise
         raise PeerLostError(
             f"Another process of the synchronous job is gone ({type(error).__name__})",
             do="Start all processes again: they resume from the last checkpoint",
