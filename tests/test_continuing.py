@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer import task
+from trainer import continuing, inputs, model, problem_file, task
+from trainer.bound_problem import BoundProblem
 from trainer.estimator.saving import checkpoints, manifest
+from trainer.formats.settings import ForecastData
+from trainer.job.cluster import Cluster
+from trainer.job.config import DataConfig, RunSettings
 
 CLASSIFICATION = "--problem=examples/classification.py"
 STEPS = 20
@@ -221,3 +225,27 @@ def test_a_directory_that_does_not_say_what_it_was_trained_on_is_continued(used:
     assert used.run("--model=linear", "--train_batch_size=50", steps=40) == 0
     assert f"{used.root} does not say what it was trained on: it is taken to be these data and setti" in used.said()
     assert used.fact()["data"]["train_batch_size"] == 50
+
+
+def test_an_evaluator_takes_over_the_scales_and_refuses_nothing(used: Used, tmp_path: pathlib.Path) -> None:
+    data = ForecastData(train_data_paths=(str(series(tmp_path / "tenfold.csv", 10.0)),))
+    bound = BoundProblem(problem=model.PROBLEM, data=data, params=model.Params(), schema=inputs.describe(data))
+    evaluator = Cluster(jobs={"chief": {0: "a:1"}, "worker": {0: "b:1"}}, task_type="evaluator")
+    continued = continuing.continued(bound, RunSettings(), evaluator, str(used.root))
+    assert list(continued.schema.scale) == used.fact()["schema"]["scale"] != list(bound.schema.scale)
+    assert continued.facts == {}
+
+
+def test_of_many_files_all_are_known_together(tmp_path: pathlib.Path) -> None:
+    def facts() -> Any:
+        data = DataConfig(train_data_paths=(f"{tmp_path}/*.csv",))
+        problem = problem_file.load("examples/classification.py")
+        bound = BoundProblem(problem=problem, data=data, params=problem.params(), schema=None)
+        return continuing.continued(bound, RunSettings(), Cluster(), str(tmp_path / "run")).facts["run"]["files"]
+
+    for number in range(250):
+        (tmp_path / f"{number}.csv").write_text(f"{number}\n")
+    (before,) = facts()["train_data_paths"]
+    assert before[:2] == ["the set of 250 files", 890]
+    (tmp_path / "0.csv").write_text("1\n")
+    assert facts()["train_data_paths"] != [before]

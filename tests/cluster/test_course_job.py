@@ -18,6 +18,7 @@ from tests.cluster.conftest import Job, Start
 from tests.deadlines import JOB_SECS
 from tests.launched import ROOT
 from trainer.formats.settings import ForecastData
+from trainer.job import records
 
 pytestmark = pytest.mark.process
 
@@ -27,7 +28,7 @@ RATES = {"lstm": 0.1, "keras_dnn": 0.02}
 
 
 def record(directory: Path, name: str) -> dict[str, Any]:
-    return json.loads((directory / name).read_text())
+    return records.parsed((directory / name).read_bytes(), name, {})
 
 
 def assert_complete(directory: Path, job: Job) -> float:

@@ -112,14 +112,14 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it; NotImplemented for one that it has not, and for a list that is too long."""
     if isinstance(value, enum.Enum):
         value = value.value
-    if hasattr(value, "tolist"):  # numpy's
+    if hasattr(value, "tolist") and getattr(value, "size", 0) <= _LONGEST:  # numpy's
         value = value.tolist()
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Mapping):
         pairs = [(str(key), _plain(item)) for key, item in value.items()]
         return NotImplemented if any(item is NotImplemented for _, item in pairs) else dict(pairs)
-    if isinstance(value, Sequence) and not isinstance(value, bytes) and len(value) <= _LONGEST:
+    if isinstance(value, list | tuple) and len(value) <= _LONGEST:
         items = [_plain(item) for item in value]
         return NotImplemented if any(item is NotImplemented for item in items) else items
     return NotImplemented

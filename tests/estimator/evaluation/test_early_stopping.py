@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from trainer.estimator import (
 )
 from trainer.estimator.evaluation.stopping_rules import beyond, stalled
 from trainer.estimator.saving.events import Events, read_scalars
+from trainer.job import records
 
 
 class Clock:
@@ -226,7 +226,7 @@ def test_training_ends_when_the_loss_is_low_and_says_so_to_everyone(tmp_path: Pa
     train_and_evaluate(estimator, TrainSpec(batches(), 1000, [hook]), EvalSpec(batches(1), throttle_secs=0))
     losses = read_scalars(estimator.eval_dir())
     assert [step for step, found in losses.items() if found["loss"] < 0.1] == [20, 25]
-    done = json.loads((tmp_path / "training_done.json").read_text())
+    done = records.parsed((tmp_path / "training_done.json").read_bytes(), "training_done.json", {})
     assert done == {"reason": "early_stop", "global_step": 25, "checkpoint": "model.ckpt-25"}
 
 
