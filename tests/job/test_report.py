@@ -107,6 +107,12 @@ def test_the_test_part_has_a_line_of_its_own() -> None:
     assert "  this run, test part                  0.5" in text
 
 
+def test_a_difference_that_float32_rounds_away_beats_nothing() -> None:
+    score = Score(name="rmse", maximizes=False)
+    assert not score.beats(1734.2884521, 1734.2885764)
+    assert score.beats(1734.2, 1734.3)
+
+
 def test_a_score_that_is_nan_beats_nothing() -> None:
     text = report.table(dataclasses.replace(SUMMARY, metrics={"rmse": math.nan}), "out", RMSE)
     assert "this run (lstm)                      nan" in text

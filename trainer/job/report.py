@@ -12,6 +12,8 @@ from trainer.job.goodput import Tally
 
 MOST_TYPED_VALUES = 16
 
+_ROUNDING = 1e-6
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
@@ -26,8 +28,9 @@ class Score:
     maximizes: bool
 
     def beats(self, value: float, other: float) -> bool:
-        """Whether a value is better than another."""
-        return value > other if self.maximizes else value < other
+        """Whether a value is better than another, by more than float32 rounds: they may come from either precision."""
+        margin = _ROUNDING * max(abs(value), abs(other))
+        return value > other + margin if self.maximizes else value < other - margin
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
