@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,3 +43,12 @@ def test_serialized_examples_are_read_by_column() -> None:
 def test_rows_of_another_width_or_of_text_are_refused(rows: list[object]) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
         ask(DataFormat.SEQUENCES, ("value",), rows)
+
+
+def test_values_far_from_zero_are_asked_for_in_double_precision() -> None:
+    far = dataclasses.replace(schema(("value",)), dtype="float64")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        features, alternatives = serving.receiver(far, DataFormat.SEQUENCES)
+        assert features["values"].dtype == tf.float64
+        found = session.run(features["values"], {alternatives["csv"]["rows"]: ["1000000000.125,-1000000000.25"]})
+    np.testing.assert_array_equal(found, [[[1e9 + 0.125], [-1e9 - 0.25]]])

@@ -62,3 +62,8 @@ def test_plain_numbers_are_taken_as_they_are() -> None:
 )
 def test_columns_of_time_are_seen_by_their_values_and_names(header: str, row: str, columns: tuple[int, ...]) -> None:
     assert timestamps.columns(read_head("a.csv", [header, *[row] * 5])) == columns
+
+
+@pytest.mark.parametrize(("years", "columns"), [(["2001", "2000", "1999"], (0,)), (["2000", "2000", "2001"], ())])
+def test_a_year_is_the_time_of_rows_where_each_has_another(years: list[str], columns: tuple[int, ...]) -> None:
+    assert timestamps.columns(read_head("a.csv", ["Year,v", *(f"{year},3" for year in years)])) == columns

@@ -16,6 +16,7 @@ _EPOCH_NAME = re.compile(
 _EPOCH_UNITS = (1.0, 1e3, 1e6, 1e9)
 """Counts since 1970 are told apart by their size: seconds, milliseconds, microseconds, nanoseconds."""
 _EARLIEST, _LATEST = 1e8, 4.2e9
+_FIRST_YEAR, _LAST_YEAR = 1000, 2999
 _LARGEST = 1e30
 _MOSTLY = 0.9
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}")
@@ -45,17 +46,19 @@ def columns(head: Head) -> tuple[int, ...]:
 
 
 def is_time_number(head: Head, column: int) -> bool:
-    """Whether a column of numbers says when its row was: by its name, or by its name and as a count since 1970."""
+    """Whether a column of numbers says when its row was: by its name, or by name and values."""
     name = head.first[column].strip()
     if _share(head, column, Kind.NUMBER) < _MOSTLY:
         return False
     if name.lower() in TIME_NAMES:
         return True
-    if not _EPOCH_NAME.match(name):
-        return False
     numbers = [
         float(head.dialect.plain(row[column])) for row in head.sample if head.dialect.kind(row[column]) is Kind.NUMBER
     ]
+    if name.lower() == "year":  # one row a year; where it says the year of months or days it is a number like others
+        return len(set(numbers)) == len(numbers) and all(_FIRST_YEAR <= number <= _LAST_YEAR for number in numbers)
+    if not _EPOCH_NAME.match(name):
+        return False
     return any(all(_EARLIEST * unit <= number <= _LATEST * unit for number in numbers) for unit in _EPOCH_UNITS)
 
 
