@@ -20,9 +20,11 @@ _FIRST_YEAR, _LAST_YEAR = 1000, 2999
 _LARGEST = 1e30
 _MOSTLY = 0.9
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}")
+_DOTTED_CLOCK = re.compile(r"(?:[01]?[0-9]|2[0-3])\.[0-5][0-9]\.[0-5][0-9]\Z")
+_CLOCK_NAME = re.compile(r"time|hour|clock|zeit|uhr|heure|hora", re.IGNORECASE)
 _NUMERIC = re.compile(
     r"^([0-9]{1,4})[-/.]([0-9]{1,2})(?:[-/.]([0-9]{1,4}))?"
-    r"(?:[T ]+([0-9]{1,2})(?::([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?)?(?: ?([AaPp])[Mm])?"
+    r"(?:[T ]+([0-9]{1,2})(?:[:.]([0-9]{2})(?:[:.]([0-9]{2})(?:[.,]([0-9]+))?)?)?(?: ?([AaPp])[Mm])?"
     r"(?: ?(Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?)?$",
     re.MULTILINE,
 )
@@ -67,7 +69,9 @@ def _share(head: Head, column: int, kind: Kind) -> float:
 
 
 def _is_clock(head: Head, column: int) -> bool:
-    return all(_CLOCK.match(row[column]) for row in head.sample if head.dialect.kind(row[column]) is Kind.DATE)
+    times = [row[column] for row in head.sample if head.dialect.kind(row[column]) is Kind.DATE]
+    named = bool(_CLOCK_NAME.search(head.first[column]))  # 18.00.00 is six o'clock in a column that says so
+    return all(_CLOCK.match(time) or (named and _DOTTED_CLOCK.match(time)) for time in times)
 
 
 def _is_hour(head: Head, column: int) -> bool:
