@@ -12,54 +12,45 @@ import argparse
 import contextlib
 import os
 import pathlib
-import re
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 
-from tests.faults import lives, slow_problem
+from tests.faults import lives
 from tests.faults.lives import Life
 from tests.forks.fixtures import ROOT, forking
 
-_LIMIT_SECS = 600.0
+_LIMIT_SECS, _ENDLESS = 600.0, 10_000_000
 
 
-def run(python: str | pathlib.Path, folder: pathlib.Path, options: argparse.Namespace) -> list[Life]:
+def run(
+    python: str | pathlib.Path, folder: pathlib.Path, options: argparse.Namespace, steps: int = sys.maxsize
+) -> list[Life]:
     """Trains for some minutes, killed again and again, then for a few steps to the end; returns the processes.
 
     Args:
       python: that processes are started with.
       folder: new, for all that the job writes.
       options: of the campaign.
+      steps: after which a process is killed, where these come sooner than the time.
     """
-    (folder / "stamps").mkdir()
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "STEP_SECS": str(options.step_secs)}
-    environ |= {"STEP_STAMPS": str(folder / "stamps"), "CLOUD_ML_HP_METRIC_FILE": str(folder / "metrics")}
-    command = [python, "-m", "trainer.task", f"--problem={slow_problem.__file__}", f"--output_dir={folder}/run"]
-    command += [f"--save_checkpoints_secs={options.save_secs}", f"--min_eval_frequency={options.eval_secs}", "--seed=1"]
-    command += [f"--exporter={options.exporter}"]
-    lives.wait_for(python, environ)
-    deadline, made = time.time() + 60 * options.minutes, []
-    while time.time() < deadline:
-        made.append(
-            lives.live(
-                [*command, "--train_steps=10000000"], environ, folder / "log", folder / "stamps", options.every_secs
-            )
-        )
-        if made[-1].code >= 0:
-            raise RuntimeError(f"the job ended by itself with {made[-1].code}: {(folder / 'log').read_text()}")
-    saved = [int(path.stem.rpartition("-")[2]) for path in (folder / "run").glob("model.ckpt-*.index")]
-    last = max(saved, default=0) + options.last_steps
-    made.append(
-        lives.live([*command, f"--train_steps={last}"], environ, folder / "log", folder / "stamps", _LIMIT_SECS)
-    )
+    flags = [f"--output_dir={folder}/run", f"--save_checkpoints_secs={options.save_secs}"]
+    flags += [f"--min_eval_frequency={options.eval_secs}", f"--exporter={options.exporter}"]
+    job, made = lives.job(python, folder, options.step_secs, flags), []
+    lives.wait_for(python, job.environ)
+    deadline = time.time() + 60 * options.minutes
+    while time.time() < deadline and len(made) < options.kills:
+        made.append(lives.live(job, _ENDLESS, options.every_secs, steps))
+        lives.require_killed(made[-1], job)
+    made.append(lives.live(job, lives.last_step(job.stamps) + options.last_steps, _LIMIT_SECS))
     return made
 
 
 def parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--kills", type=int, default=sys.maxsize, help="at the most")
     parser.add_argument("--every_secs", type=float, default=120.0)
     parser.add_argument("--step_secs", type=float, default=0.05)
     parser.add_argument("--save_secs", type=float, default=4.0)
@@ -82,12 +73,6 @@ def main(argv: Sequence[str]) -> int:
     print(lives.table(made, lives.truth(folder / "stamps", int(figures["global_step"])), figures))
     print(f"all is in {folder}")
     return made[-1].code
-
-
-def goodput_line(text: str) -> str | None:
-    """What the closing table says of it; None where it says nothing."""
-    found = re.search(r"^  goodput +(.*)$", text, re.MULTILINE)
-    return found[1] if found else None
 
 
 if __name__ == "__main__":

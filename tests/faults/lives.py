@@ -13,6 +13,7 @@ import pathlib
 import signal
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 
@@ -42,33 +43,79 @@ class Life:
     left: int
 
 
-def live(
-    command: Sequence[str | pathlib.Path],
-    environ: Mapping[str, str],
-    log: pathlib.Path,
-    stamps: pathlib.Path,
-    secs: float,
-) -> Life:
-    """Starts a process, and kills it after some seconds, if it has not ended by then.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is started again and again.
 
-    Args:
+    Attributes:
       command: what to start.
       environ: its whole environment.
-      log: that its output is added to.
-      stamps: the folder in which a process that makes steps has a file of its number.
-      secs: until kill -9.
+      folder: for what it says, and `stamps`, the folder in which a process that makes steps has a file of its number.
     """
-    began, peak, earlier = time.time(), 0, set(os.listdir(stamps))
-    with log.open("a") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=dict(environ), stdout=output, stderr=subprocess.STDOUT)
+
+    command: Sequence[str | pathlib.Path]
+    environ: Mapping[str, str]
+    folder: pathlib.Path
+
+    @property
+    def stamps(self) -> pathlib.Path:
+        return self.folder / "stamps"
+
+
+def job(
+    python: str | pathlib.Path, folder: pathlib.Path, step_secs: float, flags: Sequence[str], **environ: str
+) -> Job:
+    """The course's job with steps of a known length.
+
+    Args:
+      python: that it is started with.
+      folder: new.
+      step_secs: the length of a step.
+      flags: of the task.
+      environ: what it has besides.
+    """
+    (folder / "stamps").mkdir()
+    own = {"PYTHONPATH": str(ROOT), "STEP_SECS": str(step_secs), "STEP_STAMPS": str(folder / "stamps")}
+    own["CLOUD_ML_HP_METRIC_FILE"] = str(folder / "metrics")
+    command = [python, "-m", "trainer.task", f"--problem={slow_problem.__file__}", "--seed=1", *flags]
+    return Job(command=command, environ={**os.environ, **own, **environ}, folder=folder)
+
+
+def live(started: Job, last: int, secs: float, steps: int = sys.maxsize) -> Life:
+    """Starts a process, and kills it after some seconds or steps, if it has not ended by then.
+
+    Args:
+      started: the job.
+      last: the step that it is to train to.
+      secs: until kill -9.
+      steps: that it notes before kill -9, where these come sooner.
+    """
+    began, peak, earlier = time.time(), 0, set(os.listdir(started.stamps))
+    with (started.folder / "log").open("a") as output:
+        process = subprocess.Popen(
+            [*started.command, f"--train_steps={last}"],
+            cwd=ROOT,
+            env=dict(started.environ),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     while (code := process.poll()) is None and time.time() - began < secs:
-        peak = max([peak, *map(_peak_bytes, set(os.listdir(stamps)) - earlier)])
+        own = set(os.listdir(started.stamps)) - earlier
+        peak = max([peak, *map(_peak_bytes, own)])
+        if sum((started.stamps / pid).stat().st_size for pid in own) >= steps * slow_problem.STAMP.size:
+            break
         time.sleep(0.25)
     if code is None:
         process.kill()
         code = process.wait()
-    ended = time.time()
-    return Life(began=began, ended=ended, code=code, peak_bytes=peak, left=_left(set(os.listdir(stamps)) - earlier))
+    ended, own = time.time(), set(os.listdir(started.stamps)) - earlier
+    return Life(began=began, ended=ended, code=code, peak_bytes=peak, left=_left(own))
+
+
+def require_killed(life: Life, started: Job) -> None:
+    """Raises RuntimeError where a process that was to be killed has ended by itself."""
+    if life.code >= 0:
+        raise RuntimeError(f"the job ended by itself with {life.code}: see {started.folder / 'log'}")
 
 
 def _peak_bytes(pid: str) -> int:

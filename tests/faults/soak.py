@@ -20,13 +20,13 @@ from collections.abc import Mapping, Sequence
 
 from tests.bucket.faults import Plan, Rule
 from tests.bucket.process import BucketServer
-from tests.faults import lives, slow_problem
+from tests.faults import lives
 from tests.faults.lives import Life
 from tests.forks.fixtures import ROOT, forking
 from trainer import storage
 
-_RUN = "gs://bucket/run"
-_LIMIT_SECS = 900.0
+RUN = "gs://bucket/run"
+_LIMIT_SECS, _ENDLESS = 900.0, 10_000_000
 
 
 def faults(rate: float, seed: int) -> Plan:
@@ -36,7 +36,11 @@ def faults(rate: float, seed: int) -> Plan:
 
 
 def run(
-    python: pathlib.Path, server: BucketServer, folder: pathlib.Path, options: argparse.Namespace
+    python: pathlib.Path,
+    server: BucketServer,
+    folder: pathlib.Path,
+    options: argparse.Namespace,
+    steps: int = sys.maxsize,
 ) -> tuple[list[Life], list[int]]:
     """Trains for some minutes, killed again and again, then for a few steps to the end.
 
@@ -45,27 +49,20 @@ def run(
       server: of the bucket.
       folder: new, for all that is local.
       options: of the campaign.
+      steps: after which a process is killed, where these come sooner than the time.
 
     Returns:
       The processes, and the memory of the bucket's server after each, in bytes.
     """
-    (folder / "stamps").mkdir()
-    environ = {**os.environ, **server.environ, "TRAINER_SCRATCH": str(folder / "scratch"), "PYTHONPATH": str(ROOT)}
-    environ |= {"STEP_SECS": str(options.step_secs), "STEP_STAMPS": str(folder / "stamps")}
-    environ |= {"CLOUD_ML_HP_METRIC_FILE": str(folder / "metrics")}
-    command = [python, "-m", "trainer.task", f"--problem={slow_problem.__file__}", f"--output_dir={_RUN}", "--seed=1"]
-    command += [f"--save_checkpoints_steps={options.save_steps}", "--min_eval_frequency=60", "--exporter=latest"]
+    flags = [f"--output_dir={RUN}", f"--save_checkpoints_steps={options.save_steps}", "--min_eval_frequency=60"]
+    scratch = str(folder / "scratch")
+    job = lives.job(python, folder, options.step_secs, flags, **server.environ, TRAINER_SCRATCH=scratch)
     deadline, made, memory = time.time() + 60 * options.minutes, [], []
-    while time.time() < deadline:
-        secs = min(options.every_secs, max(deadline - time.time(), 1.0))
-        made.append(lives.live([*command, "--train_steps=10000000"], environ, folder / "log", folder / "stamps", secs))
+    while time.time() < deadline and len(made) < options.kills:
+        made.append(lives.live(job, _ENDLESS, min(options.every_secs, max(deadline - time.time(), 1.0)), steps))
+        lives.require_killed(made[-1], job)
         memory.append(lives.resident_bytes(str(server.pid)))
-        if made[-1].code >= 0:
-            raise RuntimeError(f"the job ended by itself with {made[-1].code}: see {folder / 'log'}")
-    last = lives.last_step(folder / "stamps") + options.last_steps
-    made.append(
-        lives.live([*command, f"--train_steps={last}"], environ, folder / "log", folder / "stamps", _LIMIT_SECS)
-    )
+    made.append(lives.live(job, lives.last_step(job.stamps) + options.last_steps, _LIMIT_SECS))
     return made, memory
 
 
@@ -101,6 +98,7 @@ def report(made: Sequence[Life], memory: Sequence[int], noted: lives.Truth, figu
 def parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--kills", type=int, default=sys.maxsize, help="at the most")
     parser.add_argument("--every_secs", type=float, default=30.0)
     parser.add_argument("--faults", type=float, default=0.05)
     parser.add_argument("--step_secs", type=float, default=0.02)
@@ -120,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
         made, memory = run(python, server, folder, options)
         server.set_faults()
         os.environ.update(server.environ)
-        content = storage.read(f"{_RUN}/summary.json")
+        content = storage.read(f"{RUN}/summary.json")
     figures = lives.said(content)
     print(report(made, memory, lives.truth(folder / "stamps", int(figures["global_step"])), figures))
     print(f"all is in {folder}")
