@@ -22,7 +22,8 @@ from trainer.job.records import DamagedRecordError
 
 GOODPUT = "goodput.json"
 _KEPT_SAVES = 20
-_EVERY_SECS = 3.0
+_EVERY_SECS, _SHARE = 3.0, 0.01
+"""How long between two writings at the least, and the most of the time that they may take."""
 
 log = logging.getLogger("trainer")
 
@@ -40,7 +41,7 @@ class GoodputRecord(TrainingHook, CheckpointSaverListener):
 
     def __init__(self, directory: JobDirectory, account: TimeAccount, clock: Callable[[], float] = time.time) -> None:
         self._directory, self._account, self._clock = directory, account, clock
-        self._history, self._last_sign, self._written_at = History(), 0.0, 0.0
+        self._history, self._last_sign, self._due_at = History(), 0.0, 0.0
         account.is_recorded = True
         self._step: int | None = None  # None until this process has resumed
 
@@ -56,7 +57,7 @@ class GoodputRecord(TrainingHook, CheckpointSaverListener):
     def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
         self._step = run_values.global_step
         # In a bucket each writing is a request, so there only saves are recorded.
-        if self._directory.synced is None and self._clock() - self._written_at >= _EVERY_SECS:
+        if self._directory.synced is None and self._clock() >= self._due_at:
             self._write()
 
     def after_save(self, global_step_value: int) -> None:
@@ -88,11 +89,11 @@ class GoodputRecord(TrainingHook, CheckpointSaverListener):
 
     def _write(self, *, ended: bool = False) -> None:
         now = self.tally()
-        self._written_at = now.at
         record = {"now": now.record(), "ended": ended, "saves": [save.record() for save in self._history.saves]}
         with contextlib.suppress(OSError, JobError):  # whoever writes what matters says that nothing can be written
             content = records.text(records.sealed(records.strict(record)))
             self._directory.records.write(GOODPUT, content.encode())
+        self._due_at = self._clock() + max(_EVERY_SECS, (self._clock() - now.at) / _SHARE)
 
 
 def read(directory: JobDirectory) -> History:
