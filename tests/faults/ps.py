@@ -15,18 +15,20 @@ import os
 import pathlib
 import random
 import re
+import signal
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 
-from tests.cluster.conftest import Job
 from tests.forks.fixtures import ROOT, forking
+from tests.launched import Launched
 
 ROLES = ("worker", "ps", "chief", "evaluator")
 WORKERS = 2
 PROGRESS = r"chief:0 +\| step [\d,]{3,}/|chief:0 .*Evaluated step|evaluator:0 .*Evaluated step"
+_LIMIT_SECS = 3600.0
 _CALL_STEPS = 50
 """Steps of one call of a worker, the most that its death repeats."""
 
@@ -86,17 +88,18 @@ def run(
       most_kills: of it.
       options: of the campaign.
     """
-    flags = [f"--worker={WORKERS}", "--ps=1", "--evaluator=1", "--max_restarts=100", "--module=trainer.task", "--"]
-    environ = {"CLOUD_ML_HP_METRIC_FILE": f"{directory}/metrics"}
+    flags = ["cluster", f"--worker={WORKERS}", "--ps=1", "--evaluator=1", "--max_restarts=100", "--"]
+    environ = {**os.environ, "CLOUD_ML_HP_METRIC_FILE": f"{directory}/metrics"}
     rng = random.Random(f"{options.seed}/{directory.name}")
-    job = Job([*flags, *task(directory, options.steps, options.push_every)], environ, python)
+    argv = [*flags, *task(directory, options.steps, options.push_every)]
+    job = Launched(argv, cwd=ROOT, environ=environ, secs=_LIMIT_SECS, python=python)
     kills = 0
     try:
         while role and kills < most_kills and _progresses(job):
             time.sleep(rng.uniform(0.0, 2.0))
             name = f"{role}:{rng.randrange(WORKERS) if role == 'worker' else 0}"
             try:
-                job.kill(name)
+                os.kill(_pids(job.text, name)[-1], signal.SIGKILL)
             except ProcessLookupError:
                 break
             kills += 1
@@ -108,11 +111,16 @@ def run(
     return outcome(directory, role, kills, code, job.text)
 
 
-def _progresses(job: Job) -> bool:
+def _pids(text: str, name: str) -> list[int]:
+    """The numbers of the processes that had a place in a job, by what the launcher said."""
+    return [int(pid) for pid in re.findall(rf"{name} (?:re)?started \(process (\d+)", text)]
+
+
+def _progresses(job: Launched) -> bool:
     return _seen(job, PROGRESS)
 
 
-def _seen(job: Job, pattern: str) -> bool:
+def _seen(job: Launched, pattern: str) -> bool:
     """Whether a line comes that matches, before the job ends."""
     try:
         return "the job ended" not in job.until(f"{pattern}|launch .*the job ended")[0]
@@ -151,8 +159,8 @@ def table(clean: Sequence[Outcome], killed: Sequence[Outcome], options: argparse
       killed: those that were not.
       options: of the campaign.
     """
-    median = statistics.median(each.rmse for each in clean)
-    over = max(_overshoot(each, options) for each in clean)
+    median = statistics.median(each.rmse for each in clean) if clean else options.clean_rmse
+    over = max((_overshoot(each, options) for each in clean), default=0)
     lines = [
         f"clean: {len(clean)} jobs, rmse {median:.4f}, up to {over} steps over",
         "",
@@ -191,6 +199,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--in_a_job", type=int, default=4, help="kills in one job, at the most")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--clean", type=int, default=3, help="jobs without kills, first")
+    parser.add_argument("--clean_rmse", type=float, default=float("nan"), help="of an earlier campaign, with --clean=0")
     parser.add_argument("--push_every", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(argv)
@@ -222,11 +231,6 @@ def main(argv: Sequence[str]) -> int:
 def _made(directory: pathlib.Path) -> pathlib.Path:
     directory.mkdir()
     return directory
-
-
-def restarts(text: str) -> list[str]:
-    """The names of the processes that were started again, in order."""
-    return re.findall(r"(\S+) restarted", text)
 
 
 if __name__ == "__main__":
