@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainer.estimator.contract.run_config import RunConfig
-from trainer.estimator.distribution import server
+from trainer.estimator.distribution import server, server_notices
 from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation import evaluator
@@ -82,6 +82,9 @@ def _in_role(evaluations: Evaluations, train_spec: TrainSpec) -> None:
             server.serve(config.cluster, estimator.directory, estimator.stop)
         case "worker" if not config.is_chief:
             estimator.train(train_spec.input_fn, hooks=train_spec.hooks, max_steps=train_spec.max_steps)
+        case _ if config.distribution is Distribution.PS:
+            with server_notices.followed(estimator.directory, estimator.stop):
+                _train(evaluations, train_spec)
         case _:
             with ownership.alone(estimator.directory, config):
                 _train(evaluations, train_spec)

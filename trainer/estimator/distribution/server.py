@@ -8,17 +8,20 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from trainer.estimator.distribution import server_notices
 from trainer.estimator.saving.coordination_files import FAILED, TRAINING_DONE, read_record
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.steps.stop import Stop
 from trainer.job import hosts, loopback
-from trainer.job.cluster import Cluster
+from trainer.job.cluster import PS, Cluster
 
 log = logging.getLogger("trainer")
 
 _POLL_SECS = 0.5
 _LINGER_SECS = 600.0
 """How long a server may outlast a job whose chief does not end."""
+_PS_LAST_SECS, _WORKER_LAST_SECS = 20.0, 2.0
+"""How long one that is asked to end may outlast that. A worker's running call is made again by another worker."""
 MEET_SECS = 600.0
 """How long the processes of a job wait for each other at its start."""
 
@@ -56,8 +59,20 @@ def serve(cluster: Cluster, directory: JobDirectory, stop: Stop, wait: Callable[
         earlier = done and earlier  # the chief of a new run deletes the record of the earlier one
         alone_secs = alone_secs + _POLL_SECS if earlier and not _chief_listens(cluster) else 0.0
         wait(_POLL_SECS)
-    if not stop:
+    if stop:
+        _let_chief_save(cluster, directory, wait)
+    else:
         log.info("Training had already ended (%s), and no chief connected in %g s.", earlier["reason"], MEET_SECS)
+
+
+def _let_chief_save(cluster: Cluster, directory: JobDirectory, wait: Callable[[float], None]) -> None:
+    """Serves on while the chief, which may have been asked to end at the same moment, saves with the servers' help."""
+    is_ps, waited = cluster.task_type == PS, 0.0
+    if is_ps and _chief_listens(cluster):
+        server_notices.give(directory, f"Parameter server {cluster.task_id}")
+    while waited < (_PS_LAST_SECS if is_ps else _WORKER_LAST_SECS) and _chief_listens(cluster):
+        wait(_POLL_SECS)
+        waited += _POLL_SECS
 
 
 def _chief_listens(cluster: Cluster) -> bool:

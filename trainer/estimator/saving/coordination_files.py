@@ -4,6 +4,7 @@
 |---|---|---|---|
 | `training_done.json` | the chief, at the end | evaluator, servers, workers | why training ended, and the last step |
 | `evaluator.json` | the evaluator, while it works | the chief | what it reads now, its last result, that it is alive |
+| `server_stopping.json` | a parameter server that is asked to end | the chief | that it is to save in time |
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ log = logging.getLogger("trainer")
 
 EVALUATOR = "evaluator.json"
 TRAINING_DONE = "training_done.json"
+SERVER_STOPPING = "server_stopping.json"
 FAILED = "failed"
 """The reason in TRAINING_DONE where training ended by an error."""
 _OWNER = "owner"
 _NOTHING = type(None)
 _KINDS: Mapping[str, tuple[Kinds, Kinds]] = {
     TRAINING_DONE: ({"reason": str, "global_step": int}, {"checkpoint": (str, _NOTHING), _OWNER: str}),
+    SERVER_STOPPING: ({"task": str, "at": (int, float)}, {}),
     EVALUATOR: (
         {},
         {
