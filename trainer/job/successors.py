@@ -105,6 +105,7 @@ def work(fork: Callable[[Place], int], stop: StopRequest, wait_secs: float) -> i
     while True:
         code = _ended(_forked(fork, place), stop, place, deadline)
         if stop.reason is not None and not place.has_met:
+            _log.info("Asked to end by %s; there was nothing to save yet.", stop.reason)
             return SAVED_EXIT_CODE
         if code != PEER_LOST:
             return code

@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from trainer.estimator.distribution.devices import own_devices
 from trainer.estimator.steps.steps import StepsLostError
-from trainer.job import loopback
+from trainer.job import loopback, meeting
 from trainer.job.cluster import Cluster
 from trainer.job.errors import UsageError
 
@@ -52,11 +52,15 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
 
     Raises:
       UsageError: TensorFlow has computed something already.
+      NobodyCameError: not all of them have started.
     """
     training = {job: nodes for job, nodes in cluster.cluster_spec.items() if job in ("chief", "worker")}
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec(training), task_type=cluster.task_type, task_id=cluster.task_id, rpc_layer="grpc"
     )
+    nodes = [address for job in sorted(training) for address in cluster.jobs[job].values()]
+    own = cluster.jobs[cluster.task_type][cluster.task_id]
+    meeting.meet(own, [address for address in nodes if address != own])
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except RuntimeError as error:
