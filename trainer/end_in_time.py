@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainer.estimator import Estimator
-from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHook
+from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.job.stop_watch import StopWatch
 
@@ -27,11 +27,18 @@ class EndInTime(TrainingHook):
 
     def __init__(self, stop: StopWatch, estimator: Estimator, directories: JobDirectories) -> None:
         self._stop, self._estimator, self._directories = stop, estimator, directories
+        self._begun = False
         self.saved = NewestSave()
 
-    def begin(self) -> None:
+    def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
+        """The first steps are made: before that, nothing is lost with a process that is tracing or compiling."""
+        self.begin_to_save()
+
+    def begin_to_save(self) -> None:
         """From now on there is something to save."""
-        self._stop.tell(self._asked, self._safe)
+        if not self._begun:
+            self._begun = True
+            self._stop.tell(self._asked, self._safe)
 
     def _asked(self, reason: str) -> None:
         self._estimator.stop.request(reason)

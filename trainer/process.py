@@ -99,7 +99,7 @@ class JobProcess:
 
         self._stop = EndInTime(stop, estimator, self._directories)
         if self._cluster.is_evaluator:
-            self._stop.begin()
+            self._stop.begin_to_save()
         if self._files.tensorboard is not None:
             self._directories.copy_events(self._files.root, self._files.tensorboard)
         with ownership.alone(estimator.directory, estimator.config), self._directories.flushed_at_end():
@@ -132,7 +132,7 @@ class JobProcess:
         metrics = self._train(estimator, baselines, goodput)
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
             return _saved(stop)
-        self._stop.begin()  # where there was nothing to train
+        self._stop.begin_to_save()  # where there was nothing to train
         tell_again(self._tuner, estimator, self._files)
         if goodput is None:
             return 0
