@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trainer.job import flags, layout, metric_tag
-from trainer.job.config import RunSettings
+from trainer.job import early_flags, flags, layout, metric_tag
+from trainer.job.config import DEFAULT_GRACE_SECS, RunSettings
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding, Level, Path, short
 from trainer.problem_file import ProblemNotFoundError, named_in
@@ -32,6 +32,34 @@ def parse(argv: Sequence[str]) -> flags.Settings:
         raise UsageError("--help after --", "flags of the task", "python -m trainer.task --help lists them") from error
     metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, {}, tuple(named_in(argv).metrics))
     return settings
+
+
+def grace_secs(argv: Sequence[str]) -> float | None:
+    """How long a task with these flags may take to save after SIGTERM; None for a value that is none."""
+    try:
+        return float(early_flags.value(argv, "grace_secs") or DEFAULT_GRACE_SECS)
+    except (ValueError, UsageError):
+        return None
+
+
+def with_grace(argv: Sequence[str], runner_secs: float) -> list[str]:
+    """The flags with which a task is done before whatever runs it kills it.
+
+    Args:
+      argv: of the task.
+      runner_secs: from SIGTERM to SIGKILL, as `--grace` of the launcher says.
+
+    Raises:
+      UsageError: the flags say that it takes longer.
+    """
+    if early_flags.value(argv, "grace_secs") is None:
+        shorter = [f"--grace_secs={max(0.8 * runner_secs, 0.1):g}"] if runner_secs <= DEFAULT_GRACE_SECS else []
+        return [*argv, *shorter]
+    secs = grace_secs(argv)
+    if secs is not None and secs >= runner_secs:
+        got = f"--grace={runner_secs:g} with --grace_secs={secs:g} after --"
+        raise UsageError(got, "a task that may end by itself before it is killed", "Raise --grace")
+    return list(argv)
 
 
 def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_dir: bool) -> Iterator[Finding]:

@@ -68,3 +68,12 @@ def test_help_says_how_the_command_is_called() -> None:
     text = str(caught.value)
     assert text.startswith("Usage: python -m trainer.launch cluster [--flag=value ...] -- [flags of trainer.task]\n")
     assert "--max_restarts" in text and "--verbosity" not in text
+
+
+def test_a_task_is_told_to_be_done_before_it_is_killed() -> None:
+    assert options.parse([])[1] == []
+    assert options.parse(["--grace=10", "--", "--model=linear"])[1] == ["--model=linear", "--grace_secs=8"]
+    assert options.parse(["--grace=10", "--", "--grace_secs=5"])[1] == ["--grace_secs=5"]
+    with pytest.raises(UsageError) as refused:
+        options.parse(["--grace=30", "--", "--grace_secs=30"])
+    assert "--grace=30 with --grace_secs=30 after --" in str(refused.value)

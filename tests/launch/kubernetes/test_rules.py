@@ -145,6 +145,12 @@ def test_a_wrong_manifest_is_refused_with_its_field_and_the_fix(
         ({"cpu": "four"}, ARGV, "cpu: four. Accepted: a quantity"),
         ({"name": "My Job"}, ARGV, "metadata.name: 'My Job'"),
         ({"env": ("API_TOKEN=abc",)}, ARGV, "API_TOKEN with its value in the manifest"),
+        ({"grace_secs": 20}, ARGV, "20 s from SIGTERM to SIGKILL, and a task that takes up to 25 s to save"),
+        (
+            {"grace_secs": 60},
+            [*ARGV, "--grace_secs=60"],
+            "takes up to 60 s to save. Accepted: more than",
+        ),
         ({}, ["--separate_evaluator"], "--separate_evaluator in a job without an evaluator"),
     ],
 )

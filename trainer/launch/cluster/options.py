@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from trainer.job import cluster, flags
 from trainer.job.config import require_not_negative, setting
 from trainer.job.errors import UsageError
-from trainer.launch import command_line
+from trainer.launch import command_line, task_flags
 from trainer.launch.cluster import faults
 
 USAGE = "python -m trainer.launch cluster [--flag=value ...] -- [flags of trainer.task]"
@@ -75,7 +75,8 @@ def parse(argv: Sequence[str]) -> tuple[ClusterOptions, list[str]]:
         raise UsageError(
             "--separate_evaluator without an evaluator", "together with --evaluator=1", "Add --evaluator=1"
         )
-    return options, task_argv
+    of_task = options.module == task_flags.TASK_MODULE
+    return options, task_flags.with_grace(task_argv, options.grace) if of_task else task_argv
 
 
 def _joined_kills(argv: Sequence[str]) -> list[str]:

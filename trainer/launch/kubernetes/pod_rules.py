@@ -17,6 +17,8 @@ _IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]*(:\d+)?(/[a-z0-9._-]+)*(:[\w][\w.-]{0,
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _PLACEHOLDER = "${trial"
+_GRACE_SECS = 30
+"""What Kubernetes gives a pod that says nothing."""
 
 Table = Mapping[str, Any]
 
@@ -50,6 +52,7 @@ def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) 
         yield from _container(table(entry), here)
         if index == main:
             yield from _task(table(entry), here, has_evaluator=has_evaluator)
+            yield from _grace(table(entry), spec, at)
     yield from _tolerations(listed(spec.get("tolerations")), (*at, "tolerations"))
     yield from _mounts(spec, containers, at)
 
@@ -97,6 +100,19 @@ def _task(entry: Table, path: Path, *, has_evaluator: bool) -> Iterator[Finding]
     fixed = [word for word in words if _PLACEHOLDER not in word]
     directory = any("{trial" in word for word in words if word.startswith("--output_dir"))
     yield from task_flags.violations(fixed, (*path, "args"), has_evaluator=has_evaluator, has_base_dir=directory)
+
+
+def _grace(entry: Table, spec: Table, path: Path) -> Iterator[Finding]:
+    """A pod that is killed while its task, as it was told to, still saves."""
+    secs = spec.get("terminationGracePeriodSeconds", _GRACE_SECS)
+    task_secs = task_flags.grace_secs([str(word) for word in listed(entry.get("args"))])
+    if not entry.get("command") and isinstance(secs, int) and task_secs is not None and secs <= task_secs:
+        yield Finding(
+            where=(*path, "terminationGracePeriodSeconds"),
+            got=f"{secs} s from SIGTERM to SIGKILL, and a task that takes up to {task_secs:g} s to save",
+            accept="more than the task's --grace_secs",
+            do="Raise --grace_secs, or give the task, after --, a smaller one",
+        )
 
 
 def _tolerations(entries: list[Any], path: Path) -> Iterator[Finding]:
