@@ -60,6 +60,9 @@ class Launched:
                 return match
         raise AssertionError(f"no line matches {pattern!r} in:\n{self.text}")
 
+    def send(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def end(self) -> int:
         """Reads to the end, and returns the exit code."""
         self.text += self._output.read()

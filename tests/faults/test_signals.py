@@ -1,0 +1,33 @@
+"""A few rounds of the campaigns of signals."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from tests.faults import signals, startup
+
+pytestmark = pytest.mark.process
+
+
+@pytest.mark.parametrize(("name", "count"), [("trace", 1), ("training", 2), ("evaluation", 3)])
+def test_a_process_that_is_asked_to_end_loses_nothing(
+    name: str, count: int, forking_python: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (phase,) = [phase for phase in signals.PHASES if phase.name == name]
+    outcome = signals.Campaign(tmp_path, forking_python, seed=1).phase(phase, count)
+    assert (outcome.code, outcome.lost, outcome.fault) == (143, 0, "")
+
+
+def test_a_parameter_server_that_is_asked_to_end_has_the_chief_save(
+    forking_python: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (role,) = [role for role in signals.ROLES if role.place == "parameter server"]
+    outcome = signals.Campaign(tmp_path, forking_python, seed=1).role(role, 1)
+    assert (outcome.code, outcome.lost) == (143, 0), outcome.fault
+
+
+def test_a_signal_at_the_start_of_a_fresh_process_ends_it() -> None:
+    results = startup.campaign(3, longest_secs=1.0)
+    assert all(result.is_good for result in results), startup.table(results)
