@@ -71,7 +71,7 @@ class Phase:
 NOTHING = "there was nothing to save yet"
 PHASES = (
     Phase(name="describe", marker="phase describe", says=NOTHING),
-    Phase(name="import", marker="phase import", after_secs=0.7, says=NOTHING),
+    Phase(name="import", marker="phase import", after_secs=0.7, says=NOTHING, limit_secs=30.0),
     Phase(name="waiting for servers", marker="Waiting for ", job=("chief", "worker", "ps"), says=NOTHING),
     Phase(name="joining a group", marker="Waiting for ", job=("chief", "worker"), says=NOTHING),
     Phase(name="serving (ps)", marker="Serving as ps", job=("ps", "chief", "worker"), says=""),
