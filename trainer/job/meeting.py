@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from trainer.job import addresses, hosts
+from trainer.job.cluster import CHIEF, WORKER, Cluster
 from trainer.job.errors import JobError
 from trainer.job.signals import SAVED_EXIT_CODE
 
@@ -26,6 +27,13 @@ class NobodyCameError(JobError):
     """A process of the job did not start in time."""
 
     exit_code = SAVED_EXIT_CODE
+
+
+def of_group(cluster: Cluster) -> None:
+    """Waits until the chief and the workers of a synchronous job were seen; see `meet`."""
+    group = [address for job in (CHIEF, WORKER) for address in cluster.jobs.get(job, {}).values()]
+    own = cluster.jobs[cluster.task_type][cluster.task_id]
+    meet(own, [address for address in group if address != own])
 
 
 def meet(own: str, others: Sequence[str], secs: float = MEET_SECS, wait: Callable[[float], None] = time.sleep) -> None:

@@ -47,20 +47,16 @@ class PeerLostError(StepsLostError):
 def join(cluster: Cluster) -> tf.distribute.Strategy:
     """Connects to the other processes that train together, and waits for all of them.
 
-    A program that computes with TensorFlow before training, as a Keras model does when it is built, has to call this
-    first and pass the strategy on in `RunConfig(train_distribute=...)`.
+    A program that builds a Keras model, or computes otherwise, before training passes this on as `train_distribute`.
 
     Raises:
-      UsageError: TensorFlow has computed something already.
-      NobodyCameError: not all of them have started.
+      UsageError, NobodyCameError: TensorFlow has computed something already; not all of them have started.
     """
     training = {job: nodes for job, nodes in cluster.cluster_spec.items() if job in ("chief", "worker")}
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec(training), task_type=cluster.task_type, task_id=cluster.task_id, rpc_layer="grpc"
     )
-    nodes = [address for job in sorted(training) for address in cluster.jobs[job].values()]
-    own = cluster.jobs[cluster.task_type][cluster.task_id]
-    meeting.meet(own, [address for address in nodes if address != own])
+    meeting.of_group(cluster)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except RuntimeError as error:
