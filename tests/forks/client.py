@@ -42,4 +42,4 @@ def main(path: str, *argv: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    os._exit(main(*sys.argv[1:]))  # while an interpreter ends in its own way, a signal would kill it

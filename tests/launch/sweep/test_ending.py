@@ -65,3 +65,12 @@ def test_a_study_without_a_result_has_failed() -> None:
     ending.check([FAILED])
     assert not ending.is_decided and ending.exit_code([FAILED]) == 1
     assert "no trial has a result" in stream.getvalue()
+
+
+def test_later_requests_say_how_long_trials_may_take_to_save() -> None:
+    shown = io.StringIO()
+    narration = Narration(STUDY, Lines(shown), 3)
+    ending = Ending(STUDY, TrialRuns(SweepOptions(output_dir="study"), no_processes), narration)
+    for requests in (0, 1, 2, 2):
+        ending.repeated(requests, 30.0)
+    assert shown.getvalue().count("trials are saving, for 30 s at most") == 1
