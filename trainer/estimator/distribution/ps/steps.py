@@ -44,6 +44,7 @@ log = logging.getLogger("trainer")
 _CALL_STEPS = 50
 _MOST_OPS = 4000  # in the graph of a call
 _LOOK_SECS, _LAST_SECS = 0.01, 5.0
+_MOST_WAIT_SECS = 2.0  # then the loop looks whether it is asked to end: all workers may be gone
 _CALLS_AHEAD = 2  # for each worker, so that it need not wait for the chief between two calls
 _FROM_SERVER = "GRPC error information from remote target /job:ps"
 _FORGOTTEN = "Unable to find the relevant tensor remote_handle"  # by a worker that has been started again
@@ -99,11 +100,11 @@ class ServerSteps:
         return {}
 
     def run(self, num_steps: int) -> CallResult:
-        """Keeps the workers busy, and returns the losses of the calls that have ended."""
+        """Keeps the workers busy, and returns those losses that have come, none while all are gone."""
         try:
             self._schedule()
             ended = not self._running
-            losses = self._collect()
+            losses = self._collect(time.monotonic() + _MOST_WAIT_SECS)
             self._step = int(self.traced.store.global_step.numpy())
             if self._stop_at is not None and self._step >= self._stop_at:
                 losses += self._collect_last()
