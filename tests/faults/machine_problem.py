@@ -25,8 +25,9 @@ def _limit(kind: int, soft: int) -> None:
 
 
 def _no_files_left() -> None:
-    taken = {int(name) for name in os.listdir("/proc/self/fd")}
-    _limit(resource.RLIMIT_NOFILE, min(set(range(len(taken) + 1)) - taken))
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    _limit(resource.RLIMIT_NOFILE, lowest)
 
 
 def _no_memory_left() -> None:
