@@ -133,7 +133,8 @@ class JobProcess:
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
             return _saved(stop)
         self._stop.begin_to_save()  # where there was nothing to train
-        tell_again(self._tuner, estimator, self._files)
+        if metrics is None or goodput is None:  # else the listeners of this training told it
+            tell_again(self._tuner, estimator, self._files)
         if goodput is None:
             return 0
         if metrics is None and earlier_summary(self._directories, self._files) is not None:

@@ -183,7 +183,7 @@ def test_no_secret_of_the_environment_is_told(
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url.replace("http://", f"http://user:{SECRETS[1]}@"))
     monkeypatch.setenv("GOOGLE_AUTH_TOKEN_FOR_TESTING", SECRETS[2])
     trained, text = ended(begin(200))
-    failed, more = ended(begin(400, learning_rate=1e30, optimizer="sgd"))
+    failed, more = ended(begin(400, learning_rate=1e30, optimizer="sgd", new_settings=True))
     assert (trained, failed) == (0, 1) and record("failure.json")["error"].startswith("NanLossError"), text + more
     told = (text + more).encode() + b"".join(storage.read(entry.path) for entry in storage.entries(RUN))
     for secret in SECRETS:
