@@ -157,9 +157,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", type=pathlib.Path)
     asked = parser.parse_args(argv)
     quiet()
-    targets = [*fuzz_targets.targets(), *fuzz_tensorflow_targets.targets()]
-    chosen = [target for target in targets if asked.target in target.name]
-    report = run(chosen, asked.cases, asked.seed, asked.first)
+    with tempfile.TemporaryDirectory() as folder:
+        targets = [*fuzz_targets.targets(), *fuzz_tensorflow_targets.targets(pathlib.Path(folder))]
+        chosen = [target for target in targets if asked.target in target.name]
+        report = run(chosen, asked.cases, asked.seed, asked.first)
     print(table(report, [target.name for target in chosen]))
     times = collections.Counter((failure.target, failure.place) for failure in report.failures)
     for failure in {(failure.target, failure.place): failure for failure in report.failures}.values():

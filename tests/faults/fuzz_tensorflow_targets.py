@@ -6,7 +6,6 @@ import functools
 import json
 import pathlib
 import shutil
-import tempfile
 import time
 
 import tensorflow as tf
@@ -20,9 +19,8 @@ from trainer.storage import framing
 _STEPS = (100, 200)
 
 
-def targets() -> list[Target]:
-    """Readers of state files, records and event files, each in a directory as a training leaves it."""
-    run = pathlib.Path(tempfile.mkdtemp(prefix="fuzz-"))
+def targets(run: pathlib.Path) -> list[Target]:
+    """Readers of state files, records and event files, each in a directory as a training leaves it in `run`."""
     _train(run)
     evaluator = {
         "at": time.time(),

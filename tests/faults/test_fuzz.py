@@ -19,8 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # about mutated files; nobody
 
 
 @pytest.fixture(scope="module")
-def targets() -> list[Target]:
-    return [*fuzz_targets.targets(), *fuzz_tensorflow_targets.targets()]
+def targets(tmp_path_factory: pytest.TempPathFactory) -> list[Target]:
+    return [*fuzz_targets.targets(), *fuzz_tensorflow_targets.targets(tmp_path_factory.mktemp("run"))]
 
 
 @pytest.fixture(autouse=True)
