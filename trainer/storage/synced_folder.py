@@ -65,6 +65,7 @@ class SyncedFolder:
       uploads: the thread that works through them.
       store: whose requests somebody waits for.
       hasty_store: whose requests are made again anyway.
+      checkpoint_files: names of the files of checkpoints that are here or in the bucket, once it is taken over.
       local_files: names of local files that this process wrote, or fetched because others wrote them.
     """
 
@@ -79,6 +80,7 @@ class SyncedFolder:
         owner, left = upload_queue.left_behind(self.folder.directory)
         self._queue = UploadQueue(self.folder.directory, owner if left else "", left)
         self.uploads = UploadThread(self.uploader, self._queue, url, clock)
+        self.checkpoint_files: set[str] = set()
         self.local_files = {upload.name for upload in left if isinstance(upload, File)}
         if owner and left:
             self.take_over()  # which decides what becomes of it
@@ -109,10 +111,19 @@ class SyncedFolder:
         if earlier and before.owner not in earlier.split():
             self._set_aside()
         self._queue.rename(token)
-        if not any(isinstance(upload, Checkpoints) for upload in self._queue.pending):
+        left = [upload for upload in self._queue.pending if isinstance(upload, Checkpoints)]
+        if not left:
             self._clear()
             Path(self.folder.local(self._settings.commit_name)).write_text(before.text, encoding="utf-8")
+        self.checkpoint_files = self._files_of_checkpoints(left[-1] if left else None)
         self.uploads.start()
+
+    def _files_of_checkpoints(self, left: Checkpoints | None) -> set[str]:
+        """Those of the state that this process goes on with: what an earlier one left to upload, else the bucket's."""
+        known = {name for name in self.writer.known if name.startswith(self._settings.checkpoint_prefix)}
+        if left is None:
+            return known
+        return {name for name in left.files if name in known or os.path.exists(self.folder.local(name))}
 
     def _write_owner(self, token: str) -> Commit:
         """Writes the commit object in this process's name; returns what it said before."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from tests.bucket.fixtures import bucket_server  # noqa: F401
 from tests.bucket.process import BucketServer
 from trainer import storage
-from trainer.estimator.saving import job_directory
+from trainer.estimator.saving import job_directory, manifest
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.saving.retention import Checkpoint, Decision
 from trainer.job.errors import TrainingError
@@ -73,12 +74,13 @@ def chief_of(directory: JobDirectory) -> JobDirectory:
     return directory
 
 
-def save(directory: JobDirectory, *steps: int) -> None:
-    """Writes a checkpoint of the last of the steps, and publishes all of them."""
+def save(directory: JobDirectory, *steps: int, expired: Sequence[int] = ()) -> None:
+    """Writes a checkpoint of the last of the steps, and publishes all of them but those that expired."""
     pathlib.Path(directory.local, f"model.ckpt-{steps[-1]}.data-00000-of-00001").write_bytes(content(steps[-1]))
     pathlib.Path(directory.local, f"model.ckpt-{steps[-1]}.index").write_bytes(b"index %d" % steps[-1])
-    listed = [Checkpoint(f"model.ckpt-{step}", float(step)) for step in steps]
-    directory.checkpoints.publish(Decision(listed=listed, expired=[], kept_until=0.0))
+    manifest.write(os.path.join(directory.local, f"model.ckpt-{steps[-1]}"), {})
+    listed, gone = ([Checkpoint(f"model.ckpt-{step}", float(step)) for step in some] for some in (steps, expired))
+    directory.checkpoints.publish(Decision(listed=listed, expired=gone, kept_until=0.0))
 
 
 def content(step: int) -> bytes:
@@ -106,7 +108,8 @@ def test_what_was_fetched_is_fetched_again_only_when_it_changed(opened: Opened, 
     for _ in range(3):
         reader.fetch("model.ckpt-10")
     downloads = [record["object"] for record in server.log()[before:] if record["op"] == "download"]
-    assert sorted(downloads) == ["job/checkpoint", "job/model.ckpt-10.data-00000-of-00001", "job/model.ckpt-10.index"]
+    files = [f"job/model.ckpt-10.{suffix}" for suffix in ("data-00000-of-00001", "index", "manifest")]
+    assert sorted(downloads) == ["job/checkpoint", *files]
 
 
 @pytest.mark.parametrize("machine", ["here", "there"])
@@ -136,6 +139,25 @@ def test_a_reader_deletes_its_copies_of_what_left_the_bucket(opened: Opened, clo
         clock.ahead_secs += 1  # what the reader knows of the bucket is a second old
         reader.checkpoints.fetch(f"model.ckpt-{steps[-1]}")
     assert {file.stem for file in pathlib.Path(reader.local).glob("model.ckpt-*")} == {"model.ckpt-20"}
+
+
+def test_what_expired_while_the_bucket_was_down_is_neither_uploaded_nor_kept(
+    opened: Opened, server: BucketServer
+) -> None:
+    chief = chief_of(opened())
+    save(chief, 10)
+    chief.flush(20)
+    server.set_faults(down_secs=None)
+    save(chief, 20, expired=[10])
+    save(chief, 30, expired=[20])
+    chief.close()
+    server.set_faults()
+    following = chief_of(opened())
+    assert following.checkpoints.latest() == f"{URL}/model.ckpt-30"
+    save(following, 30, 40)
+    following.flush(20)
+    left = {entry.path.removeprefix(f"{URL}/").partition(".index")[0] for entry in storage.entries(f"{URL}/*.index")}
+    assert left == {"model.ckpt-30", "model.ckpt-40"}
 
 
 # Events

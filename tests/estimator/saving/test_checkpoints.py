@@ -353,7 +353,7 @@ def test_where_none_is_whole_training_does_not_begin_anew(tmp_path: Path) -> Non
         with pytest.raises(DamagedCheckpointError) as raised:
             call()
         text = str(raised.value)
-        assert text.startswith(f"No checkpoint in {tmp_path} is whole: model.ckpt-4: model.ckpt-4.data-00000-of-00001 ")
+        assert text.startswith(f"No checkpoint in {tmp_path} is whole: model.ckpt-4.data-00000-of-00001 ")
         assert text.endswith("Restore one from a copy, or train into another directory (--output_dir).")
 
 

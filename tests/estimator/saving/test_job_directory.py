@@ -161,6 +161,41 @@ def test_a_damaged_checkpoint_is_passed_over(caplog: pytest.LogCaptureFixture) -
     assert one_weight.make(JOB).get_variable_value("weight") == pytest.approx(one_weight.weight_after(20))
 
 
+def test_a_checkpoint_whose_objects_are_not_those_of_its_manifest_is_skipped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one_weight.make(JOB).train(one_weight.batches(), steps=20)
+    storage.write(f"{JOB}/model.ckpt-20.index", b"of the same commit")
+    storage.write(f"{JOB}/checkpoint", b"garbage \xff")  # so that nothing but the manifest tells
+    another_process()
+    estimator = one_weight.make(JOB)
+    assert estimator.evaluate(one_weight.batches(1))["global_step"] == 10
+    assert caplog.messages[:2] == [
+        f"{JOB}/checkpoint is not a checkpoint state file, so the newest whole checkpoint there is used: "
+        "model.ckpt-10.",
+        f"model.ckpt-20 in {JOB} is damaged (model.ckpt-20.index has 18 bytes, where 244 were saved), "
+        "so model.ckpt-10 is used.",
+    ]
+    estimator.train(one_weight.batches(), max_steps=30)
+    another_process()
+    assert one_weight.make(JOB).get_variable_value("weight") == pytest.approx(one_weight.weight_after(30))
+
+
+def test_without_a_commit_object_training_goes_on_and_writes_another(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one_weight.make(JOB).train(one_weight.batches(), steps=20)
+    storage.delete(f"{JOB}/checkpoint")
+    another_process()
+    one_weight.make(JOB).train(one_weight.batches(), max_steps=30)
+    lines = [line for line in caplog.messages if line.startswith(f"{JOB}/checkpoint is ")]
+    assert lines == [f"{JOB}/checkpoint is empty, so the newest whole checkpoint there is used: model.ckpt-20."]
+    another_process()
+    assert one_weight.make(JOB).get_variable_value("weight") == pytest.approx(one_weight.weight_after(30))
+    storage.copy_in(JOB, str(tmp_path / "copy"))
+    assert tf.train.latest_checkpoint(str(tmp_path / "copy")) == str(tmp_path / "copy" / "model.ckpt-30")
+
+
 def test_a_directory_that_tensorflow_wrote_is_gone_on_with(tmp_path: pathlib.Path) -> None:
     one_weight.make(tmp_path / "job").train(one_weight.batches(), steps=20)
     storage.copy_out(str(tmp_path / "job"), JOB)

@@ -55,4 +55,4 @@ def test_what_tensorflow_noted_is_kept() -> None:
     ],
 )
 def test_files_are_told_by_their_names(file: str, checkpoint: str | None, belongs: bool) -> None:
-    assert (listing.checkpoint_of(file), listing.is_file_of_checkpoint(file)) == (checkpoint, belongs)
+    assert (listing.checkpoint_of(file), listing.belongs_to(file) == "model.ckpt-7") == (checkpoint, belongs)

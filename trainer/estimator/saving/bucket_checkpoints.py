@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 
 from trainer import storage
 from trainer.estimator.saving import listing, state_file
@@ -50,7 +49,7 @@ class BucketCheckpoints(CheckpointStore):
         self._synced.take_over()
         self._synced.uploads.on_fenced = fenced
         self._synced.uploader.being_read = being_read
-        self._files = self._files or {name for name in self._synced.writer.known if name.startswith(PREFIX)}
+        self._files = self._files or set(self._synced.checkpoint_files)
         self._owned()
 
     def spared(self) -> Collection[str]:
@@ -99,13 +98,15 @@ class BucketCheckpoints(CheckpointStore):
         return here
 
     def publish(self, decision: Decision) -> None:
-        publish_locally(self.local, decision)
-        here = {name for name in os.listdir(self.local) if listing.is_file_of_checkpoint(name)}
+        listed = {checkpoint.path for checkpoint in decision.listed}
+        here = {name for name in os.listdir(self.local) if listing.belongs_to(name) in listed}
         gone = tuple(f"{checkpoint.path}." for checkpoint in decision.expired)
         self._files = {name for name in self._files | here if not name.startswith(gone)}
-        newest, state = decision.listed[-1].path, Path(self.local, STATE_FILE).read_text(encoding="utf-8")
+        newest, state = decision.listed[-1].path, state_file.render(decision.listed, decision.kept_until).decode()
         self._saved.add(newest)
+        # Posted first: should this process end in between, the next one has all files that the state file names.
         self._synced.post(Checkpoints(state, tuple(sorted(self._files)), newest))
+        publish_locally(self.local, decision)
 
     def _is_here(self, name: str) -> bool:
         """Whether this process saved a checkpoint, or found it in its local directory, waiting to be uploaded."""

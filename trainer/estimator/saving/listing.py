@@ -87,6 +87,7 @@ def checkpoint_of(file: str) -> str | None:
     return match.group(1) if match and match.group(2) else None
 
 
-def is_file_of_checkpoint(name: str) -> bool:
-    """Whether a file belongs to a checkpoint, by its name; one that is being written has another."""
-    return _FILE.fullmatch(name) is not None
+def belongs_to(file: str) -> str | None:
+    """The checkpoint that a file is one of, by its name; None for other files, and for those being written."""
+    match = _FILE.fullmatch(file)
+    return match.group(1) if match else None

@@ -9,12 +9,11 @@ The files are made durable before it, so that a loss of power cannot leave a man
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,35 +98,18 @@ def write(prefix: str, facts: Mapping[str, Any]) -> None:
         with open(file, "rb") as stream:
             os.fsync(stream.fileno())
         stamps[os.path.basename(file)] = Stamp(os.path.getsize(file), checksums.of_file(file))
-    directory = os.path.dirname(prefix) or "."
-    make_entries_durable(directory)
     write_whole(Path(f"{prefix}{SUFFIX}"), Manifest(files=stamps, facts=facts).render())
-    make_entries_durable(directory)
 
 
 def files(prefix: str) -> list[str]:
     """The paths of the files of a local checkpoint that TensorFlow wrote, sorted."""
     directory, base = os.path.split(prefix)
-    names = _listed(directory)
+    names = sorted(os.listdir(directory or "."))
     return [
         os.path.join(directory, name)
         for name in names
         if name.startswith(f"{base}.") and _SAVED.fullmatch(name, len(base))
     ]
-
-
-def _listed(directory: str) -> Iterable[str]:
-    return sorted(os.listdir(directory or "."))
-
-
-def make_entries_durable(directory: str) -> None:
-    """Makes the names of a local directory durable, where its file system can do that."""
-    number = os.open(directory, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def read(prefix: str) -> Manifest | None:

@@ -65,10 +65,10 @@ class NewestWhole:
             log.warning("%s", line)
 
     def _none_whole(self, skipped: dict[str, str]) -> DamagedCheckpointError:
-        some = list(skipped.items())[:_MOST_NAMED]
-        more = f"; and {len(skipped) - len(some)} more" if len(skipped) > len(some) else ""
+        reasons = [what if what.startswith(name) else f"{name}: {what}" for name, what in skipped.items()]
+        some, more = reasons[:_MOST_NAMED], len(reasons) - _MOST_NAMED
         return DamagedCheckpointError(
-            f"No checkpoint in {self._path} is whole: {'; '.join(f'{name}: {what}' for name, what in some)}{more}",
+            f"No checkpoint in {self._path} is whole: {'; '.join(some)}{f'; and {more} more' if more > 0 else ''}",
             "one that is as it was saved",
             "Restore one from a copy, or train into another directory (--output_dir)",
         )

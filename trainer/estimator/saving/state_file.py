@@ -31,7 +31,7 @@ def write(directory: str, checkpoints: Sequence[Checkpoint], kept_until: float) 
       checkpoints: oldest first.
       kept_until: the time from which the next one is kept for good.
     """
-    write_whole(Path(directory, STATE_FILE), _render(checkpoints, kept_until))
+    write_whole(Path(directory, STATE_FILE), render(checkpoints, kept_until))
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -66,7 +66,13 @@ def listed(state: CheckpointState) -> list[Checkpoint]:
     return [Checkpoint(path, time) for path, time in saved_at.items()]
 
 
-def _render(checkpoints: Sequence[Checkpoint], kept_until: float) -> bytes:
+def render(checkpoints: Sequence[Checkpoint], kept_until: float) -> bytes:
+    """The content of a state file.
+
+    Args:
+      checkpoints: oldest first.
+      kept_until: the time from which the next one is kept for good.
+    """
     state = CheckpointState(
         model_checkpoint_path=checkpoints[-1].path,
         all_model_checkpoint_paths=[checkpoint.path for checkpoint in checkpoints],

@@ -1,0 +1,21 @@
+"""Kills in the middle of saves, in short: nothing that was saved is lost."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from tests.faults import saves
+from tests.faults.saves_job import SAVE_EVERY
+
+pytestmark = pytest.mark.process
+
+
+@pytest.mark.parametrize("bucket", [False, True], ids=["on disk", "in a bucket"])
+def test_kills_in_the_middle_of_saves_cost_no_checkpoint(forking_python: pathlib.Path, bucket: bool) -> None:
+    with saves.places(forking_python, bucket) as new:
+        outcome = saves.run("this package", 3, seed=5, killed=next(new), unbroken=next(new))
+    assert outcome.most_lost <= SAVE_EVERY
+    expected = saves.Outcome(kills=3, unusable=0, regressions=0, most_lost=outcome.most_lost, identical=True)
+    assert outcome == expected
