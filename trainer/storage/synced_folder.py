@@ -104,26 +104,17 @@ class SyncedFolder:
         if self.owns:
             return
         earlier, token = self._queue.owner, uuid.uuid4().hex
-        # Should this process end before the commit is written, the next one has to find both names: the bucket may
-        # hold either.
+        # Should this process end here, the next one has to find both names: the bucket may hold either.
         self._queue.rename(f"{earlier} {token}".strip())
         before = self._write_owner(token)
         if earlier and before.owner not in earlier.split():
             self._set_aside()
         self._queue.rename(token)
-        left = [upload for upload in self._queue.pending if isinstance(upload, Checkpoints)]
-        if not left:
+        self.checkpoint_files = _files_of(self._queue.pending, self.uploader.checkpoint_files, self.folder)
+        if not any(isinstance(upload, Checkpoints) for upload in self._queue.pending):
             self._clear()
             Path(self.folder.local(self._settings.commit_name)).write_text(before.text, encoding="utf-8")
-        self.checkpoint_files = self._files_of_checkpoints(left[-1] if left else None)
         self.uploads.start()
-
-    def _files_of_checkpoints(self, left: Checkpoints | None) -> set[str]:
-        """Those of the state that this process goes on with: what an earlier one left to upload, else the bucket's."""
-        known = {name for name in self.writer.known if name.startswith(self._settings.checkpoint_prefix)}
-        if left is None:
-            return known
-        return {name for name in left.files if name in known or os.path.exists(self.folder.local(name))}
 
     def _write_owner(self, token: str) -> Commit:
         """Writes the commit object in this process's name; returns what it said before."""
@@ -137,9 +128,8 @@ class SyncedFolder:
                 continue
             self.uploader.checkpoint_files = set(objects)
             return commit
-        raise UnavailableError(
-            f"{self.folder.url} is taken over by other processes all the time", "one chief", "Run only one"
-        )
+        got = f"{self.folder.url} is taken over by other processes all the time"
+        raise UnavailableError(got, "one chief", "Run only one")
 
     def _read_commit(self) -> tuple[bytes, int]:
         try:
@@ -198,8 +188,7 @@ class SyncedFolder:
         if self.uploads.flush(secs):
             return
         self.check()
-        last_error = self.uploads.last_error
-        reason = f": {last_error.got}" if last_error is not None else ""
+        reason = f": {error.got}" if (error := self.uploads.last_error) is not None else ""
         secs = time.monotonic() - began
         raise UnavailableError(
             f"{_summary(self.uploads.pending)} could not be uploaded to {self.folder.url} within {secs:.0f} s{reason}",
@@ -219,6 +208,20 @@ def not_uploaded(synced: SyncedFolder) -> str:
     if not pending:
         return ""
     return f"{_summary(pending)} could not be uploaded to {folder.url} yet: the local copies are in {folder.directory}."
+
+
+def _files_of(pending: Sequence[Upload], known: set[str], folder: Folder) -> set[str]:
+    """The files of the state that a process goes on with: what an earlier one left to upload, else the bucket's.
+
+    Args:
+      pending: what is left to be uploaded.
+      known: names of the files of checkpoints in the bucket.
+      folder: both sides.
+    """
+    left = [upload for upload in pending if isinstance(upload, Checkpoints)]
+    if not left:
+        return set(known)
+    return {name for name in left[-1].files if name in known or os.path.exists(folder.local(name))}
 
 
 def _summary(pending: Sequence[Upload]) -> str:
