@@ -32,9 +32,13 @@ def never(secs: float) -> None:
     raise AssertionError("there is nothing to wait for")
 
 
+def passes(secs: float) -> None:
+    """The seconds that a process of this machine may take to be gone pass at once."""
+
+
 def test_a_second_one_is_told_who_has_it(tmp_path: pathlib.Path) -> None:
     directory = tmp_path / "new" / "run"
-    one, other = DirectoryLock(str(directory), never), DirectoryLock(str(directory), never)
+    one, other = DirectoryLock(str(directory), never), DirectoryLock(str(directory), passes)
     with one.held(), pytest.raises(InUseError) as raised, other.held():
         pass
     place = rf"{directory} is in use by process {os.getpid()} on {socket.gethostname()} since "
@@ -51,7 +55,7 @@ def test_within_itself_it_does_nothing(tmp_path: pathlib.Path) -> None:
         with lock.held():
             pass
         assert os.listdir(tmp_path) == [FILE]
-        with pytest.raises(InUseError), DirectoryLock(str(tmp_path), never).held():
+        with pytest.raises(InUseError), DirectoryLock(str(tmp_path), passes).held():
             pass
     with lock.held():
         pass
@@ -61,7 +65,7 @@ def test_within_itself_it_does_nothing(tmp_path: pathlib.Path) -> None:
 def test_it_ends_with_the_process_that_is_killed(tmp_path: pathlib.Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
-        with pytest.raises(InUseError, match=f"process {process.pid} on "), DirectoryLock(str(tmp_path)).held():
+        with pytest.raises(InUseError, match=f"process {process.pid} on "), DirectoryLock(str(tmp_path), passes).held():
             pass
         process.send_signal(signal.SIGKILL)
     assert os.listdir(tmp_path) == [FILE]
@@ -87,9 +91,10 @@ def test_one_of_another_machine_is_waited_for(tmp_path: pathlib.Path, caplog: py
     ]
 
 
-def test_one_that_is_let_go_while_it_is_waited_for_is_taken(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()])
+def test_one_that_is_let_go_while_it_is_waited_for_is_taken(tmp_path: pathlib.Path, host: str) -> None:
     number = os.open(tmp_path / FILE, os.O_RDWR | os.O_CREAT)
-    os.write(number, b'{"host": "elsewhere"}')
+    os.write(number, json.dumps({"host": host}).encode())
     fcntl.flock(number, fcntl.LOCK_EX)
     with DirectoryLock(str(tmp_path), lambda secs: os.close(number)).held():
         assert json.loads((tmp_path / FILE).read_text())["host"] == socket.gethostname()
@@ -100,7 +105,7 @@ def test_a_lock_file_that_says_nothing_names_nobody(tmp_path: pathlib.Path, cont
     number = os.open(tmp_path / FILE, os.O_RDWR | os.O_CREAT)
     os.write(number, content)
     fcntl.flock(number, fcntl.LOCK_EX)
-    with pytest.raises(InUseError, match="is in use by "), DirectoryLock(str(tmp_path), never).held():
+    with pytest.raises(InUseError, match="is in use by "), DirectoryLock(str(tmp_path), passes).held():
         pass
     os.close(number)
 

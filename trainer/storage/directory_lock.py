@@ -23,6 +23,8 @@ log = logging.getLogger("trainer")
 
 FILE = "training.lock"
 _OTHER_HOST_SECS, _LOOK_SECS = 120.0, 1.0
+_DYING_SECS = 5.0
+"""How long a process of this machine that was killed may take to be gone, when its successor is there already."""
 
 
 class DirectoryLock:
@@ -70,9 +72,10 @@ class DirectoryLock:
         waited = 0.0
         while not self._taken():
             holder = _read(self._file)
-            if holder.get("host") in (None, socket.gethostname()) or waited >= _OTHER_HOST_SECS:
+            is_here = holder.get("host") in (None, socket.gethostname())
+            if waited >= (_DYING_SECS if is_here else _OTHER_HOST_SECS):
                 raise _in_use(self._directory, holder)
-            if not waited:
+            if not waited and not is_here:
                 who = _in_words(holder)
                 log.warning(
                     "%s is in use by %s. Waiting up to %d s, as for a machine that is gone.",
