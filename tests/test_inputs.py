@@ -10,6 +10,7 @@ from trainer import inputs
 from trainer.formats.schema import Schema
 from trainer.formats.settings import ForecastData
 from trainer.job.errors import DataError
+from trainer.problems import forecasting
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_shared_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not beside this repository")
@@ -24,7 +25,7 @@ def test_without_data_the_course_s_waves_are_written_and_trained_on(tmp_path: Pa
     np.testing.assert_array_equal(np.concatenate([features["values"], labels], axis=1)[:, :, 0], written)
     assert inputs.train_input_fn(source, data).element_spec[0]["values"].shape == (20, 9, 1)
     assert inputs.test_input_fn(source, data) is None
-    assert inputs.baselines(source)["rmse_least_squares"] < 1e-8
+    assert forecasting.baselines(source)["rmse_least_squares"] < 1e-8
 
 
 def test_the_same_files_named_by_flags_are_the_same_data(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_a_fault_in_a_stream_is_located(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("1.0000000000,2.0000000000\n" * 50_000 + "1,x\n")
     data = ForecastData(train_data_paths=(str(path),), eval_data_paths=(str(path),), sequence_length=2)
-    fault = inputs.locate_fault(inputs.describe(data, memory_limit=1), "")
+    fault = forecasting.locate_fault(inputs.describe(data, memory_limit=1), "")
     assert isinstance(fault, DataError)
     assert "a.csv:50001, column 2: 'x' where a number belongs" in str(fault)
 

@@ -6,12 +6,10 @@ the type that the schema says; change what they return to train on other data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainer.formats.settings import MEMORY_LIMIT, ForecastData
 from trainer.job import layout
-from trainer.job.errors import JobError
 
 # Whatever takes a while to import is imported inside the functions: --help and usage errors are answered without it.
 if TYPE_CHECKING:
@@ -52,13 +50,6 @@ def describe(
     return source
 
 
-def resume_schema(schema: Source, earlier: Mapping[str, Any]) -> Source:
-    """The data with the scales that the weights of a run were trained with; raises UsageError for other columns."""
-    from trainer.formats import resuming
-
-    return resuming.with_scales_of(schema, earlier)
-
-
 def train_input_fn(
     schema: Source, data: ForecastData, input_context: tf.distribute.InputContext | None = None
 ) -> tf.data.Dataset:
@@ -95,36 +86,3 @@ def serving_input_receiver_fn(schema: Source) -> ServingInputReceiver:
 
     features, alternatives = serving.receiver(schema, schema.format)
     return ServingInputReceiver(features, features, alternatives)
-
-
-def baselines(schema: Source) -> dict[str, float]:
-    """Root mean squared errors of simple forecasts on the evaluation part: same as last, mean, least squares."""
-    from trainer.formats import baselines
-
-    return baselines.score(schema)
-
-
-def locate_rows(
-    schema: Source, data: ForecastData, batch: int, rows: tuple[int, ...], pipeline: int, pipelines: int
-) -> tuple[str, ...]:
-    """File and line of rows of a batch of `train_input_fn` as it is above: to be changed with it, or left out.
-
-    Args:
-      schema: what `describe` returned.
-      data: their settings.
-      batch: its number in its pipeline, from 0.
-      rows: of the batch, from 0.
-      pipeline: which of several processes' pipelines, from 0.
-      pipelines: how many of them there are.
-    """
-    from trainer.formats import locating
-
-    wanted = locating.BatchRows(batch=batch, rows=rows, pipeline=pipeline, pipelines=pipelines)
-    return locating.places(schema, data, wanted)
-
-
-def locate_fault(schema: Source, message: str) -> JobError | None:
-    """The fault in streamed data behind an InvalidArgumentError of training with this message; None without one."""
-    from trainer.formats import reading
-
-    return reading.locate_fault(schema, message)

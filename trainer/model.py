@@ -74,8 +74,8 @@ PROBLEM = Problem(
     test_input_fn=inputs.test_input_fn,
     serving_input_receiver_fn=inputs.serving_input_receiver_fn,
     metrics=forecasting.METRICS,
-    baselines=inputs.baselines,
-    locate_fault=inputs.locate_fault,
-    locate_rows=inputs.locate_rows,
-    resume_schema=inputs.resume_schema,
+    baselines=forecasting.baselines,
+    locate_fault=forecasting.locate_fault,
+    locate_rows=forecasting.locate_rows,  # of the batches of train_input_fn as it is
+    resume_schema=forecasting.resume_schema,
 )

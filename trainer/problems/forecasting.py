@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainer.formats.schema import Schema
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from trainer.estimator import Estimator, RunConfig
+    from trainer.formats.settings import ForecastData
+    from trainer.formats.source import Source
+    from trainer.job.errors import JobError
 
 METRICS = {
     "rmse": "min",
@@ -89,3 +92,43 @@ def estimator(model_fn: Callable[..., Any], params: Any, config: RunConfig, sche
         return measure(features, labels, predictions, schema)
 
     return add_metrics(model_to_estimator(keras_model=compiled, config=config), metric_fn)
+
+
+def baselines(schema: Source) -> dict[str, float]:
+    """Root mean squared errors of simple forecasts on the evaluation part: same as last, mean, least squares."""
+    from trainer.formats import baselines
+
+    return baselines.score(schema)
+
+
+def resume_schema(schema: Source, earlier: Mapping[str, Any]) -> Source:
+    """The data with the scales that the weights of a run were trained with; raises UsageError for other columns."""
+    from trainer.formats import resuming
+
+    return resuming.with_scales_of(schema, earlier)
+
+
+def locate_rows(
+    schema: Source, data: ForecastData, batch: int, rows: tuple[int, ...], pipeline: int, pipelines: int
+) -> tuple[str, ...]:
+    """File and line of rows of a batch of `trainer.inputs.train_input_fn`: to be changed with it, or not given.
+
+    Args:
+      schema: what `describe` returned.
+      data: their settings.
+      batch: its number in its pipeline, from 0.
+      rows: of the batch, from 0.
+      pipeline: which of several processes' pipelines, from 0.
+      pipelines: how many of them there are.
+    """
+    from trainer.formats import locating
+
+    wanted = locating.BatchRows(batch=batch, rows=rows, pipeline=pipeline, pipelines=pipelines)
+    return locating.places(schema, data, wanted)
+
+
+def locate_fault(schema: Source, message: str) -> JobError | None:
+    """The fault in streamed data behind an InvalidArgumentError of training with this message; None without one."""
+    from trainer.formats import reading
+
+    return reading.locate_fault(schema, message)
