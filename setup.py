@@ -44,6 +44,7 @@ LAUNCH = [
     "PyYAML>=6.0",  # sweep and job files
     "optuna>=5.0,<6",  # samplers, pruners and storage of sweeps
 ]
+COMPAT = [f"tf_keras{VERSIONS}"]  # the layers and cells of TensorFlow 1, beside Keras 3
 DEV = [
     "google-cloud-aiplatform>=2.7",  # the official types and client of Vertex AI, beside which requests are tested
     # Needed by the line above. Without bounds of their own pip tries hundreds of combinations of old versions.
@@ -84,5 +85,5 @@ setup(
     py_modules=MODULES,
     package_data=DATA,
     install_requires=TRAINING,
-    extras_require={"gpu": GPU, "launch": LAUNCH, "dev": LAUNCH + DEV},
+    extras_require={"gpu": GPU, "launch": LAUNCH, "compat": COMPAT, "dev": LAUNCH + COMPAT + DEV},
 )

@@ -37,6 +37,8 @@ def _modules() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
         "trainer.estimator": trainer.estimator,
         "trainer.estimator.export": trainer.estimator.export,
         "trainer.estimator.experimental": trainer.estimator.experimental,
+        "trainer.estimator.inputs": trainer.estimator.inputs,
+        "trainer.estimator.tpu": trainer.estimator.tpu,
     }
     for module, value in found.items():
         own = [name for name, one in vars(value).items() if getattr(one, "__module__", "") == value.__name__]
@@ -46,6 +48,8 @@ def _modules() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
 
 
 def _entry(name: str, value: Any) -> str:
+    if value.__module__.partition(".")[0] == "tensorflow":
+        return f"\n### `{name}`\n\nTensorFlow's own, `tf.compat.v1.train.{name}`.\n"
     if inspect.isfunction(value):
         return f"\n### `{name}`\n\n{_call(name, value)}{_text(value)}"
     head = f"\n### `{name}`\n\n{_text(value)}"

@@ -1,14 +1,33 @@
 """HOW it trains: the programming model of tf.estimator on current TensorFlow and Keras 3."""
 
+from trainer.estimator import inputs, tpu
 from trainer.estimator.contract import export
 from trainer.estimator.contract.hooks import (
     CheckpointSaverListener,
-    LoggingTensorHook,
+    ProfilerHook,
     RunContext,
     RunValues,
     TrainingHook,
 )
 from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.contract.session_hooks import (
+    CheckpointSaverHook,
+    FeedFnHook,
+    FinalOpsHook,
+    GlobalStepWaiterHook,
+    LoggingTensorHook,
+    NanLossDuringTrainingError,
+    NanTensorHook,
+    SecondOrStepTimer,
+    SessionRunArgs,
+    SessionRunContext,
+    SessionRunHook,
+    SessionRunValues,
+    StepCounterHook,
+    StopAtStepHook,
+    SummarySaverHook,
+    VocabInfo,
+)
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation import early_stopping as experimental
@@ -22,24 +41,42 @@ from trainer.estimator.training import train_and_evaluate
 
 __all__ = [
     "BestExporter",
+    "CheckpointSaverHook",
     "CheckpointSaverListener",
     "Estimator",
     "EstimatorSpec",
     "EvalSpec",
     "Exporter",
+    "FeedFnHook",
     "FinalExporter",
+    "FinalOpsHook",
+    "GlobalStepWaiterHook",
     "LatestExporter",
     "LoggingTensorHook",
     "ModeKeys",
+    "NanLossDuringTrainingError",
+    "NanTensorHook",
+    "ProfilerHook",
     "RunConfig",
     "RunContext",
     "RunValues",
+    "SecondOrStepTimer",
+    "SessionRunArgs",
+    "SessionRunContext",
+    "SessionRunHook",
+    "SessionRunValues",
+    "StepCounterHook",
+    "StopAtStepHook",
+    "SummarySaverHook",
     "TrainSpec",
     "TrainingHook",
+    "VocabInfo",
     "WarmStartSettings",
     "add_metrics",
     "experimental",
     "export",
+    "inputs",
     "model_to_estimator",
+    "tpu",
     "train_and_evaluate",
 ]

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from trainer import storage
-from trainer.estimator.contract.export import ServingInputReceiver
-from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHook, check_hooks
+from trainer.estimator.contract.hooks import AnyHook, CheckpointSaverListener, check_hooks
 from trainer.estimator.contract.model_dir import with_model_dir
-from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.contract.run_config import RunConfig, without_meaning
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.contract.training_arguments import check_positive, check_training, checked_listeners
 from trainer.estimator.distribution import explainer, strategies
 from trainer.estimator.distribution.step_memory import StepMemory
-from trainer.estimator.graph.model_function import ModelFn, ModelFunction, ReceiverFn
-from trainer.estimator.saving import evaluation_events, exporting, job_directory, newest, ownership
-from trainer.estimator.saving.exporting import ModelExport
+from trainer.estimator.exports import Exports
+from trainer.estimator.graph import session_hooks
+from trainer.estimator.graph.model_function import ModelFn, ModelFunction
+from trainer.estimator.saving import evaluation_events, job_directory, newest, ownership
 from trainer.estimator.saving.starting_values import StartingValues
 from trainer.estimator.steps import inference, traced_predictions
 from trainer.estimator.steps.input_function import InputFn, InputFunction
@@ -36,7 +35,7 @@ from trainer.job.goodput import TimeAccount
 log = logging.getLogger("trainer")
 
 
-class Estimator:
+class Estimator(Exports):
     """Trains, evaluates and exports one model function, and predicts with it, in the contract of tf.estimator.
 
     Args:
@@ -73,6 +72,8 @@ class Estimator:
         initial_values: Mapping[str, Any] | None = None,
     ) -> None:
         self._config = with_model_dir(config, model_dir)
+        for name in without_meaning(self._config):
+            log.info("The RunConfig's %s means nothing: there is no Session.", name)
         self._model = ModelFunction(model_fn, params, self._config)
         self._evaluations = TracedEvaluations(self._model)
         self._strategy: strategies.Strategy | None = None
@@ -106,6 +107,10 @@ class Estimator:
         values = self._values
         return Estimator(model_fn, config=self._config, warm_start_from=values.warm_start, initial_values=values.given)
 
+    def _data(self, input_fn: InputFn, mode: str) -> InputFunction:
+        """An input function that is called for a mode."""
+        return InputFunction(input_fn, self.params, self._config)
+
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
         return self.directory.checkpoints.latest()
@@ -129,7 +134,7 @@ class Estimator:
     def train(
         self,
         input_fn: InputFn,
-        hooks: Sequence[TrainingHook] | None = None,
+        hooks: Sequence[AnyHook] | None = None,
         steps: int | None = None,
         max_steps: int | None = None,
         saving_listeners: Sequence[CheckpointSaverListener] | None = None,
@@ -152,7 +157,9 @@ class Estimator:
         """
         config, self.stop_reason = self._config, None
         check_training(config, steps, max_steps)
-        hooks, listeners = check_hooks(hooks), checked_listeners(saving_listeners, config)
+        own_hooks, asking, savers = session_hooks.taken_apart(check_hooks(hooks))
+        config, saver_listeners = session_hooks.saved_by(config, savers)
+        listeners = (*checked_listeners(saving_listeners, config), *saver_listeners)
         self._strategy = self._strategy or strategies.choose(config, self.memory)
         self.batches_per_step = self._strategy.batches_per_step
         with ownership.alone(self.directory, config), self.directories.flushed_at_end():
@@ -163,8 +170,8 @@ class Estimator:
                 log.info("Training is skipped: max_steps is %d, and the checkpoint is at step %d.", stop_at, start)
                 return self
             plan = TrainingPlan(
-                model=self._model,
-                data=InputFunction(input_fn, self.params, config),
+                model=self._model.with_hooks(asking),
+                data=self._data(input_fn, ModeKeys.TRAIN),
                 values=self._values.at(latest),
                 config=config,
                 position=latest if self._resumes_position and config.resumes_input else None,
@@ -173,7 +180,7 @@ class Estimator:
             )
             outputs, begun = Outputs.of(plan, self.directory), self._strategy.begin(plan)
             explain = explainer.Explainer(self._strategy, plan, begun, self.directory, self.stop)
-            loop = TrainingLoop(begun, stop_at, outputs, hooks, listeners, self.stop, self.account, explain=explain)
+            loop = TrainingLoop(begun, stop_at, outputs, own_hooks, listeners, self.stop, self.account, explain=explain)
             self._resumes_position = False
             self.stop_reason = loop.run()
         return self
@@ -182,7 +189,7 @@ class Estimator:
         self,
         input_fn: InputFn,
         steps: int | None = None,
-        hooks: Sequence[TrainingHook] | None = None,
+        hooks: Sequence[AnyHook] | None = None,
         checkpoint_path: str | None = None,
         name: str | None = None,
     ) -> dict[str, Any]:
@@ -199,11 +206,12 @@ class Estimator:
           ValueError, StopRequestedError: wrong steps, or no batch at all; a stop was asked for.
         """
         check_positive(steps, "steps")
-        hooks = check_hooks(hooks)
-        dataset = InputFunction(input_fn, self.params, self._config).dataset(ModeKeys.EVAL)
+        own_hooks, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
+        dataset = self._data(input_fn, ModeKeys.EVAL).dataset(ModeKeys.EVAL)
         checkpoint = checkpoint_path or self.latest_checkpoint()
-        evaluation = self._evaluations.ready(dataset.element_spec, self._values.at(checkpoint))
-        results = evaluation.run(dataset, steps, hooks, self.stop)
+        evaluations = TracedEvaluations(self._model.with_hooks(asking)) if asking else self._evaluations
+        evaluation = evaluations.ready(dataset.element_spec, self._values.at(checkpoint))
+        results = evaluation.run(dataset, steps, own_hooks, self.stop)
         with self.directories.flushed_at_end():
             evaluation_events.write_results(self.directories, self.eval_dir(name), results, checkpoint)
         return results
@@ -214,7 +222,7 @@ class Estimator:
         Raises:
           ValueError: the model function or the input function is wrong in EVAL.
         """
-        dataset = InputFunction(input_fn, self.params, self._config).dataset(ModeKeys.EVAL)
+        dataset = self._data(input_fn, ModeKeys.EVAL).dataset(ModeKeys.EVAL)
         evaluation = self._evaluations.prepare(dataset.element_spec, self._values)
         return [*evaluation.traced.spec.eval_metric_ops, "loss", "global_step"]
 
@@ -222,7 +230,7 @@ class Estimator:
         self,
         input_fn: InputFn,
         predict_keys: Sequence[str] | str | None = None,
-        hooks: Sequence[TrainingHook] | None = None,
+        hooks: Sequence[AnyHook] | None = None,
         checkpoint_path: str | None = None,
         yield_single_examples: bool = True,
     ) -> Iterator[Any]:
@@ -238,62 +246,10 @@ class Estimator:
         Raises:
           ValueError: no such key, or batch lengths that differ.
         """
-        hooks = check_hooks(hooks)
-        dataset = InputFunction(input_fn, self.params, self._config).dataset(ModeKeys.PREDICT)
+        own_hooks, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
+        dataset = self._data(input_fn, ModeKeys.PREDICT).dataset(ModeKeys.PREDICT)
         values = self._values.at(checkpoint_path or self.latest_checkpoint())
-        prediction = traced_predictions.ready(self._model, dataset.element_spec, values, predict_keys)
-        for batch in prediction.batches(dataset, hooks):
+        model = self._model.with_hooks(asking)
+        prediction = traced_predictions.ready(model, dataset.element_spec, values, predict_keys)
+        for batch in prediction.batches(dataset, own_hooks):
             yield from inference.single_examples(batch) if yield_single_examples else [batch]
-
-    def export_saved_model(
-        self,
-        export_dir_base: str,
-        serving_input_receiver_fn: Callable[[], ServingInputReceiver],
-        assets_extra: Mapping[str, str] | None = None,
-        as_text: bool = False,
-        checkpoint_path: str | None = None,
-        experimental_mode: str = ModeKeys.PREDICT,
-    ) -> bytes:
-        """Writes a SavedModel to `<export_dir_base>/<ten digits of seconds>` and returns that path.
-
-        Args:
-          export_dir_base: the directory of the exports.
-          serving_input_receiver_fn: says what clients send.
-          assets_extra: files to add below `assets.extra`, destination to source.
-          as_text: write the graph as text.
-          checkpoint_path: None for the latest.
-          experimental_mode: of the graph; in PREDICT it answers with the export outputs.
-
-        Raises:
-          ValueError: there is nothing to export: no checkpoint and no warm start.
-        """
-        if serving_input_receiver_fn is None:
-            raise ValueError("export_saved_model was given no serving_input_receiver_fn. It says what clients send")
-        export = ModelExport(self._model, self._values.at(checkpoint_path or self.latest_checkpoint()))
-        write = functools.partial(export.write, experimental_mode, serving_input_receiver_fn)
-        return exporting.publish(self.directories, export_dir_base, write, assets_extra, as_text)
-
-    def experimental_export_all_saved_models(
-        self,
-        export_dir_base: str,
-        input_receiver_fn_map: Mapping[str, ReceiverFn],
-        assets_extra: Mapping[str, str] | None = None,
-        as_text: bool = False,
-        checkpoint_path: str | None = None,
-    ) -> bytes:
-        """Writes one SavedModel with a graph for each mode, tagged `serve`, `train` and `eval`; returns its path.
-
-        Args:
-          export_dir_base: the directory of the exports.
-          input_receiver_fn_map: by mode, what clients send.
-          assets_extra: files to add below `assets.extra`, destination to source.
-          as_text: write the graph as text.
-          checkpoint_path: None for the latest.
-
-        Raises:
-          ValueError: no receiver function, an unknown mode, or nothing to export.
-        """
-        exporting.check_modes(input_receiver_fn_map)
-        export = ModelExport(self._model, self._values.at(checkpoint_path or self.latest_checkpoint()))
-        write = functools.partial(export.write_tagged, input_receiver_fn_map)
-        return exporting.publish(self.directories, export_dir_base, write, assets_extra, as_text)

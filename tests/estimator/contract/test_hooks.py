@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator import CheckpointSaverListener, LoggingTensorHook, RunContext, RunValues, TrainingHook
+from trainer.estimator import CheckpointSaverListener, RunContext, RunValues, TrainingHook
 from trainer.estimator.contract.hooks import check_hooks, check_listeners, tell
 
 
@@ -37,20 +37,6 @@ def test_every_moment_of_a_hook_and_a_listener_may_be_left_out() -> None:
     assert not context.stop_requested
 
 
-def test_tensors_are_logged_at_multiples_of_the_steps() -> None:
-    lines: list[str] = []
-    hook = LoggingTensorHook({"loss": tf.constant(0.0)}, every_n_iter=3, log=lines.append)
-    assert hook.every_n_steps == 3
-    for step in (1, 3, 5, 6):
-        hook.after_run(RunContext(step - 1), values(step, loss=step / 2))
-    assert lines == ["step 3: loss = 1.5", "step 6: loss = 3.0"]
-
-
-def test_tensors_are_logged_every_step_at_least() -> None:
-    with pytest.raises(ValueError, match="LoggingTensorHook was given every_n_iter=0. It takes 1 or more"):
-        LoggingTensorHook({}, every_n_iter=0)
-
-
 @pytest.mark.parametrize("nothing", [None, (), []])
 def test_no_hooks_are_no_hooks(nothing: Any) -> None:
     assert check_hooks(nothing) == check_listeners(nothing) == ()
@@ -62,9 +48,11 @@ def test_hooks_of_an_iterator_are_all_kept() -> None:
     assert check_listeners(iter([listener])) == (listener,)
 
 
-def test_a_session_run_hook_is_told_that_there_is_no_session() -> None:
-    with pytest.raises(TypeError, match="A SessionRunHook needs its base class and its moments changed"):
-        check_hooks([tf.compat.v1.train.SessionRunHook()])
+def test_a_session_run_hook_is_a_hook_and_another_object_is_none() -> None:
+    hook = tf.compat.v1.train.SessionRunHook()
+    assert check_hooks([hook]) == (hook,)
+    with pytest.raises(TypeError, match="hooks has 3. Hooks are objects of TrainingHook or of SessionRunHook"):
+        check_hooks([3])
 
 
 def test_a_hook_that_is_not_in_a_list_is_told_so() -> None:

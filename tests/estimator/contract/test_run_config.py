@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from trainer.estimator import RunConfig
+from trainer.estimator.contract.run_config import without_meaning
 from trainer.job.cluster import Cluster
 
 
@@ -145,8 +148,21 @@ def test_replace_leaves_the_original_and_checks_the_copy() -> None:
 
 
 def test_replace_names_an_unknown_setting_and_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="replace was given session_config. It takes model_dir, tf_random_seed"):
-        RunConfig().replace(session_config=None)
+    with pytest.raises(ValueError, match="replace was given sessions. It takes model_dir, tf_random_seed"):
+        RunConfig().replace(sessions=None)
+
+
+def test_settings_of_a_session_are_taken_and_named_as_without_meaning() -> None:
+    config = RunConfig(session_config="a ConfigProto", protocol=None, device_fn=None, experimental_distribute=None)
+    assert without_meaning(config.replace(save_summary_steps=5)) == ["session_config"]
+    assert without_meaning(RunConfig(session_creation_timeout_secs=60, checkpoint_save_graph_def=None)) == [
+        "session_creation_timeout_secs"
+    ]
+
+
+def test_the_strategies_of_a_distribute_config_are_taken() -> None:
+    given = types.SimpleNamespace(train_distribute=tf.distribute.get_strategy(), eval_distribute=None)
+    assert RunConfig(experimental_distribute=given).train_distribute is given.train_distribute
 
 
 def test_a_config_cannot_be_changed_in_place() -> None:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.estimator import step_models
-from trainer.estimator import EstimatorSpec, LoggingTensorHook, ModeKeys
+from trainer.estimator import EstimatorSpec, ModeKeys, TrainingHook
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps import compile_policy, one_device, stacked_steps
@@ -161,7 +161,9 @@ def test_data_without_a_batch_end_at_once() -> None:
 
 def test_the_tensors_of_a_hook_are_those_of_the_last_step() -> None:
     def hooked(x: tf.Tensor) -> EstimatorSpec:
-        return model(x)._replace(training_hooks=[LoggingTensorHook({"first": x[0, 0]}, 2)])
+        hook = TrainingHook()
+        hook.tensors = {"first": x[0, 0]}
+        return model(x)._replace(training_hooks=[hook])
 
     results = steps(batches(), hooked).run(3).results
     assert {key: value.item() for key, value in results.items()} == {"hook/0/first": pytest.approx(0.4)}

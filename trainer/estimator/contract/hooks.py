@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -61,11 +62,13 @@ class TrainingHook:
       every_n_steps: device calls end at multiples of it, and `before_run` and `after_run` are called around them. 1,
         the default, sees every step, as a `SessionRunHook` does, and costs the speed of many steps in a call. None
         takes the calls as they fall.
+      every_n_steps_from: the step at which the first of those calls ends.
       tensors: tensors of the model function, of any shapes, that `after_run` wants to see in `results`, by name; for a
         hook made inside the model function.
     """
 
     every_n_steps: int | None = 1
+    every_n_steps_from: int = 0
     tensors: Mapping[str, tf.Tensor] = {}
 
     def begin(self) -> None:
@@ -81,24 +84,51 @@ class TrainingHook:
         """Called once after the last step, when it ended without an error."""
 
 
-class LoggingTensorHook(TrainingHook):
-    """Logs tensors of the model function every so many steps, as `tf.estimator.LoggingTensorHook` does.
+class ProfilerHook(TrainingHook):
+    """Writes a profile for TensorBoard of one device call every so often.
 
     Args:
-      tensors: by name, of any shapes, as [] for a loss.
-      every_n_iter: steps between lines.
-      log: where a line goes.
+      save_steps: steps between the calls; None where seconds are given.
+      save_secs: seconds between them; None where steps are given.
+      output_dir: where the profiles go.
+      show_dataflow: means nothing: TensorBoard shows all that there is; nor does `show_memory`.
+      show_memory: see there.
     """
 
-    def __init__(self, tensors: Mapping[str, tf.Tensor], every_n_iter: int, log: Callable[[str], None] = print) -> None:
-        if every_n_iter < 1:
-            raise ValueError(f"LoggingTensorHook was given every_n_iter={every_n_iter}. It takes 1 or more")
-        self.tensors, self.every_n_steps, self._log = dict(tensors), every_n_iter, log
+    def __init__(
+        self,
+        save_steps: int | None = None,
+        save_secs: float | None = None,
+        output_dir: str = "",
+        show_dataflow: bool = True,
+        show_memory: bool = False,
+    ) -> None:
+        if (save_steps is None) == (save_secs is None):
+            raise ValueError(
+                f"ProfilerHook was given save_steps={save_steps} and save_secs={save_secs}. It takes one of them"
+            )
+        self.every_n_steps = save_steps
+        self._steps, self._secs, self._directory = save_steps, save_secs, output_dir
+        self._last: tuple[int, float] | None = None
+        self._profiles = False
+
+    def before_run(self, run_context: RunContext) -> None:
+        now = run_context.global_step, time.time()
+        self._profiles = self._last is None or (
+            now[0] - self._last[0] >= self._steps if self._steps else now[1] - self._last[1] >= (self._secs or 0)
+        )
+        if self._profiles:
+            self._last = now
+            tf.profiler.experimental.start(self._directory)
 
     def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
-        if run_values.global_step % (self.every_n_steps or 1) == 0:
-            values = ", ".join(f"{name} = {value}" for name, value in run_values.results.items())
-            self._log(f"step {run_values.global_step}: {values}")
+        if self._profiles:
+            tf.profiler.experimental.stop()
+            self._profiles = False
+
+
+AnyHook: TypeAlias = TrainingHook | tf.compat.v1.train.SessionRunHook
+"""What a person's code gives as a hook."""
 
 
 class CheckpointSaverListener:
@@ -134,7 +164,7 @@ def tell(method: Callable[..., Any], global_step_value: int) -> Any:
     return method(None, global_step_value) if takes_session else method(global_step_value)
 
 
-def check_hooks(hooks: Any, what: str = "hooks") -> tuple[TrainingHook, ...]:
+def check_hooks(hooks: Any, what: str = "hooks") -> tuple[AnyHook, ...]:
     """A tuple of hooks.
 
     Raises:
@@ -142,10 +172,10 @@ def check_hooks(hooks: Any, what: str = "hooks") -> tuple[TrainingHook, ...]:
     """
     listed = _listed(hooks, what)
     for hook in listed:
-        if not isinstance(hook, TrainingHook):
+        if not isinstance(hook, TrainingHook | tf.compat.v1.train.SessionRunHook):
             raise TypeError(
-                f"{what} has {hook!r}. Hooks are trainer.estimator.TrainingHook objects. "
-                "A SessionRunHook needs its base class and its moments changed: there is no Session"
+                f"{what} has {hook!r}. Hooks are objects of TrainingHook or of SessionRunHook. "
+                "Derive its class from one of them"
             )
     return listed
 
@@ -158,7 +188,7 @@ def check_listeners(listeners: Any) -> tuple[CheckpointSaverListener, ...]:
     """
     listed = _listed(listeners, "saving_listeners")
     for listener in listed:
-        if not isinstance(listener, CheckpointSaverListener):
+        if not isinstance(listener, CheckpointSaverListener | tf.compat.v1.train.CheckpointSaverListener):
             raise TypeError(f"saving_listeners has {listener!r}. They are CheckpointSaverListener objects")
     return listed
 

@@ -15,6 +15,15 @@ from trainer.job.distribution import ASKED, AUTO, Distribution, decide
 _SAVE_SECS = 600
 _CADENCES = ("save_checkpoints_steps", "save_checkpoints_secs")
 _UNSET: Any = object()
+_WITHOUT_MEANING = (
+    "session_config",
+    "device_fn",
+    "protocol",
+    "experimental_max_worker_delay_secs",
+    "session_creation_timeout_secs",
+    "checkpoint_save_graph_def",
+)
+"""Settings of a Session and of its graph."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +37,7 @@ class RunConfig:
       save_checkpoints_steps: steps between checkpoints; not together with `save_checkpoints_secs`.
       save_checkpoints_secs: seconds between checkpoints, 600 when neither is given. Both None or 0: no checkpoint at
         all.
+      session_config: means nothing without a Session; nor do `device_fn`, `protocol` and the last three in order.
       keep_checkpoint_max: how many of the newest checkpoints stay; 0 or None keeps all.
       keep_checkpoint_every_n_hours: one checkpoint of every so many hours stays for good.
       log_step_count_steps: steps between records of the speed; 0 or None for none.
@@ -35,6 +45,7 @@ class RunConfig:
         ParameterServerStrategy; None lets `strategy` say, and takes all GPUs of a process. Each device takes batches of
         its own from the input function, as in tf.estimator: a step on n devices is one on n batches.
       eval_distribute: evaluation takes one device, whatever devices of one process a strategy here names.
+      experimental_distribute: a `DistributeConfig`, whose strategies are taken where the two above are None.
       steps_per_loop: the most steps in one device call; None chooses.
       strategy: `auto` (parameter servers if the cluster has any, else synchronous workers if it has any, else local),
         `local`, `ps` or `sync`.
@@ -56,11 +67,18 @@ class RunConfig:
     save_summary_steps: int | None = 100
     save_checkpoints_steps: int | None = _UNSET
     save_checkpoints_secs: float | None = _UNSET
+    session_config: Any = dataclasses.field(default=None, repr=False, compare=False)
     keep_checkpoint_max: int | None = 5
     keep_checkpoint_every_n_hours: float = 10000
     log_step_count_steps: int | None = 100
     train_distribute: Any = None
+    device_fn: Any = None
+    protocol: str | None = None
     eval_distribute: Any = None
+    experimental_distribute: Any = None
+    experimental_max_worker_delay_secs: float | None = None
+    session_creation_timeout_secs: float | None = 7200
+    checkpoint_save_graph_def: bool | None = True
     _: dataclasses.KW_ONLY
     steps_per_loop: int | None = None
     strategy: str = AUTO
@@ -76,6 +94,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.model_dir is not None:
             object.__setattr__(self, "model_dir", _path(self.model_dir))
+        for name in ("train_distribute", "eval_distribute"):
+            given = getattr(self, name) or getattr(self.experimental_distribute, name, None)
+            object.__setattr__(self, name, given)
         steps, secs = _save_cadence(self.save_checkpoints_steps, self.save_checkpoints_secs)
         object.__setattr__(self, "save_checkpoints_steps", steps)
         object.__setattr__(self, "save_checkpoints_secs", secs)
@@ -88,15 +109,11 @@ class RunConfig:
         _check_at_least(self.push_every, 1, "push_every")
         _check_at_least(self.explain_nan_secs, 0, "explain_nan_secs")
         _check_strategy(self.strategy, self.cluster)
-        if _kind(self.eval_distribute, "eval_distribute") not in (None, Distribution.LOCAL):
-            raise ValueError(
-                f"RunConfig was given eval_distribute={self.eval_distribute!r}. Evaluation takes one device. "
-                "Leave it out"
-            )
+        _check_eval_distribute(self.eval_distribute)
         _check_given(self.train_distribute, self.cluster)
 
     def replace(self, **changes: Any) -> RunConfig:
-        """A copy with some settings changed, in the same cluster. A new cadence of saving takes the place of the other.
+        """A copy with some settings changed. A new cadence of saving takes the place of the other.
 
         Raises:
           ValueError: an unknown setting, or both cadences of saving.
@@ -157,8 +174,14 @@ class RunConfig:
 
     @property
     def has_evaluator(self) -> bool:
-        """Whether another process of the job is known to evaluate."""
+        """Whether another process evaluates, as far as is known."""
         return self.cluster.has_evaluator or (self.separate_evaluator and not self.cluster.master)
+
+
+def without_meaning(config: RunConfig) -> list[str]:
+    """The settings of a config that are set and that nothing follows."""
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    return [name for name in _WITHOUT_MEANING if getattr(config, name) not in (None, defaults[name])]
 
 
 def _path(model_dir: str | os.PathLike[str]) -> str:
@@ -209,6 +232,11 @@ def _check_strategy(strategy: str, cluster: Cluster) -> None:
             "RunConfig was given strategy='sync' for one process. It takes a cluster with a chief and workers. "
             "Add them to TF_CONFIG, or leave the strategy out"
         )
+
+
+def _check_eval_distribute(strategy: Any) -> None:
+    if _kind(strategy, "eval_distribute") not in (None, Distribution.LOCAL):
+        raise ValueError(f"RunConfig was given eval_distribute={strategy!r}. Evaluation takes one device. Leave it out")
 
 
 def _check_given(strategy: Any, cluster: Cluster) -> None:

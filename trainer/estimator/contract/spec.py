@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from trainer.estimator.contract.export import DEFAULT_SIGNATURE, ExportOutput, PredictOutput
-from trainer.estimator.contract.hooks import TrainingHook, check_hooks
+from trainer.estimator.contract.hooks import AnyHook, check_hooks
 
 
 class ModeKeys:
@@ -27,11 +27,11 @@ class _Fields(NamedTuple):
     train_op: Any
     eval_metric_ops: Mapping[str, Any]
     export_outputs: Mapping[str, ExportOutput] | None
-    training_chief_hooks: tuple[TrainingHook, ...]
-    training_hooks: tuple[TrainingHook, ...]
+    training_chief_hooks: tuple[AnyHook, ...]
+    training_hooks: tuple[AnyHook, ...]
     scaffold: Any
-    evaluation_hooks: tuple[TrainingHook, ...]
-    prediction_hooks: tuple[TrainingHook, ...]
+    evaluation_hooks: tuple[AnyHook, ...]
+    prediction_hooks: tuple[AnyHook, ...]
 
 
 class EstimatorSpec(_Fields):

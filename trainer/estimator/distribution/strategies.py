@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -96,7 +97,9 @@ class Alone(Strategy):
             self._compiled = Compiled()
             store = plan.values.new_store(plan.config.tf_random_seed, functools.partial(tf.device, self._device))
             self.replicas = [ModelReplica(plan.model, store)]
-        replica = self.replicas[0]
+        # The model of the plan has the hooks of this training.
+        replica = dataclasses.replace(self.replicas[0], model=plan.model)
+        self.replicas = [replica]
         begun = one_device.begin(plan, replica, self._compiled, self._device)
         plan.values.assign(replica.store)
         return begun

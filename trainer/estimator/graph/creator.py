@@ -76,6 +76,7 @@ def shared(store: VariableStore, graph: tf.Graph, losses: RegularizationLosses) 
         stack.enter_context(seeded(store.seed))
         graph.seed = store.seed  # of its random ops, which count from it
         graph.add_to_collection(_KEYS.GLOBAL_STEP, store.global_step)
+        graph_variables.show(graph, store.global_step, GLOBAL_STEP)
         yield
 
 

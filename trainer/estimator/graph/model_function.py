@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainer.estimator.contract.arguments import accepted, argument_names
 from trainer.estimator.contract.export import ServingInputReceiver, SupervisedInputReceiver
+from trainer.estimator.contract.hooks import AnyHook
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph.session import GraphSession
+from trainer.estimator.graph.session_hooks import SessionHooks, open_sessions
 from trainer.estimator.graph.tracing import TracedModel, trace
 from trainer.estimator.graph.variables import VariableStore
 
@@ -36,6 +39,7 @@ class ModelFunction:
         _check(function, params)
         self._function, self._config = function, config
         self._params = copy.deepcopy(params) if params is not None else {}
+        self._hooks = SessionHooks()
 
     @property
     def params(self) -> Any:
@@ -46,6 +50,12 @@ class ModelFunction:
     def config(self) -> RunConfig:
         """A copy."""
         return self._config.replace()  # not copied deep: a tf.distribute strategy in it cannot be
+
+    def with_hooks(self, hooks: Sequence[AnyHook]) -> ModelFunction:
+        """The same function, with hooks of TensorFlow 1 beside those that it gives, which its traces ask."""
+        other = copy.copy(self)
+        other._hooks = SessionHooks(hooks)
+        return other
 
     def __call__(self, features: Any, labels: Any, mode: str, config: RunConfig | None = None) -> EstimatorSpec:
         """Calls the person's function.
@@ -87,9 +97,11 @@ class ModelFunction:
 
         def on_batch(batch: Any) -> tuple[EstimatorSpec, None]:
             features, labels = batch if isinstance(batch, tuple) else (batch, None)
-            return self(features, labels, mode), None
+            return self._hooks.adapted(self(features, labels, mode)), None
 
-        return trace(on_batch, [element_spec], mode, store, xla=xla)
+        traced = trace(on_batch, [element_spec], mode, store, xla=xla)
+        open_sessions(GraphSession(traced), traced.spec)
+        return traced
 
     def trace_served(self, mode: str, receiver_fn: ReceiverFn, store: VariableStore) -> TracedModel:
         """Traces the function on what clients of a served model send.

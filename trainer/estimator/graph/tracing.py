@@ -32,7 +32,7 @@ from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.graph import lookup_tables, op_table, randomness
 from trainer.estimator.graph.creator import RegularizationLosses, shared
 from trainer.estimator.graph.inner_summaries import InnerSummaries, Summary
-from trainer.estimator.graph.inside import graphs, resources, summaries
+from trainer.estimator.graph.inside import graphs, legacy_layers, resources, summaries
 from trainer.estimator.graph.pruning import GraphVariables, PrunedFunction, prune
 from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.graph.sharded_tensors import ShardedRef
@@ -166,6 +166,7 @@ def trace(
         with contextlib.ExitStack() as stack:
             stack.enter_context(shared(store, graph, losses))
             stack.enter_context(summaries.recorded(store.global_step, keep))
+            legacy_layers.offer()
             made["resources"] = stack.enter_context(resources.listed())
             if mode == ModeKeys.TRAIN:
                 stack.enter_context(randomness.by_step(graph, store.global_step))

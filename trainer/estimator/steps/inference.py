@@ -14,6 +14,7 @@ from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, metrics_of
 from trainer.estimator.steps.cadence import Pacer
+from trainer.estimator.steps.step_function import asked_by, given_to, shapes_of, zeros_of
 from trainer.estimator.steps.stop import Stop
 from trainer.job.errors import DataError
 
@@ -47,7 +48,8 @@ class Evaluation:
             )
         self.traced = traced
         self._metrics = metrics_of(traced)
-        self._part = traced.prune(traced.spec.loss, self._metrics.updates)
+        self._fetches = asked_by(traced.spec.evaluation_hooks)
+        self._part = traced.prune([traced.spec.loss, self._fetches], self._metrics.updates)
         self._results = tf.function(self._values, autograph=False).get_concrete_function()
         self._run: Any = None
         values = [part.variables for part in self._metrics.results.values() if isinstance(part, PrunedFunction)]
@@ -66,21 +68,30 @@ class Evaluation:
           before: float64 [], the sum of the losses of earlier calls: how long calls are shall not show in its last bit.
 
         Returns:
-          The number of batches, int64 []; whether there may be more, bool []; the sum of all losses, float64 [].
+          The number of batches, int64 []; whether there may be more, bool []; the sum of all losses, float64 [];
+          what the hooks asked for of the last batch.
         """
 
-        def one(optional: Any) -> tf.Tensor:
+        def one(optional: Any) -> tuple[tf.Tensor, Any]:
             batch = tf.nest.flatten(optional.get_value(), expand_composites=True)
-            return tf.cast(self._part(*batch), tf.float64)
+            loss, results = self._part(*batch)
+            return tf.cast(loss, tf.float64), results
 
-        def body(index: tf.Tensor, _: tf.Tensor, total: tf.Tensor) -> Any:
+        def body(index: tf.Tensor, _: tf.Tensor, total: tf.Tensor, last: Any) -> Any:
             optional = iterator.get_next_as_optional()
             more = optional.has_value()
-            loss = tf.cond(more, lambda: one(optional), lambda: tf.constant(0.0, tf.float64))
-            return index + tf.cast(more, tf.int64), more, total + loss
+            nothing = tf.constant(0.0, tf.float64)
+            loss, results = tf.cond(more, lambda: one(optional), lambda: (nothing, last))
+            return index + tf.cast(more, tf.int64), more, total + loss, results
 
-        start = [tf.constant(0, tf.int64), True, before]
-        return tf.while_loop(lambda i, more, _: more & (i < count), body, start, parallel_iterations=1)
+        scalar = tf.TensorShape([])
+        return tf.while_loop(
+            lambda index, more, *_: more & (index < count),
+            body,
+            [tf.constant(0, tf.int64), True, before, zeros_of(self._fetches)],
+            shape_invariants=[scalar, scalar, scalar, shapes_of(self._fetches)],
+            parallel_iterations=1,
+        )
 
     def run(
         self, dataset: tf.data.Dataset, steps: int | None, hooks: Sequence[TrainingHook], stop: Stop | None = None
@@ -131,13 +142,15 @@ class Evaluation:
                 hook.before_run(context)
             call_steps = min(most, pacer.limit)
             wanted, before, began = call_steps if steps is None else min(call_steps, steps - count), total, time.time()
-            num_batches, may_go_on, total_loss = self._run(
+            num_batches, may_go_on, total_loss, results = self._run(
                 iterator, tf.constant(wanted, tf.int64), tf.constant(total, tf.float64)
             )
             more, count, total = bool(may_go_on), count + int(num_batches), float(total_loss)
             pacer.observe(max(1, int(num_batches)), time.time() - began)
+            given = {key: value.numpy() for key, value in results.items()}
             for hook in hooks:
-                hook.after_run(context, RunValues(count, np.array([total - before], np.float32), {}, 0.0))
+                own = given_to(hook, self.traced.spec.evaluation_hooks, given)
+                hook.after_run(context, RunValues(count, np.array([total - before], np.float32), own, 0.0))
         for hook in hooks:
             hook.end(context)
         return count, total
@@ -149,7 +162,7 @@ class Prediction:
 
     Attributes:
       keys: of the requested predictions; None when the predictions are one tensor.
-      part: computes them for a batch.
+      part: computes them for a batch, and what the hooks ask for.
       hooks: of the model function.
     """
 
@@ -175,10 +188,12 @@ class Prediction:
             context = RunContext(index)
             for hook in every:
                 hook.before_run(context)
-            predicted = self.part(*tf.nest.flatten(features, expand_composites=True))
+            predicted, results = self.part(*tf.nest.flatten(features, expand_composites=True))
             yield tf.nest.map_structure(lambda tensor: tensor.numpy(), predicted)
+            given = {key: value.numpy() for key, value in results.items()}
             for hook in every:
-                hook.after_run(context, RunValues(index + 1, np.zeros([0], np.float32), {}, 0.0))
+                own = given_to(hook, self.hooks, given)
+                hook.after_run(context, RunValues(index + 1, np.zeros([0], np.float32), own, 0.0))
             if context.stop_reason:
                 break
         for hook in every:
@@ -195,20 +210,21 @@ def prediction(traced: TracedModel, predict_keys: Sequence[str] | str | None) ->
     Raises:
       ValueError: the model predicts none of the keys, or predicts one tensor, which has none.
     """
-    predictions = traced.spec.predictions
+    predictions, hooks = traced.spec.predictions, traced.spec.prediction_hooks
+    asked = asked_by(hooks)
     if not isinstance(predictions, Mapping):
         if predict_keys:
             raise ValueError(
                 f"predict_keys is {predict_keys!r}, but the predictions are one tensor. Leave predict_keys out"
             )
-        return Prediction(None, traced.prune(predictions), traced.spec.prediction_hooks)
+        return Prediction(None, traced.prune([predictions, asked]), hooks)
     wanted = [predict_keys] if isinstance(predict_keys, str) else predict_keys
     chosen = {key: tensor for key, tensor in predictions.items() if not wanted or key in wanted}
     if not chosen:
         raise ValueError(
             f"predict_keys is {predict_keys!r}; the model predicts {', '.join(predictions)}. Name one of those"
         )
-    return Prediction(list(chosen), traced.prune(chosen), traced.spec.prediction_hooks)
+    return Prediction(list(chosen), traced.prune([chosen, asked]), hooks)
 
 
 def single_examples(batch: Any) -> Iterator[Any]:

@@ -7,13 +7,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
 from trainer.estimator.steps.cadence import Pacer, steps_to
 from trainer.estimator.steps.finite import Explain, FiniteCheck
 from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.saves import Saves
+from trainer.estimator.steps.step_function import given_to
 from trainer.estimator.steps.steps import CallResult, Steps, StepsLostError
 from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.summaries import Summaries
@@ -129,7 +128,7 @@ class TrainingLoop:
             None if self.stop_at is None else self.stop_at - self._step,
             self._saves.steps_until_due(self._step),
             self._summaries.steps_until_due(self._step) if self.steps.traced.summaries else None,
-            *(steps_to(self._step, 0, hook.every_n_steps) for hook in self._hooks),
+            *(steps_to(self._step, hook.every_n_steps_from, hook.every_n_steps) for hook in self._hooks),
         ]
         return min(steps for steps in due if steps is not None)
 
@@ -141,16 +140,10 @@ class TrainingLoop:
         self._finite.losses(result.losses, self._step)
         self._summaries.write(result, self.steps.traced, self._step, self.clock())
         for hook in self._hooks:
-            hook.after_run(context, RunValues(self._step, result.losses, self._results_for(hook, result), seconds))
+            results = given_to(hook, self._model_hooks, result.results)
+            hook.after_run(context, RunValues(self._step, result.losses, results, seconds))
         if self._saves.due(self._step, self.clock()) and self._save():
             context.request_stop("a saving listener asked for it")
-
-    def _results_for(self, hook: TrainingHook, result: CallResult) -> dict[str, np.ndarray]:
-        """The tensors that a hook of the model function fetches, by its own names."""
-        if hook not in self._model_hooks:
-            return {}
-        prefix = f"hook/{self._model_hooks.index(hook)}/"
-        return {key.removeprefix(prefix): value for key, value in result.results.items() if key.startswith(prefix)}
 
     def _save(self, *, goes_on: bool = True) -> bool:
         """Saves; returns whether a listener asks to end."""

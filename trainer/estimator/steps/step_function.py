@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.estimator.contract.hooks import TrainingHook
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 
@@ -21,10 +22,29 @@ def fetches_of(traced: TracedModel) -> dict[str, tf.Tensor]:
     """
     fetches = {f"summary/{summary.tag}": summary.tensor for summary in traced.summaries}
     fetches |= {f"made/{summary.tag}": summary.made for summary in traced.summaries if summary.made is not None}
-    hooks = [*traced.spec.training_hooks, *traced.spec.training_chief_hooks]
+    return fetches | asked_by([*traced.spec.training_hooks, *traced.spec.training_chief_hooks])
+
+
+def asked_by(hooks: Sequence[TrainingHook]) -> dict[str, tf.Tensor]:
+    """The tensors of the hooks of a model function, of any shapes, by key."""
+    fetches: dict[str, tf.Tensor] = {}
     for index, hook in enumerate(hooks):
         fetches |= {f"hook/{index}/{name}": tf.convert_to_tensor(tensor) for name, tensor in hook.tensors.items()}
     return fetches
+
+
+def given_to(hook: TrainingHook, hooks: Sequence[TrainingHook], results: Mapping[str, Any]) -> dict[str, Any]:
+    """What a step gave a hook, by the hook's own names.
+
+    Args:
+      hook: of the model function, or another, which asked for nothing.
+      hooks: those of the model function.
+      results: what the step gave, by key.
+    """
+    if not any(hook is one for one in hooks):
+        return {}
+    prefix = f"hook/{next(index for index, one in enumerate(hooks) if one is hook)}/"
+    return {key.removeprefix(prefix): value for key, value in results.items() if key.startswith(prefix)}
 
 
 def pruned_step(traced: TracedModel) -> PrunedFunction:
