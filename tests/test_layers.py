@@ -21,6 +21,7 @@ ALLOWED = {
     "formats": {"formats", "job", "storage"},
     "networks": {"networks", "formats", "job"},
     "estimator": {"estimator", "job", "storage"},
+    "compat": {"compat", "estimator"},
     "problem": {"job"},
     "problem_file": {"problem", "job"},
     "problems": {"problems", "networks", "formats", "estimator", "job"},

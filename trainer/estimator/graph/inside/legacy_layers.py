@@ -27,6 +27,16 @@ def module(name: str) -> ModuleType:
         ) from error
 
 
+def dense_features(*arguments: Any, **settings: Any) -> Any:
+    """The layer of feature columns, `tf.keras.layers.DenseFeatures` of tf_keras.
+
+    Raises:
+      AttributeError: tf_keras is not there.
+    """
+    module("layers")  # says what is missing
+    return importlib.import_module("tf_keras.api._v1.keras.layers").DenseFeatures(*arguments, **settings)
+
+
 class _Legacy(KerasLazyLoader):
     """TensorFlow's own place for these names, which gives nothing beside Keras 3."""
 

@@ -1,0 +1,44 @@
+"""`tf.contrib.estimator`, most of which became `tf.estimator`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainer.compat import names
+
+_STOPPING = (
+    "make_early_stopping_hook",
+    "stop_if_higher_hook",
+    "stop_if_lower_hook",
+    "stop_if_no_decrease_hook",
+    "stop_if_no_increase_hook",
+)
+_HEADS = {
+    "binary_classification_head": "BinaryClassHead",
+    "logistic_regression_head": "LogisticRegressionHead",
+    "multi_class_head": "MultiClassHead",
+    "multi_head": "MultiHead",
+    "multi_label_head": "MultiLabelHead",
+    "poisson_regression_head": "PoissonRegressionHead",
+    "regression_head": "RegressionHead",
+}
+_OWN = {
+    "add_metrics": "trainer.estimator:add_metrics",
+    **{name: f"trainer.estimator:experimental.{name}" for name in _STOPPING},
+    **{name: f"trainer.estimator:{head}" for name, head in _HEADS.items()},
+}
+_ADVICE = {
+    "forward_features": "Return the key among the predictions of the model function",
+    "InMemoryEvaluatorHook": "Use train_and_evaluate",
+    "replicate_model_fn": "A process trains on all of its GPUs by itself",
+    "TowerOptimizer": "A process trains on all of its GPUs by itself",
+    "export_all_saved_models": "Use Estimator.experimental_export_all_saved_models",
+    "export_saved_model_for_mode": "Use Estimator.export_saved_model with experimental_mode",
+    "clip_gradients_by_norm": "Clip with tf.clip_by_global_norm between compute_gradients and apply_gradients",
+    "RNNClassifier": "Write a model function with tf.nn.dynamic_rnn",
+    "RNNEstimator": "Write a model function with tf.nn.dynamic_rnn",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return names.found(__name__, name, _OWN, None, _ADVICE)
