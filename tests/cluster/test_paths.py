@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import etth1
 from tests.cluster import dense_job
 from tests.cluster.conftest import Job, Start
+from trainer.estimator.saving.checkpoints import INPUT_PREFIX
 
 pytestmark = pytest.mark.process
 
@@ -109,6 +111,24 @@ def test_two_processes_with_two_devices_each_follow_the_path_of_one_process(star
     assert {place.split("/job:")[1] for place in held} == {
         f"{process}/replica:0/task:0/device:CPU:{device}" for process in ("chief", "worker") for device in (0, 1)
     }
+
+
+def test_synchronous_processes_that_resume_go_on_in_their_own_parts_of_the_data(start: Start, tmp_path: Path) -> None:
+    """Each has half of the rows, and batches left over in memory when it is stopped."""
+    task = ["--model=linear", "--seed=1", "--train_batch_size=20", "--exporter=", "--learning_rate=0.1"]
+
+    def weights(name: str, *stops: int) -> dict[str, np.ndarray]:
+        directory = tmp_path / name
+        for stop in stops:
+            start("--worker=1", task=[f"--output_dir={directory}", f"--train_steps={stop}", *task]).completes()
+        reader = tf.train.load_checkpoint(str(directory))
+        names = [key for key in reader.get_variable_to_shape_map() if not key.startswith(INPUT_PREFIX)]
+        return {key: reader.get_tensor(key) for key in names}
+
+    unbroken, resumed = weights("unbroken", 60), weights("resumed", 33, 60)
+    assert unbroken.keys() == resumed.keys()
+    for key, value in unbroken.items():
+        assert resumed[key] == pytest.approx(value, abs=1e-6), key
 
 
 def test_early_stopping_in_the_chief_ends_every_worker_at_the_same_step(start: Start, tmp_path: Path) -> None:

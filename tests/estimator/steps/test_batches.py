@@ -14,6 +14,7 @@ import tensorflow as tf
 from tests.deadlines import ANSWER_SECS
 from trainer.estimator.saving.checkpoints import INPUT_PREFIX
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches, end
+from trainer.estimator.steps.input_position import ALL, Part, of_part
 
 
 def rows(count: int = 10) -> tf.data.Dataset:
@@ -175,3 +176,52 @@ def test_a_closed_pipeline_is_dropped(kind: type, name: str) -> None:
     weakref.finalize(getattr(batches, name), dropped.set)
     batches.close()
     assert dropped.wait(ANSWER_SECS)
+
+
+def part_of_rows(part: Part) -> tf.data.Dataset:
+    return rows(24).shard(part.count, part.index).shuffle(12, seed=1).batch(2)
+
+
+def following(batches: StackedBatches) -> list[int]:
+    """The rows that are still to come."""
+    found: list[int] = []
+    while (stack := batches.peek()) is not None:
+        found += stack.tensors[1][stack.start : stack.stop].numpy().ravel().tolist()
+        batches.take(stack.left())
+    return found
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_process_goes_on_in_its_own_part_of_the_data(index: int, tmp_path: Path) -> None:
+    chief = StackedBatches(part_of_rows(Part(0, 2)), 4)
+    chief.peek()
+    chief.take(3)  # which leaves one in the stack
+    path = save(chief.position() | of_part(Part(0, 2), [3, 2]), tmp_path / "position")
+    part = Part(index, 2)
+    resumed = StackedBatches(part_of_rows(part), 4)
+    assert resumed.restore(path, part)
+    used = [3, 2][index]
+    assert resumed.consumed == used
+    assert following(resumed) == following(StackedBatches(part_of_rows(part), 4))[2 * used :]
+
+
+@pytest.mark.parametrize(("part", "used"), [(ALL, 5), (Part(1, 3), 1)])
+def test_another_number_of_processes_shares_what_was_used(part: Part, used: int, tmp_path: Path) -> None:
+    chief = StackedBatches(part_of_rows(Part(0, 2)), 4)
+    chief.peek()
+    chief.take(3)
+    path = save(chief.position() | of_part(Part(0, 2), [3, 2]), tmp_path / "position")
+    resumed = StackedBatches(part_of_rows(part), 4)
+    assert resumed.restore(path, part)
+    assert following(resumed) == following(StackedBatches(part_of_rows(part), 4))[2 * used :]
+
+
+def test_the_place_of_one_process_is_shared_by_those_that_take_its_run_on(tmp_path: Path) -> None:
+    alone = StackedBatches(part_of_rows(ALL), 4)
+    alone.peek()
+    alone.take(4)
+    path = save(alone.position(), tmp_path / "position")
+    part = Part(1, 2)
+    resumed = StackedBatches(part_of_rows(part), 4)
+    assert resumed.restore(path, part)
+    assert following(resumed) == following(StackedBatches(part_of_rows(part), 4))[2 * 2 :]

@@ -23,6 +23,7 @@ from trainer.estimator.saving import checkpoints
 from trainer.estimator.steps import one_device, replay
 from trainer.estimator.steps.bad_step import BadStep
 from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.input_position import Part
 from trainer.estimator.steps.nan_loss import Why
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.program import Compiled
@@ -177,7 +178,7 @@ class Synchronous(Strategy):
         most = stack_steps(dataset.element_spec, plan.config.steps_per_loop, plan.config.save_checkpoints_steps)
         batches = StackedBatches(dataset, most * len(self._group.participants), plan.account)
         if plan.position:
-            batches.restore(plan.position)
+            batches.restore(plan.position, Part(self._group.index, self._group.size))
         return batches
 
     def bad_steps(

@@ -40,6 +40,7 @@ from trainer.estimator.distribution.steps_in_hand import BatchInHand
 from trainer.estimator.graph.inside import collectives
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import Role
+from trainer.estimator.steps import input_position
 from trainer.estimator.steps.bad_step import BatchNumber
 from trainer.estimator.steps.batches import StackedBatches
 from trainer.estimator.steps.stacked_steps import static_spec
@@ -81,8 +82,7 @@ class SyncSteps(OwnSteps):
         self._threads = concurrent.futures.ThreadPoolExecutor(len(models), thread_name_prefix="device")
         self.how = f"a graph loop {_where(len(models), group.size)}"
         self._last: tuple[Stack, np.ndarray, int] | None = None
-        # A checkpoint has the place in the chief's part of the data, to which the others go in theirs.
-        self._knows_place = group.is_chief or not batches.consumed
+        self._consumed: list[int] = []  # batches, by every process
         self._build()
 
     def _build(self) -> None:
@@ -101,13 +101,24 @@ class SyncSteps(OwnSteps):
         next_batches = self._device_batches.peek()
         num_ready = 0 if next_batches is None else len(next_batches[1])
         with self._peers_needed():
-            votes = self._group.gather([min(steps_until_due, num_ready), stop_code, self._memory.is_due])
+            votes = self._group.gather(
+                [min(steps_until_due, num_ready), stop_code, self._memory.is_due, self.batches.consumed]
+            )
+        self._consumed = votes[:, 3].astype(int).tolist()
         if votes[:, 2].any():  # all of them keep the same step
             store = self.traced.store
             self._memory.keep(self.global_step(), store.saved(), self.position(), self._group.host)
         # A process whose data have ended votes for 0 steps, and so ends the training of all: the others would wait for
         # it in the first sum of the next step.
         return int(votes[:, 0].min()), int(votes[:, 1].max())
+
+    def position(self) -> dict[str, Any]:
+        """As of `Steps`; with it the batches that every process has used of its part of the data."""
+        position = super().position()
+        if self._consumed and self._group.size > 1:
+            part = input_position.Part(self._group.index, self._group.size)
+            position |= input_position.of_part(part, self._consumed)
+        return position
 
     def run(self, num_steps: int) -> CallResult:
         """As of `Steps`; every process of the group is given the same number of steps.
@@ -124,11 +135,12 @@ class SyncSteps(OwnSteps):
         self._last = stack, rows, self.batches.consumed - stack.start
         with self._peers_needed():
             losses, results = self._call(stack, rows)
+            self._device_batches.take(rows)
             # Processes may have batches of different sizes, so their means do not count alike.
             weight = float(self._examples * len(self._replicas))
-            weighted = self._group.gather([weight, *(losses * weight)])
-        self._device_batches.take(rows)
-        losses = (weighted[:, 1:].sum(0) / weighted[:, 0].sum()).astype(np.float32)
+            gathered = self._group.gather([weight, self.batches.consumed, *(losses * weight)])
+        self._consumed = gathered[:, 1].astype(int).tolist()
+        losses = (gathered[:, 2:].sum(0) / gathered[:, 0].sum()).astype(np.float32)
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
 
     @contextlib.contextmanager
@@ -155,7 +167,7 @@ class SyncSteps(OwnSteps):
                 parts = [part[place] for part in stack.tensors]
                 of_device = f"device {device}" if len(self._models) > 1 else ""
                 who = " of ".join(filter(None, [of_device, f"process {group.index}" if group.size > 1 else ""]))
-                number = BatchNumber(first + place, group.index, group.size) if self._knows_place else None
+                number = BatchNumber(first + place, group.index, group.size)
                 yield BatchInHand(last - (made - 1 - row), parts, number, who)
 
     @property

@@ -6,6 +6,7 @@ whole stacks, and the batches of the current stack that no step has used yet (`i
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.steps import input_position
+from trainer.estimator.steps.input_position import ALL, Part
 from trainer.estimator.steps.stacks import Stack, varies
 from trainer.job.goodput import Activity, TimeAccount
 
@@ -38,11 +40,17 @@ class StackedBatches:
         self.element_spec, self._steps = dataset.element_spec, steps
         self._varies = varies(self.element_spec)
         self._source, self._consumed = dataset, 0
-        self._iterator = self._stacked(dataset)
         self._stack: Stack | None = None
+        self._untouched: dict[str, Any] = {}
+
+    @functools.cached_property
+    def _iterator(self) -> Any:
+        """Over the data from their beginning. Made when it is needed: a second one may have them in another order."""
+        self._iterator = self._stacked(self._source)
         # The first stack is read before the checkpoint of step 0 is written. Its position, taken here before anything
         # was read, has no batches to keep.
         self._untouched = self._state()
+        return self._iterator
 
     def _stacked(self, dataset: tf.data.Dataset) -> Any:
         flat = dataset.map(_flat, name="flat")
@@ -51,7 +59,8 @@ class StackedBatches:
 
     def close(self) -> None:
         """Ends the pipeline."""
-        end(self.__dict__.pop("_iterator"))
+        if "_iterator" in self.__dict__:
+            end(self.__dict__.pop("_iterator"))
 
     def peek(self) -> Stack | None:
         """The current stack, with at least one batch left; None at the end of the data."""
@@ -103,9 +112,9 @@ class StackedBatches:
 
     def position(self) -> dict[str, Any]:
         """What a checkpoint keeps, by name. Without the iterator's state where the pipeline cannot tell it."""
+        entries = self._state()
         if self._untouched:
             return self._untouched
-        entries = self._state()
         # Without the state the data are resumed by counting batches, which needs no batches of this stack.
         if input_position.ITERATOR in entries and self._stack is not None and self._stack.left():
             rows = slice(self._stack.start, self._stack.stop)
@@ -120,17 +129,23 @@ class StackedBatches:
             entries[input_position.BATCH_SIZES] = tf.constant(self.batch_sizes, tf.int64)
         return entries
 
-    def restore(self, checkpoint_path: str) -> bool:
-        """Goes to the position of a checkpoint; False, and at the start, when it holds none."""
+    def restore(self, checkpoint_path: str, part: Part = ALL) -> bool:
+        """Goes to the position of a checkpoint; False, and at the start, when it holds none.
+
+        Args:
+          checkpoint_path: of the checkpoint.
+          part: which part of the data this pipeline yields. The place in another one is not taken over: only how many
+            batches were used is.
+        """
         stored = dict(tf.train.list_variables(checkpoint_path))
         if input_position.CONSUMED not in stored:
             return False
-        consumed = int(input_position.read(checkpoint_path, input_position.CONSUMED, tf.int64))
+        consumed, own = input_position.consumed_of(checkpoint_path, stored, part)
         if stored.get(input_position.BATCH_SIZES) == [len(tf.nest.flatten(self.element_spec))]:
             sizes = input_position.read(checkpoint_path, input_position.BATCH_SIZES, tf.int64)
             self.batch_sizes = sizes.numpy().tolist()
         try:
-            self._restore_exactly(checkpoint_path, stored)
+            self._restore_exactly(checkpoint_path, stored if own else {})
         except (tf.errors.OpError, ValueError):  # another pipeline: count batches instead
             self._stack = None
             self._iterator = self._stacked(self._source.skip(consumed))
@@ -139,7 +154,7 @@ class StackedBatches:
         return True
 
     def _restore_exactly(self, checkpoint_path: str, stored: Mapping[str, Any]) -> None:
-        if input_position.ITERATOR not in stored:
+        if input_position.ITERATOR not in stored:  # before there is an iterator, which begins the data
             raise ValueError("no iterator state")
         left = self._left(checkpoint_path, stored)
         input_position.set_state(self._iterator, checkpoint_path)

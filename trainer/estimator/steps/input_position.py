@@ -7,22 +7,76 @@
 | `left/0`, `left/1`, … | [batches, batch, …] | components of the batches of the current stack that no step has used |
 | `sizes` | int64 [batches, components] | the first dimensions of these, where they differ |
 | `widths` | int64 [components] | the first dimensions of the largest batch of the first stack |
+| `process` | int64 [2] | whose place this is, of the processes that have a part of the data each, and their number |
+| `batches_by_process` | int64 [processes] | the `batches` of each of them |
 
-A pipeline that cannot tell its state, as that of a generator, has no `iterator`: whoever resumes skips `batches`.
+A pipeline that cannot tell its state, as that of a generator, has no `iterator`: whoever resumes skips `batches`. So do
+processes with another part of the data, since the state of an iterator has rows in it. A single process writes neither
+of the last two.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.estimator.saving.checkpoints import INPUT_PREFIX
 
-ITERATOR, CONSUMED, LEFT, SIZES, BATCH_SIZES = (
-    INPUT_PREFIX + name for name in ("iterator", "batches", "left/", "sizes", "widths")
+ITERATOR, CONSUMED, LEFT, SIZES, BATCH_SIZES, PROCESS, BY_PROCESS = (
+    INPUT_PREFIX + name for name in ("iterator", "batches", "left/", "sizes", "widths", "process", "batches_by_process")
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Which part of the data a pipeline yields.
+
+    Attributes:
+      index: of the process that it is the part of.
+      count: of processes.
+    """
+
+    index: int = 0
+    count: int = 1
+
+
+ALL = Part()
+
+
+def of_part(part: Part, consumed: Sequence[int]) -> dict[str, Any]:
+    """The entries of a place in one of several parts of the data.
+
+    Args:
+      part: which.
+      consumed: the batches that each process has used.
+    """
+    return {
+        PROCESS: tf.constant([part.index, part.count], tf.int64),
+        BY_PROCESS: tf.constant(list(consumed), tf.int64),
+    }
+
+
+def consumed_of(checkpoint_path: str, stored: Collection[str], part: Part) -> tuple[int, bool]:
+    """How many batches of a part were used, and whether the checkpoint has the place of that very part.
+
+    Where the data were in another number of parts, what all of them used is divided among the parts that there are.
+
+    Args:
+      checkpoint_path: of the checkpoint, which has CONSUMED.
+      stored: names of what is in it.
+      part: of the data.
+    """
+    written, by_process = ALL, [int(read(checkpoint_path, CONSUMED, tf.int64))]
+    if PROCESS in stored:
+        written = Part(*read(checkpoint_path, PROCESS, tf.int64).numpy().tolist())
+        by_process = read(checkpoint_path, BY_PROCESS, tf.int64).numpy().tolist()
+    if written.count != part.count:
+        return sum(by_process) // part.count, False
+    return by_process[part.index], written.index == part.index
 
 
 def of(iterator: Any, consumed: int) -> dict[str, Any]:
