@@ -156,25 +156,9 @@ class StackedBatches:
     def _restore_exactly(self, checkpoint_path: str, stored: Mapping[str, Any]) -> None:
         if input_position.ITERATOR not in stored:  # before there is an iterator, which begins the data
             raise ValueError("no iterator state")
-        left = self._left(checkpoint_path, stored)
+        left = input_position.left(checkpoint_path, stored, tf.nest.flatten(self.element_spec))
         input_position.set_state(self._iterator, checkpoint_path)
-        self._stack = left
-
-    def _left(self, checkpoint_path: str, stored: Mapping[str, Any]) -> Stack | None:
-        """The batches that a checkpoint keeps, as a stack; None when it keeps none."""
-        specs = tf.nest.flatten(self.element_spec)
-        names = [f"{input_position.LEFT}{index}" for index in range(len(specs))]
-        if names[0] not in stored:
-            return None
-        for name, spec in zip(names, specs, strict=True):
-            if name not in stored or not spec.shape.is_compatible_with(stored[name][1:]):
-                raise ValueError("batches of another shape")
-        parts = [
-            input_position.read(checkpoint_path, name, spec.dtype) for name, spec in zip(names, specs, strict=True)
-        ]
-        has_sizes = input_position.SIZES in stored
-        sizes = input_position.read(checkpoint_path, input_position.SIZES, tf.int64).numpy() if has_sizes else None
-        return self._padded(parts, sizes)
+        self._stack = None if left is None else self._padded(*left)
 
 
 @tf.autograph.experimental.do_not_convert  # reading it would take longer than tracing it

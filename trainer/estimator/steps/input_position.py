@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.saving.checkpoints import INPUT_PREFIX
@@ -86,6 +87,30 @@ def of(iterator: Any, consumed: int) -> dict[str, Any]:
         # 1 is POLICY_IGNORE: what lies outside the pipeline, as the state of a random op does, is left out silently.
         entries[ITERATOR] = tf.raw_ops.SerializeIterator(resource_handle=_handle(iterator), external_state_policy=1)
     return entries
+
+
+def left(
+    checkpoint_path: str, stored: Mapping[str, Any], specs: Sequence[tf.TensorSpec]
+) -> tuple[list[tf.Tensor], np.ndarray | None] | None:
+    """The batches that a checkpoint keeps: their components, and their SIZES if these differ; None for none.
+
+    Args:
+      checkpoint_path: of the checkpoint.
+      stored: shapes of what is in it, by name.
+      specs: of the components, each [batch, …].
+
+    Raises:
+      ValueError: they are batches of another shape.
+    """
+    names = [f"{LEFT}{index}" for index in range(len(specs))]
+    if names[0] not in stored:
+        return None
+    for name, spec in zip(names, specs, strict=True):
+        if name not in stored or not spec.shape.is_compatible_with(stored[name][1:]):
+            raise ValueError("batches of another shape")
+    parts = [read(checkpoint_path, name, spec.dtype) for name, spec in zip(names, specs, strict=True)]
+    sizes = read(checkpoint_path, SIZES, tf.int64).numpy() if SIZES in stored else None
+    return parts, sizes
 
 
 def set_state(iterator: Any, checkpoint_path: str) -> None:
