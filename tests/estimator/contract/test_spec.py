@@ -109,7 +109,7 @@ def test_a_loss_that_is_no_scalar_is_refused(shape: list[int | None]) -> None:
         ),
         ({"evaluation_hooks": [3]}, "evaluation_hooks has 3. Hooks are objects of TrainingHook or of SessionRunHook"),
         ({"prediction_hooks": 3}, "prediction_hooks is 3. It takes a list. Put it into brackets"),
-        ({"scaffold": 3}, "EstimatorSpec was given scaffold 3. A Scaffold configures a Session, and there is none"),
+        ({"scaffold": 3}, "EstimatorSpec was given scaffold 3. It takes a tf.compat.v1.train.Scaffold"),
     ],
 )
 def test_a_wrong_type_says_what_is_accepted(changes: dict[str, Any], message: str) -> None:
@@ -136,11 +136,10 @@ def test_hooks_may_come_from_a_generator() -> None:
     assert EstimatorSpec(**whole(TRAIN, training_hooks=(hook for _ in range(1)))).training_hooks == (hook,)
 
 
-def test_a_scaffold_that_sets_nothing_is_taken() -> None:
-    scaffold = tf.compat.v1.train.Scaffold()
+@pytest.mark.parametrize("settings", [{}, {"init_fn": lambda scaffold, session: None}])
+def test_a_scaffold_is_taken(settings: Any) -> None:
+    scaffold = tf.compat.v1.train.Scaffold(**settings)
     assert EstimatorSpec(**whole(TRAIN, scaffold=scaffold)).scaffold is scaffold
-    with pytest.raises(TypeError, match="use warm_start_from for an init_fn"):
-        EstimatorSpec(**whole(TRAIN, scaffold=tf.compat.v1.train.Scaffold(init_fn=lambda scaffold, session: None)))
 
 
 def test_without_export_outputs_the_predictions_are_served() -> None:

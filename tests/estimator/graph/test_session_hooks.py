@@ -77,6 +77,24 @@ def test_an_op_that_needs_no_batch_runs_as_often_as_it_is_asked_for(tmp_path: Pa
     assert trained(tmp_path, Sometimes(), steps=6).get_variable_value("count") == 3
 
 
+def test_an_update_that_reads_what_training_writes_runs_between_the_steps(tmp_path: Path) -> None:
+    def copying(features: tf.Tensor, mode: str) -> EstimatorSpec:
+        weight = V1.get_variable("weight", [], initializer=V1.zeros_initializer())
+        target = V1.get_variable("target", [], initializer=V1.zeros_initializer(), trainable=False)
+        loss = tf.reduce_mean(features) - weight
+        op = TRAIN.GradientDescentOptimizer(1.0).minimize(loss, TRAIN.get_global_step())
+        tf.group(target.assign(weight), name="copy")
+        return EstimatorSpec(mode, loss=loss, train_op=op)
+
+    class EveryThird(Asking):
+        def before_run(self, run_context: Any) -> Any:
+            super().before_run(run_context)
+            return TRAIN.SessionRunArgs("copy") if self.calls.count("before") % 3 == 0 else None
+
+    estimator = trained(tmp_path, EveryThird(), steps=5, function=copying)
+    assert (estimator.get_variable_value("weight"), estimator.get_variable_value("target")) == (5, 3)
+
+
 def test_the_loss_is_logged_on_the_first_step_and_every_so_many_after(tmp_path: Path) -> None:
     lines: list[Any] = []
     hook = TRAIN.LoggingTensorHook({"l": "my_loss"}, every_n_iter=3, formatter=lambda values: lines.append(values["l"]))
@@ -187,9 +205,9 @@ def test_what_was_not_asked_for_at_first_cannot_be_seen_later(tmp_path: Path) ->
     class Late(Asking):
         def before_run(self, run_context: Any) -> Any:
             super().before_run(run_context)
-            return TRAIN.SessionRunArgs("my_loss:0") if self.calls.count("before") > 2 else None
+            return TRAIN.SessionRunArgs("Mean:0") if self.calls.count("before") > 2 else None
 
-    with pytest.raises(ValueError, match="my_loss:0 is asked for between two steps, and it needs a batch"):
+    with pytest.raises(ValueError, match="Mean:0 is asked for between two steps, and it needs a batch"):
         trained(tmp_path, Late())
 
 

@@ -47,7 +47,9 @@ class EstimatorSpec(_Fields):
       export_outputs: signature name to PredictOutput, RegressionOutput or ClassificationOutput; looked at in PREDICT.
       training_chief_hooks: hooks of the chief's training.
       training_hooks: hooks of every training process.
-      scaffold: None, or a `tf.compat.v1.train.Scaffold` that sets nothing, as old code has it.
+      scaffold: None, or a `tf.compat.v1.train.Scaffold`: a saver with a map says under which names evaluation,
+        prediction and export find the variables; `init_op` and `init_fn` run where there is no checkpoint,
+        `local_init_op` at every start. They are given what stands for a Session. Nothing waits for its ready ops.
       evaluation_hooks: hooks of evaluation.
       prediction_hooks: hooks of prediction.
 
@@ -202,10 +204,6 @@ def _checked_outputs(outputs: Any, predictions: Any) -> Mapping[str, ExportOutpu
 
 
 def _checked_scaffold(scaffold: Any) -> Any:
-    plain = isinstance(scaffold, tf.compat.v1.train.Scaffold) and not any(vars(scaffold).values())
-    if scaffold is None or plain:
+    if scaffold is None or isinstance(scaffold, tf.compat.v1.train.Scaffold):
         return scaffold
-    raise TypeError(
-        f"EstimatorSpec was given scaffold {scaffold!r}. A Scaffold configures a Session, and there is none. "
-        "Leave it out: the Estimator initialises, saves and restores variables; use warm_start_from for an init_fn"
-    )
+    raise TypeError(f"EstimatorSpec was given scaffold {scaffold!r}. It takes a tf.compat.v1.train.Scaffold, or None")

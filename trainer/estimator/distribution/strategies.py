@@ -18,6 +18,7 @@ from trainer.estimator.distribution.devices import own_devices
 from trainer.estimator.distribution.ps.servers import Servers
 from trainer.estimator.distribution.ps.steps import ServerSteps
 from trainer.estimator.distribution.step_memory import StepMemory
+from trainer.estimator.graph import scaffolds
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.saving import checkpoints
 from trainer.estimator.steps import one_device, replay
@@ -103,6 +104,7 @@ class Alone(Strategy):
         self.replicas = [replica]
         begun = one_device.begin(plan, replica, self._compiled, self._device)
         plan.values.assign(replica.store)
+        scaffolds.start(begun.traced, restored=plan.values.checkpoint is not None)
         return begun
 
     def bad_steps(
@@ -139,6 +141,7 @@ class Synchronous(Strategy):
         # chief's directory, and have drawn other initial values, so all take the chief's; by name, since every process
         # has to send them in the same order.
         plan.values.assign(first)
+        scaffolds.start(begun.traced, restored=plan.values.checkpoint is not None)
         self._memory.close()
         with sync.peers_needed():
             self._group.broadcast([variable for _, variable in sorted(first.saved().items())])
@@ -228,6 +231,7 @@ class ParameterServers(Strategy):
         self.replicas = [ModelReplica(plan.model, store)]
         begun = ServerSteps(self._servers, plan, self.replicas[0])
         plan.values.assign(store)
+        scaffolds.start(begun.traced, restored=plan.values.checkpoint is not None)
         return begun
 
     def bad_steps(

@@ -12,6 +12,7 @@ from trainer.estimator.contract.export import ServingInputReceiver, SupervisedIn
 from trainer.estimator.contract.hooks import AnyHook
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph import scaffolds
 from trainer.estimator.graph.session import GraphSession
 from trainer.estimator.graph.session_hooks import SessionHooks, open_sessions
 from trainer.estimator.graph.tracing import TracedModel, trace
@@ -100,6 +101,7 @@ class ModelFunction:
             return self._hooks.adapted(self(features, labels, mode)), None
 
         traced = trace(on_batch, [element_spec], mode, store, xla=xla)
+        scaffolds.settle(traced)
         open_sessions(GraphSession(traced), traced.spec)
         return traced
 
@@ -120,7 +122,9 @@ class ModelFunction:
             labels = receiver.labels if isinstance(receiver, SupervisedInputReceiver) else None
             return self(receiver.features, labels, mode), receiver
 
-        return trace(on_receiver, [], mode, store)
+        traced = trace(on_receiver, [], mode, store)
+        scaffolds.settle(traced)
+        return traced
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,7 @@ from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import copying
 from trainer.estimator.graph.sharded_graph import RowSharding
 from trainer.estimator.graph.sharded_tensors import ShardedRef, ShardedValues
-from trainer.estimator.graph.subgraphs import Copier, ancestors, in_order
+from trainer.estimator.graph.subgraphs import Copier, Edges, ancestors, in_order
 
 
 class UnfedError(ValueError):
@@ -81,6 +81,7 @@ def prune(
     operations: Sequence[tf.Operation] = (),
     feeds: Sequence[tf.Tensor] = (),
     variables: GraphVariables = GraphVariables(),
+    without: Edges | None = None,
 ) -> PrunedFunction:
     """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 
@@ -90,6 +91,7 @@ def prune(
       operations: what to run beside them.
       feeds: tensors of it, of any shapes [...], whose values are the arguments.
       variables: those of the graph; the function works on row-sharded ones where their rows are.
+      without: control edges that do not count; None for none.
 
     Raises:
       UnfedError: a fetch depends on a placeholder that is not fed.
@@ -97,7 +99,7 @@ def prune(
     """
     tensors = tf.nest.flatten(fetches, expand_composites=True)
     fed = {feed.op for feed in feeds}
-    needed = ancestors([*(tensor.op for tensor in tensors), *operations], fed) - fed
+    needed = ancestors([*(tensor.op for tensor in tensors), *operations], fed, without=without) - fed
     captures = [(outer, inner) for outer, inner in graph.captures if inner.op in needed]
     # Found once, in the source: a gradient may have added inputs to ops that were made before it.
     ops = in_order(graph, needed - {inner.op for _, inner in captures})

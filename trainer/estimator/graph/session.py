@@ -6,7 +6,7 @@ that the step gives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -51,6 +51,13 @@ class GraphSession:
     def seen(self, values: RunValues) -> None:
         """Remembers what the last step gave, by the names of the tensors."""
         self._last = dict(values.results)
+        loss = self._traced.spec.loss
+        if loss is not None and len(values.losses):  # which parameter servers tell too, and nothing else
+            self._last.setdefault(key_of(loss), values.losses[-1])
+
+    def gives(self, keys: Iterable[str]) -> bool:
+        """Whether the last step gave all of these."""
+        return all(key in self._last for key in keys)
 
     def run(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None, *_: Any, **__: Any) -> Any:
         """The values of the fetches now, in their structure; None for ops. What the last step gave is as it was then.
@@ -87,7 +94,8 @@ class GraphSession:
             if key not in self._parts:
                 operation = isinstance(found, tf.Operation)
                 fetches, operations = ((), [found]) if operation else (found, [])
-                self._parts[key] = self._traced.prune(fetches, operations, feeds=list(fed))
+                part = self._traced.prune(fetches, operations, feeds=list(fed), in_program_order=False)
+                self._parts[key] = part
         except UnfedError as error:
             raise ValueError(
                 f"{found.name} is asked for between two steps, and it needs a batch: {error}. "

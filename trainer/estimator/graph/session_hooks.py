@@ -72,6 +72,7 @@ class SessionHook(TrainingHook):
         self.every_n_steps = _every_n_steps(hook)
         self._context = _Context(hook, None)
         self._timed, self._begun, self._start = stock_hooks.is_timed(hook), False, 0
+        self._blind = False
 
     def begin(self) -> None:
         session = self._session()
@@ -94,6 +95,11 @@ class SessionHook(TrainingHook):
         if run_values.global_step == run_context.global_step:
             return  # the call has met the end of the data, and nothing else
         session.seen(run_values)
+        if not session.gives(self.tensors):
+            if not self._blind:
+                log.warning("%s does not run: parameter servers tell no tensor but the loss.", type(self.hook).__name__)
+            self._blind = True
+            return
         if self._timed:
             stock_hooks.count(self.hook, run_values.global_step - self._start - 1, run_values.global_step)
             self._ask()

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import graphlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -134,14 +134,22 @@ class Copier:
             self._known = op.graph
 
 
-def ancestors(targets: Iterable[tf.Operation], stops: set[tf.Operation], control: bool = True) -> set[tf.Operation]:
+Edges = Mapping[tf.Operation, Collection[tf.Operation]]
+"""Control edges: to an operation, from others."""
+
+
+def ancestors(
+    targets: Iterable[tf.Operation], stops: set[tf.Operation], control: bool = True, without: Edges | None = None
+) -> set[tf.Operation]:
     """The operations that the targets depend on, themselves included, not looking behind the stops.
 
     Args:
       targets: where to begin.
       stops: where to end.
       control: whether to follow control edges too.
+      without: of those, the ones not to follow; None follows all.
     """
+    left_out = without or {}
     reached: set[tf.Operation] = set()
     waiting = list(targets)
     while waiting:
@@ -150,7 +158,8 @@ def ancestors(targets: Iterable[tf.Operation], stops: set[tf.Operation], control
             reached.add(op)
             if op not in stops:
                 waiting.extend(tensor.op for tensor in op.inputs)
-                waiting.extend(op.control_inputs if control else ())
+                edges = op.control_inputs if control else ()
+                waiting.extend(other for other in edges if other not in left_out.get(op, ()))
     return reached
 
 

@@ -36,6 +36,7 @@ from trainer.estimator.graph.inside import graphs, legacy_layers, resources, sum
 from trainer.estimator.graph.pruning import GraphVariables, PrunedFunction, prune
 from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.graph.sharded_tensors import ShardedRef
+from trainer.estimator.graph.subgraphs import Edges
 from trainer.estimator.graph.variables import Role, VariableStore
 
 
@@ -52,6 +53,7 @@ class TracedModel:
       resources: lookup tables and other resources that the function made.
       inner_summaries: those that it made in branches, loops and functions of its own, in TRAIN.
       context: whatever else the traced body made (a serving input receiver).
+      program_order: the control edges that keep the order of the program, beside those that the function made.
     """
 
     mode: str
@@ -62,6 +64,7 @@ class TracedModel:
     resources: list[Any]
     inner_summaries: list[Summary]
     context: Any = None
+    program_order: Edges = dataclasses.field(default_factory=dict)
 
     def prune(
         self,
@@ -69,6 +72,8 @@ class TracedModel:
         operations: Iterable[tf.Operation] = (),
         feeds: Sequence[tf.Tensor] | None = None,
         row_ids: Mapping[str, tf.Tensor] | None = None,
+        *,
+        in_program_order: bool = True,
     ) -> PrunedFunction:
         """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 
@@ -78,6 +83,7 @@ class TracedModel:
           feeds: tensors whose values are the arguments; None for the features and labels.
           row_ids: for row-sharded variables by name whose handles are fed and that are caches of some rows: a
             placeholder of the numbers of those rows, int64 [rows] and sorted, which is fed too.
+          in_program_order: whether what the function made before, on the same variables, runs before.
 
         Raises:
           UnfedError: a fetch depends on a placeholder that is not fed.
@@ -85,7 +91,8 @@ class TracedModel:
         """
         feeds = list(self.feeds if feeds is None else feeds)
         variables = self._variables(row_ids or {})
-        function = prune(self.graph, fetches, list(dict.fromkeys(operations)), feeds, variables)
+        without = None if in_program_order else self.program_order
+        function = prune(self.graph, fetches, list(dict.fromkeys(operations)), feeds, variables, without)
         self.store.report_taken_whole(function.taken_whole)
         return dataclasses.replace(function, resources=self.resources)
 
@@ -183,12 +190,14 @@ def trace(
     lookup_tables.fill(traced)
     if mode == ModeKeys.TRAIN:
         # Tables are full by now. A lookup that waited for the op that fills its table would fill it at every step.
-        _keep_program_order(graph, without=lookup_tables.fillers(graph))
+        traced.program_order = _keep_program_order(graph, without=lookup_tables.fillers(graph))
     return traced
 
 
-def _keep_program_order(graph: tf.Graph, without: Collection[tf.Operation]) -> None:
+def _keep_program_order(graph: tf.Graph, without: Collection[tf.Operation]) -> Edges:
     """Lets ops on one variable run in the order in which the function made them, as in a `tf.function`.
+
+    Returns the control edges that it has added.
 
     Args:
       graph: of the function.
@@ -197,6 +206,7 @@ def _keep_program_order(graph: tf.Graph, without: Collection[tf.Operation]) -> N
     # As automatic control dependencies do: a read waits for the last write, a write for that and for all reads since.
     last_write: dict[int, tf.Operation] = {}
     reads_since: dict[int, list[tf.Operation]] = {}
+    added: dict[tf.Operation, set[tf.Operation]] = {}
     for op in graph.get_operations():
         if op in without:
             continue
@@ -209,9 +219,11 @@ def _keep_program_order(graph: tf.Graph, without: Collection[tf.Operation]) -> N
             before.update([last_write[handle]] if handle in last_write else [])
             before.update(reads_since.pop(handle, []))
             last_write[handle] = op
-        before.discard(op)  # which reads and writes one variable
+        before -= {op, *op.control_inputs}  # an op may read and write one variable
         if before:
             graphs.run_after(op, before)
+            added[op] = before
+    return added
 
 
 def training_operations(traced: TracedModel) -> list[tf.Operation]:

@@ -67,6 +67,7 @@ class VariableStore:
         with outside(), tf.variable_creator_scope(graph_variables.make), scope():
             self.global_step = tf.Variable(0, dtype=tf.int64, trainable=False, name=GLOBAL_STEP)
         self.by_name: dict[str, tf.Variable | RowShardedVariable] = {GLOBAL_STEP: self.global_step}
+        self.names_in_checkpoint: dict[str, str] = {}  # by a variable's own name, where they differ
         self._starts: dict[str, Any] = {}  # of metrics
 
     @property

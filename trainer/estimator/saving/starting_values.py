@@ -86,7 +86,8 @@ class StartingValues:
         if self.checkpoint is not None:
             chosen = sorted(store.saved() if names is None else names)
             reader = checkpoints.read(self.checkpoint, self.open_directory)
-            checkpoints.restore({name: store.by_name[name] for name in chosen}, reader)
+            elsewhere = store.names_in_checkpoint
+            checkpoints.restore({elsewhere.get(name, name): store.by_name[name] for name in chosen}, reader)
         elif self.warm_start is not None:
             source = checkpoints.read(os.fspath(self.warm_start.ckpt_to_initialize_from), self.open_directory)
             warmed = warm_start(store, self.warm_start, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainer.estimator.contract.spec import ModeKeys
+from trainer.estimator.graph import scaffolds
 from trainer.estimator.graph.model_function import ModelFunction
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.saving.starting_values import StartingValues
@@ -58,4 +59,5 @@ class TracedEvaluations:
             self._evaluations[repr(element_spec)] = Evaluation(self._model.trace(ModeKeys.EVAL, element_spec, store))
         evaluation = self._kept(element_spec, values)
         values.assign(evaluation.traced.store, evaluation.variables | {"global_step"})
+        scaffolds.start(evaluation.traced, restored=values.checkpoint is not None)
         return evaluation

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainer.estimator.contract.spec import ModeKeys
+from trainer.estimator.graph import scaffolds
 from trainer.estimator.graph.model_function import ModelFunction
 from trainer.estimator.saving.starting_values import StartingValues
 from trainer.estimator.steps import inference
@@ -27,6 +28,8 @@ def ready(
       ValueError: no such key, or values that do not fit the model.
     """
     store = values.new_store(model.config.tf_random_seed)
-    prediction = inference.prediction(model.trace(ModeKeys.PREDICT, element_spec, store), predict_keys)
+    traced = model.trace(ModeKeys.PREDICT, element_spec, store)
+    prediction = inference.prediction(traced, predict_keys)
     values.assign(store, set(prediction.part.variables) & set(store.saved()))
+    scaffolds.start(traced, restored=values.checkpoint is not None)
     return prediction

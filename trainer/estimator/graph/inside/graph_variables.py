@@ -46,6 +46,12 @@ class _SeenFromGraph:
         return self.handle.graph if graph is None else graph
 
     @property
+    def initializer(self) -> Any:
+        """An op that initialises it: it has a value by the time that a model function meets it, so it does nothing."""
+        graph = model_graph()
+        return super().initializer if graph is None else tf.no_op()  # type: ignore[misc]
+
+    @property
     def initial_value(self) -> tf.Tensor:
         """Its value [...]; it has one by the time that a model function meets it.
 
