@@ -12,6 +12,8 @@ import trainer.compat.v1 as tf
 from tests.compat import layered_model
 from tests.launched import ROOT
 from trainer.estimator import RunConfig
+from trainer.estimator.graph.model_function import ModelFunction
+from trainer.estimator.graph.variables import Role, VariableStore
 from trainer.estimator.saving.events import read_scalars
 
 # tf_keras says of each layer that a newer one is to be preferred.
@@ -50,3 +52,12 @@ def test_a_directory_of_tf_estimator_is_continued(tmp_path: Path) -> None:
     estimator.train(layered_model.input_fn(tf), max_steps=layered_model.STEPS)
     losses = {step: values["loss"] for step, values in read_scalars(str(directory)).items()}
     np.testing.assert_allclose([losses[step] for step in (51, 61, 71, 81, 91)], LOSSES[5:], atol=1e-6)
+
+
+def test_the_moving_averages_of_layers_are_state_of_the_model_and_slots_are_not() -> None:
+    store = VariableStore()
+    function = ModelFunction(layered_model.model_fn(tf), None, RunConfig())
+    function.trace("train", layered_model.input_fn(tf)().element_spec, store)
+    averages = {name for name in store.by_name if "moving" in name}
+    assert set(store.named(Role.STATE)) == averages
+    assert len(averages) == 4

@@ -495,7 +495,7 @@ def test_one_exporter_needs_no_list() -> None:
         ({"input_fn": 3}, TypeError, "input_fn is 3. It takes a function"),
         ({"max_steps": 0}, ValueError, "max_steps is 0. It takes 1 or more"),
         ({"max_steps": "9"}, TypeError, "max_steps is '9'. It takes a number"),
-        ({"hooks": [3]}, TypeError, "hooks has 3. Hooks are trainer.estimator.TrainingHook objects"),
+        ({"hooks": [3]}, TypeError, "hooks has 3. Hooks are objects of TrainingHook or of SessionRunHook"),
         ({"saving_listeners": [3]}, TypeError, "saving_listeners has 3. They are CheckpointSaverListener objects"),
     ],
 )
@@ -516,7 +516,7 @@ def test_a_train_spec_is_checked_when_it_is_built(
         ({"start_delay_secs": -1}, ValueError, "start_delay_secs is -1. It takes 0 or more"),
         ({"throttle_secs": -1}, ValueError, "throttle_secs is -1. It takes 0 or more"),
         ({"throttle_secs": None}, TypeError, "throttle_secs is None. It takes a number"),
-        ({"hooks": [3]}, TypeError, "hooks has 3. Hooks are trainer.estimator.TrainingHook objects"),
+        ({"hooks": [3]}, TypeError, "hooks has 3. Hooks are objects of TrainingHook or of SessionRunHook"),
         ({"exporters": 3}, TypeError, "exporters is 3. It takes an Exporter, or a list of them"),
         ({"exporters": [3]}, TypeError, "exporters has 3. They are LatestExporter, BestExporter, FinalExporter"),
         ({"exporters": [Notes(), Notes()]}, ValueError, "exporters has the name 'notes' twice. Each needs a name"),

@@ -101,7 +101,7 @@ class Creator:
         maker = makers.now()
         collections = set(kwargs.get("collections") or [_KEYS.GLOBAL_VARIABLES])
         trainable = _is_trainable(kwargs)
-        role = _role(maker, trainable, collections)
+        role = _role(maker, trainable, collections, kwargs.get("aggregation"))
         variable = self._variable(maker, role, trainable, kwargs)
         slices.give_slot_its_slice(variable, maker.primary)
         if maker.variable is not None and role in (Role.WEIGHT, Role.STATE):
@@ -155,15 +155,17 @@ def _is_trainable(kwargs: Mapping[str, Any]) -> bool:
     return kwargs.get("trainable") is not False
 
 
-def _role(maker: Maker, trainable: bool, collections: set[str]) -> Role:
+def _role(maker: Maker, trainable: bool, collections: set[str], aggregation: Any) -> Role:
     if isinstance(maker.caller, keras.metrics.Metric) or {_KEYS.LOCAL_VARIABLES, _KEYS.METRIC_VARIABLES} & collections:
         return Role.METRIC
     if isinstance(maker.caller, keras.optimizers.Optimizer):
         return Role.OPTIMIZER
     if trainable:
         return Role.WEIGHT
-    # Outside of Keras's layers, a variable that is not trained is most likely a slot or an average of an optimizer.
-    return Role.STATE if maker.variable is not None else Role.OPTIMIZER
+    # Outside of Keras's layers, a variable that is not trained is most likely a slot or an average of an optimizer;
+    # the moving averages of TensorFlow 1's layers say that devices take their mean.
+    of_layer = maker.variable is not None or aggregation == tf.VariableAggregation.MEAN
+    return Role.STATE if of_layer else Role.OPTIMIZER
 
 
 def _blank(start: Any, settings: Mapping[str, Any], keras_variable: keras.Variable | None) -> Any:
