@@ -45,6 +45,7 @@ LAUNCH = [
     "optuna>=5.0,<6",  # samplers, pruners and storage of sweeps
 ]
 COMPAT = [f"tf_keras{VERSIONS}"]  # the layers and cells of TensorFlow 1, beside Keras 3
+MIGRATE = ["libcst>=1.9,<2"]  # reads and writes Python sources with their comments and layout
 DEV = [
     "google-cloud-aiplatform>=2.7",  # the official types and client of Vertex AI, beside which requests are tested
     # Needed by the line above. Without bounds of their own pip tries hundreds of combinations of old versions.
@@ -85,5 +86,11 @@ setup(
     py_modules=MODULES,
     package_data=DATA,
     install_requires=TRAINING,
-    extras_require={"gpu": GPU, "launch": LAUNCH, "compat": COMPAT, "dev": LAUNCH + COMPAT + DEV},
+    extras_require={
+        "gpu": GPU,
+        "launch": LAUNCH,
+        "compat": COMPAT,
+        "migrate": MIGRATE,
+        "dev": LAUNCH + COMPAT + MIGRATE + DEV,
+    },
 )

@@ -35,6 +35,8 @@ ALLOWED = {
     "process": {"bound_problem", "closing", "end_in_time", "stall_watch", "estimator", "storage", "job"},
     "failure": {"storage", "job"},
     "last_words": {"job"},
+    "migration": {"migration", "job"},
+    "migrate": {"migration", "job"},
     "stall_watch": {"estimator", "job"},
     "task": {
         "failure",
@@ -154,7 +156,11 @@ def reached(module: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     "module",
-    sorted(name for name in MODULES if layer(name) in ("job", "launch", "storage", "task", *OF_THE_PERSON)),
+    sorted(
+        name
+        for name in MODULES
+        if layer(name) in ("job", "launch", "migrate", "migration", "storage", "task", *OF_THE_PERSON)
+    ),
 )
 def test_no_import_of_these_loads_tensorflow(module: str) -> None:
     loads = {name for name, outside in reached(module).items() if outside & WITHOUT_TENSORFLOW}

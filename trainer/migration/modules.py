@@ -1,0 +1,167 @@
+"""Where the modules of TensorFlow that are gone have their counterparts here: names, no code."""
+
+from __future__ import annotations
+
+import enum
+import re
+
+V1 = "trainer.compat.v1"
+ESTIMATOR = "trainer.estimator"
+
+
+class Generation(enum.Enum):
+    """Which `tf` a program was written for, which decides whose estimators it means."""
+
+    V1 = 1
+    V2 = 2
+
+
+_LOST = ("estimator", "contrib", "layers", "nn.rnn_cell", "lookup", "keras.estimator")
+"""Modules of tf.compat.v1 that `trainer.compat.v1` brings back, or adds to."""
+_PRIVATE = re.compile(r"^(?:tensorflow|tensorflow_estimator)\.python\.estimator(?:\.(\w+))?")
+_PRIVATE_FOLDERS = {"export": "estimator.export", "inputs": "estimator.inputs", "tpu": "contrib.tpu"}
+# Other private modules that programs import, and where they were to be had in public.
+_PUBLISHED = (
+    (re.compile(r"^tensorflow\.contrib\.(\w+)\.python\b.*"), r"tensorflow.contrib.\1"),
+    (re.compile(r"^tensorflow\.python\.layers\b.*"), "tensorflow.layers"),
+    (re.compile(r"^tensorflow\.python\.ops\.rnn_cell(_impl)?$"), "tensorflow.nn.rnn_cell"),
+    (re.compile(r"^tensorflow_estimator(\.python|\.estimator)?$"), "tensorflow.estimator"),
+    (re.compile(r"^tensorflow\.(python|contrib)\.keras\b"), "tensorflow.keras"),
+)
+# Names of `tf` that lie elsewhere than they are called, so that an import cannot go through them.
+_LIES_IN = {
+    f"{V1}.keras.estimator": f"{V1}.keras_estimator",
+    f"{V1}.nn.rnn_cell": f"{V1}.rnn_cell",
+    f"{V1}.contrib.tpu": f"{ESTIMATOR}.tpu",
+    f"{V1}.contrib.distribute": "tensorflow.distribute",
+    f"{V1}.contrib.cluster_resolver": "tensorflow.distribute.cluster_resolver",
+    **{
+        f"{root}.{name}": f"{ESTIMATOR}.{place}"
+        for root in (f"{V1}.estimator", ESTIMATOR)
+        for name, place in {
+            "export": "contract.export",
+            "experimental": "evaluation.early_stopping",
+            "inputs": "inputs",
+        }.items()
+    },
+}
+_HOLDS_MODULES = {
+    "tensorflow",
+    "tensorflow.compat",
+    "tensorflow.compat.v1",
+    "tensorflow.contrib",
+    "tensorflow.estimator",
+    "tensorflow.keras",
+    "tensorflow.nn",
+    "tensorflow.python",
+    "tensorflow.python.keras",
+    "tensorflow.python.ops",
+    "tensorflow_estimator",
+    "tensorflow_estimator.python",
+}
+_PRIVATE_MODULES = {
+    "baseline",
+    "canned",
+    "dnn",
+    "dnn_linear_combined",
+    "early_stopping",
+    "estimator",
+    "estimator_lib",
+    "export",
+    "export_lib",
+    "export_output",
+    "exporter",
+    "head",
+    "hooks",
+    "inputs",
+    "keras",
+    "linear",
+    "metric_keys",
+    "model_fn",
+    "numpy_io",
+    "pandas_io",
+    "prediction_keys",
+    "run_config",
+    "tpu_config",
+    "tpu_estimator",
+    "training",
+    "warm_starting_util",
+}
+
+
+_CONTRIB_MODULES = {
+    "core_rnn_cell",
+    "feature_column",
+    "hparam",
+    "initializers",
+    "layers",
+    "lookup_ops",
+    "ops",
+    "regularizers",
+    "rnn_cell",
+    "tpu_config",
+    "tpu_estimator",
+    "utils",
+    "variables",
+}
+
+
+def counterpart(module: str, generation: Generation) -> str | None:
+    """The module that takes the place of one of TensorFlow; None for one that is still there, or is not known.
+
+    Args:
+      module: its dotted name, from `tensorflow` or `tensorflow_estimator` on.
+      generation: that of the program.
+    """
+    private = _PRIVATE.match(module)
+    if private:
+        return _own(_PRIVATE_FOLDERS.get(private[1], "estimator"), generation)
+    published = module
+    for pattern, public in _PUBLISHED:
+        published = pattern.sub(public, published)
+    if published.startswith("tensorflow.keras") and published != "tensorflow.keras.estimator":
+        return published if published != module else None
+    return _public(published, generation)
+
+
+def _public(module: str, generation: Generation) -> str | None:
+    """The counterpart of a module with a public name."""
+    if module == "tensorflow":
+        return V1 if generation is Generation.V1 else None
+    if module == "tensorflow.compat.v1":
+        return V1
+    if module.startswith("tensorflow.compat.v1."):
+        below = module.removeprefix("tensorflow.compat.v1.")
+        return f"{V1}.{below}" if _is_lost(below) else None
+    below = module.removeprefix("tensorflow.")
+    return _own(below, generation) if below != module and _is_lost(below) else None
+
+
+def _is_lost(below: str) -> bool:
+    return any(below == name or below.startswith(f"{name}.") for name in _LOST)
+
+
+def _own(below: str, generation: Generation) -> str | None:
+    """The module of ours that stands for `tf.<below>`."""
+    root, _, rest = below.partition(".")
+    if generation is Generation.V1 or root == "contrib":
+        return f"{V1}.{below}"
+    if below == "keras.estimator":
+        return ESTIMATOR
+    if root == "estimator":
+        return f"{ESTIMATOR}.{rest}" if rest else ESTIMATOR
+    return None
+
+
+def place(module: str) -> str:
+    """The module of ours to write into an import: the same, but for a few that are only called so."""
+    return _LIES_IN.get(module, module)
+
+
+def holds_module(module: str, name: str) -> bool:
+    """Whether `name`, imported from a module of TensorFlow, may be a module too, and no class or function."""
+    if module.startswith("tensorflow.python.layers"):
+        return module == "tensorflow.python.layers" and name.islower()
+    if module.startswith("tensorflow.contrib.") and ".python" in module:
+        return name in _CONTRIB_MODULES
+    return module in _HOLDS_MODULES or (_PRIVATE.match(module) is not None and name in _PRIVATE_MODULES)
