@@ -30,6 +30,8 @@ def at(path: str) -> Any:
         ("estimator.inputs.numpy_input_fn", estimator.inputs.numpy_input_fn),
         ("estimator.tpu.TPUEstimator", estimator.tpu.TPUEstimator),
         ("contrib.tpu.CrossShardOptimizer", estimator.tpu.CrossShardOptimizer),
+        ("tpu.CrossShardOptimizer", estimator.tpu.CrossShardOptimizer),
+        ("tpu.cross_replica_sum", tensorflow.compat.v1.tpu.cross_replica_sum),
         ("contrib.estimator.add_metrics", estimator.add_metrics),
         ("contrib.estimator.stop_if_no_decrease_hook", estimator.experimental.stop_if_no_decrease_hook),
         ("contrib.framework.get_or_create_global_step", tensorflow.compat.v1.train.get_or_create_global_step),
@@ -86,7 +88,9 @@ def test_a_name_that_is_not_given_says_what_to_use(path: str, message: str) -> N
 def test_its_modules_can_be_imported_by_name_and_list_what_they_have() -> None:
     from trainer.compat.v1 import contrib
     from trainer.compat.v1.contrib.layers import fully_connected
+    from trainer.compat.v1.contrib.tpu import TPUEstimator
 
+    assert TPUEstimator is estimator.tpu.TPUEstimator
     assert contrib.layers.fully_connected is fully_connected
     assert {"layers", "contrib", "estimator", "Session"} <= set(dir(tf))
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from trainer.compat import names
 
-_OWN = {name: f"{__name__}.{name}" for name in ("contrib", "estimator", "keras", "layers", "lookup", "nn", "train")}
+_OWN = {
+    name: f"{__name__}.{name}" for name in ("contrib", "estimator", "keras", "layers", "lookup", "nn", "tpu", "train")
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,9 +6,8 @@ from typing import Any
 
 from trainer.compat import names
 
-_GIVEN = ("crf", "data", "estimator", "framework", "layers", "lookup", "metrics", "rnn", "training")
+_GIVEN = ("crf", "data", "estimator", "framework", "layers", "lookup", "metrics", "rnn", "tpu", "training")
 _OWN = {name: f"{__name__}.{name}" for name in _GIVEN} | {
-    "tpu": "trainer.estimator.tpu",
     "cluster_resolver": "tensorflow:distribute.cluster_resolver",
     "distribute": "tensorflow:distribute",
 }
