@@ -41,7 +41,7 @@ _EXPERIMENT = Advice(
 _BOOSTED = Advice(
     "{name} needs kernels that TensorFlow lost", "Train trees with a library for them, or take a DNN estimator"
 )
-_NOT_GIVEN = Advice("{name} is not given here", "Write a model function for it, with tf.estimator.Estimator")
+NOT_GIVEN = Advice("{name} is not given here", "Write it in the model function, or see docs/differences.md")
 _KERAS_SESSION = Advice("{name}: Keras 3 has no Session", "Leave it out: variables need no initialisation here")
 _SESSION_CONTEXT = Advice(
     "{name}: a hook has no Session here",
@@ -112,7 +112,7 @@ OF_TENSORFLOW: dict[str, Advice] = {
             "estimator.experimental.LinearSDCA",
             "estimator.experimental.RNN",
         ),
-        _NOT_GIVEN,
+        NOT_GIVEN,
     ),
 }
 CONTRIB_GIVEN = {

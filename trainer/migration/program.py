@@ -17,6 +17,7 @@ from trainer.job.findings import Finding, Place
 from trainer.migration import known_names, own_package, source_file
 from trainer.migration.known_names import Api
 from trainer.migration.modules import Generation
+from trainer.migration.own_names import OwnNames
 from trainer.migration.source_file import Program
 
 _SKIPPED = {".git", ".hg", ".svn", "__pycache__", ".ipynb_checkpoints"}
@@ -134,6 +135,7 @@ def migrate(files: Files, folder: str | None) -> list[Migrated]:
     program = Program(
         generation=_generation(files.sources, api, known_names.version_2()),
         api=api,
+        own=OwnNames(),
         keeps_dimensions=any(_KEEPS_DIMENSIONS.search(source.text) for source in files.sources),
         renamed=files.renamed,
     )

@@ -17,6 +17,7 @@ from trainer.migration.known_names import Api
 from trainer.migration.leftovers import Leftovers
 from trainer.migration.lists import Lists
 from trainer.migration.modules import Generation
+from trainer.migration.own_names import OwnNames
 from trainer.migration.own_package import OwnPackage
 from trainer.migration.receivers import Receivers
 from trainer.migration.survey import Survey
@@ -32,12 +33,14 @@ class Program:
     Attributes:
       generation: which `tf` it was written for.
       api: the names of `tf.compat.v1`.
+      own: the names that this package gives beside them.
       keeps_dimensions: whether it asks for the behaviour of TensorFlow 1.
       renamed: the new name of its own package `trainer`; None where it has none.
     """
 
     generation: Generation
     api: Api
+    own: OwnNames
     keeps_dimensions: bool
     renamed: str | None
 
@@ -72,7 +75,7 @@ def rewrite(text: str, path: str, program: Program) -> Rewritten:
         return Rewritten(text, (Finding(where=place, got="This line is not understood", do="Rewrite it by hand"),))
     module = _rewritten(module, program)
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-    surveyor = Survey(path, program.api)
+    surveyor = Survey(path, program.api, program.own)
     wrapper.visit(surveyor)
     findings = [surveyor.findings[place] for place in sorted(surveyor.findings)]
     if readable != text and not _DIVIDES.search(text):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import libcst as cst
 import libcst.matchers as m
 from libcst.metadata import ParentNodeProvider, PositionProvider, QualifiedNameProvider
@@ -11,6 +13,7 @@ from trainer.migration import advice, imports
 from trainer.migration.advice import Advice
 from trainer.migration.known_names import Api
 from trainer.migration.modules import V1
+from trainer.migration.own_names import OwnNames
 
 _GIVEN = ("estimator", "layers", "nn.rnn_cell", "rnn_cell", "contrib", "lookup.", "keras", "python")
 """What of `tf` is not looked up among the names of TensorFlow: `trainer.compat.v1` gives it, or says why not."""
@@ -23,15 +26,17 @@ class Survey(cst.CSTVisitor):
     Args:
       path: of the file, as findings name it.
       api: the names of `tf.compat.v1`.
+      own: the names that this package gives beside them.
     """
 
     METADATA_DEPENDENCIES = (ParentNodeProvider, PositionProvider, QualifiedNameProvider)
 
-    def __init__(self, path: str, api: Api) -> None:
+    def __init__(self, path: str, api: Api, own: OwnNames) -> None:
         super().__init__()
         self.findings: dict[Place, Finding] = {}
         self._path = path
         self._api = api
+        self._own = own
 
     def visit_Import(self, node: cst.Import) -> None:  # noqa: N802  (libcst's name)
         """Modules that are gone."""
@@ -90,12 +95,18 @@ class Survey(cst.CSTVisitor):
             return
         if "__" in name:
             return
-        said = advice.of_tensorflow(name)
+        said = advice.of_tensorflow(name) or self._of_own(name)
         if said is not None and not self._has_own_graph(node, name):
             self._add(node, said, spelt)
         is_given = name.startswith(_GIVEN)
         if said is None and prefix in (V1, "tensorflow.compat.v1") and not is_given and self._api.lacks(name):
             self._add(node, advice.GONE, spelt)
+
+    def _of_own(self, name: str) -> Advice | None:
+        """What to say of a name of `tf.estimator` or `tf.contrib` that this package does not give."""
+        if not self._own.lacks(name):
+            return None
+        return dataclasses.replace(advice.NOT_GIVEN, do=self._own.advice(name) or advice.NOT_GIVEN.do)
 
     def _has_own_graph(self, node: cst.CSTNode, name: str) -> bool:
         """Whether a Session is of a graph that the program makes itself: that still runs."""
