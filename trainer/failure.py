@@ -13,6 +13,7 @@ from trainer.job import records, system_errors
 from trainer.job.errors import JobError, TrainingError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
+from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.storage.errors import DiskError, FencedError, InUseError
 
 _HASTY = storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0)
@@ -111,7 +112,10 @@ def _safe(files: Layout) -> str:
 
 
 def _record(failure: Failure, files: Layout) -> None:
-    """Writes `failure.json`, if that can be done at once: the failure itself is what counts."""
+    """Writes `failure.json`, if that can be done at once: the failure itself is what counts.
+
+    A process that is to be started again ends because of another one, and leaves what that one has written.
+    """
     record = {
         "role": failure.role,
         "step": failure.step,
@@ -120,7 +124,9 @@ def _record(failure: Failure, files: Layout) -> None:
         "safe": failure.safe,
         "exit_code": failure.exit_code,
     }
+    store = storage.Store(retry_policy=_HASTY)
     try:
-        storage.Store(retry_policy=_HASTY).write(files.failure, records.text(record).encode())
+        if failure.exit_code != SAVED_EXIT_CODE or not store.exists(files.failure):
+            store.write(files.failure, records.text(record).encode())
     except (JobError, MemoryError):
         print(f"trainer.task: {files.failure} could not be written.", file=sys.stderr, flush=True)

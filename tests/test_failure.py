@@ -1,0 +1,28 @@
+"""What a process that fails leaves to be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from trainer import failure
+from trainer.job.errors import TrainingError
+from trainer.job.layout import Layout
+from trainer.job.signals import SAVED_EXIT_CODE
+
+
+class PeerIsGoneError(TrainingError):
+    """An error after which a process is started again."""
+
+    exit_code = SAVED_EXIT_CODE
+
+
+def test_a_process_that_ends_because_of_another_one_leaves_what_that_one_said(tmp_path: Path) -> None:
+    files = Layout(root=str(tmp_path))
+    assert failure.end(PeerIsGoneError("A peer is gone", do="Start it again"), "worker", 7, files) == SAVED_EXIT_CODE
+    assert json.loads((tmp_path / "failure.json").read_text())["role"] == "worker"
+    assert failure.end(TrainingError("The loss is NaN", do="Lower the rate"), "chief", 7, files) == 1
+    assert failure.end(PeerIsGoneError("A peer is gone", do="Start it again"), "worker", 7, files) == SAVED_EXIT_CODE
+    record = json.loads((tmp_path / "failure.json").read_text())
+    assert (record["role"], record["step"], record["exit_code"]) == ("chief", 7, 1)
+    assert "The loss is NaN" in record["error"]
