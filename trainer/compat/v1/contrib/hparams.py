@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -91,10 +90,17 @@ class HParams:
 
 
 def _read(text: str) -> Any:
-    try:
-        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
-    except (ValueError, SyntaxError):
-        return text
+    """A number, a truth value, a list of such, or else the text."""
+    if text.startswith("[") and text.endswith("]"):
+        return [_read(part.strip()) for part in text[1:-1].split(",") if part.strip()]
+    if text in ("true", "True", "false", "False"):
+        return text.lower() == "true"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _as(old: Any, new: Any, name: str) -> Any:
