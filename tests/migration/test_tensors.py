@@ -20,6 +20,8 @@ DIMENSIONS = {
     "x.shape.dims[1].value": "x.shape.dims[1].value",
     "flag.value": "flag.value",
     "tf.mul(a, tf.train.SummaryWriter)": "tf.multiply(a, tf.summary.FileWriter)",
+    "tf.contrib.learn.ModeKeys.TRAIN": "tf.estimator.ModeKeys.TRAIN",
+    "tf.contrib.learn.ModeKeys.INFER": "tf.estimator.ModeKeys.PREDICT",
     "tf.sub_module": "tf.sub_module",
 }
 

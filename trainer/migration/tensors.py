@@ -9,7 +9,7 @@ from libcst.metadata import ParentNodeProvider, QualifiedNameProvider, ScopeProv
 from trainer.migration import imports, origins
 from trainer.migration.known_names import Api
 
-# Before TensorFlow 1.0.
+# Before TensorFlow 1.0, and before tf.estimator.
 _RENAMED = {
     "mul": "multiply",
     "sub": "subtract",
@@ -25,7 +25,9 @@ _RENAMED = {
     "merge_all_summaries": "summary.merge_all",
     "merge_summary": "summary.merge",
     "train.SummaryWriter": "summary.FileWriter",
-    "nn.seq2seq": "contrib.seq2seq",
+    "contrib.learn.ModeKeys": "estimator.ModeKeys",
+    "contrib.learn.ModeKeys.INFER": "estimator.ModeKeys.PREDICT",
+    "contrib.learn.RunConfig": "estimator.RunConfig",
 }
 _SHAPE = m.Attribute(attr=m.Name("shape")) | m.Call(func=m.Attribute(attr=m.Name("get_shape")))
 _NARROWED = m.Call(func=m.Attribute(value=_SHAPE, attr=m.Name("with_rank") | m.Name("with_rank_at_least")))
