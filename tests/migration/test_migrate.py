@@ -127,9 +127,10 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(
         (["--diff"], "No PATH. Accepted: Python files and folders of a program. Add one."),
         (["source"], "No --output_dir. Accepted: a new folder for the copies."),
         (["none.py", "--diff"], "No file none.py. Accepted: files and folders of a program."),
-        (["data", "--diff"], "No Python file in data."),
+        (["csv", "--diff"], "No Python file in csv."),
         (["source", "--output_dir=data"], "--output_dir=data is not empty."),
         (["source", "--output_dir=source/copy"], "--output_dir=source/copy is inside source."),
+        (["source/a.py", "data/a.py", "--diff"], "source/a.py and data/a.py would both be copied to a.py."),
         (["source", "--dif"], "Unknown flag --dif"),
     ],
     ids=str,
@@ -142,7 +143,7 @@ def test_wrong_usage_is_refused(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    written(tmp_path, {"source/a.py": "x = 1\n", "data/a.csv": "1\n"})
+    written(tmp_path, {"source/a.py": "x = 1\n", "csv/a.csv": "1\n", "data/a.py": "x = 2\n"})
     assert migrate.main(words) == 2
     assert capsys.readouterr().err.startswith(f"trainer.migrate: {said}")
 

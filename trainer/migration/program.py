@@ -74,6 +74,7 @@ class Files:
 def find(paths: Sequence[str]) -> Files:
     """Reads the program that lies in some files and folders. Raises UsageError where there is none."""
     found = list(dict.fromkeys(pair for path in paths for pair in _below(pathlib.Path(path))))
+    _require_apart(found)
     renamed = _OWN if any(_is_own_package(original) for original, _ in found) else None
     files = Files([], [], [], renamed)
     for original, copy in found:
@@ -105,6 +106,16 @@ def _below(root: pathlib.Path) -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
             original = pathlib.Path(folder) / name
             if original.is_file():
                 yield original, top / original.relative_to(root)
+
+
+def _require_apart(found: Sequence[tuple[pathlib.Path, pathlib.Path]]) -> None:
+    """Raises UsageError where two files would have one copy, as by two folders of one name."""
+    originals: dict[pathlib.Path, pathlib.Path] = {}
+    for original, copy in found:
+        other = originals.setdefault(copy, original)
+        if other.resolve() != original.resolve():
+            do = "Name the folder that holds both, or migrate one after the other"
+            raise UsageError(f"{other} and {original} would both be copied to {copy}", "paths of different names", do)
 
 
 def _is_own_package(path: pathlib.Path) -> bool:
