@@ -208,12 +208,12 @@ class Estimator(Exports):
         check_positive(steps, "steps")
         own_hooks, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
         dataset = self._data(input_fn, ModeKeys.EVAL).dataset(ModeKeys.EVAL)
-        checkpoint = checkpoint_path or self.latest_checkpoint()
+        values = self._values.at(checkpoint_path or self.latest_checkpoint())
         evaluations = TracedEvaluations(self._model.with_hooks(asking)) if asking else self._evaluations
-        evaluation = evaluations.ready(dataset.element_spec, self._values.at(checkpoint))
+        evaluation = evaluations.ready(dataset.element_spec, values)
         results = evaluation.run(dataset, steps, own_hooks, self.stop)
         with self.directories.flushed_at_end():
-            evaluation_events.write_results(self.directories, self.eval_dir(name), results, checkpoint)
+            evaluation_events.write_results(self.directories, self.eval_dir(name), results, values.checkpoint)
         return results
 
     def metric_names(self, input_fn: InputFn) -> list[str]:

@@ -48,7 +48,7 @@ def model_to_estimator(
     """
     if (keras_model is None) == (keras_model_path is None):
         raise ValueError("model_to_estimator takes a keras_model or a keras_model_path, one of them")
-    model = keras_model if keras_model is not None else _loaded(os.fspath(keras_model_path or ""), custom_objects)
+    model = keras_model if keras_model is not None else _loaded(os.fsdecode(keras_model_path or ""), custom_objects)
     if not getattr(model, "compiled", False):
         raise ValueError(
             f"The Keras model {model.name} is not compiled. Call its compile() with an optimizer and a loss"

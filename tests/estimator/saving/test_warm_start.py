@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,15 @@ def test_a_saved_model_gives_its_variables(source: Estimator, tmp_path: Path) ->
     exported = source.export_saved_model(str(tmp_path / "export"), receiver)
     estimator = make(tmp_path / "new", warm_start_from=exported.decode())
     assert values(estimator)["weight"] == source.get_variable_value("weight")
+
+
+def test_paths_may_be_bytes_as_an_export_returns_them(source: Estimator, tmp_path: Path) -> None:
+    exported = source.export_saved_model(os.fsencode(tmp_path / "export"), receiver)
+    for number, start in enumerate((exported, WarmStartSettings(exported + b"/variables/variables"))):
+        estimator = make(tmp_path / str(number), warm_start_from=start)
+        assert values(estimator)["weight"] == source.get_variable_value("weight")
+    checkpoint = os.fsencode(source.latest_checkpoint() or "")
+    assert source.evaluate(batches(1), checkpoint_path=checkpoint)["global_step"] == STEPS
 
 
 def test_only_a_directory_without_checkpoints_is_warm_started(source: Estimator, tmp_path: Path) -> None:

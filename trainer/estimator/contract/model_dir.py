@@ -32,7 +32,7 @@ def with_model_dir(config: Any, model_dir: str | os.PathLike[str] | None) -> Run
         temporary = tempfile.mkdtemp()
         log.warning("No model_dir was given, so checkpoints go to a temporary directory: %s", temporary)
         return config.replace(model_dir=temporary)
-    model_dir = os.fspath(model_dir)
+    model_dir = os.fsdecode(model_dir)
     if not model_dir:
         raise ValueError("model_dir is ''. It takes a path. Leave it out for a temporary directory")
     if layout.read_as_pattern(model_dir):

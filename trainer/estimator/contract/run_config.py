@@ -185,9 +185,9 @@ def without_meaning(config: RunConfig) -> list[str]:
 
 
 def _path(model_dir: str | os.PathLike[str]) -> str:
-    if not os.fspath(model_dir):
+    if not os.fsdecode(model_dir):
         raise ValueError("RunConfig was given model_dir ''. It takes a path. Leave it out for a temporary directory")
-    return os.fspath(model_dir)
+    return os.fsdecode(model_dir)
 
 
 def _save_cadence(steps: Any, secs: Any) -> tuple[int | None, float | None]:

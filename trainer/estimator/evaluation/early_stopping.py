@@ -132,7 +132,7 @@ class _Evaluations:
         Raises:
           ValueError: there are evaluations, and none of them has the metric.
         """
-        name, directory = self.metric_name, os.fspath(self.eval_dir or self.estimator.eval_dir())
+        name, directory = self.metric_name, os.fsdecode(self.eval_dir or self.estimator.eval_dir())
         evaluations = read_scalars(self.estimator.directories.local_events(directory))
         known = {tag for scalars in evaluations.values() for tag in scalars}
         if known and name not in known:

@@ -133,7 +133,7 @@ def read(source: str, open_directory: Callable[[str], JobDirectory] = on_disk) -
     Raises:
       ValueError: there is no checkpoint.
     """
-    checkpoint_path = os.fspath(source)
+    checkpoint_path = os.fsdecode(source)
     try:
         local_path = _resolved(checkpoint_path, open_directory)
         if os.path.exists(f"{local_path}{manifest.SUFFIX}"):

@@ -16,7 +16,7 @@ from trainer.estimator.saving.job_directory import JobDirectories
 def write_results(
     directories: JobDirectories, eval_dir: str, results: Mapping[str, Any], checkpoint_path: str | None
 ) -> None:
-    """Writes the scalars among the results of one evaluation.
+    """Writes the results of one evaluation: numbers as scalars, arrays of them as tensors.
 
     Args:
       directories: of this process.
@@ -28,6 +28,9 @@ def write_results(
     events, step = Events(os.path.join(directory.local, folder)), int(results["global_step"])
     scalars = {name: value for name, value in results.items() if name != "global_step" and np.ndim(value) == 0}
     events.scalars(scalars, step, time.time())
+    for name, value in results.items():
+        if isinstance(value, np.ndarray) and value.ndim:
+            events.tensor(name, value, b"", step, time.time())
     if checkpoint_path:
         events.text("checkpoint_path", checkpoint_path, step, time.time())
     events.close()

@@ -114,7 +114,7 @@ def publish(
     """
     with directories.flushed_at_end():
         return saved_model.publish(
-            directories, os.fspath(base), write_into, time.time(), assets_extra, as_text
+            directories, os.fsdecode(base), write_into, time.time(), assets_extra, as_text
         ).encode()
 
 

@@ -144,7 +144,7 @@ class JobDirectories:
           role: of this process in its job. The first one counts: a process of the same role on this machine takes up
             what this one could not upload.
         """
-        path = os.fspath(path)
+        path = os.fsdecode(path)
         key = path.rstrip("/")
         with self._lock:
             if key not in self._open and not storage.is_remote(path):
@@ -164,7 +164,7 @@ class JobDirectories:
 
         It is the directory that this process has open above it, else the one just above it.
         """
-        path = os.fspath(path).rstrip("/")
+        path = os.fsdecode(path).rstrip("/")
         with self._lock:
             above = max((known for known in self._open if path.startswith(f"{known}/")), key=len, default=None)
             if above is not None:

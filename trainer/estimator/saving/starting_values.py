@@ -53,9 +53,9 @@ class StartingValues:
         """
         return cls(warm_start=settings_of(warm_start_from), given=given or {}, open_directory=open_directory)
 
-    def at(self, checkpoint: str | None) -> StartingValues:
+    def at(self, checkpoint: str | bytes | os.PathLike[str] | None) -> StartingValues:
         """The same, with a checkpoint or without one."""
-        return dataclasses.replace(self, checkpoint=checkpoint)
+        return dataclasses.replace(self, checkpoint=None if checkpoint is None else os.fsdecode(checkpoint))
 
     def new_store(
         self,
@@ -89,6 +89,6 @@ class StartingValues:
             elsewhere = store.names_in_checkpoint
             checkpoints.restore({elsewhere.get(name, name): store.by_name[name] for name in chosen}, reader)
         elif self.warm_start is not None:
-            source = checkpoints.read(os.fspath(self.warm_start.ckpt_to_initialize_from), self.open_directory)
+            source = checkpoints.read(os.fsdecode(self.warm_start.ckpt_to_initialize_from), self.open_directory)
             warmed = warm_start(store, self.warm_start, source)
             log.info("Warm-started %d variables from %s.", len(warmed), self.warm_start.ckpt_to_initialize_from)

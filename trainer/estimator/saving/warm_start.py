@@ -27,7 +27,7 @@ class WarmStartSettings:
       ValueError: no source, an invalid expression, or vocabularies.
     """
 
-    ckpt_to_initialize_from: str | os.PathLike[str]
+    ckpt_to_initialize_from: str | bytes | os.PathLike[str]
     vars_to_warm_start: str | list[str] | None = ".*"
     var_name_to_vocab_info: Mapping[str, Any] | None = None
     var_name_to_prev_var_name: Mapping[str, str] | None = None
@@ -75,7 +75,7 @@ def settings_of(source: Any) -> WarmStartSettings | None:
     """
     if source is None or isinstance(source, WarmStartSettings):
         return source
-    if isinstance(source, str | os.PathLike):
+    if isinstance(source, str | bytes | os.PathLike):
         return WarmStartSettings(source)
     raise ValueError(f"warm_start_from is {source!r}. It takes a path, or WarmStartSettings. Give one of them, or None")
 
