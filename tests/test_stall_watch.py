@@ -90,12 +90,12 @@ def test_a_phase_in_which_nothing_happens_is_said() -> None:
     log.addHandler(heard)
     watch = StallWatch(0.5, Cluster(jobs={"chief": {0: "127.0.0.1:9"}}, task_type="chief"))
     try:
-        watch.start()
-        # A listener of evaluations that waits, as one in code of a person might: the stack goes through that module.
-        namespace = {"__name__": evaluations.__name__, "wait": heard.found.wait}
-        wait = eval("lambda: wait(60)", namespace)
-        assert wait(), "nothing was said"
+        with watch.watching():
+            # A listener of evaluations that waits, as one in code of a person might: the stack goes through that
+            # module.
+            namespace = {"__name__": evaluations.__name__, "wait": heard.found.wait}
+            wait = eval("lambda: wait(60)", namespace)
+            assert wait(), "nothing was said"
     finally:
-        watch.close()
         log.removeHandler(heard)
     assert heard.line.startswith("No progress for ") and heard.line.endswith("this process is evaluating.")

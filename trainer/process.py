@@ -55,6 +55,9 @@ class JobProcess:
       files: where everything goes; its root exists.
       environ: of the process.
       place: whose place it takes, in a synchronous job whose processes have successors.
+
+    Attributes:
+      stalls: says what it waits for; to be watching while it runs.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class JobProcess:
         tuner_file = tuner.from_environment(environ, tuple(problem.metrics), tag=tag, trial=cluster.trial)
         self._progress = Progress(run.max_steps(bound.data.num_epochs))
         self._directories = job_directory.of_process()
-        self._stalls = StallWatch(run.stall_timeout_secs, cluster)
+        self.stalls = StallWatch(run.stall_timeout_secs, cluster)
         self._tuner = dataclasses.replace(tuner_file, directories=self._directories)
 
     @property
@@ -88,7 +91,6 @@ class JobProcess:
         Raises:
           JobError: on data or a loss that make no sense, where they are known to be the cause.
         """
-        self._stalls.start()
         scores = self._cluster.is_chief or self._cluster.is_evaluator
         baselines = _beside(lambda: self._bound.baselines() if scores else {})
         estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._files, self._bound.data.seed))
@@ -161,13 +163,13 @@ class JobProcess:
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),
-            hooks=[self._stop, self._stalls, *self._bound.hooks(estimator.config), *own_hooks],
+            hooks=[self._stop, self.stalls, *self._bound.hooks(estimator.config), *own_hooks],
             saving_listeners=[self._stop.saved, *([goodput] if goodput else [])],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
         eval_spec = _eval_spec(self._bound, self._run, estimator.config)
         shown = self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext()
-        with faults_located(self._bound), self._stalls.naming_peers(), shown:
+        with faults_located(self._bound), self.stalls.naming_peers(), shown:
             metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         return metrics
 

@@ -70,21 +70,20 @@ class StallWatch(TrainingHook):
         self._look_secs = min(max(timeout_secs / _LOOKS, 0.1), _LONGEST_LOOK_SECS)
         self._watched, self._calls, self._ended = threading.get_ident(), 0, threading.Event()
         self._peers = Peers(cluster, self._look_secs)
-        self._thread: threading.Thread | None = None
 
     def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
         """Counts a device call."""
         self._calls += 1
 
-    def start(self) -> None:
-        """Begins to watch."""
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watches the thread that enters this, until it leaves."""
         if self._timeout > 0:
-            self._thread = threading.Thread(target=self._watch, name="stall watch", daemon=True)
-            self._thread.start()
-
-    def close(self) -> None:
-        """Ends."""
-        self._ended.set()
+            threading.Thread(target=self._watch, name="stall watch", daemon=True).start()
+        try:
+            yield
+        finally:
+            self._ended.set()
 
     @contextlib.contextmanager
     def naming_peers(self) -> Iterator[None]:

@@ -145,7 +145,8 @@ def _train(
         with last_words.kept(aborted):
             bound = continuing.continued(bound, run, cluster, files.root)
             job = JobProcess(bound, run, cluster, files, os.environ, place)
-            return job.run(stop)
+            with job.stalls.watching():
+                return job.run(stop)
     except Exception as error:
         if place is not None and isinstance(error, PeerLostError):
             logging.getLogger("trainer").info("%s.", error.got)

@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.distribution.devices import own_devices
+from trainer.estimator.graph.inside import collectives
 from trainer.estimator.steps.steps import StepsLostError
 from trainer.job import loopback, meeting
 from trainer.job.cluster import Cluster
@@ -56,17 +57,14 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec(training), task_type=cluster.task_type, task_id=cluster.task_id, rpc_layer="grpc"
     )
-    meeting.of_group(cluster)
-    try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
-    except RuntimeError as error:
-        if "program startup" not in str(error):
-            raise
+    if collectives.has_computed():  # of which TensorFlow would tell after all of them have met
         raise UsageError(
             "TensorFlow computed something before the synchronous workers connected, as building a Keras model does",
             "workers that connect before anything is computed",
             "Call tf.distribute.MultiWorkerMirroredStrategy() first and give it to RunConfig(train_distribute=...)",
-        ) from error
+        )
+    meeting.of_group(cluster)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
     loopback.shield(cluster)
     return strategy
 

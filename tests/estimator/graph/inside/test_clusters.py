@@ -61,6 +61,9 @@ def alone():
         said.append(str(error))
 
 said = []
+assert not collectives.has_computed(), "Context._context_handle is there before anything was computed"
+tf.constant(1.0)
+assert collectives.has_computed(), "Context._context_handle does not tell that something was computed"
 waiting = threading.Thread(target=alone)
 waiting.start()
 while waiting.is_alive():

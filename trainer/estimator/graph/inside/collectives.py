@@ -1,9 +1,14 @@
-"""What TensorFlow's collectives lack in public: a way to end them."""
+"""What TensorFlow's collectives lack in public: a way to end them, and to tell whether they can still be set up."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 from tensorflow.python.eager import context
+
+
+def has_computed() -> bool:
+    """Whether TensorFlow has its devices already, after which no process can connect to others for collectives."""
+    return context.context()._context_handle is not None
 
 
 def abort(reason: str) -> None:
