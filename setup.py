@@ -91,6 +91,6 @@ setup(
         "launch": LAUNCH,
         "compat": COMPAT,
         "migrate": MIGRATE,
-        "dev": LAUNCH + COMPAT + MIGRATE + DEV,
+        "dev": LAUNCH + MIGRATE + DEV,  # compat, which would bring a second wheel of TensorFlow, by the scripts
     },
 )

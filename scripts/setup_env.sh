@@ -72,7 +72,26 @@ set_up_environment() {
   "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >&2
   "$python" -m pip install --quiet --disable-pip-version-check --editable "$root${extra:+[$extra]}" >&2 ||
     fail "the installation failed; the lines above say why"
+  if [[ $extra == dev ]]; then
+    add_compat
+  fi
   echo "$wanted" >"$stamp"
+}
+
+# Installs what the extra `compat` asks for, and nothing that this asks for: it would bring the wheel `tensorflow`, which
+# overwrites `tensorflow-cpu`.
+add_compat() {
+  local wanted
+  wanted=$("$python" - <<'PYTHON'
+import importlib.metadata
+
+lines = importlib.metadata.requires("trainer") or []
+print(" ".join(line.split(";")[0].strip() for line in lines if "extra ==" in line and "compat" in line))
+PYTHON
+  ) || fail "the package was not installed; the lines above say why"
+  # shellcheck disable=SC2086  # a word for each of them
+  "$python" -m pip install --quiet --disable-pip-version-check --no-deps $wanted >&2 ||
+    fail "the installation failed; the lines above say why"
 }
 
 # Sets `default` to --output_dir=output, or to nothing if the flags of the run, or Vertex AI, name a directory.

@@ -13,7 +13,8 @@ from tests.bucket.process import BucketServer
 from tests.cluster.conftest import Start
 from trainer import storage
 from trainer.formats import examples, sines
-from trainer.formats.records import example_class, frame
+from trainer.formats.records import example_class
+from trainer.storage.framing import frame
 
 __all__ = ["bucket_server"]
 pytestmark = pytest.mark.process

@@ -8,10 +8,11 @@ import pytest
 from trainer import inputs
 from trainer.formats import bad_rows, baselines, pipelines, reading
 from trainer.formats.bad_rows import BadRow
-from trainer.formats.records import example_class, frame
+from trainer.formats.records import example_class
 from trainer.formats.settings import BadRowsPolicy, ForecastData
 from trainer.formats.source import Source
 from trainer.job.errors import DataError, UsageError
+from trainer.storage.framing import frame
 
 MEMORY, STREAM = 1 << 20, 1
 
