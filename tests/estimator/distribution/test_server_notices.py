@@ -39,7 +39,7 @@ def test_a_server_gives_notice_and_ends_with_the_chief(tmp_path: Path) -> None:
 
 def test_a_worker_serves_on_for_two_seconds_and_gives_no_notice(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as chief:
-        assert serve(tmp_path, "worker", f"127.0.0.1:{chief.getsockname()[1]}", *[nothing] * 4) == 0
+        assert serve(tmp_path, "worker", f"127.0.0.1:{chief.getsockname()[1]}", *[nothing] * 40) == 0  # each of 0.05 s
     assert not (tmp_path / SERVER_STOPPING).exists()
 
 

@@ -18,6 +18,8 @@ from trainer.job.cluster import PS, Cluster
 log = logging.getLogger("trainer")
 
 _POLL_SECS = 0.5
+_SAVED_POLL_SECS = 0.05
+"""While the chief saves. One that is started again at once must not find a server that is about to end."""
 _LINGER_SECS = 600.0
 """How long a server may outlast a job whose chief does not end."""
 _PS_LAST_SECS, _WORKER_LAST_SECS = 20.0, 2.0
@@ -71,8 +73,8 @@ def _let_chief_save(cluster: Cluster, directory: JobDirectory, wait: Callable[[f
     if is_ps and _chief_listens(cluster):
         server_notices.give(directory, f"Parameter server {cluster.task_id}")
     while waited < (_PS_LAST_SECS if is_ps else _WORKER_LAST_SECS) and _chief_listens(cluster):
-        wait(_POLL_SECS)
-        waited += _POLL_SECS
+        wait(_SAVED_POLL_SECS)
+        waited += _SAVED_POLL_SECS
 
 
 def _chief_listens(cluster: Cluster) -> bool:
