@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 from collections.abc import Callable, Mapping
 
@@ -14,16 +15,16 @@ from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.estimator.saving.starting_values import StartingValues
 
 
-class Exports:
+class Exports(abc.ABC):
     """The exports of an Estimator, which has what they are made of."""
 
     directories: JobDirectories
     _model: ModelFunction
     _values: StartingValues
 
+    @abc.abstractmethod
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
-        raise NotImplementedError
 
     def export_saved_model(
         self,
