@@ -68,6 +68,7 @@ ESTIMATOR_ORDER = [
     "distribution",
     "exports",
     "inputs",
+    "heads",
     "estimator",
     "tpu",
     "evaluation",

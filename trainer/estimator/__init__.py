@@ -34,6 +34,16 @@ from trainer.estimator.evaluation import early_stopping as experimental
 from trainer.estimator.evaluation.best_exporter import BestExporter
 from trainer.estimator.evaluation.exporters import Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.specs import EvalSpec, TrainSpec
+from trainer.estimator.heads.head import Head
+from trainer.estimator.heads.multi_head import MultiHead
+from trainer.estimator.heads.named_heads import (
+    BinaryClassHead,
+    LogisticRegressionHead,
+    MultiClassHead,
+    MultiLabelHead,
+    PoissonRegressionHead,
+    RegressionHead,
+)
 from trainer.estimator.keras import model_to_estimator
 from trainer.estimator.metrics import add_metrics
 from trainer.estimator.saving.warm_start import WarmStartSettings
@@ -41,6 +51,7 @@ from trainer.estimator.training import train_and_evaluate
 
 __all__ = [
     "BestExporter",
+    "BinaryClassHead",
     "CheckpointSaverHook",
     "CheckpointSaverListener",
     "Estimator",
@@ -51,12 +62,19 @@ __all__ = [
     "FinalExporter",
     "FinalOpsHook",
     "GlobalStepWaiterHook",
+    "Head",
     "LatestExporter",
     "LoggingTensorHook",
+    "LogisticRegressionHead",
     "ModeKeys",
+    "MultiClassHead",
+    "MultiHead",
+    "MultiLabelHead",
     "NanLossDuringTrainingError",
     "NanTensorHook",
+    "PoissonRegressionHead",
     "ProfilerHook",
+    "RegressionHead",
     "RunConfig",
     "RunContext",
     "RunValues",

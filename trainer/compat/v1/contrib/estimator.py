@@ -13,19 +13,19 @@ _STOPPING = (
     "stop_if_no_decrease_hook",
     "stop_if_no_increase_hook",
 )
-_HEADS = {
-    "binary_classification_head": "BinaryClassHead",
-    "logistic_regression_head": "LogisticRegressionHead",
-    "multi_class_head": "MultiClassHead",
-    "multi_head": "MultiHead",
-    "multi_label_head": "MultiLabelHead",
-    "poisson_regression_head": "PoissonRegressionHead",
-    "regression_head": "RegressionHead",
-}
+_HEADS = (
+    "binary_classification_head",
+    "logistic_regression_head",
+    "multi_class_head",
+    "multi_label_head",
+    "poisson_regression_head",
+    "regression_head",
+)
 _OWN = {
     "add_metrics": "trainer.estimator:add_metrics",
     **{name: f"trainer.estimator:experimental.{name}" for name in _STOPPING},
-    **{name: f"trainer.estimator:{head}" for name, head in _HEADS.items()},
+    "multi_head": "trainer.estimator.heads.v1_multi_head:multi_head",
+    **{name: f"trainer.estimator.heads.v1_named_heads:{name}" for name in _HEADS},
 }
 _ADVICE = {
     "forward_features": "Return the key among the predictions of the model function",

@@ -1,0 +1,1 @@
+"""Heads, which make losses, predictions, metrics and signatures of a model's logits."""
