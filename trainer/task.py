@@ -14,7 +14,6 @@ from trainer.formats.download_cache import DownloadCache
 from trainer.formats.fetching import Fetcher
 from trainer.job import (
     distribution,
-    environment,
     flags,
     layout,
     logs,
@@ -24,7 +23,7 @@ from trainer.job import (
     stop_watch,
     successors,
 )
-from trainer.job.cluster import PS, WORKER, Cluster
+from trainer.job.cluster import PS, WORKER, Cluster, from_environment
 from trainer.job.config import RunSettings, Strategy
 from trainer.job.distribution import Distribution
 from trainer.job.errors import JobError, UsageError
@@ -52,7 +51,7 @@ def run(argv: Sequence[str], stop: StopWatch) -> int:
     try:
         problem = problem_file.named_in(argv)
         settings = flags.parse(argv, RunSettings, problem.data, problem.params)
-        cluster = environment.read(os.environ)
+        cluster = from_environment(os.environ)
         files = layout.from_environment(settings[RunSettings].output_dir, os.environ, cluster.trial)
         _require_supported(cluster, settings[RunSettings])
         metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, os.environ, tuple(problem.metrics))

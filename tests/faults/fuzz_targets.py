@@ -16,7 +16,7 @@ import numpy as np
 from trainer import inputs
 from trainer.formats import baselines, records
 from trainer.formats.settings import DataFormat, ForecastData
-from trainer.job import environment
+from trainer.job.cluster import from_environment
 from trainer.launch import validate
 from trainer.launch.study import search_space, study_file
 from trainer.launch.sweep import evaluations, journal_file
@@ -68,16 +68,16 @@ _POOLS = {
 
 
 def _tf_config(data: bytes, folder: pathlib.Path) -> object:
-    return environment.read({"TF_CONFIG": _text(data)})
+    return from_environment({"TF_CONFIG": _text(data)})
 
 
 def _cluster_spec(data: bytes, folder: pathlib.Path) -> object:
-    return environment.read({"CLUSTER_SPEC": _text(data)})
+    return from_environment({"CLUSTER_SPEC": _text(data)})
 
 
 def _replicas(data: bytes, folder: pathlib.Path) -> object:
     names = ("TRAINER_REPLICAS", "TRAINER_HOST_PATTERN", "JOB_COMPLETION_INDEX")
-    return environment.read(dict(zip(names, _text(data).split("|"), strict=False)))
+    return from_environment(dict(zip(names, _text(data).split("|"), strict=False)))
 
 
 def _study(data: bytes, folder: pathlib.Path) -> object:

@@ -17,8 +17,7 @@ from trainer.estimator.contract import run_config
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.steps.input_function import InputFn, InputFunction
-from trainer.job import environment
-from trainer.job.cluster import Cluster
+from trainer.job.cluster import Cluster, from_environment
 
 log = logging.getLogger("trainer")
 
@@ -69,7 +68,7 @@ class RunConfig(run_config.RunConfig):
 
     def __post_init__(self) -> None:
         if not isinstance(self.cluster, Cluster):  # a resolver of TPUs, by the reference's name for it
-            object.__setattr__(self, "cluster", environment.read(os.environ))
+            object.__setattr__(self, "cluster", from_environment(os.environ))
         super().__post_init__()
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from trainer.job import environment
+from trainer.job.cluster import from_environment
 from trainer.launch.cluster import tasks
 from trainer.launch.cluster.options import ClusterOptions
 
@@ -18,7 +18,7 @@ def test_each_process_reads_from_tf_config_the_cluster_that_was_planned() -> Non
     planned = tasks.plan(FULL, ["--train_steps=3"], ADDRESSES, {}, cores=2)
     assert [task.name for task in planned] == ["chief:0", "worker:0", "worker:1", "ps:0", "evaluator:0"]
     for task in planned:
-        assert environment.read(task.environ) == task.cluster
+        assert from_environment(task.environ) == task.cluster
     assert [task.address for task in planned] == [*ADDRESSES, None]
     assert tasks.num_addresses(FULL) == len(ADDRESSES)
 

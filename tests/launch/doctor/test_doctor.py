@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from trainer.job import environment
+from trainer.job.cluster import from_environment
 from trainer.job.findings import Finding, Level
 from trainer.job.hosts import Answer, Reached
 from trainer.launch.doctor import doctor, report
@@ -63,14 +63,14 @@ def test_a_machine_without_a_cluster_trains_in_one_process(capsys: pytest.Captur
 )
 def test_each_role_says_what_it_would_do(task_type: str, jobs: tuple[str, ...], role: str, work: str) -> None:
     addresses = {job: [f"{job}-0.invalid:2222"] for job in ("chief", *jobs)}
-    task = environment.read(tf_config(task_type, **addresses))
+    task = from_environment(tf_config(task_type, **addresses))
     found = {str(finding.where): finding for finding in doctor.roles(task, separate_evaluator=False)}
     assert found["role"].got.startswith(role)
     assert found["would"].got.startswith(work)
 
 
 def test_with_an_evaluator_elsewhere_the_chief_only_saves() -> None:
-    task = environment.read(tf_config("chief", chief=["c:1"], worker=["w:1"]))
+    task = from_environment(tf_config("chief", chief=["c:1"], worker=["w:1"]))
     found = {str(finding.where): finding for finding in doctor.roles(task, separate_evaluator=True)}
     assert found["would"].got == "train in step with the workers, save"
 
@@ -119,20 +119,20 @@ def test_a_wrong_environment_is_named_with_its_fix(environ: dict[str, str], told
 
 
 def test_parameter_servers_without_a_worker_are_wrong() -> None:
-    task = environment.read(tf_config("ps", chief=["c:1"], ps=["p:1"]))
+    task = from_environment(tf_config("ps", chief=["c:1"], ps=["p:1"]))
     found = list(doctor.roles(task, separate_evaluator=False))[-1]
     assert (found.level, found.do) == (Level.ERROR, "List workers, or drop ps")
 
 
 def test_a_loopback_address_among_other_machines_is_wrong() -> None:
-    task = environment.read(tf_config("chief", chief=["localhost:1"], worker=["w:1"]))
+    task = from_environment(tf_config("chief", chief=["localhost:1"], worker=["w:1"]))
     found = list(doctor.roles(task, separate_evaluator=False))[-1]
     assert found.level is Level.ERROR
     assert found.got == "localhost among hosts of other machines, which cannot reach it"
 
 
 def test_an_evaluator_asks_nobody() -> None:
-    task = environment.read(tf_config("evaluator", chief=["c.invalid:1"], worker=["w.invalid:1"]))
+    task = from_environment(tf_config("evaluator", chief=["c.invalid:1"], worker=["w.invalid:1"]))
     assert list(doctor.neighbours(task)) == list(doctor.own_address(task)) == []
 
 

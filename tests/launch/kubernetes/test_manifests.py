@@ -12,7 +12,7 @@ from kubernetes import client as official
 
 from tests.conftest import Golden
 from tests.launch.vertex_requests import ROOT
-from trainer.job import environment
+from trainer.job.cluster import from_environment
 from trainer.job.errors import FindingsError, UsageError
 from trainer.launch.files import render
 from trainer.launch.kubernetes import rules as kubernetes_rules
@@ -113,7 +113,7 @@ def test_each_pod_of_an_indexed_job_finds_its_place_in_the_cluster(kind: Workloa
     manifests = submit_kubernetes.prepare(dataclasses.replace(FULL, kind=kind), ARGV).manifests
     container = next(iter(pod_templates(manifests)))["spec"]["containers"][0]
     environ = {entry["name"]: entry.get("value", "") for entry in container["env"]}
-    members = [environment.read({**environ, "JOB_COMPLETION_INDEX": str(index)}) for index in range(5)]
+    members = [from_environment({**environ, "JOB_COMPLETION_INDEX": str(index)}) for index in range(5)]
     assert [f"{member.task_type} {member.task_id}" for member in members] == [
         *("chief 0", "worker 0", "worker 1", "ps 0", "evaluator 0")
     ]

@@ -8,8 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.job import environment
-from trainer.job.cluster import Cluster
+from trainer.job.cluster import Cluster, from_environment
 from trainer.job.distribution import ASKED, AUTO, Distribution, decide
 
 _SAVE_SECS = 600
@@ -88,7 +87,7 @@ class RunConfig:
     checkpoint_facts: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     resumes_input: bool = True
     cluster: Cluster = dataclasses.field(
-        default_factory=lambda: environment.read(os.environ), repr=False, compare=False
+        default_factory=lambda: from_environment(os.environ), repr=False, compare=False
     )
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import trainer
-from trainer.job import addresses, cluster, environment, hosts, layout
+from trainer.job import addresses, cluster, hosts, layout
 from trainer.job.cluster import EVALUATOR, Cluster
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding, Level
@@ -60,7 +60,7 @@ def examine(chosen: options.DoctorOptions, environ: Mapping[str, str]) -> Iterat
     yield from output(chosen.output_dir, environ)
     yield from doctor_cloud.data([*chosen.train_data_paths, *chosen.eval_data_paths])
     try:
-        task = environment.read(environ)
+        task = cluster.from_environment(environ)
     except UsageError as refused:
         yield dataclasses.replace(refused.findings[0], where="cluster", do=refused.do or "Correct it")
         return

@@ -102,7 +102,7 @@ class Cluster:
         return {} if self.is_evaluator else {job: _listed(nodes) for job, nodes in self._training.items()}
 
     def to_tf_config(self) -> str:
-        """TF_CONFIG, as JSON, from which `environment.read` makes this cluster again."""
+        """TF_CONFIG, as JSON, from which `from_environment` makes this cluster again."""
         rename = {CHIEF: MASTER} if self.master else {}
         task: dict[str, Any] = {"type": rename.get(self.task_type, self.task_type), "index": self.task_id}
         if self.trial is not None:

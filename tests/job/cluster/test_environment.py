@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from trainer.job import environment
-from trainer.job.cluster import Cluster, ClusterError
+from trainer.job.cluster import Cluster, ClusterError, from_environment
 from trainer.job.errors import UsageError
 
 FULL = {"chief": ["c:1"], "worker": ["w0:1", "w1:1"], "ps": ["p:1"]}
@@ -30,7 +29,7 @@ def indexed(index: str | None, replicas: str = "chief=1,worker=2,ps=1,evaluator=
 
 def refusal(environ: dict[str, str]) -> str:
     with pytest.raises(ClusterError) as caught:
-        environment.read(environ)
+        from_environment(environ)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, UsageError)
     return str(caught.value)
@@ -51,7 +50,7 @@ def refusal(environ: dict[str, str]) -> str:
     ],
 )
 def test_no_cluster_is_a_local_run(environ: dict[str, str]) -> None:
-    cluster = environment.read(environ)
+    cluster = from_environment(environ)
     assert cluster == Cluster(task_type="worker", task_id=0)
     assert cluster.is_local and cluster.is_chief and not cluster.has_evaluator
     assert (cluster.num_ps_replicas, cluster.num_worker_replicas, cluster.global_id_in_cluster) == (0, 1, 0)
@@ -59,7 +58,7 @@ def test_no_cluster_is_a_local_run(environ: dict[str, str]) -> None:
 
 
 def test_a_local_run_may_call_itself_chief() -> None:
-    cluster = environment.read(tf_config(None, {"type": "chief", "index": 0, "trial": "3"}))
+    cluster = from_environment(tf_config(None, {"type": "chief", "index": 0, "trial": "3"}))
     assert (cluster.task_type, cluster.is_chief, cluster.is_local, cluster.trial) == ("chief", True, True, "3")
 
 
@@ -75,7 +74,7 @@ def test_a_local_run_may_call_itself_chief() -> None:
     ],
 )
 def test_each_task_knows_its_place(task_type: str, index: int, expected: tuple[Any, ...]) -> None:
-    cluster = environment.read(tf_config(FULL, {"type": task_type, "index": index}))
+    cluster = from_environment(tf_config(FULL, {"type": task_type, "index": index}))
     found = (
         cluster.is_chief,
         cluster.num_ps_replicas,
@@ -89,25 +88,25 @@ def test_each_task_knows_its_place(task_type: str, index: int, expected: tuple[A
 
 
 def test_a_chief_alone_is_local() -> None:
-    cluster = environment.read(tf_config({"chief": ["c:1"]}, {"type": "chief", "index": 0}))
+    cluster = from_environment(tf_config({"chief": ["c:1"]}, {"type": "chief", "index": 0}))
     assert cluster.is_local and cluster.is_chief and not cluster.has_evaluator
     assert cluster.cluster_spec == {"chief": ["c:1"]}
 
 
 def test_an_evaluator_in_the_cluster_is_taken_out_and_remembered() -> None:
-    cluster = environment.read(tf_config({**FULL, "evaluator": ["e:1"]}, {"type": "chief", "index": 0}))
+    cluster = from_environment(tf_config({**FULL, "evaluator": ["e:1"]}, {"type": "chief", "index": 0}))
     assert cluster.cluster_spec == FULL
     assert cluster.has_evaluator
 
 
 def test_an_evaluator_beside_a_lone_chief_is_remembered() -> None:
-    cluster = environment.read(tf_config({"chief": ["c:1"], "evaluator": ["e:1"]}, {"type": "chief", "index": 0}))
+    cluster = from_environment(tf_config({"chief": ["c:1"], "evaluator": ["e:1"]}, {"type": "chief", "index": 0}))
     assert cluster.is_local and cluster.has_evaluator
 
 
 def test_a_master_is_a_chief_that_evaluates_too() -> None:
     environ = tf_config({"master": ["m:1"], "worker": ["w:1"]}, {"type": "master", "index": 0})
-    cluster = environment.read(environ)
+    cluster = from_environment(environ)
     assert (cluster.task_type, cluster.is_chief, cluster.num_worker_replicas) == ("chief", True, 2)
     assert cluster.cluster_spec == {"chief": ["m:1"], "worker": ["w:1"]}
     assert not cluster.has_evaluator
@@ -115,11 +114,11 @@ def test_a_master_is_a_chief_that_evaluates_too() -> None:
 
 def test_a_master_evaluates_though_an_evaluator_is_listed() -> None:
     environ = tf_config({"master": ["m:1"], "evaluator": ["e:1"]}, {"type": "master", "index": 0})
-    assert not environment.read(environ).has_evaluator
+    assert not from_environment(environ).has_evaluator
 
 
 def test_the_sparse_form_of_kubeflow_keeps_its_indexes() -> None:
-    cluster = environment.read(
+    cluster = from_environment(
         tf_config({"chief": {"0": "c:1"}, "worker": {"1": "w1:1"}, "ps": ["p:1"]}, {"type": "worker", "index": "1"})
     )
     assert cluster.cluster_spec == {"chief": ["c:1"], "worker": {1: "w1:1"}, "ps": ["p:1"]}
@@ -128,19 +127,19 @@ def test_the_sparse_form_of_kubeflow_keeps_its_indexes() -> None:
 
 def test_the_other_name_that_kubeflow_has_for_the_sparse_form_is_read() -> None:
     sparse = {"chief": ["c:1"], "worker": {"1": "w1:1"}, "ps": ["p:1"]}
-    cluster = environment.read(tf_config(None, {"type": "worker", "index": 1}, sparseCluster=sparse))
+    cluster = from_environment(tf_config(None, {"type": "worker", "index": 1}, sparseCluster=sparse))
     assert cluster.cluster_spec == {"chief": ["c:1"], "worker": {1: "w1:1"}, "ps": ["p:1"]}
     assert not cluster.is_local and not cluster.is_chief
 
 
 def test_keys_of_the_runner_do_not_disturb() -> None:
     environ = tf_config(FULL, {"type": "ps", "index": 0, "cloud": "x"}, environment="cloud", job={"a": 1}, trial="4")
-    assert environment.read(environ).task_type == "ps"
+    assert from_environment(environ).task_type == "ps"
 
 
 @pytest.mark.parametrize("address", ["[::1]:2222", "[fe80::1%eth0]:1", "127.0.0.1:65535", "a-b.c_d.svc:1"])
 def test_an_address_is_a_host_and_a_port(address: str) -> None:
-    cluster = environment.read(tf_config({"chief": [address]}, {"type": "chief", "index": 0}))
+    cluster = from_environment(tf_config({"chief": [address]}, {"type": "chief", "index": 0}))
     assert cluster.cluster_spec == {"chief": [address]}
 
 
@@ -154,7 +153,7 @@ def test_an_address_is_a_host_and_a_port(address: str) -> None:
     ],
 )
 def test_vertex_pools_by_name_become_roles(pool: str, index: int, expected: str) -> None:
-    cluster = environment.read(
+    cluster = from_environment(
         pools(
             {"type": pool, "index": index, "trial": "7"},
             workerpool0=["c:1"],
@@ -174,7 +173,7 @@ def test_vertex_pools_by_list_become_roles() -> None:
         {"index": 1, "replicas": ["w0:1", "w1:1"]},
         {"index": 2, "replicas": ["p:1"]},
     ]
-    cluster = environment.read(
+    cluster = from_environment(
         pools({"worker_pool_index": 1, "replica_index": 1, "trial": "TRIAL_ID"}, worker_pools=listed)
     )
     assert (cluster.task_type, cluster.task_id, cluster.trial) == ("worker", 1, "TRIAL_ID")
@@ -184,21 +183,21 @@ def test_vertex_pools_by_list_become_roles() -> None:
 
 def test_tf_config_counts_before_cluster_spec_which_may_add_the_evaluator() -> None:
     spec = pools({"type": "workerpool0", "index": 0}, workerpool0=["x:1"], workerpool3=["e:1"])
-    cluster = environment.read({**tf_config(FULL, {"type": "chief", "index": 0}), **spec})
+    cluster = from_environment({**tf_config(FULL, {"type": "chief", "index": 0}), **spec})
     assert cluster.cluster_spec == FULL
     assert cluster.has_evaluator
 
 
 def test_a_cluster_spec_that_makes_no_sense_does_not_disturb_tf_config() -> None:
     environ = {**tf_config(FULL, {"type": "chief", "index": 0}), "CLUSTER_SPEC": "{"}
-    assert not environment.read(environ).has_evaluator
+    assert not from_environment(environ).has_evaluator
 
 
 @pytest.mark.parametrize(
     ("index", "expected"), [("0", ("chief", 0)), ("2", ("worker", 1)), ("3", ("ps", 0)), ("4", ("evaluator", 0))]
 )
 def test_pods_of_an_indexed_job_take_roles_in_order(index: str, expected: tuple[str, int]) -> None:
-    cluster = environment.read(indexed(index))
+    cluster = from_environment(indexed(index))
     assert (cluster.task_type, cluster.task_id) == expected
     assert cluster.has_evaluator
     assert cluster.jobs["worker"] == {0: "job-1.job:2222", 1: "job-2.job:2222"}
@@ -353,5 +352,5 @@ def test_what_cannot_work_is_named_with_its_place(environ: dict[str, str], messa
     ],
 )
 def test_a_cluster_survives_being_written_and_read(environ: dict[str, str]) -> None:
-    cluster = environment.read(environ)
-    assert environment.read({"TF_CONFIG": cluster.to_tf_config()}) == cluster
+    cluster = from_environment(environ)
+    assert from_environment({"TF_CONFIG": cluster.to_tf_config()}) == cluster

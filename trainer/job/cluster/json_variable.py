@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.job.cluster import ClusterError
+from trainer.job.cluster.tasks import ClusterError
 
 _MOST_DIGITS = 9
 

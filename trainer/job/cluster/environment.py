@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainer.job import addresses, spelling
-from trainer.job.cluster import (
+from trainer.job.cluster.json_variable import as_integer, as_object, is_count, parsed, short
+from trainer.job.cluster.tasks import (
     CHIEF,
     EVALUATOR,
     JOB_TYPES,
@@ -25,7 +26,6 @@ from trainer.job.cluster import (
     Jobs,
     tf_config_path,
 )
-from trainer.job.json_variable import as_integer, as_object, is_count, parsed, short
 
 _POOLS = (CHIEF, WORKER, PS, EVALUATOR)
 _SPARSE = "sparseCluster"
@@ -38,7 +38,7 @@ _IGNORED_KEYS = (
 _MOST_PROCESSES = 10_000
 
 
-def read(environ: Mapping[str, str]) -> Cluster:
+def from_environment(environ: Mapping[str, str]) -> Cluster:
     """The cluster that the variables in `environ` describe; a local one where they describe none.
 
     Raises:
