@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import tensorflow as tf
-
 from trainer.bound_problem import BoundProblem, faults_located
 from trainer.closing import Closing, earlier_summary, serve_newest, tell_again
 from trainer.end_in_time import EndInTime
@@ -22,24 +20,24 @@ from trainer.estimator import (
     TrainSpec,
     train_and_evaluate,
 )
-from trainer.estimator.distribution import collectives, sync
 from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.evaluation.early_stopping import EarlyStoppingHook, stop_if_not_better_hook
 from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, ownership, tuner
+from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.steps.goodput_record import GoodputRecord
 from trainer.estimator.steps.progress import Progress
 from trainer.estimator.steps.stop import StopReason, StopRequestedError
-from trainer.job import distribution, process_age, report
+from trainer.job import process_age, report
 from trainer.job.cluster import Cluster
-from trainer.job.config import RunSettings
-from trainer.job.distribution import Distribution
+from trainer.job.config import DataConfig, RunSettings
 from trainer.job.errors import TrainingError
 from trainer.job.layout import Layout
 from trainer.job.report import Score
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
+from trainer.peers import meet
 from trainer.stall_watch import StallWatch
 
 _log = logging.getLogger(__name__)
@@ -93,7 +91,8 @@ class JobProcess:
         """
         scores = self._cluster.is_chief or self._cluster.is_evaluator
         baselines = _beside(lambda: self._bound.baselines() if scores else {})
-        estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._files, self._bound.data.seed))
+        directory = self._directories.at(self._files.root, ownership.role_of(self._cluster))
+        estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._bound.data, directory))
         estimator.account.began(time.monotonic() - self._place.since if self._place else process_age.secs())
         estimator.memory = StepMemory(self._place)
         if _evaluates(self._cluster, estimator):
@@ -200,17 +199,18 @@ def _evaluates(cluster: Cluster, estimator: Estimator) -> bool:
     return cluster.is_evaluator or (cluster.is_chief and not estimator.config.has_evaluator)
 
 
-def _run_config(run: RunSettings, cluster: Cluster, files: Layout, seed: int | None) -> RunConfig:
+def _run_config(run: RunSettings, cluster: Cluster, data: DataConfig, directory: JobDirectory) -> RunConfig:
+    peers = meet(cluster, run.strategy.value, directory, run.max_steps(data.num_epochs))
     return RunConfig(
-        model_dir=files.root,
-        tf_random_seed=seed,
+        model_dir=directory.path,
+        tf_random_seed=data.seed,
         save_checkpoints_steps=run.save_checkpoints_steps,
         save_checkpoints_secs=run.save_secs,
         keep_checkpoint_max=run.keep_checkpoint_max,
         steps_per_loop=run.steps_per_loop,
-        strategy=run.strategy.value,
+        strategy=peers.strategy,
         cluster=cluster,
-        train_distribute=_joined(cluster, run),
+        train_distribute=peers.train_distribute,
         push_every=run.push_every,
         explain_nan_secs=run.explain_nan_secs,
         separate_evaluator=run.separate_evaluator,
@@ -225,15 +225,6 @@ def _eval_spec(bound: BoundProblem, run: RunSettings, config: RunConfig) -> Eval
         start_delay_secs=run.eval_delay_secs,
         throttle_secs=run.min_eval_frequency,
     )
-
-
-def _joined(cluster: Cluster, run: RunSettings) -> tf.distribute.Strategy | None:
-    """The strategy of synchronous processes, which meet before a model computes anything; None for others."""
-    decided = distribution.decide(cluster, run.strategy.value)
-    if decided is not Distribution.SYNC:
-        return None
-    with sync.peers_needed():
-        return collectives.join(cluster)
 
 
 def _saved(stop: StopWatch) -> int:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster.conftest import Job, Start
-from tests.deadlines import ANSWER_SECS
+from tests.deadlines import ANSWER_SECS, JOB_SECS
+from trainer.launch.cluster.ports import Reservation
 
 pytestmark = pytest.mark.process
 
@@ -110,3 +114,20 @@ def test_the_others_of_a_synchronous_job_wait_for_one_that_is_killed(start: Star
     assert resumed and int(resumed[1]) > 0, said
     assert_trained(tmp_path, steps)
     assert_quiet(job)
+
+
+@pytest.mark.parametrize("peers", [{"ps": 1, "worker": 1}, {"worker": 1}], ids=["ps", "sync"])
+def test_a_chief_that_was_killed_after_the_last_step_ends_its_job_without_the_others(
+    start: Start, forking_python: Path, tmp_path: Path, peers: dict[str, int]
+) -> None:
+    flags = task(tmp_path, 200)
+    start(*(f"--{name}={count}" for name, count in peers.items()), task=flags).completes()
+    (tmp_path / "run" / "summary.json").unlink()  # as where it is killed before it could write it
+    with Reservation(1 + len(peers), random.Random()) as held:
+        nodes = {name: [address] for name, address in zip(["chief", *peers], held.addresses, strict=True)}
+        config = json.dumps({"cluster": nodes, "task": {"type": "chief", "index": 0}})
+        argv, environ = [forking_python, "-m", "trainer.task", *flags], {**os.environ, "TF_CONFIG": config}
+        back = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=JOB_SECS, check=False)
+    assert back.returncode == 0, back.stderr
+    assert "Training is skipped: max_steps is 200" in back.stderr
+    assert_trained(tmp_path, 200)

@@ -29,11 +29,11 @@ class NobodyCameError(JobError):
     exit_code = SAVED_EXIT_CODE
 
 
-def of_group(cluster: Cluster) -> None:
+def of_group(cluster: Cluster, secs: float = MEET_SECS) -> None:
     """Waits until the chief and the workers of a synchronous job were seen; see `meet`."""
     group = [address for job in (CHIEF, WORKER) for address in cluster.jobs.get(job, {}).values()]
     own = cluster.jobs[cluster.task_type][cluster.task_id]
-    meet(own, [address for address in group if address != own])
+    meet(own, [address for address in group if address != own], secs)
 
 
 def meet(own: str, others: Sequence[str], secs: float = MEET_SECS, wait: Callable[[float], None] = time.sleep) -> None:

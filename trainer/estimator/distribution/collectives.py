@@ -45,8 +45,8 @@ class PeerLostError(StepsLostError):
     exit_code = 143
 
 
-def join(cluster: Cluster) -> tf.distribute.Strategy:
-    """Connects to the other processes that train together, and waits for all of them.
+def join(cluster: Cluster, secs: float = meeting.MEET_SECS) -> tf.distribute.Strategy:
+    """Connects to the other processes that train together, and waits for all of them, for so many seconds at most.
 
     A program that builds a Keras model, or computes otherwise, before training passes this on as `train_distribute`.
 
@@ -63,7 +63,7 @@ def join(cluster: Cluster) -> tf.distribute.Strategy:
             "workers that connect before anything is computed",
             "Call tf.distribute.MultiWorkerMirroredStrategy() first and give it to RunConfig(train_distribute=...)",
         )
-    meeting.of_group(cluster)
+    meeting.of_group(cluster, secs)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
     loopback.shield(cluster)
     return strategy

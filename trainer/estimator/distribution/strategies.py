@@ -220,11 +220,19 @@ class ParameterServers(Strategy):
     """Workers on variables that parameter servers hold; this process is the chief.
 
     Args:
-      config: of the run, whose cluster has parameter servers. Building the strategy waits for all of them.
+      config: of the run, whose cluster has parameter servers. The first training waits for all of them.
     """
 
     def __init__(self, config: RunConfig) -> None:
-        self._servers = Servers(config.cluster, config.train_distribute)
+        self._config = config
+
+    @functools.cached_property
+    def _servers(self) -> Servers:
+        """Connected when there is something to train.
+
+        A chief that was ended between its last step and its exit comes back to servers that have ended, and needs none.
+        """
+        return Servers(self._config.cluster, self._config.train_distribute)
 
     def begin(self, plan: TrainingPlan) -> Steps:
         store = plan.values.new_store(plan.config.tf_random_seed, self._scope, self._servers.placement)

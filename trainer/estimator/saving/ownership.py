@@ -10,9 +10,10 @@ from collections.abc import Callable
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.saving.coordination_files import being_read
 from trainer.estimator.saving.job_directory import JobDirectory
+from trainer.job.cluster import Cluster
 
 
-def role_of(config: RunConfig) -> str:
+def role_of(config: RunConfig | Cluster) -> str:
     """What a process is called, so that one of the same role takes up the work of one that ended."""
     return "chief" if config.is_chief else f"{config.task_type}-{config.task_id}"
 
