@@ -74,6 +74,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
             {"cluster": {"chief": ["c:1"], "worker": ["w:1"]}, "task": {"type": "worker", "index": 1}},
             "task is worker 1, which is not in the cluster",
         ),
+        ({"model_dir": "elsewhere"}, "and TF_CONFIG has model_dir 'elsewhere'. Accepted: one directory. Remove one."),
     ],
 )
 def test_a_cluster_that_cannot_work_is_refused(

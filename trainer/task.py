@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
@@ -52,7 +53,9 @@ def run(argv: Sequence[str], stop: StopWatch) -> int:
         problem = problem_file.named_in(argv)
         settings = flags.parse(argv, RunSettings, problem.data, problem.params)
         cluster = from_environment(os.environ)
-        files = layout.from_environment(settings[RunSettings].output_dir, os.environ, cluster.trial)
+        output_dir = _output_dir(settings[RunSettings].output_dir, cluster)
+        files = layout.from_environment(output_dir, os.environ, cluster.trial)
+        cluster = dataclasses.replace(cluster, settings={**cluster.settings, "model_dir": files.root})
         _require_supported(cluster, settings[RunSettings])
         metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, os.environ, tuple(problem.metrics))
         layout.make_root(files)
@@ -64,6 +67,15 @@ def run(argv: Sequence[str], stop: StopWatch) -> int:
     stop.grace_secs = settings[RunSettings].grace_secs
     preemption.follow(settings[RunSettings].preemption_notices, os.environ, stop.receive)
     return _supervised(problem, settings, cluster, files, stop)
+
+
+def _output_dir(given: str | None, cluster: Cluster) -> str | None:
+    """Where results go, which TF_CONFIG may say too."""
+    if given is not None and cluster.model_dir not in (None, given):
+        raise UsageError(
+            f"--output_dir={given}, and TF_CONFIG has model_dir {cluster.model_dir!r}", "one directory", "Remove one"
+        )
+    return given or cluster.model_dir
 
 
 def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, files: Layout, stop: StopWatch) -> int:

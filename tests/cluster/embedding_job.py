@@ -126,7 +126,7 @@ def run_config(chosen: argparse.Namespace) -> RunConfig:
     if chosen.parts is None or not (config.is_chief and config.distribution == "ps"):
         return config
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-        tf.train.ClusterSpec(config.cluster_spec), task_type="chief", task_id=0, rpc_layer="grpc"
+        config.cluster_spec, task_type="chief", task_id=0, rpc_layer="grpc"
     )
     partitioner = tf.distribute.experimental.partitioners.FixedShardsPartitioner(chosen.parts)
     strategy = tf.distribute.ParameterServerStrategy(resolver, variable_partitioner=partitioner)
@@ -139,7 +139,7 @@ def main(argv: list[str]) -> None:
     estimator = Estimator(model_fn, chosen.output_dir, config, params=chosen)
     chosen.output_dir.mkdir(exist_ok=True)
     losses = Losses(chosen.output_dir / f"losses-{config.task_type}-{config.task_id}.json", None)
-    addresses = [address for those in config.cluster_spec.values() for address in those]
+    addresses = [address for those in config.cluster_spec.as_dict().values() for address in those]
     carried = Traffic(chosen.output_dir / "traffic.json", addresses)
     input_fn: Any = lambda input_context: batches(chosen)  # noqa: E731
     train_and_evaluate(estimator, TrainSpec(input_fn, chosen.steps, [losses, carried]), EvalSpec(input_fn, steps=1))

@@ -51,7 +51,7 @@ class TPUConfig(NamedTuple):
     experimental_feed_hook: Any = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class RunConfig(run_config.RunConfig):
     """A RunConfig with what is said of a TPU.
 
@@ -63,12 +63,12 @@ class RunConfig(run_config.RunConfig):
 
     _: dataclasses.KW_ONLY
     tpu_config: TPUConfig = TPUConfig()
-    evaluation_master: str | None = None
-    master: str | None = None
+    evaluation_master: str = ""
+    master: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.cluster, Cluster):  # a resolver of TPUs, by the reference's name for it
-            object.__setattr__(self, "cluster", from_environment(os.environ))
+            vars(self)["cluster"] = from_environment(os.environ)
         super().__post_init__()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import types
 from pathlib import Path
@@ -29,7 +28,7 @@ def test_the_defaults_are_the_references() -> None:
 def test_without_a_cluster_the_process_is_a_worker_and_chief() -> None:
     config = RunConfig()
     assert (config.task_type, config.task_id, config.is_chief) == ("worker", 0, True)
-    assert (config.cluster_spec, config.num_ps_replicas, config.num_worker_replicas) == ({}, 0, 1)
+    assert (config.cluster_spec.as_dict(), config.num_ps_replicas, config.num_worker_replicas) == ({}, 0, 1)
     assert (config.global_id_in_cluster, config.has_evaluator) == (0, False)
 
 
@@ -40,7 +39,7 @@ def test_the_cluster_is_that_of_tf_config(monkeypatch: pytest.MonkeyPatch) -> No
     config = RunConfig()
     assert (config.task_type, config.task_id, config.is_chief) == ("worker", 1, False)
     assert (config.num_ps_replicas, config.num_worker_replicas, config.global_id_in_cluster) == (1, 3, 2)
-    assert config.cluster_spec == cluster
+    assert config.cluster_spec.as_dict() == cluster
 
 
 def test_a_cluster_that_was_read_before_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +75,14 @@ def test_a_copy_stays_in_the_cluster_that_the_config_was_built_in(monkeypatch: p
         ({"save_checkpoints_steps": -1}, "save_checkpoints_steps=-1. It takes 0 or more, or None"),
         ({"save_checkpoints_secs": "1"}, "save_checkpoints_secs='1'. It takes 0 or more, or None"),
         ({"keep_checkpoint_max": -1}, "keep_checkpoint_max=-1. It takes 0 or more, or None"),
-        ({"keep_checkpoint_every_n_hours": 0}, "keep_checkpoint_every_n_hours=0. It takes more than 0"),
-        ({"log_step_count_steps": -1}, "log_step_count_steps=-1. It takes 0 or more, or None"),
+        ({"keep_checkpoint_every_n_hours": 0}, "keep_checkpoint_every_n_hours=0. It takes more than 0, or None"),
+        ({"log_step_count_steps": -1}, "log_step_count_steps=-1. It takes more than 0, or None"),
+        ({"log_step_count_steps": 0}, "log_step_count_steps=0. It takes more than 0, or None"),
+        ({"session_creation_timeout_secs": 0}, "session_creation_timeout_secs=0. It takes more than 0, or None"),
+        ({"session_config": {}}, "session_config={}. It takes a ConfigProto, or None"),
+        ({"device_fn": print}, "It takes a function of one argument, op, or None"),
+        ({"protocol": "http"}, "protocol='http'. It takes 'grpc' or 'grpc+verbs', or None"),
+        ({"experimental_max_worker_delay_secs": "5"}, "It takes an integer, or None"),
         ({"steps_per_loop": 0}, "steps_per_loop=0. It takes 1 or more, or None"),
         ({"train_distribute": object()}, "It takes OneDeviceStrategy, MirroredStrategy, MultiWorkerMirroredStrategy"),
         ({"eval_distribute": object()}, "It takes OneDeviceStrategy, MirroredStrategy, MultiWorkerMirroredStrategy"),
@@ -153,7 +158,7 @@ def test_replace_names_an_unknown_setting_and_the_known_ones() -> None:
 
 
 def test_settings_of_a_session_are_taken_and_named_as_without_meaning() -> None:
-    config = RunConfig(session_config="a ConfigProto", protocol=None, device_fn=None, experimental_distribute=None)
+    config = RunConfig(session_config=tf.compat.v1.ConfigProto(), protocol=None, device_fn=None)
     assert without_meaning(config.replace(save_summary_steps=5)) == ["session_config"]
     assert without_meaning(RunConfig(session_creation_timeout_secs=60, checkpoint_save_graph_def=None)) == [
         "session_creation_timeout_secs"
@@ -167,11 +172,74 @@ def test_the_strategies_of_a_distribute_config_are_taken() -> None:
 
 def test_a_config_cannot_be_changed_in_place() -> None:
     config = RunConfig()
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        config.save_summary_steps = 1  # type: ignore[misc]
+    with pytest.raises(AttributeError, match=r"Make another one: config.replace\(save_summary_steps=...\)"):
+        config.save_summary_steps = 1
     with pytest.raises(AttributeError):
         config.task_type = "ps"  # type: ignore[misc]
 
 
 def test_a_path_object_becomes_a_string() -> None:
     assert RunConfig(Path("a") / "b").model_dir == "a/b"
+
+
+class OfATeam(RunConfig):
+    """As programs write them: a setting more, set before and after, and settings given as properties."""
+
+    def __init__(self, team: str, saves_every: int) -> None:
+        self.team = team
+        super().__init__(model_dir="runs")
+        self._saves_every = saves_every
+
+    @property
+    def save_checkpoints_steps(self) -> int:  # type: ignore[override]
+        return self._saves_every
+
+    @property
+    def is_chief(self) -> bool:
+        return False
+
+
+def test_a_class_below_has_an_init_settings_and_properties_of_its_own_and_copies_keep_them() -> None:
+    for config in (OfATeam("ads", 7), OfATeam("ads", 7).replace(tf_random_seed=3), copy.deepcopy(OfATeam("ads", 7))):
+        assert (config.team, config.save_checkpoints_steps, config.is_chief) == ("ads", 7, False)
+        assert config.model_dir == "runs"
+    assert OfATeam("ads", 7).replace(tf_random_seed=3).tf_random_seed == 3
+    with pytest.raises(ValueError, match="save_summary_steps=-1"):
+        OfATeam("ads", 7).replace(save_summary_steps=-1)
+
+
+def test_a_config_keeps_what_a_program_notes_on_it() -> None:
+    config = RunConfig()
+    config.use_tpu = False  # type: ignore[attr-defined]
+    assert config.replace(model_dir="runs").use_tpu is False  # type: ignore[attr-defined]
+
+
+def test_the_model_dir_of_tf_config_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"model_dir": "/runs/1"}))
+    assert RunConfig().model_dir == RunConfig(model_dir="/runs/1").model_dir == "/runs/1"
+    assert RunConfig().replace(model_dir="/runs/2").model_dir == "/runs/2"
+    with pytest.raises(ValueError, match="model_dir '/runs/2', and TF_CONFIG has model_dir '/runs/1'. They have"):
+        RunConfig(model_dir="/runs/2")
+
+
+def test_what_tf_config_says_of_sessions_and_services_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"service": {"a": [1]}, "session_master": "grpc://s:1", "eval_session_master": "grpc://e:1"}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    read = RunConfig()
+    assert (read.service, read.master, read.evaluation_master) == ({"a": [1]}, "grpc://s:1", "grpc://e:1")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "master"),
+    [
+        ({"chief": ["a:1"], "worker": ["b:1"]}, "worker", "grpc://b:1"),
+        ({"chief": ["a:1"]}, "chief", ""),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, "evaluator", ""),
+    ],
+)
+def test_the_master_is_the_address_of_this_process_in_a_cluster(
+    cluster: dict[str, list[str]], task: str, master: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": task, "index": 0}}))
+    config = RunConfig()
+    assert (config.master, config.evaluation_master, config.service) == (master, "", None)

@@ -162,7 +162,7 @@ def test_no_summaries_where_none_are_asked_for(never: int | None, tmp_path: Path
         tf.summary.scalar("new", features[0])
         return model_fn(features, mode)
 
-    estimator(tmp_path, summarized, save_summary_steps=never, log_step_count_steps=never).train(numbers(), steps=3)
+    estimator(tmp_path, summarized, save_summary_steps=never, log_step_count_steps=None).train(numbers(), steps=3)
     assert read_scalars(str(tmp_path)) == {}
 
 

@@ -354,3 +354,18 @@ def test_what_cannot_work_is_named_with_its_place(environ: dict[str, str], messa
 def test_a_cluster_survives_being_written_and_read(environ: dict[str, str]) -> None:
     cluster = from_environment(environ)
     assert from_environment({"TF_CONFIG": cluster.to_tf_config()}) == cluster
+
+
+@pytest.mark.parametrize("model_dir", ["", " ", 3])
+def test_a_model_dir_of_tf_config_is_a_path(model_dir: Any) -> None:
+    assert refusal(tf_config(model_dir=model_dir)).startswith(
+        f"TF_CONFIG: model_dir is {model_dir!r}. Accepted: a text"
+    )
+
+
+def test_what_tf_config_says_beside_the_processes_is_kept() -> None:
+    settings = {"model_dir": "/runs/1", "service": {"a": 1}, "session_master": "s:1"}
+    cluster = from_environment(tf_config(FULL, {"type": "worker", "index": 1}, **settings))
+    assert (cluster.settings, cluster.model_dir, cluster.session_address) == (settings, "/runs/1", "grpc://w1:1")
+    assert from_environment({"TF_CONFIG": cluster.to_tf_config()}) == cluster
+    assert refusal(tf_config(service=789)).startswith("TF_CONFIG: service is 789. Accepted: a JSON object")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import operator
 import os
 from collections.abc import Mapping
 from typing import Any
 
+import tensorflow as tf
+
+from trainer.estimator.contract.arguments import argument_names
+from trainer.estimator.contract.cluster_properties import ClusterProperties
 from trainer.job.cluster import Cluster, from_environment
 from trainer.job.distribution import ASKED, AUTO, Distribution, decide
 
@@ -25,12 +30,15 @@ _WITHOUT_MEANING = (
 """Settings of a Session and of its graph."""
 
 
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """Settings of a run, checked when built; `replace` makes a changed copy.
+@dataclasses.dataclass
+class RunConfig(ClusterProperties):
+    """Settings of a run, checked when built and set once; `replace` makes a changed copy.
+
+    A class below it may have settings of its own, set them in an `__init__` of its own, and give a setting of this one
+    as a property.
 
     Attributes:
-      model_dir: where checkpoints and events go; None lets the Estimator say.
+      model_dir: where checkpoints and events go, which TF_CONFIG may say too; None lets the Estimator say.
       tf_random_seed: makes initial values, op seeds and shuffles repeatable; None leaves them random.
       save_summary_steps: steps between summaries; 0 or None for none.
       save_checkpoints_steps: steps between checkpoints; not together with `save_checkpoints_secs`.
@@ -38,8 +46,8 @@ class RunConfig:
         all.
       session_config: means nothing without a Session; nor do `device_fn`, `protocol` and the last three in order.
       keep_checkpoint_max: how many of the newest checkpoints stay; 0 or None keeps all.
-      keep_checkpoint_every_n_hours: one checkpoint of every so many hours stays for good.
-      log_step_count_steps: steps between records of the speed; 0 or None for none.
+      keep_checkpoint_every_n_hours: one checkpoint of every so many hours stays for good; None for none.
+      log_step_count_steps: steps between records of the speed; None for none.
       train_distribute: a `tf.distribute` strategy: OneDeviceStrategy, MirroredStrategy, MultiWorkerMirroredStrategy or
         ParameterServerStrategy; None lets `strategy` say, and takes all GPUs of a process. Each device takes batches of
         its own from the input function, as in tf.estimator: a step on n devices is one on n batches.
@@ -68,7 +76,7 @@ class RunConfig:
     save_checkpoints_secs: float | None = _UNSET
     session_config: Any = dataclasses.field(default=None, repr=False, compare=False)
     keep_checkpoint_max: int | None = 5
-    keep_checkpoint_every_n_hours: float = 10000
+    keep_checkpoint_every_n_hours: float | None = 10000
     log_step_count_steps: int | None = 100
     train_distribute: Any = None
     device_fn: Any = None
@@ -91,25 +99,40 @@ class RunConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.model_dir is not None:
-            object.__setattr__(self, "model_dir", _path(self.model_dir))
+        given = vars(self)
+        given["model_dir"] = _model_dir(given["model_dir"], given["cluster"].model_dir)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Checks what was given, and brings it into its usual form."""
+        # As given: a property of a class below may need what its __init__ has not set yet.
+        given = vars(self)
         for name in ("train_distribute", "eval_distribute"):
-            given = getattr(self, name) or getattr(self.experimental_distribute, name, None)
-            object.__setattr__(self, name, given)
-        steps, secs = _save_cadence(self.save_checkpoints_steps, self.save_checkpoints_secs)
-        object.__setattr__(self, "save_checkpoints_steps", steps)
-        object.__setattr__(self, "save_checkpoints_secs", secs)
-        if self.tf_random_seed is not None:
-            object.__setattr__(self, "tf_random_seed", _integer(self.tf_random_seed, "tf_random_seed"))
-        for name in ("save_summary_steps", *_CADENCES, "keep_checkpoint_max", "log_step_count_steps"):
-            _check_at_least(getattr(self, name), 0, name)
-        _check_at_least(self.steps_per_loop, 1, "steps_per_loop")
-        _check_positive(self.keep_checkpoint_every_n_hours, "keep_checkpoint_every_n_hours")
-        _check_at_least(self.push_every, 1, "push_every")
-        _check_at_least(self.explain_nan_secs, 0, "explain_nan_secs")
-        _check_strategy(self.strategy, self.cluster)
-        _check_eval_distribute(self.eval_distribute)
-        _check_given(self.train_distribute, self.cluster)
+            given[name] = given[name] or getattr(given["experimental_distribute"], name, None)
+        given |= dict(zip(_CADENCES, _save_cadence(*(given[name] for name in _CADENCES)), strict=True))
+        if given["tf_random_seed"] is not None:
+            given["tf_random_seed"] = _integer(given["tf_random_seed"], "tf_random_seed")
+        for name in ("save_summary_steps", *_CADENCES, "keep_checkpoint_max", "explain_nan_secs"):
+            _check_at_least(given[name], 0, name)
+        for name in ("steps_per_loop", "push_every"):
+            _check_at_least(given[name], 1, name)
+        for name in ("keep_checkpoint_every_n_hours", "log_step_count_steps", "session_creation_timeout_secs"):
+            _check_positive(given[name], name)
+        _check_of_sessions(given)
+        _check_strategy(given["strategy"], given["cluster"])
+        _check_eval_distribute(given["eval_distribute"])
+        _check_given(given["train_distribute"], given["cluster"])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.__dataclass_fields__:
+            super().__setattr__(name, value)
+        elif name in vars(self):
+            raise AttributeError(
+                f"RunConfig.{name} was set to {value!r}. A RunConfig is not changed, because others have it too. "
+                f"Make another one: config.replace({name}=...)"
+            )
+        else:
+            vars(self)[name] = value  # even where a class below has a property of that name, which cannot be set
 
     def replace(self, **changes: Any) -> RunConfig:
         """A copy with some settings changed. A new cadence of saving takes the place of the other.
@@ -124,7 +147,12 @@ class RunConfig:
         for name, other in (_CADENCES, _CADENCES[::-1]):
             if changes.get(name) is not None:
                 changes.setdefault(other, None)
-        return dataclasses.replace(self, **changes)
+        changed = copy.copy(self)  # not built anew: a class below may have another __init__
+        vars(changed).update(changes)
+        if changes.get("model_dir") is not None:
+            vars(changed)["model_dir"] = _path(changes["model_dir"])
+        changed._settle()
+        return changed
 
     @property
     def saves_checkpoints(self) -> bool:
@@ -136,51 +164,23 @@ class RunConfig:
         """How the processes of the job share the work."""
         return decide(self.cluster, self.strategy, _kind(self.train_distribute, "train_distribute"))
 
-    @property
-    def cluster_spec(self) -> dict[str, Any]:
-        """Addresses by task type; empty when local, and for an evaluator."""
-        return dict(self.cluster.cluster_spec)
-
-    @property
-    def task_type(self) -> str:
-        """chief, worker, ps or evaluator."""
-        return self.cluster.task_type
-
-    @property
-    def task_id(self) -> int:
-        """The index among the tasks of its type."""
-        return self.cluster.task_id
-
-    @property
-    def is_chief(self) -> bool:
-        """Whether this process saves; so does one that trains alone."""
-        return self.cluster.is_chief
-
-    @property
-    def num_ps_replicas(self) -> int:
-        """Parameter servers."""
-        return self.cluster.num_ps_replicas
-
-    @property
-    def num_worker_replicas(self) -> int:
-        """Workers and chief together."""
-        return self.cluster.num_worker_replicas
-
-    @property
-    def global_id_in_cluster(self) -> int | None:
-        """The index among all: the chief, then workers, then ps; None for an evaluator."""
-        return self.cluster.global_id_in_cluster
-
-    @property
-    def has_evaluator(self) -> bool:
-        """Whether another process evaluates, as far as is known."""
-        return self.cluster.has_evaluator or (self.separate_evaluator and not self.cluster.master)
-
 
 def without_meaning(config: RunConfig) -> list[str]:
     """The settings of a config that are set and that nothing follows."""
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
     return [name for name in _WITHOUT_MEANING if getattr(config, name) not in (None, defaults[name])]
+
+
+def _model_dir(given: Any, in_environment: str | None) -> str | None:
+    """The one directory of both."""
+    if given is None:
+        return in_environment
+    if in_environment is not None and _path(given) != in_environment:
+        raise ValueError(
+            f"RunConfig was given model_dir {_path(given)!r}, and TF_CONFIG has model_dir {in_environment!r}. "
+            "They have to agree. Give one of them"
+        )
+    return _path(given)
 
 
 def _path(model_dir: str | os.PathLike[str]) -> str:
@@ -214,8 +214,27 @@ def _check_at_least(value: Any, least: int, name: str) -> None:
 
 
 def _check_positive(value: Any, name: str) -> None:
-    if not (isinstance(value, int | float) and value > 0):
-        raise ValueError(f"RunConfig was given {name}={value!r}. It takes more than 0")
+    if value is not None and not (isinstance(value, int | float) and value > 0):
+        raise ValueError(f"RunConfig was given {name}={value!r}. It takes more than 0, or None")
+
+
+def _check_of_sessions(given: Mapping[str, Any]) -> None:
+    """Settings without meaning are what a Session would take all the same."""
+    takes: dict[str, tuple[bool, str]] = {
+        "session_config": (isinstance(given["session_config"], tf.compat.v1.ConfigProto), "a ConfigProto"),
+        "device_fn": (
+            callable(given["device_fn"]) and argument_names(given["device_fn"]) == {"op"},
+            "a function of one argument, op",
+        ),
+        "experimental_max_worker_delay_secs": (
+            isinstance(given["experimental_max_worker_delay_secs"], int),
+            "an integer",
+        ),
+        "protocol": (given["protocol"] in ("grpc", "grpc+verbs"), "'grpc' or 'grpc+verbs'"),
+    }
+    for name, (is_accepted, accepted) in takes.items():
+        if given[name] is not None and not is_accepted:
+            raise ValueError(f"RunConfig was given {name}={given[name]!r}. It takes {accepted}, or None")
 
 
 def _check_strategy(strategy: str, cluster: Cluster) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 
 from trainer.estimator.saving.events import Events
@@ -41,7 +42,7 @@ class Outputs:
             saver = Saver(
                 directory.checkpoints,
                 config.keep_checkpoint_max,
-                config.keep_checkpoint_every_n_hours,
+                config.keep_checkpoint_every_n_hours or math.inf,
                 time.time(),
                 continued=plan.position if config.resumes_input else plan.values.checkpoint,
                 facts=config.checkpoint_facts,

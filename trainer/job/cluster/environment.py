@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -33,8 +34,9 @@ _SPARSE = "sparseCluster"
 _TF_CONFIG_KEYS = ("cluster", _SPARSE, "task")
 _IGNORED_KEYS = (
     *("environment", "job", "trial", "cloud", "open_ports"),  # of runners
-    *("model_dir", "rpc_layer", "session_master", "eval_session_master", "service"),  # of TensorFlow
+    "rpc_layer",  # of TensorFlow
 )
+_SETTINGS = ("model_dir", "service", "session_master", "eval_session_master")
 _MOST_PROCESSES = 10_000
 
 
@@ -66,15 +68,26 @@ def _from_tf_config(config: Mapping[str, Any]) -> Cluster:
     jobs = {job: nodes for job, nodes in jobs.items() if nodes}
     task_type, task_id = _task(task, "TF_CONFIG: task", "type", "index", default=None if jobs else (WORKER, 0))
     _check_type(task_type, "TF_CONFIG: task.type")
-    trial = _trial(task.get("trial"))
+    build = functools.partial(Cluster, task_id=task_id, trial=_trial(task.get("trial")), settings=_settings(config))
     if MASTER not in jobs:
         if task_type == MASTER and not jobs:
-            return Cluster(task_type=CHIEF, task_id=task_id, trial=trial, master=True)
-        return Cluster(jobs=jobs, task_type=task_type, task_id=task_id, trial=trial)
+            return build(task_type=CHIEF, master=True)
+        return build(jobs=jobs, task_type=task_type)
     _check_master(jobs, task_type)
     jobs[CHIEF] = jobs.pop(MASTER)
     task_type = CHIEF if task_type == MASTER else task_type
-    return Cluster(jobs=jobs, task_type=task_type, task_id=task_id, trial=trial, master=True, name_of=_master_path)
+    return build(jobs=jobs, task_type=task_type, master=True, name_of=_master_path)
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What TF_CONFIG says of the run beside its processes."""
+    settings = {key: config[key] for key in _SETTINGS if config.get(key) is not None}
+    for key, value in settings.items():
+        if key == "service":
+            as_object(value, "TF_CONFIG: service")
+        elif not isinstance(value, str) or (key == "model_dir" and not value.strip()):
+            raise ClusterError(f"TF_CONFIG: {key} is {short(value)}", "a text that is not empty", "Leave it out")
+    return settings
 
 
 def _listed_cluster(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -82,7 +95,7 @@ def _listed_cluster(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 
     Whoever lists them under a key that nobody reads would get as many jobs of one process, all in one directory.
     """
-    for key in sorted(set(config) - {*_TF_CONFIG_KEYS, *_IGNORED_KEYS}):
+    for key in sorted(set(config) - {*_TF_CONFIG_KEYS, *_SETTINGS, *_IGNORED_KEYS}):
         do = spelling.suggestion(key, _TF_CONFIG_KEYS, "List the processes in cluster, or remove the key")
         raise ClusterError(f"TF_CONFIG has the key {short(key)}", ", ".join(_TF_CONFIG_KEYS), do)
     found = {key: as_object(config.get(key), f"TF_CONFIG: {key}") for key in ("cluster", _SPARSE)}
@@ -132,7 +145,7 @@ def _with_pool_evaluator(cluster: Cluster, cluster_spec: str) -> Cluster:
 
 def _from_cluster_spec(spec: Mapping[str, Any]) -> Cluster:
     """Vertex AI's own variable: pool 0 is the chief, 1 the workers, 2 the parameter servers, 3 the evaluator."""
-    if "cluster" not in spec and (unread := sorted(set(spec) - {"task", *_IGNORED_KEYS})):
+    if "cluster" not in spec and (unread := sorted(set(spec) - {"task", *_SETTINGS, *_IGNORED_KEYS})):
         do = spelling.suggestion(unread[0], ("cluster",), "List the pools in cluster")
         raise ClusterError(f"CLUSTER_SPEC has the key {short(unread[0])}, and no cluster", "cluster and task", do)
     listed = as_object(spec.get("cluster"), "CLUSTER_SPEC: cluster")

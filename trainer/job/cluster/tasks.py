@@ -36,6 +36,8 @@ class Cluster:
       task_type: what this process is; `worker` in a local run that names none.
       task_id: its index among its type.
       trial: the trial of a study that the cluster belongs to; None where it names none.
+      settings: what TF_CONFIG says of the run beside its processes: model_dir, service, session_master and
+        eval_session_master, of which a Session would make something.
       master: whether the chief is called `master`, which evaluates too, even where an evaluator is listed.
       name_of: how the place of a job or of an address is called in errors.
     """
@@ -44,6 +46,7 @@ class Cluster:
     task_type: str = WORKER
     task_id: int = 0
     trial: str | None = None
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     master: bool = False
     name_of: Naming = dataclasses.field(default=tf_config_path, compare=False, repr=False)
 
@@ -101,6 +104,17 @@ class Cluster:
         """What `tf.train.ClusterSpec` takes: the training processes; empty for an evaluator, who is outside."""
         return {} if self.is_evaluator else {job: _listed(nodes) for job, nodes in self._training.items()}
 
+    @property
+    def model_dir(self) -> str | None:
+        """Where TF_CONFIG wants the results; None where it does not say."""
+        return self.settings.get("model_dir")
+
+    @property
+    def session_address(self) -> str:
+        """Of a Session in this process; empty where it trains alone, and for an evaluator."""
+        nodes = {} if self.is_local or self.is_evaluator else self.jobs.get(self.task_type, {})
+        return f"grpc://{nodes[self.task_id]}" if self.task_id in nodes else ""
+
     def to_tf_config(self) -> str:
         """TF_CONFIG, as JSON, from which `from_environment` makes this cluster again."""
         rename = {CHIEF: MASTER} if self.master else {}
@@ -108,7 +122,7 @@ class Cluster:
         if self.trial is not None:
             task["trial"] = self.trial
         cluster = {rename.get(job, job): _listed(nodes) for job, nodes in self.jobs.items()}
-        return json.dumps({"cluster": cluster, "task": task} if cluster else {"task": task})
+        return json.dumps({**({"cluster": cluster} if cluster else {}), "task": task, **self.settings})
 
     @property
     def _training(self) -> dict[str, Mapping[int, str]]:
