@@ -25,15 +25,15 @@ def require(condition: bool | tf.Tensor, message: str, shown: Iterable[Any] = ()
       shown: tensors of any shapes, for the message.
 
     Raises:
-      ValueError: the condition is known, and does not hold.
+      ValueError: it is known not to hold.
     """
     known = condition if isinstance(condition, bool) else tf.get_static_value(condition)
     if known is None:
         return [tf.debugging.Assert(condition, [message, *shown])]
-    if not known:
-        values = ", ".join(str(value.numpy() if hasattr(value, "numpy") else value) for value in shown)
-        raise ValueError(f"{message} Given: {values}" if values else message)
-    return []
+    if known:
+        return []
+    values = ", ".join(str(value.numpy()) for value in shown if hasattr(value, "numpy"))
+    raise ValueError(f"{message} Given: {values}" if values else message)
 
 
 def after(checks: list[tf.Operation], tensor: tf.Tensor, name: str | None = None) -> tf.Tensor:
@@ -107,7 +107,8 @@ def dense_labels(labels: Any, logits: tf.Tensor, dimension: int) -> tf.Tensor:
         f"It takes labels [D0, ..., DN, {dimension}]. "
         "Look at n_classes or label_dimension of the head; classes are numbers, not one-hot vectors."
     )
-    if tensor.shape.rank is not None and tensor.shape.rank < 2:
+    rank = tensor.shape.rank
+    if rank is not None and (rank < 2 or tensor.shape[-1] not in (None, dimension)):
         raise ValueError(message)
     return after(_shaped(tensor, logits, dimension, message), tensor, name="labels")
 
@@ -115,10 +116,8 @@ def dense_labels(labels: Any, logits: tf.Tensor, dimension: int) -> tf.Tensor:
 def _shaped(tensor: tf.Tensor, logits: tf.Tensor, last: Any, message: str) -> list[tf.Operation]:
     """Checks that a tensor is [D0, …, DN, last] for logits [D0, …, DN, ?]; `last` None stands for that of logits."""
     wanted = logits.shape if last is None or logits.shape.rank is None else logits.shape[:-1].concatenate([last])
-    if not tensor.shape.is_compatible_with(wanted):
-        raise ValueError(message)
-    if tensor.shape.is_fully_defined() and wanted.is_fully_defined():
-        return []
+    if tensor.shape.is_fully_defined() and wanted.is_fully_defined() or not tensor.shape.is_compatible_with(wanted):
+        return require(tensor.shape.is_compatible_with(wanted), message)
     shape, of_logits = tf.shape(tensor), tf.shape(logits)
     expected = of_logits if last is None else tf.concat([of_logits[:-1], [last]], axis=0)
     return require(_equal(shape, expected), message, ["Shapes:", shape, expected])

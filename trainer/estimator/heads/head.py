@@ -111,8 +111,23 @@ class Head(abc.ABC):
           update_ops: a list or tuple of what else a step of training runs.
           regularization_losses: a list of losses [] that are added; None for none.
         """
+        spec = self._create_tpu_estimator_spec(
+            features=features,
+            mode=mode,
+            logits=logits,
+            labels=labels,
+            optimizer=optimizer,
+            trainable_variables=trainable_variables,
+            train_op_fn=train_op_fn,
+            update_ops=update_ops,
+            regularization_losses=regularization_losses,
+        )
+        return spec.as_estimator_spec()
+
+    def _create_tpu_estimator_spec(self, *_: Any, **__: Any) -> Any:
+        """A TPUEstimatorSpec, in the heads of one's own that have this in place of `create_estimator_spec`."""
         raise NotImplementedError(
-            f"{type(self).__name__} has no create_estimator_spec of its own. A head of your own needs one. "
+            f"{type(self).__name__} has no create_estimator_spec. A head of your own needs one. "
             "Return an EstimatorSpec for each mode from it"
         )
 

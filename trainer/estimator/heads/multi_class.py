@@ -38,9 +38,9 @@ class MultiClass(Objective):
 
     def __post_init__(self) -> None:
         message = f"A head was given n_classes {self.n_classes!r}. It takes 3 or more. For two use BinaryClassHead"
-        if self.n_classes is None:
-            raise ValueError(message)
-        checks.require(tf.convert_to_tensor(self.n_classes) > 2, message)
+        known = tf.get_static_value(self.n_classes) if tf.is_tensor(self.n_classes) else self.n_classes or 0
+        # An op of a graph stops it by itself, as nothing of a head is cut away that checks.
+        checks.require(self.n_classes > 2 if known is None else bool(known > 2), message)
 
     @property
     def logits_dimension(self) -> Any:

@@ -57,7 +57,6 @@ class Head(abc.ABC):
           labels: as the input function gives them.
         """
 
-    @abc.abstractmethod
     def create_estimator_spec(
         self,
         features: Any,
@@ -79,6 +78,17 @@ class Head(abc.ABC):
           train_op_fn: takes the loss [] and gives a train_op.
           regularization_losses: a list of losses [] that are added; None or an empty one for none.
         """
+        spec = self._create_tpu_estimator_spec(
+            features, mode, logits, labels, optimizer, train_op_fn, regularization_losses
+        )
+        return spec.as_estimator_spec()
+
+    def _create_tpu_estimator_spec(self, *_: Any, **__: Any) -> Any:
+        """A TPUEstimatorSpec, in the heads of one's own that have this in place of `create_estimator_spec`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no create_estimator_spec. A head of your own needs one. "
+            "Return an EstimatorSpec for each mode from it"
+        )
 
 
 class ObjectiveHead(Head):
