@@ -22,6 +22,7 @@ from trainer.estimator import (
     RunConfig,
     RunContext,
     RunValues,
+    SessionRunHook,
     TrainingHook,
 )
 from trainer.estimator.contract import export
@@ -245,9 +246,42 @@ def test_tuples_of_three_are_an_error(tmp_path: Path) -> None:
         Estimator(model_fn, tmp_path).train(three, steps=1)
 
 
-def test_an_iterators_tensors_are_refused_since_they_would_be_one_batch_for_ever(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="Return the Dataset in place of iterator.get_next"):
-        Estimator(model_fn, tmp_path).train(lambda: V1.data.make_one_shot_iterator(batches()()).get_next(), steps=1)
+def test_an_input_function_of_version_1_trains_evaluates_and_predicts_and_resumes_exactly(tmp_path: Path) -> None:
+    def iterating() -> Any:
+        features, labels = V1.data.make_initializable_iterator(batches()().shuffle(8)).get_next()
+        return {name: tensor + tf.random.normal(tf.shape(tensor)) for name, tensor in features.items()}, labels
+
+    def trained(directory: Path, *stops: int) -> Estimator:
+        for stop in stops:
+            estimator = Estimator(model_fn, directory, RunConfig(tf_random_seed=3)).train(iterating, max_steps=stop)
+        return estimator
+
+    whole, parts = trained(tmp_path / "whole", 6), trained(tmp_path / "parts", 2, 6)
+    for name in whole.get_variable_names():
+        if not name.startswith("_"):
+            assert np.array_equal(whole.get_variable_value(name), parts.get_variable_value(name)), name
+    assert whole.evaluate(iterating, steps=2)["global_step"] == 6
+    assert next(whole.predict(iterating)) is not None
+
+
+def test_a_hook_feeds_the_placeholders_that_an_input_function_makes_its_dataset_of(tmp_path: Path) -> None:
+    class Initializing(SessionRunHook):
+        run: Callable[[Any], Any]
+
+        def after_create_session(self, session: Any, coord: Any) -> None:
+            self.run(session)
+
+    hook = Initializing()
+
+    def input_fn() -> Any:
+        x, y = V1.placeholder(tf.float32, X.shape), V1.placeholder(tf.float32, Y.shape)
+        iterator = V1.data.Dataset.from_tensors(({"x": x}, y)).make_initializable_iterator()
+        hook.run = lambda session: session.run(iterator.initializer, feed_dict={x: X, y: Y})
+        return iterator.get_next()
+
+    estimator = Estimator(model_fn, tmp_path).train(input_fn, hooks=[hook])
+    assert estimator.evaluate(input_fn, hooks=[hook])["global_step"] == 1
+    assert len(list(estimator.predict(input_fn, hooks=[hook]))) == len(X)
 
 
 # Training

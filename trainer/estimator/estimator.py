@@ -107,9 +107,9 @@ class Estimator(Exports):
         values = self._values
         return Estimator(model_fn, config=self._config, warm_start_from=values.warm_start, initial_values=values.given)
 
-    def _data(self, input_fn: InputFn, mode: str) -> InputFunction:
-        """An input function that is called for a mode."""
-        return InputFunction(input_fn, self.params, self._config)
+    def _data(self, input_fn: InputFn, mode: str, hooks: Sequence[Any] = ()) -> InputFunction:
+        """An input function that is called for a mode, with hooks of TensorFlow 1 that may initialize its iterators."""
+        return InputFunction(input_fn, self.params, self._config, hooks)
 
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
@@ -171,7 +171,7 @@ class Estimator(Exports):
                 return self
             plan = TrainingPlan(
                 model=self._model.with_hooks(asking),
-                data=self._data(input_fn, ModeKeys.TRAIN),
+                data=self._data(input_fn, ModeKeys.TRAIN, asking),
                 values=self._values.at(latest),
                 config=config,
                 position=latest if self._resumes_position and config.resumes_input else None,
@@ -207,7 +207,7 @@ class Estimator(Exports):
         """
         check_positive(steps, "steps")
         own_hooks, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
-        dataset = self._data(input_fn, ModeKeys.EVAL).dataset(ModeKeys.EVAL)
+        dataset = self._data(input_fn, ModeKeys.EVAL, asking).dataset(ModeKeys.EVAL)
         values = self._values.at(checkpoint_path or self.latest_checkpoint())
         evaluations = TracedEvaluations(self._model.with_hooks(asking)) if asking else self._evaluations
         evaluation = evaluations.ready(dataset.element_spec, values)
@@ -216,13 +216,18 @@ class Estimator(Exports):
             evaluation_events.write_results(self.directories, self.eval_dir(name), results, values.checkpoint)
         return results
 
-    def metric_names(self, input_fn: InputFn) -> list[str]:
+    def metric_names(self, input_fn: InputFn, hooks: Sequence[AnyHook] = ()) -> list[str]:
         """What evaluations report, `loss` and `global_step` included; traces one, and runs nothing.
+
+        Args:
+          input_fn: gives the batches.
+          hooks: of the evaluations.
 
         Raises:
           ValueError: the model function or the input function is wrong in EVAL.
         """
-        dataset = self._data(input_fn, ModeKeys.EVAL).dataset(ModeKeys.EVAL)
+        _, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
+        dataset = self._data(input_fn, ModeKeys.EVAL, asking).dataset(ModeKeys.EVAL)
         evaluation = self._evaluations.prepare(dataset.element_spec, self._values)
         return [*evaluation.traced.spec.eval_metric_ops, "loss", "global_step"]
 
@@ -247,7 +252,7 @@ class Estimator(Exports):
           ValueError: no such key, or batch lengths that differ.
         """
         own_hooks, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
-        dataset = self._data(input_fn, ModeKeys.PREDICT).dataset(ModeKeys.PREDICT)
+        dataset = self._data(input_fn, ModeKeys.PREDICT, asking).dataset(ModeKeys.PREDICT)
         values = self._values.at(checkpoint_path or self.latest_checkpoint())
         model = self._model.with_hooks(asking)
         prediction = traced_predictions.ready(model, dataset.element_spec, values, predict_keys)

@@ -8,7 +8,7 @@ import functools
 import inspect
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -197,8 +197,8 @@ class TPUEstimator(Estimator):
         wrapped = _with_batch_size(model_fn, self._batch_sizes)
         super().__init__(wrapped, model_dir, config, {} if params is None else params, warm_start_from)
 
-    def _data(self, input_fn: InputFn, mode: str) -> InputFunction:
-        return super()._data(_with_batch_size(input_fn, self._batch_sizes, mode), mode)
+    def _data(self, input_fn: InputFn, mode: str, hooks: Sequence[Any] = ()) -> InputFunction:
+        return super()._data(_with_batch_size(input_fn, self._batch_sizes, mode), mode, hooks)
 
 
 def _with_batch_size(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -84,7 +86,79 @@ def test_tuples_of_another_length_are_refused() -> None:
     )
 
 
-def test_an_iterator_is_refused_whose_tensors_would_be_one_batch_for_ever() -> None:
-    iterated = function(lambda: tf.compat.v1.data.make_one_shot_iterator(numbers()).get_next())
-    with pytest.raises(ValueError, match="Return the Dataset in place of iterator.get_next"):
-        iterated.dataset(ModeKeys.TRAIN)
+# Functions of TensorFlow 1
+
+
+def following(dataset: tf.data.Dataset) -> Any:
+    return tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+
+
+def test_an_iterators_batches_are_shared_among_pipelines_and_lose_their_labels_like_a_dataset() -> None:
+    iterating = function(lambda: following(pairs()))
+    assert values(iterating.dataset(ModeKeys.PREDICT)) == [0, 1, 2, 3, 4, 5]
+    context = tf.distribute.InputContext(num_input_pipelines=2, input_pipeline_id=1)
+    assert values(iterating.dataset(ModeKeys.TRAIN, context)) == [(1, -1), (3, -3), (5, -5)]
+
+
+def test_a_function_that_cannot_run_eagerly_is_called_in_a_graph() -> None:
+    def placing() -> Any:
+        return following(numbers(2)) + tf.compat.v1.placeholder_with_default(tf.constant(1, tf.int64), [])
+
+    def initializing() -> Any:
+        return tf.compat.v1.data.make_initializable_iterator(numbers(2)).get_next()
+
+    assert values(function(placing).dataset(ModeKeys.TRAIN)) == [1, 2]
+    assert values(function(initializing).dataset(ModeKeys.TRAIN)) == [0, 1]
+
+
+def test_random_tensors_are_drawn_anew_at_each_step() -> None:
+    drawing = function(lambda: (tf.random.uniform([2]), None), tf_random_seed=3)
+    drawn = [values(drawing.dataset(ModeKeys.TRAIN).take(3)) for _ in range(2)]
+    assert np.array_equal(*drawn) and len(np.unique(drawn[0])) == 6
+
+
+def test_an_iterator_that_a_function_runs_in_a_session_of_its_own_is_left_alone() -> None:
+    def counting() -> Any:
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            first = session.run(following(tf.data.Dataset.range(7, 9)))
+        return following(numbers(2)) + first
+
+    assert values(function(counting).dataset(ModeKeys.TRAIN)) == [7, 8]
+
+
+def test_tensors_that_only_eager_code_can_make_stay_the_same_with_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    drawn = function(lambda: tf.constant(float(tf.random.uniform([]).numpy())))
+    with caplog.at_level(logging.WARNING, "trainer"):
+        dataset = drawn.dataset(ModeKeys.TRAIN).take(3)
+    assert len(set(values(dataset))) == 1
+    assert "The input function gives the same tensors at every step: it cannot run in a graph: " in caplog.text
+
+
+def test_arrays_are_asked_for_once() -> None:
+    calls: list[int] = []
+
+    def arrays() -> Any:
+        calls.append(1)
+        return {"x": np.ones([2])}, np.zeros([2])
+
+    assert len(values(function(arrays).dataset(ModeKeys.TRAIN).take(2))) == 2
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("reads", ["queues", "readers"])
+def test_queues_and_readers_are_refused_in_words(reads: str) -> None:
+    def reading() -> Any:
+        if reads == "readers":
+            return tf.compat.v1.TextLineReader().read(None)
+        return tf.compat.v1.train.string_input_producer(["a"]).dequeue()
+
+    with pytest.raises(ValueError, match="The input function reads through queues, as .* It takes tf.data. Read with"):
+        function(reading).dataset(ModeKeys.TRAIN)
+
+
+def test_other_errors_of_a_function_are_its_own() -> None:
+    def failing() -> Any:
+        raise RuntimeError("no such file")
+
+    with pytest.raises(RuntimeError, match="^no such file$"):
+        function(failing).dataset(ModeKeys.TRAIN)

@@ -53,7 +53,7 @@ class Evaluations:
         """Raises UsageError where a tuner is to be told a metric that evaluations do not report."""
         files = [listener for listener in self.listeners if isinstance(listener, TunerFile)]
         if files:
-            reported = self.estimator.metric_names(self.spec.input_fn)
+            reported = self.estimator.metric_names(self.spec.input_fn, self.spec.hooks)
             for file in files:
                 file.check(reported)
 

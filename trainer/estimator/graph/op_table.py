@@ -12,6 +12,21 @@ PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderWithDefault"})
 # Run in training whether or not anything is fetched that depends on them: a person put them there to be run.
 ALWAYS_RUN = frozenset({"PrintV2", "Assert"})
 READ = "ReadVariableOp"
+# Handles of iterators of TensorFlow 1, and what takes their next elements.
+ITERATORS = frozenset(
+    {"Iterator", "IteratorV2", "OneShotIterator", "IteratorFromStringHandle", "IteratorFromStringHandleV2"}
+)
+GET_NEXT = frozenset({"IteratorGetNext", "IteratorGetNextSync"})
+# What pipelines of queues end in.
+QUEUES = frozenset(
+    {
+        "QueueDequeueManyV2",
+        "QueueDequeueUpToV2",
+        "QueueDequeueV2",
+        "ReaderReadUpToV2",
+        "ReaderReadV2",
+    }
+)
 # Each element of the outputs comes from the elements at the same place in the inputs, which may be broadcast.
 _ELEMENTWISE = (
     "Abs Add AddN AddV2 Cast ClipByValue Div DivNoNan Equal Erf Exp Floor FloorDiv FloorMod Greater GreaterEqual "

@@ -23,8 +23,13 @@ _PHILOX = "philox"
 
 
 @contextlib.contextmanager
-def by_step(graph: tf.Graph, global_step: tf.Variable) -> Iterator[None]:
-    """Inside, random ops made in `graph` itself (not in its loops and branches) draw by seed and global step."""
+def by_step(graph: tf.Graph, step: Callable[[], tf.Tensor]) -> Iterator[None]:
+    """Inside, random ops made in `graph` itself (not in its loops and branches) draw by seed and step.
+
+    Args:
+      graph: that is being traced.
+      step: gives it there, int64 [].
+    """
     # Only these are drawn often enough to have twins; `hides_state` tells of the others.
     twins: dict[str, Callable[..., tf.Tensor]] = {
         "random_uniform": _uniform,
@@ -32,19 +37,24 @@ def by_step(graph: tf.Graph, global_step: tf.Variable) -> Iterator[None]:
         "random_standard_normal": _normal,
         "truncated_normal": _truncated_normal,
     }
-    drawing = {name: functools.partial(_drawn, twin, global_step) for name, twin in twins.items()}
+    drawing = {name: functools.partial(_drawn, twin, step) for name, twin in twins.items()}
     with random_ops.made_by(graph, drawing):
         yield
 
 
 def _drawn(
-    twin: Callable[..., tf.Tensor], global_step: tf.Variable, *args: Any, seed: int = 0, seed2: int = 0, **kwargs: Any
+    twin: Callable[..., tf.Tensor],
+    step: Callable[[], tf.Tensor],
+    *args: Any,
+    seed: int = 0,
+    seed2: int = 0,
+    **kwargs: Any,
 ) -> tf.Tensor:
     """What a random op draws at a step, made by its stateless twin.
 
     Args:
       twin: a function of what the op takes, and of a seed int64 [2].
-      global_step: int64 [].
+      step: gives an int64 [].
       args: the op's: a shape int32 or int64 [rank], and for integers the range [], [].
       seed: the graph's.
       seed2: the op's; two zeros stand for no seed.
@@ -53,7 +63,7 @@ def _drawn(
     kwargs.pop("name", None)
     # The op's seeds name a stream of numbers; its place in the stream is the step.
     key = random.Random(f"{seed}/{seed2}").getrandbits(62) if seed or seed2 else random.getrandbits(62)
-    return twin(*args, seed=tf.stack([tf.constant(key, tf.int64), global_step.read_value()]), **kwargs)
+    return twin(*args, seed=tf.stack([tf.constant(key, tf.int64), step()]), **kwargs)
 
 
 def _uniform(shape: Any, dtype: Any, seed: tf.Tensor) -> tf.Tensor:

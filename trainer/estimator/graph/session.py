@@ -14,6 +14,7 @@ import tensorflow as tf
 from trainer.estimator.contract.hooks import RunValues
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph import op_table
+from trainer.estimator.graph.input_start import is_of_input
 from trainer.estimator.graph.inside import graphs, stock_hooks
 from trainer.estimator.graph.pruning import UnfedError
 from trainer.estimator.graph.subgraphs import ancestors
@@ -69,6 +70,8 @@ class GraphSession:
         Raises:
           ValueError: a fetch needs a batch, and the step does not give it.
         """
+        if is_of_input(fetches):
+            return tf.nest.map_structure(lambda _: None, fetches)
         fed = {self._element(key): value for key, value in (feed_dict or {}).items()}
         return tf.nest.map_structure(lambda fetch: self._value(self._element(fetch), fed, now=True), fetches)
 

@@ -176,7 +176,7 @@ def trace(
             legacy_layers.offer()
             made["resources"] = stack.enter_context(resources.listed())
             if mode == ModeKeys.TRAIN:
-                stack.enter_context(randomness.by_step(graph, store.global_step))
+                stack.enter_context(randomness.by_step(graph, store.global_step.read_value))
             made["spec"], made["context"] = body(*arguments)
             made["summaries"] = inner.summaries()
 

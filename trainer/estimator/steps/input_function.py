@@ -1,9 +1,14 @@
-"""A person's input function: called with the arguments that it takes, and what it gives as a dataset."""
+"""A person's input function: called with the arguments that it takes, and what it gives as a dataset.
+
+It is called eagerly, as code of TensorFlow 2 expects. Where it gives something else than a dataset, or cannot run so,
+it is code of TensorFlow 1, which made a graph that ran at every step: it is called once more, in a graph.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -11,8 +16,12 @@ import tensorflow as tf
 from trainer.estimator.contract.arguments import accepted, argument_names
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
-from trainer.estimator.graph.inside.iterators import one_shot_iterators_meet
+from trainer.estimator.graph import input_pipeline
+from trainer.estimator.graph.inside.iterators import iterators_meet
 from trainer.estimator.graph.inside.seeds import seeded
+from trainer.estimator.graph.traced_input import TracedInput, trace_input
+
+log = logging.getLogger("trainer")
 
 InputFn = Callable[..., Any]
 
@@ -22,13 +31,14 @@ class InputFunction:
 
     Args:
       function: takes any of `mode, params, config, input_context`; gives a Dataset of features or of (features,
-        labels), or such tensors themselves, which are then the same batch for ever.
+        labels), or such tensors themselves, which are computed anew at each step.
       params: those of the Estimator; a deep copy goes to every call.
       config: of the run; its seed makes what the function shuffles repeatable.
+      hooks: of TensorFlow 1, one of which may run the initializers of iterators.
     """
 
-    def __init__(self, function: InputFn, params: Any, config: RunConfig) -> None:
-        self._function, self._params, self._config = function, params, config
+    def __init__(self, function: InputFn, params: Any, config: RunConfig, hooks: Sequence[Any] = ()) -> None:
+        self._function, self._params, self._config, self._hooks = function, params, config, hooks
 
     def dataset(self, mode: str, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Calls the function, and gives a dataset of features, or of tuples (features, labels).
@@ -39,9 +49,9 @@ class InputFunction:
             so every pipeline is left every so many batches of it. None where there is one pipeline.
 
         Raises:
-          ValueError: it gives tuples of another length than two, or makes an iterator of its dataset.
+          ValueError: it gives tuples of another length than two, or a pipeline of TensorFlow 1 that no dataset can be.
         """
-        dataset = _as_dataset(self._call(mode, context or tf.distribute.InputContext()))
+        dataset = self._dataset(mode, context or tf.distribute.InputContext())
         if context and context.num_input_pipelines > 1 and "input_context" not in argument_names(self._function):
             dataset = dataset.shard(context.num_input_pipelines, context.input_pipeline_id)
         if not isinstance(dataset.element_spec, tuple):
@@ -54,6 +64,35 @@ class InputFunction:
         no_labels = mode == ModeKeys.PREDICT or isinstance(dataset.element_spec[1], tf.NoneTensorSpec)
         return dataset.map(lambda features, _: features) if no_labels else dataset
 
+    def _dataset(self, mode: str, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        try:
+            with iterators_meet(_leave):
+                given = self._call(mode, context)
+        except _NeedsGraphError:
+            return input_pipeline.dataset_of(self._traced(mode, context), self._hooks)
+        except RuntimeError as error:
+            if "Queue" in str(error) or "Readers" in str(error):
+                raise ValueError(input_pipeline.QUEUES) from error
+            if "eager" not in str(error):
+                raise
+            return input_pipeline.dataset_of(self._traced(mode, context), self._hooks)
+        if isinstance(given, tf.data.Dataset):
+            return given
+        if not any(tf.is_tensor(part) for part in tf.nest.flatten(given)):
+            return _for_ever(given)
+        try:
+            source = self._traced(mode, context)
+        except Exception as error:
+            if not tf.executing_eagerly():
+                raise
+            log.warning("The input function gives the same tensors at every step: it cannot run in a graph: %s", error)
+            return _for_ever(given)
+        return input_pipeline.dataset_of(source, self._hooks)
+
+    def _traced(self, mode: str, context: tf.distribute.InputContext) -> TracedInput:
+        """The function called in a graph."""
+        return trace_input(lambda: self._call(mode, context), self._config.tf_random_seed)
+
     def _call(self, mode: str, context: tf.distribute.InputContext) -> Any:
         arguments = {
             "mode": mode,
@@ -61,20 +100,19 @@ class InputFunction:
             "config": self._config.replace(),
             "input_context": context,
         }
-        with seeded(self._config.tf_random_seed), one_shot_iterators_meet(_refuse_iterator):
+        with seeded(self._config.tf_random_seed):
             return self._function(**accepted(self._function, arguments))
 
 
-def _as_dataset(given: Any) -> tf.data.Dataset:
-    """A dataset of what an input function returned: itself, or the same tensors for ever."""
-    if isinstance(given, tf.data.Dataset):
-        return given
+class _NeedsGraphError(Exception):
+    """An input function makes an iterator of TensorFlow 1, whose elements are known in a graph only."""
+
+
+def _leave(dataset: tf.data.Dataset) -> Any:
+    """Stands for the makers of iterators while the function is called eagerly."""
+    raise _NeedsGraphError(f"{dataset} is gone over by an iterator of TensorFlow 1")
+
+
+def _for_ever(given: Any) -> tf.data.Dataset:
+    """The same element again and again."""
     return tf.data.Dataset.from_tensors(tuple(given) if isinstance(given, list) else given).repeat()
-
-
-def _refuse_iterator(dataset: tf.data.Dataset) -> None:
-    """Stands for `make_one_shot_iterator` in an input function, whose get_next() would give one batch for ever."""
-    raise ValueError(
-        f"The input function makes an iterator of {dataset}. It takes the Dataset itself. "
-        "Return the Dataset in place of iterator.get_next()"
-    )

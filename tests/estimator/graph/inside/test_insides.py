@@ -453,12 +453,25 @@ def test_a_table_is_filled_with_values_of_outside() -> None:
     assert initializer._values.numpy().tolist() == [1]
 
 
-def test_a_one_shot_iterator_is_met_by_both_of_its_names() -> None:
+def test_the_makers_of_iterators_are_met_by_all_of_their_names() -> None:
     dataset = V1.data.Dataset.range(3)
-    with iterators.one_shot_iterators_meet(lambda met: met):
+    with iterators.iterators_meet(lambda met: met):
         assert dataset.make_one_shot_iterator() is dataset
         assert V1.data.make_one_shot_iterator(dataset) is dataset
+        assert dataset.make_initializable_iterator() is dataset
+        assert V1.data.make_initializable_iterator(dataset) is dataset
+        with tf.Graph().as_default():
+            assert isinstance(V1.data.Dataset.range(3).make_one_shot_iterator(), V1.data.Iterator)
     assert int(dataset.make_one_shot_iterator().get_next()) == 0
+
+
+def test_an_iterator_of_a_graph_is_initialized_with_its_dataset() -> None:
+    with tf.Graph().as_default():
+        iterator = iterators.in_graph(V1.data.Dataset.range(3).map(lambda x: (x, None)))
+        following, nothing = iterator.get_next()
+        with V1.Session() as session:
+            session.run(iterator.initializer)
+            assert [session.run(following) for _ in range(2)] == [0, 1] and nothing is None
 
 
 def test_an_op_calls_a_python_function_by_a_name_of_ours() -> None:

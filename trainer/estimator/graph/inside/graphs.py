@@ -19,6 +19,7 @@ def traced(
     signature: Sequence[Any],
     collections: Mapping[str, Sequence[Any]],
     *,
+    kind: type[ModelGraph] = ModelGraph,
     xla: bool = False,
 ) -> tf.Graph:
     """A function graph that a body has built.
@@ -30,6 +31,7 @@ def traced(
       body: called once, with placeholders for the signature, while the graph is the default one.
       signature: nested `tf.TypeSpec`s.
       collections: the graph's collections, to begin with.
+      kind: of graph.
       xla: build loops with the sizes that XLA needs for their gradients, as `tf.function(jit_compile=True)` does.
     """
     around = tf.__internal__.FuncGraph("around")
@@ -45,7 +47,7 @@ def traced(
             None,
             None,
             signature=list(signature),
-            func_graph=ModelGraph(name, collections=dict(collections)),
+            func_graph=kind(name, collections=dict(collections)),
             add_control_dependencies=False,
         )
 

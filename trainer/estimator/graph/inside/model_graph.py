@@ -28,6 +28,8 @@ _TAKES_IT_FOR_A_GRAPH = (
     # What entering a graph notes down is what `tf.init_scope` and `executing_eagerly_outside_functions` go by.
     ops._DefaultGraphStack.get_controller.__wrapped__.__code__,
     tf.Tensor.__hash__.__code__,
+    # A `for` over a dataset that a function's graph is being built in would never end.
+    tf.data.Dataset.__iter__.__code__,
 )
 
 
@@ -43,7 +45,10 @@ class ModelGraph(tf.__internal__.FuncGraph):
     @property
     def building_function(self) -> bool:
         """What the caller is to take it for."""
-        return sys._getframe(1).f_code not in _TAKES_IT_FOR_A_GRAPH
+        asking = sys._getframe(1)
+        if asking.f_code is ops.inside_function.__code__ and asking.f_back is not None:
+            asking = asking.f_back
+        return asking.f_code not in _TAKES_IT_FOR_A_GRAPH
 
     def as_default(self) -> contextlib.AbstractContextManager[tf.Graph]:
         """Makes it the default graph, with the scopes that were open in it and none of the graph around it."""
@@ -97,3 +102,7 @@ def outside() -> Iterator[None]:
 def _devices() -> Iterator[ops._UserDeviceSpec]:
     """The device scopes that are open in the graph, the innermost first."""
     yield from tf.compat.v1.get_default_graph()._device_function_stack.peek_objs()
+
+
+class InputGraph(ModelGraph):
+    """The graph that an input function is traced in."""

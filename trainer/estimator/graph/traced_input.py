@@ -1,0 +1,123 @@
+"""An input function of TensorFlow 1, called in a graph of its own, as tf.estimator called it.
+
+Random ops draw by the number of the step, so that a pipeline that is resumed draws what the unbroken one would have.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.estimator.graph import randomness
+from trainer.estimator.graph.inside import graphs, iterators, resources
+from trainer.estimator.graph.inside.model_graph import InputGraph
+
+log = logging.getLogger("trainer")
+
+_SUMMARIES = frozenset({"ScalarSummary", "HistogramSummary", "ImageSummary", "AudioSummary", "TensorSummaryV2"})
+
+
+@dataclasses.dataclass(frozen=True)
+class TracedInput:
+    """The graph of an input function.
+
+    Attributes:
+      graph: all that the function built.
+      given: what it returned: a dataset, or nested tensors and Nones.
+      step: the placeholder of the number of the step, int64 [].
+      resources: lookup tables that it made, which live as long as this.
+    """
+
+    graph: tf.Graph
+    given: Any
+    step: tf.Tensor
+    resources: list[Any]
+
+    @property
+    def gives_dataset(self) -> bool:
+        """Whether it returned a dataset."""
+        return isinstance(self.given, tf.data.Dataset)
+
+    def tensors(self) -> list[tf.Tensor]:
+        """The components of what it gives, [...] each; of a dataset its variant []."""
+        if self.gives_dataset:
+            return [tf.data.experimental.to_variant(self.given)]
+        return [part for part in tf.nest.flatten(self.given, expand_composites=True) if part is not None]
+
+    def packed(self, tensors: Sequence[tf.Tensor]) -> Any:
+        """Components, [...] each, in the structure in which the function gives them."""
+        left = list(tensors)
+        parts = tf.nest.flatten(self.given, expand_composites=True)
+        flat = [None if part is None else left.pop(0) for part in parts]
+        return tf.nest.pack_sequence_as(self.given, flat, expand_composites=True)
+
+    def kept(self, *element: Any) -> Any:
+        """An element of a dataset as it is: what is mapped by this keeps the tables that it looks up in."""
+        return element if len(element) > 1 else element[0]
+
+
+def trace_input(call: Callable[[], Any], seed: int | None) -> TracedInput:
+    """Calls an input function in a graph.
+
+    Args:
+      call: calls it.
+      seed: of the run; None for none.
+
+    Raises:
+      ValueError: it makes a variable.
+    """
+    made: dict[str, Any] = {}
+
+    def body(step: tf.Tensor) -> None:
+        graph = tf.compat.v1.get_default_graph()
+        if seed is not None:
+            tf.compat.v1.set_random_seed(seed)
+        with (
+            resources.listed() as listed,
+            randomness.by_step(graph, lambda: step),
+            iterators.iterators_meet(iterators.in_graph),
+            tf.variable_creator_scope(_refuse_variable),
+        ):
+            given = call()
+            made["given"] = given if isinstance(given, tf.data.Dataset) else _as_tensors(given, graph)
+        made["resources"], made["step"] = listed, step
+
+    graph = graphs.traced("input_fn", body, [tf.TensorSpec([], tf.int64)], {}, kind=InputGraph)
+    if any(op.type in _SUMMARIES for op in graph.get_operations()):
+        log.warning("The input function makes summaries, which are not written. Make them in the model function.")
+    return TracedInput(graph, made["given"], made["step"], made["resources"])
+
+
+def _as_tensors(given: Any, graph: tf.Graph) -> Any:
+    """What an input function gives, with tensors of the graph for values and tuples for lists, which a map would stack.
+
+    Args:
+      given: nested.
+      graph: of the function.
+    """
+    if isinstance(given, dict):
+        return type(given)((key, _as_tensors(part, graph)) for key, part in given.items())
+    if isinstance(given, list | tuple):
+        parts = [_as_tensors(part, graph) for part in given]
+        return type(given)(*parts) if hasattr(given, "_fields") else tuple(parts)
+    if given is None:
+        return None
+    tensors = given if tf.is_tensor(given) else tf.convert_to_tensor(given)
+    return tf.nest.map_structure(graph.capture, tensors, expand_composites=True)
+
+
+def _refuse_variable(*_: Any, **arguments: Any) -> Any:
+    """Stands for the creator of variables.
+
+    Raises:
+      ValueError: always.
+    """
+    raise ValueError(
+        f"The input function makes a variable, {arguments.get('name') or 'without a name'}. "
+        "It takes datasets, random ops and lookup tables, whose place in the data a checkpoint keeps. "
+        "Make the variable in the model function, or count with Dataset.enumerate or scan"
+    )
