@@ -26,6 +26,18 @@ ALLOWED = {
     "problem_file": {"problem", "job"},
     "problems": {"problems", "networks", "formats", "estimator", "job"},
     "launch": {"launch", "job", "storage", "problem", "problem_file"},
+    "exported": {"exported", "estimator", "storage", "job"},
+    "predicting": {"predicting", "exported", "formats", "estimator", "storage", "job"},
+    "checkpoint_export": {"continuing", "bound_problem", "problem", "estimator", "storage", "job"},
+    "predict": {
+        "checkpoint_export",
+        "predicting",
+        "exported",
+        "problem_file",
+        "formats",
+        "storage",
+        "job",
+    },
     "inputs": {"formats", "estimator", "job"},
     "model": {"inputs", "networks", "problems", "problem", "formats", "estimator", "job"},
     "bound_problem": {"problem", "estimator", "job"},
@@ -161,7 +173,7 @@ def reached(module: str) -> dict[str, set[str]]:
     sorted(
         name
         for name in MODULES
-        if layer(name) in ("job", "launch", "migrate", "migration", "storage", "task", *OF_THE_PERSON)
+        if layer(name) in ("job", "launch", "migrate", "migration", "predict", "storage", "task", *OF_THE_PERSON)
     ),
 )
 def test_no_import_of_these_loads_tensorflow(module: str) -> None:

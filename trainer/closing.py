@@ -24,14 +24,13 @@ from trainer.estimator import Estimator
 from trainer.estimator.saving import saved_model, served_inputs
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
-from trainer.estimator.saving.export_store import GRAPH_FILE
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.estimator.saving.tuner import TunerFile
 from trainer.job import flags, records, report
 from trainer.job.cluster import EVALUATOR as EVALUATOR_TASK
 from trainer.job.config import RunSettings
 from trainer.job.goodput import Tally
-from trainer.job.layout import Layout
+from trainer.job.layout import GRAPH_FILE, Layout
 from trainer.job.records import DamagedRecordError
 from trainer.job.report import Score, Summary
 

@@ -18,12 +18,12 @@ from trainer import storage
 from trainer.bound_problem import BoundProblem
 from trainer.estimator.evaluation.best_exporter import BEST, RESULT
 from trainer.estimator.saving import checkpoints, job_directory, manifest
-from trainer.estimator.saving.export_store import EXPORTS
 from trainer.job import identity, records
 from trainer.job.cluster import Cluster
 from trainer.job.config import RunSettings
 from trainer.job.errors import UsageError
 from trainer.job.identity import Difference, Identity
+from trainer.job.layout import EXPORTS
 from trainer.storage import checksums, fingerprints
 from trainer.storage.fingerprints import Fingerprint
 
@@ -79,6 +79,28 @@ def continued(bound: BoundProblem, run: RunSettings, cluster: Cluster, root: str
         _forget_the_best(root)
     with_schema = _with_schema(bound, earlier.identity)
     return dataclasses.replace(with_schema, facts={FACT: now.record()}, resumes_input=not data)
+
+
+def as_trained(bound: BoundProblem, prefix: str) -> BoundProblem:
+    """The problem as the weights of a checkpoint know it, to be asked and not to be trained.
+
+    Args:
+      bound: as the flags say.
+      prefix: of the checkpoint, local.
+
+    Raises:
+      UsageError: it was trained with other settings of the model.
+    """
+    earlier = Identity.of_record(manifest.facts(prefix).get(FACT))
+    if earlier is None:
+        _log.info("%s does not say what it was trained with: it is taken to be these settings.", prefix)
+        return bound
+    now = dataclasses.replace(earlier, settings={**earlier.settings, **identity.plain(bound.params)})
+    other = [each for each in identity.of_settings(earlier, now) if not _may_change(bound, each.name)]
+    if other:
+        got = f"{prefix} was trained with other settings: {_listed(other)}"
+        raise UsageError(got, "the settings of the model that it was trained with", "Give the same flags again")
+    return _with_schema(bound, earlier)
 
 
 def _earlier(root: str, cluster: Cluster) -> _Earlier | None:

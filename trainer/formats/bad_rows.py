@@ -7,10 +7,10 @@ import csv
 import io
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from trainer import storage
-from trainer.formats.settings import BadRowsPolicy, ForecastData
+from trainer.formats.settings import BadRowsPolicy
 from trainer.job.errors import DataError
 
 _log = logging.getLogger(__name__)
@@ -18,6 +18,18 @@ _log = logging.getLogger(__name__)
 FILE = "bad_rows.csv"
 MOST = 1_000_000
 """Bad rows that are kept in memory; with more of them the data are not what they are taken for."""
+
+
+class Rule(Protocol):
+    """Settings that say what becomes of bad rows."""
+
+    @property
+    def bad_rows(self) -> BadRowsPolicy:
+        """Whether they are skipped."""
+
+    @property
+    def max_bad_fraction(self) -> float:
+        """How many of all rows they may be."""
 
 
 class BadRow(NamedTuple):
@@ -38,12 +50,12 @@ class BadRows:
     """The bad rows of one reading of the data.
 
     Args:
-      data: says whether they are skipped, and how many at most.
+      rule: says whether they are skipped, and how many at most.
     """
 
-    def __init__(self, data: ForecastData) -> None:
-        self.skips = data.bad_rows is BadRowsPolicy.SKIP
-        self._most = data.max_bad_fraction
+    def __init__(self, rule: Rule) -> None:
+        self.skips = rule.bad_rows is BadRowsPolicy.SKIP
+        self._most = rule.max_bad_fraction
         self._found: list[BadRow] = []
         self._rows = self._bad = 0
 
@@ -112,10 +124,15 @@ def write(folder: str, rows: Sequence[BadRow]) -> None:
     """Writes which rows were left out to `bad_rows.csv` below `folder`: the same in every process of a job."""
     if not rows:
         return
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(BadRow._fields)
-    table.writerows(rows)
-    path, content = storage.join(folder, FILE), text.getvalue().encode()
+    path, content = storage.join(folder, FILE), table(rows)
     if not storage.exists(path) or storage.read(path) != content:
         storage.write(path, content)
+
+
+def table(rows: Sequence[BadRow]) -> bytes:
+    """The rows that were left out, as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(BadRow._fields)
+    writer.writerows(rows)
+    return text.getvalue().encode()

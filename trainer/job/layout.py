@@ -11,6 +11,10 @@ from collections.abc import Callable, Mapping
 from trainer.job.errors import UsageError
 
 SCHEME = "gs://"
+EXPORTS = "export"
+"""The folder of the exports in a run's directory."""
+GRAPH_FILE, TEXT_GRAPH_FILE = "saved_model.pb", "saved_model.pbtxt"
+"""One of them makes a SavedModel of a directory."""
 BUCKET_NAMES = "3 to 222 of a-z, 0-9, '-', '_' and '.'"
 """What `is_bucket_name` accepts, for messages."""
 _MOUNT = "/gcs/"
@@ -39,7 +43,7 @@ class Layout:
     @property
     def exports(self) -> str:
         """The directory of all exports."""
-        return join(self.root, "export")
+        return join(self.root, EXPORTS)
 
     def exports_of(self, exporter: str) -> str:
         """The directory of the exports of one exporter, given its name."""

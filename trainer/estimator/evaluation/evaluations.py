@@ -13,9 +13,9 @@ from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation.best_exporter import BestExporter
 from trainer.estimator.evaluation.exporters import Exporter, LatestExporter
 from trainer.estimator.evaluation.specs import EvalSpec, checked_exporters
-from trainer.estimator.saving.export_store import EXPORTS
 from trainer.estimator.saving.tuner import TunerFile
 from trainer.job.goodput import Activity
+from trainer.job.layout import EXPORTS
 
 _HAVE_EXPORTED_THEN = (LatestExporter.export, BestExporter.export)
 """Exporters to which it makes no difference that a checkpoint was the last one."""

@@ -1,7 +1,7 @@
 """The manifest of an export: size and checksum of each of its files, so that what is read from it later is whole.
 
-Only the variables of a SavedModel are ever read here, as numbers; its graph, which could do anything that TensorFlow
-can, is not run. So an export of another program needs no manifest to start a training from.
+A training that starts from a SavedModel reads its variables only, as numbers. Its graph, which could do anything that
+TensorFlow can, is run where somebody asks for its predictions. An export of another program needs no manifest.
 
     export/latest/1700000000/trainer.manifest    as that of a checkpoint, its files named relative to the export
 """
@@ -27,12 +27,12 @@ def write(directory: str) -> None:
     disk.write(os.path.join(directory, FILE), Manifest(files=_stamps(directory, names), facts={}).render())
 
 
-def check(directory: str, below: str) -> None:
+def check(directory: str, below: str | None = None) -> None:
     """Compares local files of an export with its manifest, if it has one.
 
     Args:
       directory: of the export.
-      below: the folder in it whose files are compared.
+      below: the folder in it whose files are compared; None for all of them.
 
     Raises:
       DamagedCheckpointError: one of them is not as it was written.
@@ -44,7 +44,7 @@ def check(directory: str, below: str) -> None:
         saved = manifest.parse(disk.read(path))
     except DamagedManifestError as error:
         raise DamagedCheckpointError(f"{path} cannot be believed: {error}", "an export that is whole", _DO) from error
-    files = {name: stamp for name, stamp in saved.files.items() if name.startswith(f"{below}/")}
+    files = {name: stamp for name, stamp in saved.files.items() if below is None or name.startswith(f"{below}/")}
     wrong = list(Manifest(files=files, facts={}).mismatches(_stamps(directory, files)))
     if wrong:
         raise DamagedCheckpointError(f"{directory} is damaged: {'; '.join(wrong)}", "an export that is whole", _DO)

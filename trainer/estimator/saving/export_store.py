@@ -9,11 +9,11 @@ from typing import Protocol
 
 from trainer import storage
 from trainer.estimator.saving import export_manifest
+from trainer.job.layout import EXPORTS, GRAPH_FILE
 from trainer.storage.recent_reads import RecentReads
 from trainer.storage.synced_folder import SyncedFolder
 from trainer.storage.uploads import Removal, Tree
 
-EXPORTS, GRAPH_FILE = "export", "saved_model.pb"
 _VARIABLES = os.path.join("variables", "variables")
 
 

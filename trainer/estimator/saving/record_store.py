@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trainer import storage
-from trainer.estimator.saving.export_store import EXPORTS
+from trainer.job.layout import EXPORTS
 from trainer.storage import disk
 from trainer.storage.recent_reads import RecentReads
 from trainer.storage.synced_folder import SyncedFolder

@@ -30,14 +30,13 @@ from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import GLOBAL_STEP
 from trainer.estimator.saving import export_manifest
-from trainer.estimator.saving.export_store import GRAPH_FILE
 from trainer.estimator.saving.job_directory import JobDirectories
+from trainer.job.layout import GRAPH_FILE, TEXT_GRAPH_FILE
 
 log = logging.getLogger("trainer")
 
 ASSETS_EXTRA = "assets.extra"
 EXAMPLES_INPUT = "inputs"  # what Classify and Regress calls feed, by TensorFlow Serving's convention
-TEXT_GRAPH_FILE = "saved_model.pbtxt"
 
 
 @dataclasses.dataclass(frozen=True)

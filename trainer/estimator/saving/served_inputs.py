@@ -7,7 +7,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from trainer import storage
 from trainer.estimator.contract.export import DEFAULT_SIGNATURE
-from trainer.estimator.saving.export_store import GRAPH_FILE
+from trainer.job.layout import GRAPH_FILE
 from trainer.job.report import Input
 
 

@@ -1,0 +1,1 @@
+"""What an export is to those who ask it: found, described and called."""
