@@ -85,6 +85,7 @@ ESTIMATOR_ORDER = [
     "estimator",
     "tpu",
     "evaluation",
+    "experimental",
     "keras_config",
     "keras",
     "metrics",

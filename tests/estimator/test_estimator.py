@@ -24,6 +24,7 @@ from trainer.estimator import (
     RunValues,
     SessionRunHook,
     TrainingHook,
+    experimental,
 )
 from trainer.estimator.contract import export
 from trainer.estimator.saving.events import read_scalars
@@ -698,10 +699,10 @@ def raw() -> export.ServingInputReceiver:
     return export.build_raw_serving_input_receiver_fn({"x": tf.TensorSpec([None, 1])})()
 
 
-def supervised() -> export.SupervisedInputReceiver:
+def supervised() -> experimental.SupervisedInputReceiver:
     x = V1.placeholder(tf.float32, [None, 1], "x")
     y = V1.placeholder(tf.float32, [None, 1], "y")
-    return export.SupervisedInputReceiver({"x": x}, y, {"x": x, "y": y})
+    return experimental.SupervisedInputReceiver({"x": x}, y, {"x": x, "y": y})
 
 
 def test_an_export_is_named_by_ten_digits_and_answers(trained: Estimator, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """HOW it trains: the programming model of tf.estimator on current TensorFlow and Keras 3."""
 
-from trainer.estimator import inputs, tpu
+from trainer.estimator import experimental, inputs, tpu
 from trainer.estimator.contract import export
 from trainer.estimator.contract.hooks import (
     CheckpointSaverListener,
@@ -30,7 +30,6 @@ from trainer.estimator.contract.session_hooks import (
 )
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.evaluation import early_stopping as experimental
 from trainer.estimator.evaluation.best_exporter import BestExporter
 from trainer.estimator.evaluation.exporters import Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.specs import EvalSpec, TrainSpec

@@ -57,6 +57,24 @@ def test_a_receiver_without_tensors_is_refused(features: Any, tensors: Any, alte
     assert message in str(raised.value)
 
 
+def test_a_feature_needs_a_string_or_an_integer_for_a_name_and_may_wrap_its_tensor() -> None:
+    class Labelled:
+        def __init__(self, tensor: tf.Tensor) -> None:
+            self.tensor = tensor
+
+    tensor = placeholder()
+    assert export.ServingInputReceiver({42: tensor, "a": Labelled(tensor)}, tensor).features[42] is tensor
+    with pytest.raises(ValueError, match="features has the key 4.2. Keys are strings or integers. Rename it"):
+        export.ServingInputReceiver({4.2: tensor}, tensor)
+
+
+def test_a_raw_receiver_is_made_of_eager_tensors_in_any_graph() -> None:
+    with tf.init_scope():
+        features = {"x": tf.zeros([2, 3])}
+    receiver = export.build_raw_serving_input_receiver_fn(features)()
+    assert receiver.features["x"].shape.as_list() == [None, 3]
+
+
 def test_a_receiver_tensor_needs_a_string_for_a_name() -> None:
     with pytest.raises(ValueError, match="receiver_tensors has 1: "):
         export.ServingInputReceiver(placeholder(), {1: placeholder()})

@@ -74,18 +74,40 @@ def test_a_mode_does_without_what_it_does_not_need(mode: str, absent: dict[str, 
         assert spec.predictions == {}
 
 
+def test_a_spec_without_a_mode_needs_nothing_and_keeps_what_it_is_given() -> None:
+    spec = EstimatorSpec(None)
+    assert (spec.mode, spec.predictions, spec.loss, spec.train_op) == (None, {}, None, None)
+    assert EstimatorSpec(**{**whole(TRAIN), "mode": None}).train_op is not None
+
+
+def test_the_scaffold_is_an_empty_one_by_default() -> None:
+    scaffold = EstimatorSpec(None).scaffold
+    assert isinstance(scaffold, tf.compat.v1.train.Scaffold) and scaffold.saver is None
+
+
+@pytest.mark.parametrize("name", ["predictions", "loss", "train_op", "eval_metric_ops"])
+def test_a_tensor_of_another_graph_is_refused_by_name(name: str) -> None:
+    with tf.Graph().as_default():
+        foreign = tf.constant(1.0)
+    given = {"m": (foreign, foreign)} if name == "eval_metric_ops" else foreign
+    with pytest.raises(ValueError, match=rf"EstimatorSpec was given {name}.* is of another graph. It takes tensors of"):
+        EstimatorSpec(**whole(TRAIN, **{name: given}))
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="train_op.* is of another graph"):
+        EstimatorSpec(**{**whole(TRAIN), "train_op": foreign.op})
+
+
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="EstimatorSpec was given mode 'predict'. It takes ModeKeys.TRAIN, EVAL or"):
         EstimatorSpec(**whole("predict"))
 
 
-@pytest.mark.parametrize("shape", [[], [1], [1, 1], None])
-def test_a_loss_of_one_element_becomes_a_scalar(shape: list[int] | None) -> None:
+@pytest.mark.parametrize("shape", [[], [1], [1, 1], [None], [None, 1], None])
+def test_a_loss_of_one_element_becomes_a_scalar(shape: list[int | None] | None) -> None:
     loss = tf.compat.v1.placeholder(tf.float32, shape)
     assert EstimatorSpec(**whole(EVAL, loss=loss)).loss.shape == []
 
 
-@pytest.mark.parametrize("shape", [[2], [2, 1], [None]])
+@pytest.mark.parametrize("shape", [[2], [2, 1], [None, 2]])
 def test_a_loss_that_is_no_scalar_is_refused(shape: list[int | None]) -> None:
     loss = tf.compat.v1.placeholder(tf.float32, shape)
     with pytest.raises(ValueError, match="A loss is a scalar. Reduce it, with tf.reduce_mean for one"):

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, ModeKeys, RunConfig
-from trainer.estimator.contract.export import ServingInputReceiver, SupervisedInputReceiver
+from trainer.estimator.contract.export import ServingInputReceiver
+from trainer.estimator.contract.supervised_receivers import SupervisedInputReceiver, UnsupervisedInputReceiver
 from trainer.estimator.graph.model_function import ModelFunction, ModelReplica
 from trainer.estimator.graph.variables import VariableStore
 
@@ -90,6 +91,31 @@ def test_a_served_trace_in_eval_has_the_labels_of_its_receiver() -> None:
     traced = function().trace_served(ModeKeys.EVAL, receiver, VariableStore())
     assert list(traced.context.receiver_tensors) == ["x", "y"]
     assert traced.spec.loss.shape.as_list() == []
+
+
+def test_a_served_trace_in_eval_without_labels_is_refused_unless_the_receiver_says_that_there_are_none() -> None:
+    def receiver(kind: type[ServingInputReceiver]) -> ServingInputReceiver:
+        x = V1.placeholder(tf.float32, [4, 3])
+        return kind({"x": x}, {"x": x})
+
+    def unsupervised(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        assert labels is None
+        return linear(features["x"], tf.ones([4, 1]), mode)
+
+    with pytest.raises(ValueError, match="mode 'eval' is a ServingInputReceiver, which has no labels. .* Supervised"):
+        function(unsupervised).trace_served(ModeKeys.EVAL, lambda: receiver(ServingInputReceiver), VariableStore())
+    traced = function(unsupervised).trace_served(
+        ModeKeys.EVAL, lambda: receiver(UnsupervisedInputReceiver), VariableStore()
+    )
+    assert traced.spec.loss is not None
+
+
+def test_a_function_that_takes_no_mode_may_leave_it_out_of_its_spec() -> None:
+    def modeless(features: Any, labels: Any) -> EstimatorSpec:
+        return EstimatorSpec(**{**linear(features, labels, ModeKeys.TRAIN)._asdict(), "mode": None})
+
+    traced = function(modeless).trace(ModeKeys.TRAIN, (X, Y), VariableStore())
+    assert traced.spec.mode == ModeKeys.TRAIN
 
 
 def test_replicas_of_one_function_have_variables_of_their_own() -> None:

@@ -38,19 +38,18 @@ class ServingInputReceiver:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", self._checked_features())
-        object.__setattr__(self, "receiver_tensors", _named_tensors(self.receiver_tensors, "receiver_tensors"))
+        object.__setattr__(self, "receiver_tensors", named_tensors(self.receiver_tensors, "receiver_tensors"))
         given = self.receiver_tensors_alternatives or {}
         if not isinstance(given, Mapping):
             raise ValueError(f"receiver_tensors_alternatives is {given!r}. It takes a dict of name to tensors")
         alternatives = {
-            name: _named_tensors(group, f"receiver_tensors_alternatives[{name!r}]") for name, group in given.items()
+            name: named_tensors(group, f"receiver_tensors_alternatives[{name!r}]") for name, group in given.items()
         }
         object.__setattr__(self, "receiver_tensors_alternatives", alternatives)
 
     def _checked_features(self) -> Any:
         features = self.features if isinstance(self.features, Mapping) else {SINGLE_FEATURE: self.features}
-        for name, feature in features.items():
-            _check_feature(feature, f"features[{name!r}]")
+        check_features(features, "features")
         return features
 
     def receives_examples(self) -> bool:
@@ -68,24 +67,32 @@ class TensorServingInputReceiver(ServingInputReceiver):
         return self.features
 
 
-@dataclasses.dataclass(frozen=True)
-class SupervisedInputReceiver:
-    """The inputs of an exported TRAIN or EVAL graph: features, labels, and the tensors that are fed."""
+def check_features(features: Any, place: str) -> None:
+    """Checks features, or labels.
 
-    features: Any
-    labels: Any
-    receiver_tensors: Any
+    Args:
+      features: a tensor, or a dict of strings or integers to tensors, as [batch, …] each.
+      place: what they are called in errors.
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "receiver_tensors", _named_tensors(self.receiver_tensors, "receiver_tensors"))
+    Raises:
+      ValueError: something else.
+    """
+    if not isinstance(features, Mapping):
+        _check_feature(features, place)
+        return
+    for name, feature in features.items():
+        if not isinstance(name, str | int):
+            raise ValueError(f"{place} has the key {name!r}. Keys are strings or integers. Rename it")
+        _check_feature(feature, f"{place}[{name!r}]")
 
 
 def _check_feature(feature: Any, place: str) -> None:
-    if not tf.is_tensor(feature):
+    # What wraps a tensor in an attribute `tensor` and converts to it is one too, as in tf.estimator.
+    if not tf.is_tensor(feature) and not tf.is_tensor(getattr(feature, "tensor", None)):
         raise ValueError(f"{place} is {feature!r}. Features are a tensor, or a dict of names to tensors")
 
 
-def _named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
+def named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
     """A dict of tensors, of any shapes, from a dict or from a single tensor.
 
     Args:
@@ -105,7 +112,7 @@ def _named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
     return named
 
 
-def _placeholder_like(name: str, feature: Any, batch_size: int | None) -> tf.Tensor:
+def placeholder_like(name: str, feature: Any, batch_size: int | None) -> tf.Tensor:
     """A placeholder [batch_size, …] of the type and the further dimensions of a feature.
 
     Args:
@@ -113,11 +120,12 @@ def _placeholder_like(name: str, feature: Any, batch_size: int | None) -> tf.Ten
       feature: a tensor [batch, …], or a `tf.TensorSpec` of one.
       batch_size: None for any.
     """
-    tensor = tf.convert_to_tensor(feature) if not isinstance(feature, tf.TypeSpec) else feature
+    # A tensor is not converted: it may be eager, or of another graph, and only its type and shape count.
+    tensor = feature if isinstance(feature, tf.TypeSpec) or tf.is_tensor(feature) else tf.convert_to_tensor(feature)
     shape = tensor.shape.as_list() if tensor.shape.rank is not None else None
     if shape:
         shape[0] = batch_size
-    return tf.compat.v1.placeholder(tensor.dtype, shape, name=name)
+    return tf.compat.v1.placeholder(tensor.dtype, shape, name=str(name))
 
 
 def build_raw_serving_input_receiver_fn(
@@ -132,11 +140,9 @@ def build_raw_serving_input_receiver_fn(
 
     def serving_input_receiver_fn() -> ServingInputReceiver:
         if not isinstance(features, Mapping):
-            placeholder = _placeholder_like(SINGLE_FEATURE, features, default_batch_size)
+            placeholder = placeholder_like(SINGLE_FEATURE, features, default_batch_size)
             return TensorServingInputReceiver(placeholder, {SINGLE_FEATURE: placeholder})
-        placeholders = {
-            name: _placeholder_like(name, feature, default_batch_size) for name, feature in features.items()
-        }
+        placeholders = {name: placeholder_like(name, feature, default_batch_size) for name, feature in features.items()}
         return ServingInputReceiver(placeholders, placeholders)
 
     return serving_input_receiver_fn

@@ -21,7 +21,7 @@ class ModeKeys:
 
 
 class _Fields(NamedTuple):
-    mode: str
+    mode: str | None
     predictions: Any
     loss: Any
     train_op: Any
@@ -38,17 +38,17 @@ class EstimatorSpec(_Fields):
     """The tensors of a model in one mode, checked when built.
 
     Args:
-      mode: a value of ModeKeys.
+      mode: a value of ModeKeys; None takes the one that the model function is called in.
       predictions: a tensor or a dict of tensors; needed in PREDICT.
-      loss: a scalar, or of shape [1]; needed in TRAIN and EVAL.
+      loss: a scalar, or of one element; needed in TRAIN and EVAL.
       train_op: what an optimizer's `minimize`, `apply_gradients` or `apply` returned, or any op or tensor; needed in
         TRAIN.
       eval_metric_ops: name to Keras metric (updated in the model function) or to a pair (value, update op).
       export_outputs: signature name to PredictOutput, RegressionOutput or ClassificationOutput; looked at in PREDICT.
       training_chief_hooks: hooks of the chief's training.
       training_hooks: hooks of every training process.
-      scaffold: None, or a `tf.compat.v1.train.Scaffold`: a saver with a map says under which names evaluation,
-        prediction and export find the variables; `init_op` and `init_fn` run where there is no checkpoint,
+      scaffold: a `tf.compat.v1.train.Scaffold`, by default an empty one: a saver with a map says under which names
+        evaluation, prediction and export find the variables; `init_op` and `init_fn` run where there is no checkpoint,
         `local_init_op` at every start. They are given what stands for a Session. Nothing waits for its ready ops.
       evaluation_hooks: hooks of evaluation.
       prediction_hooks: hooks of prediction.
@@ -62,7 +62,7 @@ class EstimatorSpec(_Fields):
 
     def __new__(
         cls,
-        mode: str,
+        mode: str | None,
         predictions: Any = None,
         loss: Any = None,
         train_op: Any = None,
@@ -74,7 +74,7 @@ class EstimatorSpec(_Fields):
         evaluation_hooks: Any = None,
         prediction_hooks: Any = None,
     ) -> EstimatorSpec:
-        if mode not in (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT):
+        if mode not in (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT, None):
             raise ValueError(f"EstimatorSpec was given mode {mode!r}. It takes ModeKeys.TRAIN, EVAL or PREDICT")
         predictions = _checked_predictions(predictions, mode)
         if mode == ModeKeys.PREDICT:
@@ -108,7 +108,7 @@ class EstimatorSpec(_Fields):
         return EstimatorSpec(**{**self._asdict(), **changes})
 
 
-def _needed(value: Any, name: str, mode: str) -> Any:
+def _needed(value: Any, name: str, mode: str | None) -> Any:
     if value is None:
         raise ValueError(f"EstimatorSpec for mode {mode!r} was given no {name}. This mode needs it. Pass {name}=…")
     return value
@@ -121,9 +121,22 @@ def _is_tensor(value: Any) -> bool:
 def _check_tensor(value: Any, name: str) -> None:
     if not _is_tensor(value):
         raise TypeError(f"EstimatorSpec was given {name} {value!r}. It takes a tensor")
+    _check_graph(value, name)
 
 
-def _checked_predictions(predictions: Any, mode: str) -> Any:
+def _check_graph(value: Any, name: str) -> None:
+    """Checks that a tensor or an operation is one of the graph that is being built, where one is."""
+    if tf.executing_eagerly() or not (isinstance(value, tf.Operation) or tf.is_symbolic_tensor(value)):
+        return
+    if value.graph is not tf.compat.v1.get_default_graph():
+        raise ValueError(
+            f"EstimatorSpec was given {name} {value!r}, which is of another graph. "
+            "It takes tensors of the graph that the model function is called in. "
+            "Build them in the function itself, outside of `with tf.Graph()` and of branches and loops"
+        )
+
+
+def _checked_predictions(predictions: Any, mode: str | None) -> Any:
     if predictions is None and mode != ModeKeys.PREDICT:
         return {}
     _needed(predictions, "predictions", mode)
@@ -135,24 +148,25 @@ def _checked_predictions(predictions: Any, mode: str) -> Any:
     return predictions
 
 
-def _checked_loss(loss: Any, mode: str) -> Any:
-    if loss is None and mode == ModeKeys.PREDICT:
+def _checked_loss(loss: Any, mode: str | None) -> Any:
+    if loss is None and mode in (ModeKeys.PREDICT, None):
         return None
     _check_tensor(_needed(loss, "loss", mode), "loss")
     shape = tf.TensorShape(loss.shape)
     if shape.rank == 0:
         return loss
-    if shape.rank is None or shape.num_elements() == 1:
+    if shape.rank is None or shape.is_compatible_with([1] * shape.rank):  # where that is open, the step tells
         return tf.reshape(loss, [])
     raise ValueError(
         f"EstimatorSpec was given a loss of shape {shape}. A loss is a scalar. Reduce it, with tf.reduce_mean for one"
     )
 
 
-def _checked_train_op(train_op: Any, mode: str) -> Any:
+def _checked_train_op(train_op: Any, mode: str | None) -> Any:
     if train_op is None:
         return _needed(train_op, "train_op", mode) if mode == ModeKeys.TRAIN else None
     if isinstance(train_op, tf.Operation):
+        _check_graph(train_op, "train_op")
         return train_op
     _check_tensor(train_op, "train_op (or an operation)")
     return train_op
@@ -164,6 +178,8 @@ def _checked_metrics(metrics: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if not isinstance(metrics, Mapping):
         raise TypeError(f"EstimatorSpec was given eval_metric_ops {metrics!r}. It takes a dict of name to metric")
     for name, metric in metrics.items():
+        for part in tf.nest.flatten(metric) if isinstance(metric, tuple) else ():
+            _check_graph(part, f"eval_metric_ops[{name!r}]")
         if not (isinstance(metric, keras.metrics.Metric) or _is_value_and_update(metric)):
             raise TypeError(
                 f"EstimatorSpec was given eval_metric_ops[{name!r}] {metric!r}. "
@@ -205,5 +221,5 @@ def _checked_outputs(outputs: Any, predictions: Any) -> Mapping[str, ExportOutpu
 
 def _checked_scaffold(scaffold: Any) -> Any:
     if scaffold is None or isinstance(scaffold, tf.compat.v1.train.Scaffold):
-        return scaffold
+        return scaffold or tf.compat.v1.train.Scaffold()
     raise TypeError(f"EstimatorSpec was given scaffold {scaffold!r}. It takes a tf.compat.v1.train.Scaffold, or None")

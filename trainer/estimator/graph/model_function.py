@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainer.estimator.contract.arguments import accepted, argument_names
-from trainer.estimator.contract.export import ServingInputReceiver, SupervisedInputReceiver
+from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.contract.hooks import AnyHook
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.contract.supervised_receivers import SupervisedInputReceiver, UnsupervisedInputReceiver
 from trainer.estimator.graph import scaffolds
 from trainer.estimator.graph.session import GraphSession
 from trainer.estimator.graph.session_hooks import SessionHooks, open_sessions
@@ -79,6 +80,8 @@ class ModelFunction:
         spec = self._function(features=features, **accepted(self._function, arguments))
         if not isinstance(spec, EstimatorSpec):
             raise ValueError(f"The model function returned {spec!r}. It returns an EstimatorSpec")
+        if spec.mode is None:  # as a function that takes no mode may say
+            return EstimatorSpec(**{**spec._asdict(), "mode": mode})
         if spec.mode != mode:
             raise ValueError(
                 f"The model function was called in mode {mode!r} and returned an EstimatorSpec of mode {spec.mode!r}. "
@@ -115,16 +118,29 @@ class ModelFunction:
 
         Returns:
           The traced model, whose `context` is the receiver.
+
+        Raises:
+          ValueError: labels are missing that the function takes in TRAIN and EVAL.
         """
 
         def on_receiver() -> tuple[EstimatorSpec, Any]:
             receiver = receiver_fn()
+            self._check_labels(receiver, mode)
             labels = receiver.labels if isinstance(receiver, SupervisedInputReceiver) else None
             return self(receiver.features, labels, mode), receiver
 
         traced = trace(on_receiver, [], mode, store)
         scaffolds.settle(traced)
         return traced
+
+    def _check_labels(self, receiver: Any, mode: str) -> None:
+        has_labels = isinstance(receiver, SupervisedInputReceiver | UnsupervisedInputReceiver)
+        if mode != ModeKeys.PREDICT and not has_labels and "labels" in argument_names(self._function):
+            raise ValueError(
+                f"The receiver for mode {mode!r} is a {type(receiver).__name__}, which has no labels. "
+                "The model function takes labels. Return a SupervisedInputReceiver, "
+                "or an UnsupervisedInputReceiver if it does without them"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,8 +18,7 @@ def settle(traced: TracedModel) -> None:
     Raises:
       ValueError: training would save them under other names.
     """
-    scaffold = traced.spec.scaffold
-    saver = None if scaffold is None else scaffold.saver
+    saver = traced.spec.scaffold.saver
     if saver is None:
         return
     names = traced.store.names_by_handle()
@@ -45,8 +44,6 @@ def start(traced: TracedModel, *, restored: bool) -> None:
       restored: whether those are a checkpoint's; what only initialises them is left out then.
     """
     scaffold = traced.spec.scaffold
-    if scaffold is None:
-        return
     session = GraphSession(traced)
     if not restored:
         if scaffold.init_op is not None:

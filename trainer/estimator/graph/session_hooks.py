@@ -28,7 +28,7 @@ from trainer.estimator.graph.session import GraphSession, outputs
 
 log = logging.getLogger("trainer")
 
-_FIELDS = {
+_FIELDS: dict[str | None, tuple[str, ...]] = {
     ModeKeys.TRAIN: ("training_hooks", "training_chief_hooks"),
     ModeKeys.EVAL: ("evaluation_hooks",),
     ModeKeys.PREDICT: ("prediction_hooks",),

@@ -13,6 +13,7 @@ _STOPPING = (
     "stop_if_no_decrease_hook",
     "stop_if_no_increase_hook",
 )
+_RECEIVERS = ("build_raw_supervised_input_receiver_fn", "build_supervised_input_receiver_fn_from_input_fn")
 _HEADS = (
     "binary_classification_head",
     "logistic_regression_head",
@@ -23,7 +24,7 @@ _HEADS = (
 )
 _OWN = {
     "add_metrics": "trainer.estimator:add_metrics",
-    **{name: f"trainer.estimator:experimental.{name}" for name in _STOPPING},
+    **{name: f"trainer.estimator:experimental.{name}" for name in (*_STOPPING, *_RECEIVERS)},
     "multi_head": "trainer.estimator.heads.v1_multi_head:multi_head",
     **{name: f"trainer.estimator.heads.v1_named_heads:{name}" for name in _HEADS},
 }
