@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from trainer import Problem, problem_file
+from trainer.bound_problem import BoundProblem
 from trainer.job.config import DataConfig
 from trainer.job.errors import UsageError
+from trainer.job.report import Score
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -53,10 +55,22 @@ RIGHT: dict[str, Any] = {
 }
 
 
+def bound(**changes: Any) -> BoundProblem:
+    return BoundProblem(problem=Problem(**RIGHT | changes), data=DataConfig(), params=Params(), schema="all of them")
+
+
 def test_the_first_metric_is_the_score() -> None:
-    problem = Problem(**RIGHT)
-    assert (problem.score, problem.maximizes) == ("accuracy", True)
-    assert not Problem(**RIGHT | {"metrics": {"rmse": "min"}}).maximizes
+    assert bound().score == Score(name="accuracy", maximizes=True)
+    assert bound().metrics == ("accuracy", "loss")
+    assert not bound(metrics={"rmse": "min"}).score.maximizes
+
+
+def test_the_data_may_decide_which_metric_is_the_score() -> None:
+    by_schema = bound(score_of=lambda schema: {"all of them": "loss"}[schema])
+    assert by_schema.score == Score(name="loss", maximizes=False)
+    assert by_schema.metrics == ("loss", "accuracy")
+    with pytest.raises(UsageError, match="score_of of PROBLEM returned 'rmse'. Accepted: accuracy, loss. Name one of"):
+        bound(score_of=lambda: "rmse").score  # noqa: B018
 
 
 def test_functions_are_given_what_they_ask_for_by_name() -> None:
@@ -100,7 +114,7 @@ def test_a_file_imports_its_neighbours(tmp_path: pathlib.Path, monkeypatch: pyte
     (tmp_path / "neighbour_of_mine.py").write_text("SCORE = 'auc'\n")
     path = tmp_path / "problem_of_mine.py"
     path.write_text("from neighbour_of_mine import SCORE\n" + FILE.replace("'loss'", "SCORE"))
-    assert problem_file.load(str(path)).score == "auc"
+    assert list(problem_file.load(str(path)).metrics) == ["auc"]
     assert problem_file.named_in([f"--problem={path}", "--train_steps=3"]) is problem_file.load(str(path))
 
 
@@ -111,7 +125,7 @@ def test_the_last_problem_named_counts_however_it_is_spelled(argv: list[str]) ->
 
 
 def test_without_the_flag_it_is_that_of_the_model() -> None:
-    assert problem_file.named_in([]).score == "rmse"
+    assert next(iter(problem_file.named_in([]).metrics)) == "rmse"
 
 
 @pytest.mark.parametrize(

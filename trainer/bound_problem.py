@@ -18,6 +18,7 @@ from trainer.estimator.steps.nan_loss import NanLossError, Why
 from trainer.job import spelling
 from trainer.job.config import DataConfig, ExporterKind
 from trainer.job.errors import JobError, UsageError
+from trainer.job.report import Score
 from trainer.problem import Problem, argument_names
 
 log = logging.getLogger("trainer")
@@ -45,6 +46,22 @@ class BoundProblem:
     schema: Any
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resumes_input: bool = True
+
+    @property
+    def score(self) -> Score:
+        """The metric that a model of these data is judged by."""
+        problem = self.problem
+        name = problem.call("score_of", **self._given) if problem.score_of else next(iter(problem.metrics))
+        if name not in problem.metrics:
+            accept, do = ", ".join(problem.metrics), "Name one of them, or add it to metrics"
+            raise UsageError(f"score_of of PROBLEM returned {name!r}", accept, do)
+        return Score(name=name, maximizes=problem.metrics[name] == "max")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of what evaluations report, the score first."""
+        score = self.score.name
+        return (score, *(name for name in self.problem.metrics if name != score))
 
     def estimator(self, config: RunConfig) -> Estimator:
         """The Estimator of the problem.
@@ -110,8 +127,8 @@ class BoundProblem:
             case ExporterKind.LATEST:
                 return LatestExporter(kind.value, receiver_fn)
             case ExporterKind.BEST:
-                mode = "max" if self.problem.maximizes else "min"
-                return BestExporter(kind.value, receiver_fn, metric=self.problem.score, mode=mode)
+                mode = "max" if self.score.maximizes else "min"
+                return BestExporter(kind.value, receiver_fn, metric=self.score.name, mode=mode)
             case ExporterKind.FINAL:
                 return FinalExporter(kind.value, receiver_fn)
 
@@ -124,13 +141,13 @@ class BoundProblem:
         Raises:
           UsageError: the evaluation does not report the score.
         """
-        reported = estimator.metric_names(self.input_fn("eval_input_fn"))
-        if self.problem.score not in reported:
+        score, reported = self.score.name, estimator.metric_names(self.input_fn("eval_input_fn"))
+        if score not in reported:
             otherwise = "Add it to eval_metric_ops, or name another one first"
             raise UsageError(
-                f"PROBLEM is scored by {self.problem.score!r}, but its evaluation reports {', '.join(reported)}",
+                f"PROBLEM is scored by {score!r}, but its evaluation reports {', '.join(reported)}",
                 "the first of metrics among what eval_metric_ops names, or loss",
-                spelling.suggestion(self.problem.score, reported, otherwise),
+                spelling.suggestion(score, reported, otherwise),
             )
 
     def hooks(self, config: RunConfig) -> list[Any]:

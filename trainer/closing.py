@@ -32,7 +32,7 @@ from trainer.job.config import RunSettings
 from trainer.job.goodput import Tally
 from trainer.job.layout import GRAPH_FILE, Layout
 from trainer.job.records import DamagedRecordError
-from trainer.job.report import Score, Summary
+from trainer.job.report import Summary
 
 _log = logging.getLogger(__name__)
 
@@ -96,11 +96,9 @@ class Closing:
         self._print(summary)
 
     def _print(self, summary: Summary) -> None:
-        problem = self.bound.problem
-        score = Score(name=problem.score, maximizes=problem.maximizes)
         inputs = served_inputs.of_export(summary.export_dir) if summary.export_dir else ()
         again = self._again(summary.global_step)
-        print(report.table(summary, self.files.root, score, inputs=inputs, again=again))
+        print(report.table(summary, self.files.root, self.bound.score, inputs=inputs, again=again))
         if own := self.bound.report(summary):
             print(own)
 

@@ -25,6 +25,7 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "serving_input_receiver_fn": _KNOWN,
     "describe": ("data", "params", "output_dir", "cache"),
     "baselines": ("data", "params", "schema"),
+    "score_of": ("data", "params", "schema"),
     "hooks": _KNOWN,
     "exporters": _KNOWN,
     "resume_schema": ("schema", "earlier"),
@@ -56,6 +57,7 @@ class Problem:
       eval_input_fn: gives that of the examples to evaluate on, once.
       metrics: what evaluations report and whether "max" or "min" is better, by name; the first is the score, which
         tuners are told, the best exporter goes by and the closing table shows. `loss` may be among them.
+      score_of: where the data decide, names that one of `metrics` which is the score of these; else it is the first.
       test_input_fn: like `eval_input_fn`, for examples that are looked at once, at the end; may give None.
       serving_input_receiver_fn: gives a ServingInputReceiver; without it, clients send features as evaluation has them.
       describe: reads and checks the data before TensorFlow is imported; what it returns is `schema`. It may take
@@ -88,6 +90,7 @@ class Problem:
     serving_input_receiver_fn: Callable[..., Any] | None = None
     describe: Callable[..., Any] | None = None
     baselines: Callable[..., Mapping[str, float]] | None = None
+    score_of: Callable[..., str] | None = None
     hooks: Callable[..., Any] | None = None
     exporters: Callable[..., Any] | None = None
     warm_start_from: Any = None
@@ -106,16 +109,6 @@ class Problem:
         _check_settings("data", self.data, DataConfig)
         _check_metrics(self.metrics)
         object.__setattr__(self, "metrics", dict(self.metrics))
-
-    @property
-    def score(self) -> str:
-        """The metric that a model is judged by."""
-        return next(iter(self.metrics))
-
-    @property
-    def maximizes(self) -> bool:
-        """Whether more of the score is better."""
-        return self.metrics[self.score] == "max"
 
     def call(self, name: str, **given: Any) -> Any:
         """Calls a function of the problem with those of the given values that it takes.

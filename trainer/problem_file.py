@@ -11,7 +11,7 @@ import types
 from collections.abc import Sequence
 
 from trainer.job import early_flags
-from trainer.job.config import DEFAULT_PROBLEM
+from trainer.job.config import DEFAULT_PROBLEM, TABLE_PROBLEM
 from trainer.job.errors import UsageError
 from trainer.problem import Problem
 
@@ -29,7 +29,23 @@ def named_in(argv: Sequence[str]) -> Problem:
     Raises:
       UsageError: as `load` does.
     """
-    return load(early_flags.value(argv, "problem") or DEFAULT_PROBLEM)
+    return load(name_in(argv))
+
+
+def name_in(argv: Sequence[str]) -> str:
+    """What the flags call the problem; those of a table choose the one that is shipped for tables.
+
+    Args:
+      argv: without the program's name.
+    """
+    name = early_flags.value(argv, "problem") or DEFAULT_PROBLEM
+    return TABLE_PROBLEM if name == DEFAULT_PROBLEM and _is_of_table(argv) else name
+
+
+def _is_of_table(argv: Sequence[str]) -> bool:
+    """Whether the flags say that the data are a table, or name its label."""
+    data_format = (early_flags.value(argv, "data_format") or "auto").lower()
+    return data_format == "table" or (data_format == "auto" and early_flags.value(argv, "label_column") is not None)
 
 
 def load(name: str) -> Problem:

@@ -33,7 +33,6 @@ from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings
 from trainer.job.errors import TrainingError
 from trainer.job.layout import Layout
-from trainer.job.report import Score
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
@@ -69,10 +68,9 @@ class JobProcess:
     ) -> None:
         self._bound, self._run, self._cluster, self._files = bound, run, cluster, files
         self._place = place
-        problem, self._started = bound.problem, time.monotonic()
-        self._score = Score(name=problem.score, maximizes=problem.maximizes)
+        self._score, self._started = bound.score, time.monotonic()
         tag = run.hyperparameter_metric_tag
-        tuner_file = tuner.from_environment(environ, tuple(problem.metrics), tag=tag, trial=cluster.trial)
+        tuner_file = tuner.from_environment(environ, bound.metrics, tag=tag, trial=cluster.trial)
         self._progress = Progress(run.max_steps(bound.data.num_epochs))
         self._directories = job_directory.of_process()
         self.stalls = StallWatch(run.stall_timeout_secs, cluster)

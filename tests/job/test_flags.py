@@ -153,7 +153,7 @@ def test_a_shared_name_of_another_type_is_refused() -> None:
         (["--rate=nan"], "--rate=nan. Accepted: a finite number"),
         (["--rate=1e999"], "--rate=1e999. Accepted: a finite number"),
         (["--fast=perhaps"], "--fast=perhaps. Accepted: true or false"),
-        (["--data_format=sequence"], "Accepted: auto, sequences, series, examples; did you mean sequences?"),
+        (["--data_format=sequence"], "Accepted: auto, sequences, series, examples, table; did you mean sequences?"),
         (["--exporter=latest,worst"], "--exporter=latest,worst. Accepted: latest, best, final"),
         (
             ["--job-dir=a", "--output_dir=b"],

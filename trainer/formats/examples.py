@@ -27,7 +27,7 @@ from trainer.formats.schema import Schema
 from trainer.formats.sequences import check_lookback, check_rows, standardizes
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Part, Source
-from trainer.formats.streams import Stream
+from trainer.formats.streams import WindowStream, is_among
 from trainer.formats.windows import Windows
 from trainer.job.errors import DataError
 
@@ -39,7 +39,7 @@ LARGEST_READ_BYTES = 1 << 25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RecordStream(Stream):
+class RecordStream(WindowStream):
     """Records of TFRecord files.
 
     Attributes:
@@ -60,7 +60,7 @@ class RecordStream(Stream):
         records = tf.data.TFRecordDataset(path, compression_type=compression)
         if left_out is None:
             return records
-        numbered = records.enumerate(1).filter(lambda number, _: ~self.is_among(number[tf.newaxis], left_out)[0])
+        numbered = records.enumerate(1).filter(lambda number, _: ~is_among(number[tf.newaxis], left_out)[0])
         return numbered.map(lambda _, record: record)
 
     def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:
@@ -208,7 +208,7 @@ def source(
                 "at least one record",
                 "Leave the file out, or write it again",
             )
-    measured = moments.of(parts[0].first_values if isinstance(parts[0], Stream) else parts[0].values)
+    measured = moments.of(parts[0].first_values if isinstance(parts[0], WindowStream) else parts[0].values)
     mean, scale = measured.scales(standardize=standardizes(data, parts[0]))
     schema = Schema(
         steps=data.sequence_length - data.horizon,

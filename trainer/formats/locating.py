@@ -20,7 +20,7 @@ from trainer.formats.records import read_records
 from trainer.formats.series_rows import Rows
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Source
-from trainer.formats.streams import Stream
+from trainer.formats.streams import WindowStream
 from trainer.formats.windows import Windows
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def places(source: Source, data: ForecastData, wanted: BatchRows) -> tuple[str, 
     part = source.train
     cache = DownloadCache(data.data_cache_dir)
     try:
-        if isinstance(part, Stream):
+        if isinstance(part, WindowStream):
             return _of_streamed(part, source.format, data, wanted)
         numbers = _examples(part, data, wanted)
         paths = files.resolve(data.train_data_paths, "train_data_paths", cache)
@@ -138,10 +138,10 @@ def _of_windows(part: Windows, read: Sequence[Rows], numbers: Sequence[int]) -> 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Places(Stream):
+class _Places(WindowStream):
     """The examples of a stream, each as its file and its number there, from 0."""
 
-    stream: Stream
+    stream: WindowStream
 
     def open_file(self, path: Any, compression: Any, left_out: Any = None) -> tf.data.Dataset:
         import tensorflow as tf
@@ -156,12 +156,12 @@ class _Places(Stream):
         return self.stream.blocks(size)
 
 
-def _of_streamed(part: Stream, data_format: DataFormat, data: ForecastData, wanted: BatchRows) -> tuple[str, ...]:
+def _of_streamed(part: WindowStream, data_format: DataFormat, data: ForecastData, wanted: BatchRows) -> tuple[str, ...]:
     import tensorflow as tf
 
     if wanted.batch * data.train_batch_size > _MOST_STREAMED:
         return ()
-    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(Stream)}
+    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(WindowStream)}
     context = tf.distribute.InputContext(wanted.pipelines, wanted.pipeline, wanted.pipelines)
     batches = pipelines.training(_Places(stream=part, **fields), data, context)
     batch = next(iter(batches.skip(wanted.batch))).numpy()

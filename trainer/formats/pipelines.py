@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.formats import fetching
+from trainer.formats.held import Held
 from trainer.formats.order import shuffled
-from trainer.formats.source import Part
 from trainer.formats.streams import Stream
-from trainer.formats.windows import Windows
 from trainer.job.config import DataConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+Part = Held | Stream
 SHUFFLE_BUFFER = 10_000
 """Streamed examples among which the next one is drawn."""
 _BLOCK_EXAMPLES = 16_384
@@ -37,27 +37,27 @@ def training(part: Part, data: DataConfig, input_context: tf.distribute.InputCon
         there is one.
     """
     pipelines, own = (input_context.num_input_pipelines, input_context.input_pipeline_id) if input_context else (1, 0)
-    if isinstance(part, Windows):
+    if isinstance(part, Held):
         return _options(_training_in_memory(part, data, pipelines, own), symbolic=True, sharded=pipelines > 1)
     return _options(_training_streamed(part, data, pipelines, own), symbolic=False, sharded=pipelines > 1)
 
 
 def evaluation(part: Part, batch_size: int) -> tf.data.Dataset:
     """Every example once, in order; the last batch may be smaller."""
-    if isinstance(part, Windows):
+    if isinstance(part, Held):
         return _options(_evaluation_in_memory(part, batch_size), symbolic=True)
     batches = _examples(part, range(len(part.paths))).batch(batch_size)
     return _options(batches.map(part.decode).prefetch(2), symbolic=False)
 
 
-def _training_in_memory(part: Windows, data: DataConfig, pipelines: int, own: int) -> tf.data.Dataset:
+def _training_in_memory(part: Held, data: DataConfig, pipelines: int, own: int) -> tf.data.Dataset:
     """Blocks of batches are gathered at once and then handed out, which costs a tenth of gathering each batch alone."""
     import tensorflow as tf
 
     size = data.train_batch_size
     batches = _batches(part, data, pipelines, own)
-    block = max(1, min(_BLOCK_EXAMPLES, _BLOCK_FLOATS // _floats(part)) // size)
-    gather = _gatherer(part)
+    block = max(1, min(_BLOCK_EXAMPLES, _BLOCK_FLOATS // part.floats) // size)
+    gather = part.gatherer()
     count = tf.constant(part.count, tf.int64)
 
     def batches_of(number: Any) -> tf.data.Dataset:
@@ -65,15 +65,14 @@ def _training_in_memory(part: Windows, data: DataConfig, pipelines: int, own: in
         last = tf.minimum(first + block, batches)
         positions = tf.range(first * size, last * size) * pipelines + own
         features, labels = gather(shuffled(positions, count, data.seed or 0))
-        values = tf.reshape(features["values"], [-1, size, *features["values"].shape[1:]])
         return tf.data.Dataset.from_tensor_slices(
-            ({"values": values}, tf.reshape(labels, [-1, size, *labels.shape[1:]]))
+            tf.nest.map_structure(lambda one: tf.reshape(one, [-1, size, *one.shape[1:]]), (features, labels))
         )
 
     return tf.data.Dataset.range(-(-batches // block)).flat_map(_as_it_is(batches_of)).prefetch(block)
 
 
-def _batches(part: Windows, data: DataConfig, pipelines: int, own: int) -> int:
+def _batches(part: Held, data: DataConfig, pipelines: int, own: int) -> int:
     """Full batches in this pipeline's share; without `num_epochs` as many as positions can be counted in an int64."""
     if data.num_epochs is None:
         return (1 << 62) // (pipelines * data.train_batch_size * 2)
@@ -81,14 +80,10 @@ def _batches(part: Windows, data: DataConfig, pipelines: int, own: int) -> int:
     return int((examples - own + pipelines - 1) // pipelines // data.train_batch_size)
 
 
-def _floats(part: Windows) -> int:
-    return int(part.steps * part.values.shape[1] + part.horizon * part.labels.shape[1])
-
-
-def _evaluation_in_memory(part: Windows, batch_size: int) -> tf.data.Dataset:
+def _evaluation_in_memory(part: Held, batch_size: int) -> tf.data.Dataset:
     import tensorflow as tf
 
-    gather = _gatherer(part)
+    gather = part.gatherer()
     full, rest = divmod(part.count, batch_size)
 
     def batch(number: Any) -> Any:
@@ -110,46 +105,6 @@ def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
 
     converted: Callable[..., Any] = tf.autograph.experimental.do_not_convert(function)
     return converted
-
-
-def _gatherer(part: Windows) -> Any:
-    """From integers [n], examples, to ({"values": [n, steps, columns]}, [n, horizon, targets]) of the part's type."""
-    import tensorflow as tf
-
-    values = tf.constant(part.typed_values)
-    labels = values if part.labels is part.values else tf.constant(part.typed_labels)
-    if part.starts is not None:
-        starts = tf.constant(part.starts)
-
-        def gather_from(index: Any) -> Any:
-            first = tf.gather(starts, index)
-            return {"values": _rows_from(values, first, part.steps)}, _rows_from(
-                labels, first + part.steps, part.horizon
-            )
-
-        return gather_from
-
-    def gather(index: Any) -> Any:
-        history = _cut(values, index, part.first_value, part.value_stride, part.steps)
-        return {"values": history}, _cut(labels, index, part.first_label, part.label_stride, part.horizon)
-
-    return gather
-
-
-def _cut(table: Any, index: Any, first: int, stride: int, length: int) -> Any:
-    """Rows [first + index · stride, + length) of the table, [n, length, columns]."""
-    import tensorflow as tf
-
-    if first + length <= stride:  # Examples lie one after another: whole ones are copied at once.
-        return tf.gather(tf.reshape(table, [-1, stride, table.shape[1]]), index)[:, first : first + length]
-    return _rows_from(table, tf.cast(index, tf.int64) * stride + first, length)
-
-
-def _rows_from(table: Any, first: Any, length: int) -> Any:
-    """Rows [first, + length) of the table for each of `first`, int64 [n]: [n, length, columns]."""
-    import tensorflow as tf
-
-    return tf.gather(table, first[:, tf.newaxis] + tf.range(length, dtype=tf.int64))
 
 
 def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int) -> tf.data.Dataset:

@@ -8,7 +8,7 @@ from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.download_cache import DownloadCache
 from trainer.formats.settings import MEMORY_LIMIT, DataFormat, ForecastData
 from trainer.formats.source import Source
-from trainer.formats.streams import Stream
+from trainer.formats.streams import WindowStream
 from trainer.formats.windows import Windows, of_rows
 from trainer.job.errors import DataError, JobError, UsageError
 from trainer.storage.framing import is_framed
@@ -26,6 +26,12 @@ def read(data: ForecastData, memory_limit: int = MEMORY_LIMIT, cache: DownloadCa
       UsageError: settings that contradict each other or the data.
       DataError: the first fault in the files.
     """
+    if data.data_format is DataFormat.TABLE:
+        raise UsageError(
+            "--data_format=table with a problem that forecasts",
+            "auto, sequences, series or examples",
+            "Leave --problem out, whose default for tables is a problem that is made for them",
+        )
     if data.train_data_paths:
         source = _files(data, memory_limit, cache or DownloadCache(data.data_cache_dir))
     else:
@@ -53,7 +59,7 @@ def locate_fault(source: Source, message: str) -> JobError | None:
         return failure
     try:
         for part in (source.train, source.evaluation):
-            if isinstance(part, Stream):
+            if isinstance(part, WindowStream):
                 for _ in part.blocks(4096):
                     pass
     except DataError as fault:

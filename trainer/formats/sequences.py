@@ -18,7 +18,7 @@ from trainer.formats.rows import Layout
 from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Part, Source
-from trainer.formats.streams import Stream
+from trainer.formats.streams import WindowStream, lines_of
 from trainer.formats.windows import Windows, of_rows
 from trainer.job.errors import DataError, UsageError
 
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FIRST_ROWS = 1000
-_LINES_AT_ONCE = 1024
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LineStream(Stream):
+class LineStream(WindowStream):
     """Rows of CSV files, read line by line.
 
     Attributes:
@@ -44,18 +43,7 @@ class LineStream(Stream):
     bad: BadRows
 
     def open_file(self, path: Any, compression: Any, left_out: Any = None) -> tf.data.Dataset:
-        import tensorflow as tf
-
-        lines = tf.data.TextLineDataset(path, compression_type=compression).batch(_LINES_AT_ONCE)
-        if left_out is None:
-            return lines.map(lambda block: tf.boolean_mask(block, _filled(block))).unbatch()
-
-        def good(number: Any, block: Any) -> Any:
-            first = number * _LINES_AT_ONCE + 1
-            numbers = tf.range(first, first + tf.size(block, out_type=tf.int64))
-            return tf.boolean_mask(block, _filled(block) & ~self.is_among(numbers, left_out))
-
-        return lines.enumerate().map(good).unbatch()
+        return lines_of(path, compression, left_out)
 
     def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf
@@ -71,13 +59,6 @@ class LineStream(Stream):
             for block in rows.read(layout, bad=self.bad):
                 whole = block[~np.isnan(block).any(axis=1)]
                 yield from of_rows(whole, self.steps, self.horizon).blocks(size)
-
-
-def _filled(block: Any) -> Any:
-    """Which lines of a block [lines] are not blank, bool [lines]."""
-    import tensorflow as tf
-
-    return tf.strings.length(tf.strings.strip(block)) > 0
 
 
 def source(
@@ -118,7 +99,7 @@ def in_parts(data: ForecastData, train: Part, evaluation: Part) -> Source:
       train: the part to train on, which gives mean and scale.
       evaluation: the part to evaluate on.
     """
-    measured = moments.of(train.first_values if isinstance(train, Stream) else train.values)
+    measured = moments.of(train.first_values if isinstance(train, WindowStream) else train.values)
     mean, scale = measured.scales(standardize=standardizes(data, train))
     schema = Schema(
         steps=data.sequence_length - data.horizon,
@@ -175,7 +156,7 @@ def check_lookback(data: ForecastData, data_format: DataFormat) -> None:
 
 def standardizes(data: ForecastData, train: Part) -> bool:
     """Whether values are to be standardised; UsageError where that would take reading a stream twice."""
-    if data.standardize and isinstance(train, Stream):
+    if data.standardize and isinstance(train, WindowStream):
         raise UsageError("--standardize with data larger than memory", "data in memory, or --standardize=false")
     return bool(data.standardize)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from trainer.formats import rows, timestamps
+from trainer.formats import header, rows, timestamps
 from trainer.formats.contents import first_lines
 from trainer.formats.dialect import Head, Kind, read_head
 from trainer.formats.missing import Missing
@@ -26,20 +26,7 @@ def read(path: str) -> Head:
             "one long CSV whose first row names the columns",
             "Add a first line of names (date,value), or use --data_format=sequences for a sequence a row",
         )
-    if not found.sample:
-        raise DataError(
-            f"{path}:{found.first_line}: taken as the header, and no row below it has {len(found.first)} fields",
-            "a header, and rows of numbers below it",
-            "Remove what is above the header, or add the rows",
-        )
-    named = [name for name in found.first if name]
-    doubled = sorted({name for name in named if named.count(name) > 1})
-    if doubled:
-        raise DataError(
-            f"{path}:{found.first_line}: the column name {doubled[0]!r} occurs twice",
-            "one name for each column",
-            "Rename one of them",
-        )
+    header.check(found)
     return found
 
 
@@ -60,14 +47,7 @@ def chosen(data: ForecastData, found: Head) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _check_there(name: str, flag: str, found: Head) -> None:
-    there = ", ".join(filter(None, found.first))
-    if name not in found.first:
-        raise DataError(
-            f"--{flag}: {found.path} has no column {name!r}",
-            there,
-            "Check the spelling and the case",
-        )
-    kinds = found.kinds(found.first.index(name))
+    kinds = found.kinds(header.position(found, name, flag))
     if kinds <= {Kind.DATE, Kind.TEXT}:
         raise DataError(
             f"--{flag}: column {name!r} of {found.path} holds no numbers",
@@ -105,21 +85,14 @@ def time_columns(data: ForecastData, found: Head) -> tuple[int, ...]:
         return timestamps.columns(found)
     if data.sort == AS_THEY_ARE and AS_THEY_ARE not in found.first:
         return ()
-    position = _position(data.sort, "sort", found)
+    position = header.position(found, data.sort, "sort")
     seen = timestamps.columns(found)
     return seen if position in seen else (position,)
 
 
 def id_column(data: ForecastData, found: Head) -> tuple[int, ...]:
     """The position of the field that names the series of a row, if `--series_id` says one."""
-    return () if data.series_id is None else (_position(data.series_id, "series_id", found),)
-
-
-def _position(name: str, flag: str, found: Head) -> int:
-    if name not in found.first:
-        there = ", ".join(filter(None, found.first))
-        raise DataError(f"--{flag}: {found.path} has no column {name!r}", there, "Check the spelling and the case")
-    return found.first.index(name)
+    return () if data.series_id is None else (header.position(found, data.series_id, "series_id"),)
 
 
 def layout(found: Head, like: Head, names: tuple[str, ...], data: ForecastData) -> Layout:
@@ -134,12 +107,7 @@ def layout(found: Head, like: Head, names: tuple[str, ...], data: ForecastData) 
     Raises:
       DataError: the headers differ.
     """
-    if found.first != like.first:
-        raise DataError(
-            f"{found.path}:{found.first_line}: its header is not that of {like.path} ({_difference(found, like)})",
-            "the same columns in the same order in every file of a series",
-            "Leave the file out, or write its columns as in the first file",
-        )
+    header.check_like(found, like)
     return Layout(
         path=found.path,
         dialect=found.dialect,
@@ -153,10 +121,3 @@ def layout(found: Head, like: Head, names: tuple[str, ...], data: ForecastData) 
         "set --missing_values=NA to leave out the windows that it is in",
         missing=Missing.of(data.missing_values),
     )
-
-
-def _difference(found: Head, like: Head) -> str:
-    for ours, theirs in zip(found.first, like.first, strict=False):
-        if ours != theirs:
-            return f"{rows.shown(ours)} instead of {rows.shown(theirs)}"
-    return f"{len(found.first)} columns instead of {len(like.first)}"

@@ -18,6 +18,7 @@ class DataFormat(enum.Enum):
     SEQUENCES = "sequences"
     SERIES = "series"
     EXAMPLES = "examples"
+    TABLE = "table"
 
 
 class BadRowsPolicy(enum.Enum):
@@ -26,7 +27,27 @@ class BadRowsPolicy(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ForecastData(DataConfig):
+class RowsData(DataConfig):
+    """Where the data are, and what becomes of values that are missing and rows that cannot be read."""
+
+    missing_values: tuple[str, ...] = setting((), "texts that stand for no value (-9999,NA), beside blank, ?, NA, nan")
+    bad_rows: BadRowsPolicy = setting(
+        BadRowsPolicy.ERROR,
+        "what a row that cannot be read is: an error, or skip it and list it in bad_rows.csv",
+        may_change=True,
+    )
+    max_bad_fraction: float = setting(0.01, "how many of all rows --bad_rows=skip may skip", may_change=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.max_bad_fraction < 1:
+            raise UsageError(
+                f"--max_bad_fraction={self.max_bad_fraction:g}", "a fraction from 0 up, below 1", "Set 0.01"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ForecastData(RowsData):
     """Where the data are, and how examples are cut from them."""
 
     train_data_paths: tuple[str, ...] = setting(
@@ -38,7 +59,8 @@ class ForecastData(DataConfig):
     data_format: DataFormat = setting(
         DataFormat.AUTO,
         "auto looks at the first file; sequences: headerless CSV, one a row; series: one long CSV with a header; "
-        "examples: TFRecord of tf.train.Example",
+        "examples: TFRecord of tf.train.Example; table: CSV with a header, a row an example, with a --label_column "
+        "(--data_format=table --help lists the flags of tables)",
         may_change=True,
     )
     sequence_length: int = setting(10, "values in a row of sequences, label included")
@@ -59,12 +81,6 @@ class ForecastData(DataConfig):
         "texts that stand for no value (-9999,NA), beside blank, ?, NA and nan; windows and sequences that hold one "
         "are left out; default: a missing value is an error",
     )
-    bad_rows: BadRowsPolicy = setting(
-        BadRowsPolicy.ERROR,
-        "what a row that cannot be read is: an error, or skip it and list it in bad_rows.csv",
-        may_change=True,
-    )
-    max_bad_fraction: float = setting(0.01, "how many of all rows --bad_rows=skip may skip", may_change=True)
     standardize: bool | None = setting(
         None, "scale columns by mean and deviation of the training part; default: yes for a series"
     )
@@ -75,10 +91,6 @@ class ForecastData(DataConfig):
         _check_columns(self)
         _check_window(self)
         _check_split(self.split)
-        if not 0 <= self.max_bad_fraction < 1:
-            raise UsageError(
-                f"--max_bad_fraction={self.max_bad_fraction:g}", "a fraction from 0 up, below 1", "Set 0.01"
-            )
 
 
 def _check_paths(data: ForecastData) -> None:

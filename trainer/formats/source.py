@@ -8,10 +8,10 @@ from typing import Any
 from trainer.formats.bad_rows import BadRow
 from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat
-from trainer.formats.streams import Stream
+from trainer.formats.streams import WindowStream
 from trainer.formats.windows import Windows
 
-Part = Windows | Stream
+Part = Windows | WindowStream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +36,6 @@ class Source(Schema):
     def of(cls, schema: Schema, **parts: Any) -> Source:
         """The data of a schema, whose type all parts take."""
         for name, part in parts.items():
-            if isinstance(part, Windows | Stream):
+            if isinstance(part, Windows | WindowStream):
                 parts[name] = dataclasses.replace(part, dtype=schema.dtype)
         return cls(**vars(schema), **parts)

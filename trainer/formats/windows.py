@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from trainer.formats.held import Held
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Windows:
+class Windows(Held):
     """Example i is rows [first_value + i · value_stride, + steps) of `values` and rows [first_label + i · label_stride,
     + horizon) of `labels`.
 
@@ -64,6 +67,32 @@ class Windows:
         for start in range(0, self.count, size):
             yield self.take(start, start + size)
 
+    @property
+    def floats(self) -> int:
+        return int(self.steps * self.values.shape[1] + self.horizon * self.labels.shape[1])
+
+    def gatherer(self) -> Any:
+        """From integers [n], examples, to ({"values": [n, steps, columns]}, [n, horizon, targets]) of `dtype`."""
+        import tensorflow as tf
+
+        values = tf.constant(self.typed_values)
+        labels = values if self.labels is self.values else tf.constant(self.typed_labels)
+        if self.starts is not None:
+            starts = tf.constant(self.starts)
+
+            def gather_from(index: Any) -> Any:
+                first = tf.gather(starts, index)
+                history = _rows_from(values, first, self.steps)
+                return {"values": history}, _rows_from(labels, first + self.steps, self.horizon)
+
+            return gather_from
+
+        def gather(index: Any) -> Any:
+            history = _cut(values, index, self.first_value, self.value_stride, self.steps)
+            return {"values": history}, _cut(labels, index, self.first_label, self.label_stride, self.horizon)
+
+        return gather
+
 
 def _rows(firsts: np.ndarray, length: int) -> np.ndarray:
     return np.asarray(firsts[:, None] + np.arange(length))
@@ -87,3 +116,19 @@ def of_rows(rows: np.ndarray, steps: int, horizon: int) -> Windows:
         value_stride=length,
         label_stride=length,
     )
+
+
+def _cut(table: Any, index: Any, first: int, stride: int, length: int) -> Any:
+    """Rows [first + index · stride, + length) of the table, [n, length, columns]."""
+    import tensorflow as tf
+
+    if first + length <= stride:  # Examples lie one after another: whole ones are copied at once.
+        return tf.gather(tf.reshape(table, [-1, stride, table.shape[1]]), index)[:, first : first + length]
+    return _rows_from(table, tf.cast(index, tf.int64) * stride + first, length)
+
+
+def _rows_from(table: Any, first: Any, length: int) -> Any:
+    """Rows [first, + length) of the table for each of `first`, int64 [n]: [n, length, columns]."""
+    import tensorflow as tf
+
+    return tf.gather(table, first[:, tf.newaxis] + tf.range(length, dtype=tf.int64))

@@ -97,6 +97,8 @@ class DataConfig:
 
 
 DEFAULT_PROBLEM = "trainer.model"
+TABLE_PROBLEM = "trainer.problems.table"
+"""What `--data_format=table` trains where no other problem is named."""
 OLD_DEFAULT_TAG = "training/hptuning/metric"
 """Under this tag a tuner looks where a study names none; the task reports its score there."""
 DEFAULT_TRAIN_STEPS = 2000
