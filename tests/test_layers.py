@@ -24,7 +24,7 @@ ALLOWED = {
     "compat": {"compat", "estimator"},
     "problem": {"job"},
     "problem_file": {"problem", "job"},
-    "problems": {"problems", "networks", "formats", "estimator", "job"},
+    "problems": {"problem", "problems", "networks", "formats", "estimator", "job"},
     "launch": {"launch", "job", "storage", "problem", "problem_file"},
     "exported": {"exported", "estimator", "storage", "job"},
     "predicting": {"predicting", "exported", "formats", "estimator", "storage", "job"},

@@ -47,7 +47,7 @@ def evaluation(part: Part, batch_size: int) -> tf.data.Dataset:
     if isinstance(part, Held):
         return _options(_evaluation_in_memory(part, batch_size), symbolic=True)
     batches = _examples(part, range(len(part.paths))).batch(batch_size)
-    return _options(batches.map(part.decode).prefetch(2), symbolic=False)
+    return _options(batches.map(_as_it_is(part.decode)).prefetch(2), symbolic=False)
 
 
 def _training_in_memory(part: Held, data: DataConfig, pipelines: int, own: int) -> tf.data.Dataset:
@@ -124,7 +124,7 @@ def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int)
 
     epochs = tf.data.Dataset.range(tf.int64.max if data.num_epochs is None else data.num_epochs)
     batches = epochs.flat_map(_as_it_is(epoch)).batch(data.train_batch_size, drop_remainder=True)
-    return batches.map(part.decode, num_parallel_calls=os.cpu_count(), deterministic=True).prefetch(16)
+    return batches.map(_as_it_is(part.decode), num_parallel_calls=os.cpu_count(), deterministic=True).prefetch(16)
 
 
 def _examples(part: Stream, files: Sequence[int], order: Any = None) -> tf.data.Dataset:

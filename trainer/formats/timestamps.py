@@ -22,12 +22,13 @@ _MOSTLY = 0.9
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 _DOTTED_CLOCK = re.compile(r"(?:[01]?[0-9]|2[0-3])\.[0-5][0-9]\.[0-5][0-9]\Z")
 _CLOCK_NAME = re.compile(r"time|hour|clock|zeit|uhr|heure|hora", re.IGNORECASE)
-_NUMERIC = re.compile(
+PATTERN = re.compile(
     r"^([0-9]{1,4})[-/.]([0-9]{1,2})(?:[-/.]([0-9]{1,4}))?"
     r"(?:[T ]+([0-9]{1,2})(?:[:.]([0-9]{2})(?:[:.]([0-9]{2})(?:[.,]([0-9]+))?)?)?(?: ?([AaPp])[Mm])?"
     r"(?: ?(Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?)?$",
     re.MULTILINE,
 )
+"""A date in numbers: its three parts, hour, minute, second, fraction, a or p of am and pm, zone."""
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?)?\Z")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAY_SECS = 86_400.0
@@ -94,7 +95,21 @@ def read(texts: Sequence[str]) -> np.ndarray:
     numbers = _numbers(texts)
     if numbers is not None:
         return numbers
-    return min((_dates(texts, month_first) for month_first in _orders(texts)), key=_disorder)
+    return min((_dates(texts, month_first) for month_first in orders(texts)), key=_disorder)
+
+
+def in_numbers(texts: Sequence[str], month_first: bool) -> np.ndarray:
+    """Seconds since 1970 of dates written in numbers alone, float64 [texts]; nan for any other text.
+
+    Args:
+      texts: as `PATTERN` has them.
+      month_first: whether 1/2/2020 is in January.
+    """
+    found = PATTERN.findall("\n".join(texts))
+    if len(found) == len(texts):
+        return _from_numbers(found, month_first)
+    matches = [PATTERN.findall(text) for text in texts]
+    return np.array([float(_from_numbers(match, month_first)[0]) if match else np.nan for match in matches])
 
 
 def _dates(texts: Sequence[str], month_first: bool) -> np.ndarray:
@@ -158,7 +173,7 @@ def _number(text: str) -> float:
     return number if abs(number) < _LARGEST else np.nan
 
 
-def _orders(texts: Sequence[str]) -> tuple[bool, ...]:
+def orders(texts: Sequence[str]) -> tuple[bool, ...]:
     """Whether months come before days: both are tried where slashes leave it open."""
     first = second = 0
     slashes = False
@@ -173,19 +188,19 @@ def _orders(texts: Sequence[str]) -> tuple[bool, ...]:
 
 
 def _chunk(texts: list[str], month_first: bool) -> np.ndarray:
-    found = _NUMERIC.findall("\n".join(texts))
+    found = PATTERN.findall("\n".join(texts))
     if len(found) == len(texts):
         return _from_numbers(found, month_first)
     return np.array([_slowly(text, month_first) for text in texts])
 
 
 def _slowly(text: str, month_first: bool) -> float:
-    found = _NUMERIC.findall(text)
+    found = PATTERN.findall(text)
     return float(_from_numbers(found, month_first)[0]) if found else _named(text)
 
 
 def _from_numbers(found: list[tuple[str, ...]], month_first: bool) -> np.ndarray:
-    """Seconds since 1970 of matches of `_NUMERIC`, float64 [matches]; nan for what is in no calendar."""
+    """Seconds since 1970 of matches of `PATTERN`, float64 [matches]; nan for what is in no calendar."""
     fields = np.array(found, dtype=object)
     one, two, three = (_integers(fields[:, at], missing=1) for at in range(3))
     year_first = np.array([len(text) == 4 for text in fields[:, 0]])

@@ -1,0 +1,260 @@
+"""The rows of a table without TensorFlow: each field is looked at, and the first fault named by line and column."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from trainer.formats import rows, timestamps
+from trainer.formats.bad_rows import BadRows
+from trainer.formats.contents import text_blocks
+from trainer.formats.dialect import Dialect, Kind
+from trainer.formats.missing import Missing
+from trainer.formats.tables import splitting
+from trainer.job.errors import DataError
+
+_BLOCK_BYTES = 1 << 19
+"""Of text: a few thousand rows, whose fields stay in the processor's cache."""
+_BLANKS = " \t\n\v\f\r"
+"""What TensorFlow strips, too."""
+_DAY_SECS = 86_400.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableLayout:
+    """What every row of one file must be.
+
+    Attributes:
+      path: the file.
+      dialect: how it writes its rows.
+      names: of all fields of a row.
+      skip: lines up to and with the header.
+      numbers: columns of numbers, with a label that is one.
+      dates: columns of dates, and whether 1/2/2020 is in January.
+      texts: columns to read as they are.
+      label: the column that may not be blank.
+      split_column: the column that says for what a row is; None for none.
+      missing: what stands for no value.
+    """
+
+    path: str
+    dialect: Dialect
+    names: tuple[str, ...]
+    skip: int
+    numbers: tuple[str, ...]
+    dates: Mapping[str, bool]
+    texts: tuple[str, ...]
+    label: str
+    split_column: str | None
+    missing: Missing
+
+    @functools.cached_property
+    def positions(self) -> dict[str, int]:
+        """Of the fields in a row, by the names of their columns."""
+        return {name: position for position, name in enumerate(self.names)}
+
+    def place(self, line: int, column: str) -> str:
+        """What a message calls a field."""
+        return f"{self.path}:{line}, column {self.positions[column] + 1} ({column})"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Block:
+    """Some rows of a file, those that can be used.
+
+    Attributes:
+      lines: int64 [rows], where each stands in the file, from 1.
+      numbers: float64 [rows] by column of numbers or dates (in days since 1970); nan for a blank.
+      texts: [rows] by column of texts, blanks as "".
+      split: [rows], what the column of parts says; None without one.
+      bad: lines that were left out.
+    """
+
+    lines: np.ndarray
+    numbers: Mapping[str, np.ndarray]
+    texts: Mapping[str, list[str]]
+    split: list[str] | None
+    bad: tuple[int, ...] = ()
+
+
+def blocks(layout: TableLayout, bad: BadRows) -> Iterator[Block]:
+    """The rows of a file, block by block, without the blank lines.
+
+    Args:
+      layout: of the file.
+      bad: takes the rows that cannot be read.
+
+    Raises:
+      DataError: the first fault, with file, line and column.
+    """
+    for first_line, lines in text_blocks(layout.path, _BLOCK_BYTES):
+        start = max(0, layout.skip + 1 - first_line)
+        filled = [at for at in range(start, len(lines)) if lines[at] and not lines[at].isspace()]
+        bad.count(len(filled))
+        if filled:
+            yield _block(layout, first_line + np.array(filled, np.int64), [lines[at] for at in filled], bad)
+
+
+def _block(layout: TableLayout, numbers: np.ndarray, lines: list[str], bad: BadRows) -> Block:
+    try:
+        return _fast(layout, numbers, _split_fast(layout, lines))
+    except ValueError:
+        return _precise(layout, numbers, lines, bad)
+
+
+def _split_fast(layout: TableLayout, lines: list[str]) -> list[list[str]]:
+    """The fields of rows; ValueError where some are not as wide as the header, or quoted in an odd way."""
+    separator, width = layout.dialect.separator, len(layout.names)
+    if separator is None:
+        fields = [line.split() for line in lines]
+    else:
+        quoted = [line for line in lines if '"' in line]
+        if quoted and not all(map(_well_quoted(separator).fullmatch, quoted)):
+            raise ValueError("quotes within a field")
+        fields = list(csv.reader(lines, delimiter=separator, strict=True))
+    if len(fields) != len(lines) or set(map(len, fields)) != {width}:
+        raise ValueError("rows of different widths")
+    return fields
+
+
+@functools.cache
+def _well_quoted(separator: str) -> re.Pattern[str]:
+    """Rows that all readers read alike: a quote begins and ends a field, or is doubled in a quoted one."""
+    mark = re.escape(separator)
+    field = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+    return re.compile(rf"{field}(?:{mark}{field})*")
+
+
+def _fast(layout: TableLayout, lines: np.ndarray, fields: list[list[str]], bad: Sequence[int] = ()) -> Block:
+    """The values of rows; ValueError where one of them is none, whose row `_precise` names."""
+    columns = dict(zip(layout.names, zip(*fields, strict=True), strict=True)) if fields else {}
+    split = columns.get(layout.split_column or "")
+    block = Block(
+        lines=lines,
+        numbers={name: _numbers(layout, columns.get(name, ())) for name in layout.numbers}
+        | {name: _days(layout, name, columns.get(name, ())) for name in layout.dates},
+        texts={name: _texts(layout, name, columns.get(name, ())) for name in layout.texts},
+        split=[field.strip(_BLANKS) for field in split or ()] if layout.split_column else None,
+        bad=tuple(bad),
+    )
+    _check_labels(layout, block)
+    return block
+
+
+def _check_labels(layout: TableLayout, block: Block) -> None:
+    """Raises ValueError for a blank label, or an unknown part of the data."""
+    if layout.label in block.numbers and np.isnan(block.numbers[layout.label]).any():
+        raise ValueError("a blank label")
+    if layout.label in block.texts and "" in block.texts[layout.label]:
+        raise ValueError("a blank label")
+    if block.split is not None and {part.lower() for part in block.split} - splitting.NAMES.keys():
+        raise ValueError("an unknown part")
+
+
+def _numbers(layout: TableLayout, column: Sequence[str]) -> np.ndarray:
+    fields = [field.strip(_BLANKS) for field in column]
+    joined = "".join(fields)
+    if "_" in joined or not joined.isascii():  # which Python reads as numbers, and others do not
+        raise ValueError("text")
+    if layout.dialect.decimal_comma:
+        fields = [layout.dialect.plain(field) for field in fields]
+    try:
+        numbers = np.array([float(field) if field else math.nan for field in fields])
+    except ValueError:
+        numbers = np.array([math.nan if layout.missing.is_none(field) else float(field) for field in fields])
+    numbers = layout.missing.without(numbers)
+    if (np.abs(numbers) > rows.FLOAT32_MAX).any():
+        raise ValueError("too large")
+    return numbers
+
+
+def _days(layout: TableLayout, name: str, column: Sequence[str]) -> np.ndarray:
+    """Days since 1970, with the time of day; nan for blanks."""
+    fields = [field.strip(_BLANKS) for field in column]
+    blank = np.array([layout.missing.is_none(field) for field in fields], bool)
+    known = [field for field, is_blank in zip(fields, blank, strict=True) if not is_blank]
+    seconds = timestamps.in_numbers(known, layout.dates[name])
+    if np.isnan(seconds).any():
+        raise ValueError("no date")
+    days = np.full(len(fields), np.nan)
+    days[~blank] = seconds / _DAY_SECS
+    return days
+
+
+def _texts(layout: TableLayout, name: str, column: Sequence[str]) -> list[str]:
+    """Texts, blanks as "". A label may be `none`: it stands for no value only where there is nothing."""
+    fields = [field.strip(_BLANKS) for field in column]
+    if name == layout.label:
+        return fields
+    return ["" if field.lower() in layout.missing.texts else field for field in fields]
+
+
+def _precise(layout: TableLayout, numbers: np.ndarray, lines: list[str], bad: BadRows) -> Block:
+    """Row by row: the first fault is raised, or the rows with one are left out."""
+    kept, fields, left_out = [], [], []
+    for number, line in zip(numbers.tolist(), lines, strict=True):
+        place = f"{layout.path}:{number}"
+        try:
+            row = _row(layout, number, line)
+        except DataError as error:
+            bad.meet(error, layout.path, number, place)
+            left_out.append(number)
+            continue
+        kept.append(number)
+        fields.append(row)
+    return _fast(layout, np.array(kept, np.int64), fields, left_out)
+
+
+def _row(layout: TableLayout, line: int, text: str) -> list[str]:
+    place, separator = f"{layout.path}:{line}", layout.dialect.separator
+    if separator is not None and '"' in text and not _well_quoted(separator).fullmatch(text):
+        got = f"{place}: quotes that do not close on the line, or do not stand around a whole field"
+        raise DataError(got, "a row on one line; a field with quotes in quotes, and doubled there", "Repair the line")
+    fields = layout.dialect.fields(text)
+    if len(fields) != len(layout.names):
+        width = f"{len(layout.names)} values a row, as many as the header names"
+        raise DataError(f"{place}: a row of {len(fields)} values", width, "Repair or remove the row")
+    for name in (*layout.numbers, *layout.dates, layout.label):
+        _check_field(layout, line, name, fields[layout.positions[name]])
+    if layout.split_column is not None:
+        part = fields[layout.positions[layout.split_column]]
+        if part.lower() not in splitting.NAMES:
+            raise splitting.unknown(layout.place(line, layout.split_column), part)
+    return fields
+
+
+def _check_field(layout: TableLayout, line: int, name: str, field: str) -> None:
+    place = layout.place(line, name)
+    is_number = name in layout.numbers
+    blank = layout.missing.is_none(field) if is_number or name in layout.dates else not field
+    if blank or (is_number and np.isnan(layout.missing.without(_as_number(layout, field))[0])):
+        if name == layout.label:
+            raise DataError(f"{place}: no label", "a label in every row", "Fill it, remove the row, or skip bad rows")
+        return
+    if is_number:
+        _check_number(layout, place, field)
+    elif name in layout.dates and np.isnan(timestamps.in_numbers([field], layout.dates[name])[0]):
+        do = "Write dates as 2020-01-31, or leave the column out with --ignored_columns"
+        raise DataError(f"{place}: {rows.shown(field)} where a date belongs", "dates that are in the calendar", do)
+
+
+def _as_number(layout: TableLayout, field: str) -> np.ndarray:
+    return np.array([float(layout.dialect.plain(field)) if layout.dialect.is_number(field) else 0.0])
+
+
+def _check_number(layout: TableLayout, place: str, field: str) -> None:
+    if layout.dialect.kind(field) is not Kind.NUMBER:
+        raise DataError(
+            f"{place}: {rows.shown(field)} where a number belongs",
+            "numbers, and blanks",
+            f"Repair the value, set --missing_values={field} if it stands for no value, or name the column in "
+            "--categorical_columns",
+        )
+    if not abs(float(layout.dialect.plain(field))) <= rows.FLOAT32_MAX:
+        raise DataError(f"{place}: {rows.shown(field)} is too large", "numbers up to 3.4e38 (float32)", "Repair it")
