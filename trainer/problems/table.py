@@ -51,7 +51,13 @@ class Params(optimizers.Settings):
 def train_input_fn(
     schema: Table, data: TableData, input_context: tf.distribute.InputContext | None = None
 ) -> tf.data.Dataset:
-    """Shuffled full batches of the rows to train on; the same ones after a restart."""
+    """Shuffled full batches of the rows to train on; the same ones after a restart.
+
+    Args:
+      schema: what `describe` returned.
+      data: the settings.
+      input_context: which of several processes this one is; None where there is one.
+    """
     from trainer.formats import pipelines
 
     return pipelines.training(schema.train, data, input_context)
@@ -195,7 +201,13 @@ def resume_schema(schema: Table, earlier: Mapping[str, Any]) -> Table:
 
 
 def locate_fault(schema: Table, data: TableData, message: str) -> JobError | None:
-    """The fault in the rows behind an InvalidArgumentError of training with this message; None without one."""
+    """The fault in the rows behind an InvalidArgumentError of training; None without one.
+
+    Args:
+      schema: what `describe` returned.
+      data: the settings.
+      message: the text of that error.
+    """
     return reading.locate_fault(schema, data, message)
 
 

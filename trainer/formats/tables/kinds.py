@@ -37,7 +37,7 @@ class Kinds:
       holds: of each feature column what it holds, in the order of the file.
       dates: how each column of dates is written, as `TableSchema.dates` says it.
       label: name of the label column.
-      label_is_number: whether each label of the sample is a number.
+      label_is_number: whether the labels of the sample are numbers.
     """
 
     holds: Mapping[str, Holds]
@@ -80,7 +80,7 @@ def choose(found: Head, data: TableData) -> Kinds:
 
     Raises:
       UsageError: no label column.
-      DataError: a column that is not there, or of which it is not clear what it holds.
+      DataError: a column that is not there, or none to predict from.
     """
     label = _label(found, data)
     for flag in ("feature_columns", "ignored_columns", "categorical_columns", "split_column"):
@@ -131,8 +131,10 @@ class _Columns:
         return [field for field in fields if not self.missing.is_none(field)]
 
     def is_numeric(self, name: str) -> bool:
-        """Whether all are numbers."""
-        return all(map(self.head.dialect.is_number, self.values(name)))
+        """Whether nearly all are numbers, or 1,234.5 and the like: reading them says what is wrong with the others."""
+        dialect, values = self.head.dialect, self.values(name)
+        numbers = sum(dialect.is_number(value) or dialect.resembles_number(value) for value in values)
+        return numbers >= _MOSTLY * len(values) > 0
 
     def kind(self, name: str, asked: bool) -> Holds | None:
         """What a column holds; None where nothing can be learned from it, which is said.
@@ -145,16 +147,12 @@ class _Columns:
         if not values:
             _log.warning(_LEFT_OUT, name, f"its first {len(self.head.sample):,} rows hold no value")
             return None
-        numbers, dates = self._share(values, Kind.NUMBER), self._share(values, Kind.DATE)
-        if numbers == 1:
+        if self.is_numeric(name):
             if asked or not _counts(name, values):
                 return Holds.NUMBER
             _log.warning(_LEFT_OUT, name, "it numbers the rows")
             return None
-        resembling = sum(map(self.head.dialect.resembles_number, values)) / len(values)
-        if numbers + resembling >= _MOSTLY:
-            raise self._unclear(name, values)
-        if dates >= _MOSTLY:
+        if self._share(values, Kind.DATE) >= _MOSTLY:
             if np.isnan(self._seconds(values)).mean() > 1 - _MOSTLY:
                 _log.warning(_LEFT_OUT, name, f"dates such as {values[0]!r} are not read; write them as 2020-01-31")
                 return None
@@ -172,16 +170,6 @@ class _Columns:
 
     def _seconds(self, values: list[str]) -> np.ndarray:
         return timestamps.in_numbers(values, _month_first(values))
-
-    def _unclear(self, name: str, values: list[str]) -> DataError:
-        dialect, position = self.head.dialect, self.head.first.index(name)
-        odd = next(value for value in values if not dialect.is_number(value))
-        return DataError(
-            f"{self.head.path}, column {position + 1} ({name}): {rows.shown(odd)} among numbers",
-            "numbers such as 1234.5, or texts",
-            f"Write it as a number, set --missing_values={odd} if it stands for no value, or name the column in "
-            "--categorical_columns or --ignored_columns",
-        )
 
 
 def _month_first(values: list[str]) -> bool:

@@ -181,9 +181,8 @@ def _table(data: TableData, heads: Sequence[Head], train: int, learnt: Learnt, m
         count = learnt.counts[which]
         return None if not count else TableRows(stream=stream, count=count) if held else stream
 
-    fields = {field.name: getattr(learnt.schema, field.name) for field in dataclasses.fields(TableSchema)}
     parts: dict[str, Any] = {"train": part(Part.TRAIN), "evaluation": part(Part.EVALUATION)}
-    return Table(**fields, **parts, test=part(Part.TEST), heads=tuple(heads))
+    return Table(**learnt.schema.schema_fields(), **parts, test=part(Part.TEST), heads=tuple(heads))
 
 
 def _stream(
@@ -234,9 +233,8 @@ def with_learnt_of(table: Table, earlier: Mapping[str, Any]) -> Table:
                 "a table with the same columns, and classes that were there",
                 "Choose the columns with --feature_columns, or take another --output_dir",
             )
-    fields = {field.name: getattr(kept, field.name) for field in dataclasses.fields(TableSchema)}
     parts: dict[str, Any] = {name: _with_schema(getattr(table, name), kept) for name in ("train", "evaluation", "test")}
-    return dataclasses.replace(table, **fields, **parts)
+    return dataclasses.replace(table, **kept.schema_fields(), **parts)
 
 
 def _with_schema(part: TableStream | TableRows | None, schema: TableSchema) -> TableStream | TableRows | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from trainer.formats.tables.settings import Task
 
@@ -56,6 +57,10 @@ class TableSchema:
     def positive(self) -> str:
         """The class that precision and recall are of, where there are two."""
         return self.classes[1]
+
+    def schema_fields(self) -> dict[str, Any]:
+        """The fields of the schema alone, whatever extends it."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(TableSchema)}
 
     def vocabulary(self, column: str) -> list[str]:
         """The values of a category that are known by themselves, the most frequent first."""
