@@ -28,7 +28,7 @@ class BadRowsPolicy(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RowsData(DataConfig):
-    """Where the data are, and what becomes of values that are missing and rows that cannot be read."""
+    """Where the data are, and what becomes of missing values and rows that cannot be read."""
 
     missing_values: tuple[str, ...] = setting((), "texts that stand for no value (-9999,NA), beside blank, ?, NA, nan")
     bad_rows: BadRowsPolicy = setting(
