@@ -16,6 +16,7 @@ from trainer.formats.settings import ForecastData
 from trainer.job.config import setting
 from trainer.networks import registry
 from trainer.problems import forecasting, optimizers
+from trainer.problems.schedules import Rates
 
 # TensorFlow is imported inside the functions: --help and every usage error are answered without its seven seconds.
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ class Params(*registry.SETTINGS, optimizers.Settings):  # type: ignore[misc]
 
 
 def model_fn(
-    features: dict[str, tf.Tensor], labels: tf.Tensor | None, mode: str, params: Params, schema: Schema
+    features: dict[str, tf.Tensor],
+    labels: tf.Tensor | None,
+    mode: str,
+    params: Params,
+    schema: Schema,
+    rates: Rates | None = None,
 ) -> EstimatorSpec:
     """Forecasts of the network that `params.model` names, trained on its loss in standardised units.
 
@@ -44,6 +50,7 @@ def model_fn(
       mode: one of ModeKeys.
       params: the settings.
       schema: shapes and scales of the data.
+      rates: of learning, at every step; None for those of settings that do not speak of epochs.
 
     Returns:
       A spec whose predictions are {"forecast": [batch, horizon, targets]}, in the units of the files.
@@ -59,7 +66,9 @@ def model_fn(
         return EstimatorSpec(mode, predictions=predictions)
     loss = network.loss(outputs, values, scaling.standardize_targets(labels, schema), schema)
     if mode == ModeKeys.TRAIN:
-        return EstimatorSpec(mode, predictions=predictions, loss=loss, train_op=optimizers.train_op(loss, params))
+        return EstimatorSpec(
+            mode, predictions=predictions, loss=loss, train_op=optimizers.train_op(loss, params, rates)
+        )
     metrics = forecasting.measure(features, labels, predictions, schema)
     return EstimatorSpec(mode, predictions=predictions, loss=loss, eval_metric_ops=metrics)
 

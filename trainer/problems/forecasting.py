@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainer.formats.schema import Schema
+from trainer.job.config import DataConfig
 from trainer.networks.registry import NETWORKS
 from trainer.problems import optimizers
 
@@ -67,14 +68,17 @@ def measure(
     return measured
 
 
-def estimator(model_fn: Callable[..., Any], params: Any, config: RunConfig, schema: Schema) -> Estimator:
+def estimator(
+    model_fn: Callable[..., Any], params: Any, config: RunConfig, schema: Schema, data: DataConfig | None = None
+) -> Estimator:
     """The Estimator of the network that `params.model` names: of the model function, or of a compiled Keras model.
 
     Args:
-      model_fn: `model_fn(features, labels, mode, params, schema)`.
+      model_fn: `model_fn(features, labels, mode, params, schema, rates)`.
       params: with the settings of networks and optimizers.
       config: of the run, with its model_dir.
       schema: of the data.
+      data: says how long an epoch is; None where no setting speaks of epochs.
     """
     import functools
 
@@ -82,16 +86,21 @@ def estimator(model_fn: Callable[..., Any], params: Any, config: RunConfig, sche
 
     network = NETWORKS[params.model.value]
     network.check(schema)
+    examples = getattr(getattr(schema, "train", None), "count", None)  # a stream is not counted before it is read
+    rates = optimizers.rates(params, examples, data or DataConfig(), config)
     if network.compiled is None:
-        return Estimator(functools.partial(model_fn, schema=schema), config=config, params=params)
-    compiled = network.compiled(schema, params, optimizers.for_keras(params), config.tf_random_seed)
+        return Estimator(functools.partial(model_fn, schema=schema, rates=rates), config=config, params=params)
+    from trainer.problems.keras_schedule import RateSchedule
+
+    compiled = network.compiled(schema, params, optimizers.for_keras(params, rates), config.tf_random_seed)
+    own = {RateSchedule.__name__: RateSchedule}
 
     def metric_fn(
         features: dict[str, tf.Tensor], labels: tf.Tensor, predictions: dict[str, tf.Tensor]
     ) -> dict[str, keras.metrics.Metric]:
         return measure(features, labels, predictions, schema)
 
-    return add_metrics(model_to_estimator(keras_model=compiled, config=config), metric_fn)
+    return add_metrics(model_to_estimator(keras_model=compiled, custom_objects=own, config=config), metric_fn)
 
 
 def baselines(schema: Source) -> dict[str, float]:

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import tensorflow as tf
 
 from trainer.estimator.contract.run_config import RunConfig
-from trainer.estimator.distribution import step_memory, steps_in_hand, sync
+from trainer.estimator.distribution import devices, step_memory, steps_in_hand, sync
 from trainer.estimator.distribution.collectives import Devices, Group, Processes
-from trainer.estimator.distribution.devices import own_devices
 from trainer.estimator.distribution.ps.servers import Servers
 from trainer.estimator.distribution.ps.steps import ServerSteps
 from trainer.estimator.distribution.step_memory import StepMemory
@@ -165,8 +164,8 @@ class Synchronous(Strategy):
         """This process's part of the data."""
         # One pipeline a process, from which its devices take batches in turn, and not one for each device: the state of
         # one iterator is what a checkpoint keeps.
-        group, devices = self._group, len(self._group.participants)
-        dataset = plan.dataset(tf.distribute.InputContext(group.size, group.index, group.size * devices))
+        group, count = self._group, len(self._group.participants)
+        dataset = plan.dataset(tf.distribute.InputContext(group.size, group.index, group.size * count))
         if not stackable(dataset.element_spec):
             raise ValueError(
                 f"The input function gives {dataset.element_spec}. "
@@ -276,19 +275,10 @@ def choose(config: RunConfig, memory: StepMemory | None = None) -> Strategy:
             with sync.peers_needed():
                 return Synchronous(Processes(config.cluster, config.train_distribute), memory)
         case Distribution.LOCAL:
-            return _in_one_process(_devices(config.train_distribute))
+            return _in_one_process(devices.of_strategy(config.train_distribute))
 
 
-def _in_one_process(devices: Sequence[str] | None) -> Strategy:
-    if devices is None:
+def _in_one_process(names: Sequence[str] | None) -> Strategy:
+    if names is None:
         return Alone()
-    return Alone(devices[0]) if len(devices) == 1 else Synchronous(Devices(devices))
-
-
-def _devices(given: tf.distribute.Strategy | None) -> Sequence[str] | None:
-    """The devices of a person's strategy, else all of this process; None where TensorFlow may choose the only one."""
-    if given is None:
-        own = own_devices()
-        return own if len(own) > 1 else None
-    # The default strategy is what a person has who asks for none.
-    return given.extended.worker_devices if given is not tf.distribute.get_strategy() else None
+    return Alone(names[0]) if len(names) == 1 else Synchronous(Devices(names))
