@@ -21,6 +21,7 @@ import tensorflow as tf
 from trainer.estimator import (
     Estimator,
     EstimatorSpec,
+    RegressionHead,
     RunConfig,
     RunContext,
     RunValues,
@@ -53,6 +54,10 @@ def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: str, params: dict[str
     with tf.control_dependencies([tf.debugging.assert_less(features, params.get("limit", 1e9))]):
         loss = tf.reduce_mean((features @ kernel + bias - labels) ** 2)
     tf.summary.scalar("first_label", labels[0, 0])
+    if params.get("optimizer") == "of a head":
+        head, of_head = RegressionHead(label_dimension=3), {"trainable_variables": [kernel, bias]}
+        logits = features @ kernel + bias
+        return head.create_estimator_spec({}, mode, logits, labels, keras.optimizers.SGD(0.05), **of_head)
     if params.get("optimizer") == "by hand":
         train_op = kernel.assign_sub(0.05 * tf.gradients(loss, kernel)[0])
     elif params.get("optimizer") == "adam":
@@ -122,7 +127,7 @@ def summary(estimator: Estimator, losses: list[float]) -> dict[str, Any]:
 
 
 def paths() -> Iterator[tuple[str, Any]]:
-    for optimizer in ("sgd", "adam"):
+    for optimizer in ("sgd", "adam", "of a head"):
         for devices in (1, 2, 4):
             training = trained(devices, new_dir(), ROWS // devices, STEPS, optimizer=optimizer)
             yield f"{optimizer} on {devices}", summary(*training)
