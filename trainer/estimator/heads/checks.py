@@ -29,7 +29,8 @@ def require(condition: bool | tf.Tensor, message: str, shown: Iterable[Any] = ()
     """
     known = condition if isinstance(condition, bool) else tf.get_static_value(condition)
     if known is None:
-        return [tf.debugging.Assert(condition, [message, *shown])]
+        # tf.debugging.Assert would make a branch of it, at the cost of a check for each step.
+        return [tf.raw_ops.Assert(condition=condition, data=[tf.constant(message), *shown])]
     if known:
         return []
     values = ", ".join(str(value.numpy()) for value in shown if hasattr(value, "numpy"))

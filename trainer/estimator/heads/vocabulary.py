@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 Vocabulary = Sequence[str]
+_BUCKETS = 2**62  # so many that no two names of a vocabulary share one
 
 
 def check(vocabulary: Any, error: type[Exception] = ValueError) -> None:
-    """Looks at the type of a label vocabulary.
+    """Looks at a label vocabulary.
 
     Raises:
-      ValueError: it is no list or tuple; or the error that is given.
+      ValueError: it is no list or tuple, or the error that is given then; a name is in it twice.
     """
-    if vocabulary is not None and not isinstance(vocabulary, list | tuple):
+    if vocabulary is None:
+        return
+    if not isinstance(vocabulary, list | tuple):
         raise error(f"A head was given label_vocabulary {vocabulary!r}. It takes a list or a tuple of strings")
+    twice = sorted(name for name, times in collections.Counter(vocabulary).items() if times > 1)
+    if twice:
+        raise ValueError(f"A head's label_vocabulary has {', '.join(map(repr, twice))} more than once. Names differ")
 
 
 def check_size(vocabulary: Vocabulary | None, n_classes: Any) -> None:
@@ -48,9 +55,14 @@ def check_strings(labels: Any) -> None:
 
 def ids(labels: tf.Tensor, vocabulary: Vocabulary) -> tf.Tensor:
     """The numbers of labels, string of any shape: int64 of that shape, -1 for those that are in no class."""
-    numbers = tf.range(len(vocabulary), dtype=tf.int64)
-    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(list(vocabulary), numbers), -1)
-    return table.lookup(labels)
+    # A hash table would be a resource, and a step that uses one is not divided among parameter servers.
+    classes = tf.constant(list(vocabulary))
+    hashes = tf.strings.to_hash_bucket_fast(classes, _BUCKETS)
+    order = tf.argsort(hashes)
+    wanted = tf.reshape(tf.strings.to_hash_bucket_fast(labels, _BUCKETS), [-1])
+    place = tf.minimum(tf.searchsorted(tf.gather(hashes, order), wanted), len(vocabulary) - 1)
+    found = tf.reshape(tf.gather(order, place), tf.shape(labels))
+    return tf.where(tf.equal(tf.gather(classes, found), labels), tf.cast(found, tf.int64), -1)
 
 
 def names(class_ids: tf.Tensor, vocabulary: Vocabulary | None) -> tf.Tensor:
