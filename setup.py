@@ -44,6 +44,12 @@ LAUNCH = [
     "PyYAML>=6.0",  # sweep and job files
     "optuna>=5.0,<6",  # samplers, pruners and storage of sweeps
 ]
+SERVE = [
+    "uvicorn>=0.54,<1",  # HTTP
+    "httptools>=0.9,<1",  # reads HTTP in C
+    "starlette>=1.10,<2",  # routes, requests and answers
+    "prometheus-client>=0.26,<1",  # figures for monitors
+]
 COMPAT = [f"tf_keras{VERSIONS}"]  # the layers and cells of TensorFlow 1, beside Keras 3
 MIGRATE = ["libcst>=1.9,<2"]  # reads and writes Python sources with their comments and layout
 DEV = [
@@ -55,6 +61,7 @@ DEV = [
     "google-genai>=2.34",
     "grpcio-status>=1.85",
     "proto-plus>=1.29",
+    "httpx>=0.28",  # asks the server
     "hypothesis>=6.150",  # properties of flags
     "kubernetes>=37.0",  # the official models of its API, beside which manifests are tested
     "mypy>=2.0",  # types
@@ -89,8 +96,9 @@ setup(
     extras_require={
         "gpu": GPU,
         "launch": LAUNCH,
+        "serve": SERVE,
         "compat": COMPAT,
         "migrate": MIGRATE,
-        "dev": LAUNCH + MIGRATE + DEV,  # compat, which would bring a second wheel of TensorFlow, by the scripts
+        "dev": LAUNCH + SERVE + MIGRATE + DEV,  # compat, which would bring a second wheel of TensorFlow, by the scripts
     },
 )

@@ -1,4 +1,4 @@
-"""A launcher as a real process, whose lines a test reads; it is ended after a time."""
+"""A command of the package as a real process, whose lines a test reads; it is ended after a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ runpy.run_module("trainer.launch", run_name="__main__", alter_sys=True)
 
 
 class Launched:
-    """`python -m trainer.launch`, with its output as far as it was read.
+    """`python -m trainer.launch`, or another module, with its output as far as it was read.
 
     Args:
       argv: its arguments.
@@ -26,6 +26,7 @@ class Launched:
       environ: its whole environment.
       secs: after which it is killed.
       python: the interpreter that it starts processes with; None for its own.
+      module: another one of the package to run.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class Launched:
         environ: Mapping[str, str],
         secs: float,
         python: pathlib.Path | None = None,
+        module: str = "trainer.launch",
     ) -> None:
-        program = ["-c", _WITH_PYTHON, str(python)] if python else ["-m", "trainer.launch"]
+        program = ["-c", _WITH_PYTHON, str(python)] if python else ["-m", module]
         self._process = subprocess.Popen(
             [sys.executable, *program, *argv],
             cwd=cwd,

@@ -29,6 +29,8 @@ ALLOWED = {
     "exported": {"exported", "estimator", "storage", "job"},
     "predicting": {"predicting", "exported", "formats", "estimator", "storage", "job"},
     "checkpoint_export": {"continuing", "bound_problem", "problem", "estimator", "storage", "job"},
+    "serving": {"serving", "exported", "estimator", "storage", "job"},
+    "serve": {"serving", "exported", "storage", "job"},
     "predict": {
         "checkpoint_export",
         "predicting",
@@ -113,6 +115,7 @@ LAUNCH_ORDER = [
 ]
 ORDERS = {"estimator": ESTIMATOR_ORDER, "launch": LAUNCH_ORDER}
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}
+ANSWER_WITHOUT_TENSORFLOW = {"job", "launch", "migrate", "migration", "predict", "serve", "storage", "task"}
 
 
 MODULES = import_graph.modules(PACKAGE)
@@ -174,7 +177,8 @@ def reached(module: str) -> dict[str, set[str]]:
     sorted(
         name
         for name in MODULES
-        if layer(name) in ("job", "launch", "migrate", "migration", "predict", "storage", "task", *OF_THE_PERSON)
+        if layer(name)
+        in ("job", "launch", "migrate", "migration", "predict", "serve", "storage", "task", *OF_THE_PERSON)
     ),
 )
 def test_no_import_of_these_loads_tensorflow(module: str) -> None:

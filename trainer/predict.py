@@ -13,10 +13,10 @@ from trainer import problem_file, storage
 from trainer.exported import finding
 from trainer.formats import files
 from trainer.formats.download_cache import DownloadCache
-from trainer.job import early_flags, flags, logs, stop_watch
+from trainer.job import early_flags, flags, logs, signals
 from trainer.job.errors import JobError
 from trainer.job.secrets import scrubbed
-from trainer.job.stop_watch import StopWatch
+from trainer.job.signals import StopRequest
 from trainer.predicting.settings import PredictOptions
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _USAGE = "python -m trainer.predict --model_dir=DIR --input=GLOB --output=FILE"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Predicts as asked and returns the exit code: 0 done, 1 failure, 2 wrong usage or data, 143 asked to end."""
-    with stop_watch.watching() as stop:
+    with signals.listening() as stop:
         try:
             return _main(sys.argv[1:] if argv is None else argv, stop)
         except flags.HelpRequested as text:
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
 
 
-def _main(argv: Sequence[str], stop: StopWatch) -> int:
+def _main(argv: Sequence[str], stop: StopRequest) -> int:
     settings = _settings(argv)
     options = settings[PredictOptions]
     assert options.model_dir is not None and options.output is not None  # PredictOptions has checked it
@@ -123,11 +123,11 @@ def _table(options: PredictOptions, result: Result, model: str) -> str:
 
 def _next(options: PredictOptions) -> list[str]:
     assert options.output is not None and options.model_dir is not None
-    output = shlex.quote(options.output)
+    output, model_dir = shlex.quote(options.output), shlex.quote(options.model_dir)
     show = "gcloud storage cat" if storage.is_remote(options.output) else "cat"
     unpack = " | gunzip" if options.output.endswith(".gz") else ""
     look = f"{show} {output}{unpack} | head -3"
-    return [look]
+    return [look, *([] if options.checkpoint else [f"python -m trainer.serve --model_dir={model_dir}"])]
 
 
 if __name__ == "__main__":

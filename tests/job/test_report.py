@@ -61,6 +61,8 @@ def test_the_table_puts_the_score_beside_the_baselines_and_says_what_to_type() -
         "",
         "Next",
         "  tensorboard --logdir out",
+        "  python -m trainer.predict --model_dir=out --input=ROWS.csv --output=predictions.csv",
+        "  python -m trainer.serve --model_dir=out",
         "  saved_model_cli run --dir out/export/latest/1700000000 --tag_set serve --signature_def serving_default "
         "--input_exprs 'values=[[[0.0],[0.0],[0.0]]]'",
         "  python -m trainer.task --output_dir=out --train_steps=4000",

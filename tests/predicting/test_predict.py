@@ -79,7 +79,7 @@ def test_rows_without_names_go_to_the_signature_that_takes_rows(
     assert (tmp_path / "out.csv").read_text() == "total\n51\n114\n"
     said = capsys.readouterr().out
     assert "csv:serving_default, rows of CSV as they are" in said
-    assert f"cat {tmp_path / 'out.csv'} | head -3" in said
+    assert f"cat {tmp_path / 'out.csv'} | head -3\n  python -m trainer.serve --model_dir={model_dir}\n" in said
 
 
 def test_files_and_rows_keep_their_order_in_any_batches(model_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -74,6 +74,15 @@ class Signature:
         sizes = [port.shape[0] for port in self.inputs.values() if port.shape]
         return sizes[0] if sizes else None
 
+    def of_rows(self, name: str) -> Port:
+        """An input for any number of rows, where rows of several calls can join."""
+        port = self.inputs[name]
+        return (
+            dataclasses.replace(port, shape=(None, *port.row_shape))
+            if self.has_rows and port.row_shape is not None
+            else port
+        )
+
     @property
     def takes_strings(self) -> bool:
         """Whether its one input is a string a row: serialized examples, rows of CSV, or text."""

@@ -138,6 +138,10 @@ def table(summary: Summary, root: str, score: Score, *, inputs: Sequence[Input] 
         "Next",
     ]
     lines.append(f"  tensorboard --logdir {shlex.quote(root)}")
+    if summary.export_dir:
+        model_dir = f"--model_dir={shlex.quote(root)}"
+        lines.append(f"  python -m trainer.predict {model_dir} --input=ROWS.csv --output=predictions.csv")
+        lines.append(f"  python -m trainer.serve {model_dir}")
     if summary.export_dir and inputs:
         lines.append(f"  {_try_export(summary.export_dir, inputs)}")
     if again:

@@ -169,7 +169,8 @@ class JsonRows(Parser):
     """
 
     def __init__(self, signature: Signature, keep: Sequence[str], *, blanks_are_nan: bool, keeps_json: bool) -> None:
-        self._ports, self._keep = signature.inputs, tuple(keep)
+        self._ports = {name: signature.of_rows(name) for name in signature.inputs}
+        self._keep = tuple(keep)
         self._nan, self.kept_is_json = blanks_are_nan, keeps_json
 
     def feed(self, rows: Sequence[Any]) -> Tensors:

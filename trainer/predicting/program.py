@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from trainer.exported import model
 from trainer.exported.model import Model
 from trainer.exported.values import ValueFault
 from trainer.job import spelling
@@ -19,7 +19,6 @@ from trainer.predicting.rows import Rows
 from trainer.predicting.settings import OutputFormat
 
 _FAULTS = (ValueFault, tf.errors.InvalidArgumentError)
-_NODE = re.compile(r"\s*\[\[\{\{node.*|\s*\[Op:.*|\{\{function_node .*?\}\}\s*", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,7 +55,7 @@ class Program:
     """What is done with the rows of a file.
 
     Args:
-      model: that is asked.
+      asked: the model.
       choice: how the rows are read.
       outputs: names of those to write; empty for all.
       form: of the lines.
@@ -65,8 +64,8 @@ class Program:
       UsageError: no such output, or one without a row for each row.
     """
 
-    def __init__(self, model: Model, choice: Choice, outputs: Sequence[str], form: OutputFormat) -> None:
-        self._model, self._choice, self._form = model, choice, form
+    def __init__(self, asked: Model, choice: Choice, outputs: Sequence[str], form: OutputFormat) -> None:
+        self._model, self._choice, self._form = asked, choice, form
         self._wanted = _chosen(choice, outputs)
         self._ask = tf.function(self._asked, autograph=False, reduce_retracing=True)
         self._write = tf.function(self._written, autograph=False, reduce_retracing=True)
@@ -115,7 +114,7 @@ class Program:
             text, not_finite = self._write(outputs, kept)
         except _FAULTS as error:
             if len(rows) == 1:
-                return Answer(bad=[Bad(row=rows, reason=self._choice.parser.reason(rows.rows[0]) or told(error))])
+                return Answer(bad=[Bad(row=rows, reason=self._choice.parser.reason(rows.rows[0]) or model.told(error))])
         else:
             columns = encoding.header(outputs, kept)
             return Answer(text=text.numpy(), not_finite=int(not_finite), columns=columns)
@@ -130,12 +129,6 @@ class Program:
             not_finite=first.not_finite + second.not_finite,
             columns=second.columns if first.columns is None else first.columns,
         )
-
-
-def told(error: Exception) -> str:
-    """What TensorFlow says of a value, without the names of its nodes."""
-    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-    return _NODE.sub("", str(text)).strip().splitlines()[0] if str(text).strip() else type(error).__name__
 
 
 def _chosen(choice: Choice, outputs: Sequence[str]) -> list[str]:
