@@ -288,6 +288,41 @@ def test_metrics_are_renamed_by_the_map(tmp_path: Path) -> None:
     names = {"mae": "mean_error"}
     results = model_to_estimator(model, model_dir=tmp_path, metric_names_map=names).evaluate(data())
     assert set(results) == {"loss", "mean_error", "rms", "global_step"}
+    wrong = model_to_estimator(model, model_dir=tmp_path, metric_names_map={"mae": "mean_error", "rmse": "rms"})
+    with pytest.raises(ValueError, match="metric_names_map names rmse. The model's metrics are mae, rms. Correct"):
+        wrong.evaluate(data())
+
+
+def test_a_model_that_was_never_trained_is_exported_with_its_own_weights(tmp_path: Path) -> None:
+    model = functional()
+    receiver = export.build_raw_serving_input_receiver_fn({"x": tf.TensorSpec([None, 2])})
+    path = model_to_estimator(model, model_dir=tmp_path / "run").export_saved_model(str(tmp_path / "out"), receiver)
+    served = tf.saved_model.load(path.decode()).signatures["serving_default"](x=X)
+    assert served["out"].numpy() == pytest.approx(np.asarray(model(X)), abs=1e-6)
+
+
+def test_the_format_of_checkpoints_is_the_sixth_argument_and_changes_nothing(tmp_path: Path) -> None:
+    estimator = model_to_estimator(functional(), None, None, tmp_path, RunConfig(), "saver").train(data(), steps=1)
+    assert "hidden/kernel" in estimator.get_variable_names()
+    with pytest.raises(ValueError, match="checkpoint_format is 'object'. It takes checkpoint or saver"):
+        model_to_estimator(functional(), checkpoint_format="object")
+
+
+def test_the_outputs_of_a_subclassed_model_are_numbered(tmp_path: Path) -> None:
+    estimator = model_to_estimator(subclassed(), model_dir=tmp_path)
+    assert next(estimator.predict(lambda: tf.data.Dataset.from_tensors(X))).keys() == {"output_1"}
+
+
+def test_labels_are_keyed_as_the_outputs_where_these_are_a_dict(tmp_path: Path) -> None:
+    inputs = keras.Input([2], name="x")
+    outputs = {"b": keras.layers.Dense(1, name="b")(inputs), "a": keras.layers.Dense(1, name="a")(inputs)}
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", {"b": "mse", "a": "mae"})
+    labels = {"a": Y, "b": 5 * Y}
+    estimator = model_to_estimator(model, model_dir=tmp_path)
+    results = estimator.evaluate(lambda: tf.data.Dataset.from_tensors(({"x": X}, labels)))
+    by_hand = np.mean((model(X)["b"] - labels["b"]) ** 2) + np.mean(abs(model(X)["a"] - labels["a"]))
+    assert results["loss"] == pytest.approx(float(by_hand), rel=1e-5)
 
 
 # Export
@@ -311,7 +346,7 @@ def test_outputs_may_be_answered_in_another_way(tmp_path: Path) -> None:
     path = estimator.export_saved_model(str(tmp_path / "out"), receiver).decode()
     assert set(tf.saved_model.load(path).signatures) == {"out", "serving_default"}
     wrong = model_to_estimator(functional(), model_dir=tmp_path / "run", export_outputs={"nope": export.PredictOutput})
-    with pytest.raises(ValueError, match="export_outputs names nope. The model's outputs are out"):
+    with pytest.raises(KeyError, match="export_outputs names nope. The model's outputs are out"):
         wrong.export_saved_model(str(tmp_path / "wrong"), receiver)
 
 

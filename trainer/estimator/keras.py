@@ -12,11 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator import keras_config
-from trainer.estimator.contract.export import PredictOutput
+from trainer.estimator.contract.export import DEFAULT_SIGNATURE, PredictOutput
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.graph.inside import keras_models, keras_names
+
+_FORMATS = ("checkpoint", "saver")
 
 
 def model_to_estimator(
@@ -25,6 +27,7 @@ def model_to_estimator(
     custom_objects: Mapping[str, Any] | None = None,
     model_dir: str | os.PathLike[str] | None = None,
     config: RunConfig | None = None,
+    checkpoint_format: str = "checkpoint",
     metric_names_map: Mapping[str, str] | None = None,
     export_outputs: Mapping[str, Any] | None = None,
 ) -> Estimator:
@@ -40,14 +43,20 @@ def model_to_estimator(
       custom_objects: by name, what its config names beyond Keras itself.
       model_dir: where checkpoints and events go.
       config: a RunConfig.
+      checkpoint_format: `checkpoint` or `saver`, which mean the same: values by the names of variables.
       metric_names_map: Keras's metric names to the names wanted.
-      export_outputs: for outputs by name, `RegressionOutput` or another way to answer in place of `PredictOutput`.
+      export_outputs: for outputs by name, `RegressionOutput` or another way to answer, a signature of that name each,
+        beside `serving_default`, which gives all outputs.
 
     Raises:
-      ValueError: no model or two, or one that is not compiled or cannot be rebuilt.
+      ValueError: no model or two, or one that is not compiled or cannot be rebuilt, or another format. In an
+        evaluation: names of metrics that are not the model's.
+      KeyError: when it is used: export_outputs names an output that the model does not have.
     """
     if (keras_model is None) == (keras_model_path is None):
         raise ValueError("model_to_estimator takes a keras_model or a keras_model_path, one of them")
+    if checkpoint_format not in _FORMATS:
+        raise ValueError(f"checkpoint_format is {checkpoint_format!r}. It takes {' or '.join(_FORMATS)}. Leave it out")
     model = keras_model if keras_model is not None else _loaded(os.fsdecode(keras_model_path or ""), custom_objects)
     if not getattr(model, "compiled", False):
         raise ValueError(
@@ -128,40 +137,53 @@ class _Adapter:
         features, weights = _split_weights(features)
         inputs = _inputs(model, features)
         outputs = model(inputs, training=mode == ModeKeys.TRAIN)
-        predictions = dict(zip(_output_names(model), _listed(outputs), strict=True))
+        names = _output_names(model, outputs)
+        predictions = dict(zip(names, _listed(outputs), strict=True))
+        export_outputs = self._outputs(predictions)
         if mode == ModeKeys.PREDICT:
-            return EstimatorSpec(mode, predictions=predictions, export_outputs=self._outputs(predictions))
-        targets = _targets(model, labels)
+            return EstimatorSpec(mode, predictions=predictions, export_outputs=export_outputs)
+        targets = _targets(names, labels, outputs)
         loss = model.compute_loss(
             x=inputs, y=targets, y_pred=outputs, sample_weight=weights, training=mode == ModeKeys.TRAIN
         )
         if mode == ModeKeys.EVAL:
             model.compute_metrics(inputs, targets, outputs, sample_weight=weights)
-            return EstimatorSpec(mode, predictions=predictions, loss=loss, eval_metric_ops=self._metrics(model))
+            return EstimatorSpec(mode, predictions=predictions, loss=loss, eval_metric_ops=self._metrics(model, names))
         return EstimatorSpec(mode, predictions=predictions, loss=loss, train_op=_train_op(model, loss))
 
-    def _metrics(self, model: keras.Model) -> dict[str, keras.metrics.Metric]:
-        several = len(_output_names(model)) > 1
-        named = {}
-        for output, metric in keras_models.compiled_metrics(model):
-            own = f"{output}_{metric.name}" if several and output else metric.name
-            named[self._metric_names.get(own, own)] = metric
-        return named
+    def _metrics(self, model: keras.Model, outputs: Sequence[str]) -> dict[str, keras.metrics.Metric]:
+        """The model's metrics by the names wanted.
 
-    def _outputs(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, Any] | None:
+        Raises:
+          ValueError: metric_names_map names another.
+        """
+        named = {
+            f"{output}_{metric.name}" if len(outputs) > 1 and output else metric.name: metric
+            for output, metric in keras_models.compiled_metrics(model)
+        }
+        unknown = set(self._metric_names) - set(named)
+        if unknown:
+            raise ValueError(
+                f"metric_names_map names {', '.join(sorted(unknown))}. The model's metrics are {', '.join(named)}. "
+                "Correct its keys"
+            )
+        return {self._metric_names.get(name, name): metric for name, metric in named.items()}
+
+    def _outputs(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, Any]:
         """How the model's outputs, each [batch, …], are served.
 
         Raises:
-          ValueError: export_outputs names none of them.
+          KeyError: export_outputs names none of them.
         """
-        if self._export_outputs is None:
-            return {"serving_default": PredictOutput(predictions)}
-        unknown = set(self._export_outputs) - set(predictions)
+        given = self._export_outputs or {}
+        unknown = set(given) - set(predictions)
         if unknown:
-            raise ValueError(
-                f"export_outputs names {', '.join(sorted(unknown))}. The model's outputs are {', '.join(predictions)}"
+            raise KeyError(
+                f"export_outputs names {', '.join(sorted(unknown))}. The model's outputs are {', '.join(predictions)}. "
+                "Name one of those"
             )
-        return {name: kind(predictions[name]) for name, kind in self._export_outputs.items()}
+        others = {name: kind(predictions[name]) for name, kind in given.items()}
+        return {DEFAULT_SIGNATURE: PredictOutput(predictions), **others}
 
 
 def _without_example(error: Exception) -> str:
@@ -202,12 +224,14 @@ def _listed(outputs: Any) -> list[Any]:
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-def _output_names(model: keras.Model) -> list[str]:
-    names = getattr(model, "output_names", None)
-    if names:
-        return list(names)
-    layers = getattr(model, "layers", None)
-    return [layers[-1].name] if layers else [model.name]
+def _output_names(model: keras.Model, outputs: Any) -> list[str]:
+    """The names of the outputs [batch, …] that a model gave, as Keras 2 had them."""
+    if isinstance(model, keras.Sequential):
+        return [model.layers[-1].name]
+    if isinstance(outputs, Mapping):
+        return list(outputs)
+    own = getattr(model, "output_names", None)
+    return list(own) if own else [f"output_{number}" for number, _ in enumerate(_listed(outputs), 1)]
 
 
 def _inputs(model: keras.Model, features: Any) -> Any:
@@ -240,20 +264,26 @@ def _feature(features: Mapping[str, Any], names: set[str], own: str) -> Any:
     )
 
 
-def _targets(model: keras.Model, labels: Any) -> Any:
-    """The labels as the model's outputs are structured.
+def _targets(names: Sequence[str], labels: Any, outputs: Any) -> Any:
+    """The labels, structured as the outputs are.
+
+    Args:
+      names: of the outputs.
+      labels: [batch, …] by the names of the outputs, or structured already.
+      outputs: of the model, [batch, …] each.
 
     Raises:
       KeyError: the label of an output is missing.
     """
     if not isinstance(labels, Mapping):
         return labels
-    names = _output_names(model)
     missing = [name for name in names if name not in labels]
     if missing:
         raise KeyError(
             f"The labels lack {', '.join(map(repr, missing))}; they have {', '.join(map(repr, labels))}. "
             "Key them by output"
         )
+    if isinstance(outputs, Mapping):
+        return {name: labels[name] for name in names}
     ordered = [labels[name] for name in names]
     return ordered[0] if len(ordered) == 1 else ordered

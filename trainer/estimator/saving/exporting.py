@@ -30,14 +30,15 @@ class ModelExport:
       values: what its variables are set to.
 
     Raises:
-      ValueError: nothing was trained that could be exported: no checkpoint and no warm start.
+      ValueError: nothing was trained that could be exported: no checkpoint, no warm start and no values given.
     """
 
     model: ModelFunction
     values: StartingValues
 
     def __post_init__(self) -> None:
-        if self.values.checkpoint is None and self.values.warm_start is None:
+        values = self.values
+        if values.checkpoint is None and values.warm_start is None and not values.given:
             raise ValueError(
                 f"There is nothing to export: {self.model.config.model_dir} holds no checkpoint. "
                 "Train first, or name a checkpoint_path"
