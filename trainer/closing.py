@@ -208,7 +208,7 @@ def newest_export(directories: JobDirectories, files: Layout, run: RunSettings, 
 
 def scalars(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The metrics that are one number."""
-    return {name: value for name, value in metrics.items() if np.ndim(value) == 0}
+    return {name: value for name, value in metrics.items() if isinstance(value, int | float | np.number)}
 
 
 def _plain(params: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from trainer.estimator import (
     CheckpointSaverListener,
     Estimator,
     EstimatorSpec,
+    EvalSpec,
     ModeKeys,
     RunConfig,
     RunContext,
     RunValues,
     SessionRunHook,
     TrainingHook,
+    TrainSpec,
     experimental,
 )
 from trainer.estimator.contract import export
@@ -304,12 +307,22 @@ def test_steps_add_up_and_max_steps_does_not(tmp_path: Path, caplog: pytest.LogC
     [
         ({"steps": 1, "max_steps": 1}, "train was given steps=1 and max_steps=1. It takes one of them"),
         ({"steps": 0}, "steps is 0. It takes a number greater than 0"),
+        ({"steps": math.inf}, "steps is inf. It takes a number greater than 0"),
         ({"max_steps": -1}, "max_steps is -1. It takes a number greater than 0"),
     ],
 )
 def test_steps_are_positive_and_of_one_kind(arguments: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         Estimator(model_fn, tmp_path).train(batches(), **arguments)
+
+
+def test_parts_of_steps_are_steps(tmp_path: Path) -> None:
+    estimator = Estimator(model_fn, tmp_path).train(batches(), steps=1.5)
+    assert estimator.get_variable_value("global_step") == 2
+    assert estimator.train(batches(), max_steps=2.5).get_variable_value("global_step") == 3
+    assert estimator.evaluate(batches(), steps=1.5) == estimator.evaluate(batches(), steps=2)
+    spec = EvalSpec(batches(), steps=2.5)
+    assert (TrainSpec(batches(), max_steps=3.5).max_steps, spec.steps) == (4, 3)
 
 
 def test_training_to_the_end_of_the_data(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from trainer.estimator.contract.hooks import AnyHook, CheckpointSaverListener, c
 from trainer.estimator.contract.model_dir import with_model_dir
 from trainer.estimator.contract.run_config import RunConfig, without_meaning
 from trainer.estimator.contract.spec import ModeKeys
-from trainer.estimator.contract.training_arguments import check_positive, check_training, checked_listeners
+from trainer.estimator.contract.training_arguments import check_training, checked_listeners, whole_steps
 from trainer.estimator.distribution import explainer, strategies
 from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.exports import Exports
@@ -135,8 +135,8 @@ class Estimator(Exports):
         self,
         input_fn: InputFn,
         hooks: Sequence[AnyHook] | None = None,
-        steps: int | None = None,
-        max_steps: int | None = None,
+        steps: float | None = None,
+        max_steps: float | None = None,
         saving_listeners: Sequence[CheckpointSaverListener] | None = None,
     ) -> Estimator:
         """Trains to the end of the input, or for `steps` more steps, or up to global step `max_steps`.
@@ -165,7 +165,7 @@ class Estimator(Exports):
         with ownership.alone(self.directory, config), self.directories.flushed_at_end():
             latest = ownership.checkpoint_to_continue(self.directory, config, self.stop.request)
             latest, start = self._strategy.resume(latest)
-            stop_at = max_steps if steps is None else start + math.ceil(steps)
+            stop_at = whole_steps(max_steps, "max_steps") if steps is None else start + math.ceil(steps)
             if stop_at is not None and start >= stop_at:
                 log.info("Training is skipped: max_steps is %d, and the checkpoint is at step %d.", stop_at, start)
                 return self
@@ -188,7 +188,7 @@ class Estimator(Exports):
     def evaluate(
         self,
         input_fn: InputFn,
-        steps: int | None = None,
+        steps: float | None = None,
         hooks: Sequence[AnyHook] | None = None,
         checkpoint_path: str | None = None,
         name: str | None = None,
@@ -205,13 +205,13 @@ class Estimator(Exports):
         Raises:
           ValueError, StopRequestedError: wrong steps, or no batch at all; a stop was asked for.
         """
-        check_positive(steps, "steps")
+        most = whole_steps(steps, "steps")
         own_hooks, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
         dataset = self._data(input_fn, ModeKeys.EVAL, asking).dataset(ModeKeys.EVAL)
         values = self._values.at(checkpoint_path or self.latest_checkpoint())
         evaluations = TracedEvaluations(self._model.with_hooks(asking)) if asking else self._evaluations
         evaluation = evaluations.ready(dataset.element_spec, values)
-        results = evaluation.run(dataset, steps, own_hooks, self.stop)
+        results = evaluation.run(dataset, most, own_hooks, self.stop)
         with self.directories.flushed_at_end():
             evaluation_events.write_results(self.directories, self.eval_dir(name), results, values.checkpoint)
         return results

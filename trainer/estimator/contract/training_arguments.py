@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from trainer.estimator.contract.hooks import CheckpointSaverListener, check_listeners
 from trainer.estimator.contract.run_config import RunConfig
 
 
-def check_training(config: RunConfig, steps: int | None, max_steps: int | None) -> None:
+def check_training(config: RunConfig, steps: float | None, max_steps: float | None) -> None:
     """Checks that a process trains, and how far.
 
     Args:
@@ -23,18 +24,21 @@ def check_training(config: RunConfig, steps: int | None, max_steps: int | None) 
         raise ValueError(f"train was called in a task of type {config.task_type}. Chiefs and workers train")
     if steps is not None and max_steps is not None:
         raise ValueError(f"train was given steps={steps} and max_steps={max_steps}. It takes one of them")
-    check_positive(steps, "steps")
-    check_positive(max_steps, "max_steps")
+    whole_steps(steps, "steps")
+    whole_steps(max_steps, "max_steps")
 
 
-def check_positive(value: int | None, name: str) -> None:
-    """Checks a number of steps.
+def whole_steps(value: float | None, name: str) -> int | None:
+    """A number of steps, rounded up: of 12.5, 13 are made.
 
     Raises:
-      ValueError: it is 0 or less.
+      ValueError: it is 0 or less, or without an end.
     """
-    if value is not None and value <= 0:
+    if value is None:
+        return None
+    if not 0 < value < math.inf:
         raise ValueError(f"{name} is {value}. It takes a number greater than 0, or None")
+    return math.ceil(value)
 
 
 def checked_listeners(listeners: Any, config: RunConfig) -> tuple[CheckpointSaverListener, ...]:

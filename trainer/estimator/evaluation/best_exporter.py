@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from trainer import storage
 from trainer.estimator.contract.arguments import argument_names
@@ -189,8 +190,8 @@ def _compares_nan(better: CompareFn, result: Mapping[str, Any]) -> bool:
 
 
 def _has_nan(value: Any) -> bool:
-    array = np.asarray(value)
-    return bool(np.issubdtype(array.dtype, np.floating) and np.isnan(array).any())
+    arrays = [np.asarray(part) for part in tf.nest.flatten(value)]
+    return any(np.issubdtype(array.dtype, np.floating) and np.isnan(array).any() for array in arrays)
 
 
 def _record(result: Mapping[str, Any], checkpoint_path: str, export: str) -> bytes:

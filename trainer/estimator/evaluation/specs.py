@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
+from trainer.estimator.contract.training_arguments import whole_steps
 from trainer.estimator.evaluation.exporters import Exporter
 from trainer.estimator.steps.input_function import InputFn
 
@@ -35,6 +36,7 @@ class TrainSpec:
         _check_input_fn(self.input_fn)
         if self.max_steps is not None:
             _check_number(self.max_steps, "max_steps", least=1)
+            object.__setattr__(self, "max_steps", whole_steps(self.max_steps, "max_steps"))
         object.__setattr__(self, "hooks", check_hooks(self.hooks))
         object.__setattr__(self, "saving_listeners", check_listeners(self.saving_listeners))
 
@@ -69,6 +71,7 @@ class EvalSpec:
         _check_input_fn(self.input_fn)
         if self.steps is not None:
             _check_number(self.steps, "steps", least=1)
+            object.__setattr__(self, "steps", whole_steps(self.steps, "steps"))
         _check_number(self.start_delay_secs, "start_delay_secs", least=0)
         _check_number(self.throttle_secs, "throttle_secs", least=0)
         if self.name is not None and not (isinstance(self.name, str) and self.name):

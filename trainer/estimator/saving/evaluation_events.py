@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from trainer.estimator.saving.events import Events
 from trainer.estimator.saving.job_directory import JobDirectories
@@ -16,7 +17,9 @@ from trainer.estimator.saving.job_directory import JobDirectories
 def write_results(
     directories: JobDirectories, eval_dir: str, results: Mapping[str, Any], checkpoint_path: str | None
 ) -> None:
-    """Writes the results of one evaluation: numbers as scalars, arrays of them as tensors.
+    """Writes the results of one evaluation: numbers as scalars, arrays as tensors, the parts of tuples one by one.
+
+    The value of a metric may also be what an op of `tf.compat.v1.summary` gives, as of an image.
 
     Args:
       directories: of this process.
@@ -25,13 +28,23 @@ def write_results(
       checkpoint_path: what was evaluated; None for variables that no checkpoint gave.
     """
     directory, folder = directories.holding(eval_dir)
-    events, step = Events(os.path.join(directory.local, folder)), int(results["global_step"])
-    scalars = {name: value for name, value in results.items() if name != "global_step" and np.ndim(value) == 0}
-    events.scalars(scalars, step, time.time())
-    for name, value in results.items():
-        if isinstance(value, np.ndarray) and value.ndim:
-            events.tensor(name, value, b"", step, time.time())
+    events, step, now = Events(os.path.join(directory.local, folder)), int(results["global_step"]), time.time()
+    parts = [part for name, value in results.items() if name != "global_step" for part in _parts(name, value)]
+    scalars = {name: part for name, part in parts if np.ndim(part) == 0 and not isinstance(part, bytes)}
+    events.scalars(scalars, step, now)
+    for name, part in parts:
+        if isinstance(part, bytes):
+            events.summary(name, part, step, now)
+        elif np.ndim(part):
+            events.tensor(name, part, b"", step, now)
     if checkpoint_path:
-        events.text("checkpoint_path", checkpoint_path, step, time.time())
+        events.text("checkpoint_path", checkpoint_path, step, now)
     events.close()
     directory.events.publish()
+
+
+def _parts(name: str, value: Any) -> list[tuple[str, Any]]:
+    """The numbers, arrays and summaries of a result, each with its tag."""
+    if not isinstance(value, tuple | list | dict):
+        return [(name, value)]
+    return [(f"{name}/{index}", part) for index, part in enumerate(tf.nest.flatten(value))]

@@ -119,6 +119,24 @@ class Events:
         summary.value.add(tag=tag, tensor=tf.make_tensor_proto(value), metadata=parsed)
         self._import(Event(step=step, wall_time=now, summary=summary))
 
+    def summary(self, tag: str, content: bytes, step: int, now: float) -> None:
+        """Writes what an op of `tf.compat.v1.summary` gave, as tf.estimator did for a metric.
+
+        Args:
+          tag: a number is added for each of its values.
+          content: a serialized Summary; anything else is written as a text.
+          step: the global step.
+          now: the time in seconds.
+        """
+        try:
+            parsed = tf.compat.v1.Summary.FromString(content)
+        except DecodeError:
+            self.tensor(tag, np.array(content, dtype=object), b"", step, now)
+            return
+        for index, value in enumerate(parsed.value):
+            value.tag = f"{tag}/{index}"
+        self._import(Event(step=step, wall_time=now, summary=parsed))
+
     def flush(self) -> None:
         if self._writer is not None:
             with self._allowed_to_fail():

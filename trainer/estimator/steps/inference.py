@@ -56,7 +56,7 @@ class Evaluation:
         self.variables = set(self._part.variables.union(*values)) & set(traced.store.saved())
 
     def _values(self) -> dict[str, Any]:
-        """The graph that reads the metrics: tensors of any shape, by name."""
+        """The graph that reads the metrics: tensors of any shape, or nested tuples of such, by name."""
         return {name: result() for name, result in self._metrics.results.items()}
 
     def _loop(self, iterator: Any, count: tf.Tensor, before: tf.Tensor) -> Any:
@@ -119,7 +119,7 @@ class Evaluation:
             raise EmptyDataError(
                 "The input function of the evaluation yielded no batch", do="Check its paths and its batch size"
             )
-        results = {name: value.numpy() for name, value in self._results().items()}
+        results: dict[str, Any] = tf.nest.map_structure(lambda value: value.numpy(), self._results())
         results["loss"] = np.float32(total / count)
         ordered = {name: results[name] for name in sorted(results)}
         return {**ordered, "global_step": np.int64(self.traced.store.global_step.numpy())}
