@@ -91,6 +91,7 @@ ESTIMATOR_ORDER = [
     "keras_config",
     "keras",
     "metrics",
+    "forwarding",
     "training",
 ]
 # The rooms of trainer/launch likewise. What all commands share comes first, the commands about all targets last.

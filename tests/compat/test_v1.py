@@ -169,3 +169,13 @@ def test_the_likelihood_and_the_best_tags_of_a_field_are_those_of_all_rows_of_ta
         assert tuple(decoded.numpy()[example][:length]) == winner
         assert crf.viterbi_decode(scores[example][:length], steps)[0] == list(winner)
         assert float(best[example]) == pytest.approx(score(example, winner), abs=1e-5)
+
+
+def test_an_optimizer_clips_its_gradients_together() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        left, right = tf.Variable([0.0]), tf.Variable([0.0])
+        optimizer = tf.contrib.estimator.clip_gradients_by_norm(tf.train.GradientDescentOptimizer(1.0), 1.0)
+        step = optimizer.minimize(3.0 * left[0] + 4.0 * right[0])
+        session.run(tf.global_variables_initializer())
+        session.run(step)
+        assert session.run([left, right]) == [pytest.approx([-0.6]), pytest.approx([-0.8])]

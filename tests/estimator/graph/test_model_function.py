@@ -43,6 +43,16 @@ def test_a_call_hands_on_what_the_function_takes() -> None:
     assert seen == [(5.0, {"rate": 1}, "there"), (5.0, {"rate": 1}, "elsewhere")]
 
 
+def test_a_function_may_take_a_feature_away() -> None:
+    def greedy(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        ones = features.pop("ones")
+        assert list(features) == ["x"]
+        return linear(features["x"] * ones, labels["y"], mode)
+
+    traced = function(greedy).trace(ModeKeys.TRAIN, ({"x": X, "ones": X}, {"y": Y}), VariableStore())
+    assert sorted(traced.store.by_name) == ["global_step", "w"]
+
+
 def test_what_a_call_does_to_its_params_is_not_seen_by_the_next() -> None:
     def greedy(features: Any, params: Any) -> EstimatorSpec:
         return EstimatorSpec(ModeKeys.PREDICT, predictions=tf.constant(float(params.pop("rate"))))

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from trainer.estimator.contract.arguments import accepted, argument_names
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.contract.hooks import AnyHook
@@ -76,6 +78,8 @@ class ModelFunction:
                 "The input function gives labels, but the model function takes none. "
                 "Add a labels argument, or return features alone"
             )
+        # Dicts of its own, from which it may take what it likes.
+        features, labels = tf.nest.map_structure(lambda one: one, (features, labels))
         arguments = {"labels": labels, "mode": mode, "params": self.params, "config": config or self.config}
         spec = self._function(features=features, **accepted(self._function, arguments))
         if not isinstance(spec, EstimatorSpec):

@@ -24,18 +24,18 @@ _HEADS = (
 )
 _OWN = {
     "add_metrics": "trainer.estimator:add_metrics",
+    "clip_gradients_by_norm": "trainer.compat.v1.contrib.clipping:clip_gradients_by_norm",
+    "forward_features": "trainer.estimator.forwarding:forward_features",
     **{name: f"trainer.estimator:experimental.{name}" for name in (*_STOPPING, *_RECEIVERS)},
     "multi_head": "trainer.estimator.heads.v1_multi_head:multi_head",
     **{name: f"trainer.estimator.heads.v1_named_heads:{name}" for name in _HEADS},
 }
 _ADVICE = {
-    "forward_features": "Return the key among the predictions of the model function",
     "InMemoryEvaluatorHook": "Use train_and_evaluate",
     "replicate_model_fn": "A process trains on all of its GPUs by itself",
     "TowerOptimizer": "A process trains on all of its GPUs by itself",
     "export_all_saved_models": "Use Estimator.experimental_export_all_saved_models",
     "export_saved_model_for_mode": "Use Estimator.export_saved_model with experimental_mode",
-    "clip_gradients_by_norm": "Clip with tf.clip_by_global_norm between compute_gradients and apply_gradients",
     "RNNClassifier": "Write a model function with tf.nn.dynamic_rnn",
     "RNNEstimator": "Write a model function with tf.nn.dynamic_rnn",
 }
