@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -112,21 +113,33 @@ def numbers(metrics: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in sorted(metrics.items())}
 
 
+def read(plan: Plan, rows: np.ndarray, epochs: int | None) -> Any:
+    """The dataset of rows in their order, as the plan's model takes them; `epochs` None repeats for ever."""
+    from benchmarks import sines
+    from benchmarks.canned_models import CANNED, with_categories
+
+    dataset = sines.in_order(rows, BATCH_SIZE, epochs)()
+    return with_categories(dataset) if plan.model in CANNED else dataset
+
+
 def run(plan: Plan) -> Record:
     """Does what the plan says, in this process."""
-    from benchmarks import sines
+    from benchmarks.canned_models import CANNED
     from benchmarks.model_functions import MODEL_FUNCTIONS, tf_estimator
 
     if plan.copy_of:
         shutil.copytree(plan.copy_of, plan.model_dir)
     config = tf_estimator.RunConfig(tf_random_seed=1, save_summary_steps=plan.summary_steps)
-    estimator = tf_estimator.Estimator(MODEL_FUNCTIONS[plan.model], plan.model_dir, config, dict(plan.params))
+    if plan.model in CANNED:
+        estimator = CANNED[plan.model](plan.model_dir, config, dict(plan.params))
+    else:
+        estimator = tf_estimator.Estimator(MODEL_FUNCTIONS[plan.model], plan.model_dir, config, dict(plan.params))
     train_rows, eval_rows = np.load(plan.train_rows), np.load(plan.eval_rows)
-    eval_fn = sines.in_order(eval_rows, BATCH_SIZE, epochs=1)
+    eval_fn = functools.partial(read, plan, eval_rows, 1)
     before = numbers(estimator.evaluate(eval_fn)) if plan.copy_of else None
     if plan.steps:
-        estimator.train(sines.in_order(train_rows, BATCH_SIZE, epochs=None), steps=plan.steps)
-    predict_fn = sines.in_order(eval_rows[:PREDICTED_ROWS], BATCH_SIZE, epochs=1)
+        estimator.train(functools.partial(read, plan, train_rows, None), steps=plan.steps)
+    predict_fn = functools.partial(read, plan, eval_rows[:PREDICTED_ROWS], 1)
     return Record(
         name=plan.name,
         package=tf_estimator.__name__,
@@ -134,7 +147,8 @@ def run(plan: Plan) -> Record:
         losses=losses(plan.model_dir),
         metrics=numbers(estimator.evaluate(eval_fn)),
         variables={name: estimator.get_variable_value(name).tolist() for name in estimator.get_variable_names()},
-        predictions=[row["predicted"].tolist() for row in estimator.predict(predict_fn)],
+        # Canned regressors have their own word for it.
+        predictions=[row.get("predicted", row.get("predictions")).tolist() for row in estimator.predict(predict_fn)],
     )
 
 

@@ -130,4 +130,28 @@ def dense(features: dict[str, tf.Tensor], labels: tf.Tensor | None, mode: str, p
     return specification(layer, labels, mode, params)
 
 
-MODEL_FUNCTIONS: dict[str, ModelFunction] = {"course_lstm": course_lstm, "dense": dense}
+def layers(features: dict[str, tf.Tensor], labels: tf.Tensor | None, mode: str, params: dict[str, Any]) -> Any:
+    """Layers of `tf.layers` with batch normalisation, whose averages move by UPDATE_OPS.
+
+    Arguments as in `course_lstm`, without `size`.
+    """
+    tf_layers = tf.compat.v1.layers if hasattr(tf, "estimator") else trainer_v1().layers
+    start = tf.compat.v1.constant_initializer
+    net = features[FEATURE]
+    for index, size in enumerate((8, 4)):
+        kernel = start(initial(index, (net.shape[1], size)))
+        net = tf_layers.dense(net, size, activation=tf.nn.relu, use_bias=False, kernel_initializer=kernel)
+        net = tf_layers.batch_normalization(net, momentum=0.9, training=mode == tf_estimator.ModeKeys.TRAIN)
+    net = tf_layers.dense(net, N_OUTPUTS, kernel_initializer=start(initial(2, (4, N_OUTPUTS))))
+    with tf.control_dependencies(tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)):
+        return specification(tf.identity(net), labels, mode, params)
+
+
+def trainer_v1() -> Any:
+    """TensorFlow 1's names, in ours."""
+    from trainer.compat import v1
+
+    return v1
+
+
+MODEL_FUNCTIONS: dict[str, ModelFunction] = {"course_lstm": course_lstm, "dense": dense, "layers": layers}

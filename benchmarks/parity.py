@@ -28,6 +28,22 @@ CASES = (
     ("course_lstm", "adam"),
     ("dense", "sgd"),
     ("dense", "adam"),
+    ("layers", "adam"),
+)
+# Their variables begin at random, so both packages go on from a step that tf.estimator has made.
+CANNED_CASES = (
+    ("dnn_v1", "Adagrad"),
+    ("dnn_v1", "RMSProp"),
+    ("dnn_v2", "Adagrad"),
+    ("dnn_v2", "Adam"),
+    ("dnn_v2", "RMSProp"),
+    ("dnn_v2", "SGD"),
+    ("normalised_dnn_v1", "Adagrad"),
+    ("normalised_dnn_v2", "Adagrad"),
+    ("linear_v1", "Ftrl"),
+    ("linear_v2", "Ftrl"),
+    ("wide_and_deep_v1", "usual"),
+    ("wide_and_deep_v2", "usual"),
 )
 BOUND = 1e-5
 
@@ -40,8 +56,8 @@ class Comparison:
       model, optimizer: of the case.
       what: which two runs.
       steps: how many losses were compared.
-      losses, metrics, weights, predictions: differences; metrics are all of `evaluate`'s, weights all variables
-        of the checkpoint relative to the largest of their tensor.
+      losses, metrics, weights, predictions: differences; losses relative where they are above 1, metrics are all of
+        `evaluate`'s, weights all variables of the checkpoint relative to the largest of their tensor.
     """
 
     model: str
@@ -67,6 +83,12 @@ def greatest(first: Iterable[Any], second: Iterable[Any]) -> float:
     return float(np.nan_to_num(np.abs(one - other), nan=np.inf).max(initial=0.0))
 
 
+def losses_apart(first: list[float], second: list[float]) -> float:
+    """The greatest difference of any loss, over the loss where that is above 1, as sums over a batch are."""
+    sizes = [max(1.0, abs(loss)) for loss in first]
+    return greatest(np.asarray(first) / sizes, np.asarray(second) / sizes)
+
+
 def weights_apart(first: dict[str, Any], second: dict[str, Any]) -> float:
     """The greatest difference of any variable, over the largest value of its tensor (1 where that is less)."""
     if first.keys() != second.keys():
@@ -80,7 +102,7 @@ def weights_apart(first: dict[str, Any], second: dict[str, Any]) -> float:
 def metrics_apart(first: dict[str, float], second: dict[str, float]) -> float:
     if first.keys() != second.keys():
         return float("inf")
-    return greatest(first.values(), (second[name] for name in first))
+    return losses_apart(list(first.values()), [second[name] for name in first])
 
 
 def compare(case: tuple[str, str], what: str, expected: Record, got: Record, first_step: int = 1) -> Comparison:
@@ -91,7 +113,7 @@ def compare(case: tuple[str, str], what: str, expected: Record, got: Record, fir
         optimizer=case[1],
         what=what,
         steps=len(steps),
-        losses=greatest((expected.losses[step] for step in steps), (got.losses[step] for step in steps)),
+        losses=losses_apart([expected.losses[step] for step in steps], [got.losses[step] for step in steps]),
         metrics=metrics_apart(expected.metrics, got.metrics),
         weights=weights_apart(expected.variables, got.variables),
         predictions=greatest(np.ravel(expected.predictions), np.ravel(got.predictions)),
@@ -126,6 +148,11 @@ def plan(case: tuple[str, str], home: Path, maker: str, kind: str, **changes: An
     )
 
 
+def begun(case: tuple[str, str], home: Path) -> dict[str, str]:
+    """Where a run from scratch begins: a canned one after a step that the reference made."""
+    return {"copy_of": model_dir(case, home, "theirs", "seeded")} if case in CANNED_CASES else {}
+
+
 def model_dir(case: tuple[str, str], home: Path, maker: str, kind: str) -> str:
     return str(home / maker / f"{case[0]}_{case[1]}_{kind}")
 
@@ -142,17 +169,21 @@ def run_all(python: str, home: Path) -> list[Comparison]:
     np.save(home / "eval.npy", sines.waves(50, seed=2))
     for name in ("first", "second", "third"):
         (home / name).mkdir()
+    cases = CASES + CANNED_CASES
+    seeded = [plan(case, home, "theirs", "seeded", steps=1) for case in CANNED_CASES]
     trained = {
-        maker: [plan(case, home, maker, "trained", steps=STEPS) for case in CASES] for maker in ("theirs", "ours")
+        maker: [plan(case, home, maker, "trained", steps=STEPS, **begun(case, home)) for case in cases]
+        for maker in ("theirs", "ours")
     }
-    theirs = run_in(
-        python, trained["theirs"] + [continuation(case, home, "theirs", "theirs") for case in CASES], home / "first"
-    )
-    looped = [plan(case, home, "ours", "looped", steps=STEPS, summary_steps=STEPS) for case in CASES]
-    taken_over = [continuation(case, home, "ours", "theirs") for case in CASES]
+    went_on = [continuation(case, home, "theirs", "theirs") for case in cases]
+    theirs = run_in(python, [*seeded, *trained["theirs"], *went_on], home / "first")
+    looped = [
+        plan(case, home, "ours", "looped", steps=STEPS, summary_steps=STEPS, **begun(case, home)) for case in cases
+    ]
+    taken_over = [continuation(case, home, "ours", "theirs") for case in cases]
     ours = run_in(sys.executable, trained["ours"] + looped + taken_over, home / "second")
-    back = run_in(python, [continuation(case, home, "theirs", "ours") for case in CASES], home / "third")
-    return [row for case in CASES for row in comparisons(case, theirs, ours, back)]
+    back = run_in(python, [continuation(case, home, "theirs", "ours") for case in cases], home / "third")
+    return [row for case in cases for row in comparisons(case, theirs, ours, back)]
 
 
 def comparisons(
@@ -163,12 +194,13 @@ def comparisons(
     trained, went_on = theirs[f"{prefix}_trained"], theirs[f"{prefix}_continued_from_theirs"]
     taken_over = ours[f"{prefix}_continued_from_theirs"]
     returned = back[f"{prefix}_continued_from_ours"]
+    last = max(trained.losses)
     return [
         compare(case, "from scratch, a summary each step", trained, ours[f"{prefix}_trained"]),
         compare(case, "from scratch, many steps a call", trained, ours[f"{prefix}_looped"]),
         compare_evaluation(case, trained, taken_over),
-        compare(case, "its model_dir continued by ours", went_on, taken_over, first_step=STEPS + 1),
-        compare(case, "our model_dir continued by it", went_on, returned, first_step=STEPS + 1),
+        compare(case, "its model_dir continued by ours", went_on, taken_over, first_step=last + 1),
+        compare(case, "our model_dir continued by it", went_on, returned, first_step=last + 1),
     ]
 
 

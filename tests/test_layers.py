@@ -85,6 +85,7 @@ ESTIMATOR_ORDER = [
     "inputs",
     "heads",
     "estimator",
+    "canned",
     "tpu",
     "evaluation",
     "experimental",

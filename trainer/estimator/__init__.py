@@ -1,6 +1,14 @@
 """HOW it trains: the programming model of tf.estimator on current TensorFlow and Keras 3."""
 
 from trainer.estimator import experimental, inputs, tpu
+from trainer.estimator.canned.baseline import BaselineClassifier, BaselineEstimator, BaselineRegressor
+from trainer.estimator.canned.dnn import DNNClassifier, DNNEstimator, DNNRegressor
+from trainer.estimator.canned.dnn_linear_combined import (
+    DNNLinearCombinedClassifier,
+    DNNLinearCombinedEstimator,
+    DNNLinearCombinedRegressor,
+)
+from trainer.estimator.canned.linear import LinearClassifier, LinearEstimator, LinearRegressor
 from trainer.estimator.contract import export
 from trainer.estimator.contract.hooks import (
     CheckpointSaverListener,
@@ -49,10 +57,19 @@ from trainer.estimator.saving.warm_start import WarmStartSettings
 from trainer.estimator.training import train_and_evaluate
 
 __all__ = [
+    "BaselineClassifier",
+    "BaselineEstimator",
+    "BaselineRegressor",
     "BestExporter",
     "BinaryClassHead",
     "CheckpointSaverHook",
     "CheckpointSaverListener",
+    "DNNClassifier",
+    "DNNEstimator",
+    "DNNLinearCombinedClassifier",
+    "DNNLinearCombinedEstimator",
+    "DNNLinearCombinedRegressor",
+    "DNNRegressor",
     "Estimator",
     "EstimatorSpec",
     "EvalSpec",
@@ -63,6 +80,9 @@ __all__ = [
     "GlobalStepWaiterHook",
     "Head",
     "LatestExporter",
+    "LinearClassifier",
+    "LinearEstimator",
+    "LinearRegressor",
     "LoggingTensorHook",
     "LogisticRegressionHead",
     "ModeKeys",

@@ -7,7 +7,12 @@ from typing import Any
 from trainer import estimator
 from trainer.compat import names
 
-_OWN: dict[str, str] = {}
+_CANNED = {"Baseline": "baseline", "DNN": "dnn", "DNNLinearCombined": "dnn_linear_combined", "Linear": "linear"}
+_OWN = {
+    f"{family}{kind}": f"trainer.estimator.canned.v1.{module}:{family}{kind}"
+    for family, module in _CANNED.items()
+    for kind in ("Classifier", "Estimator", "Regressor")
+}
 _ADVICE = {
     name: "Train boosted trees with TensorFlow Decision Forests or XGBoost"
     for name in ("BoostedTreesClassifier", "BoostedTreesRegressor", "BoostedTreesEstimator")
@@ -15,6 +20,6 @@ _ADVICE = {
 
 
 def __getattr__(name: str) -> Any:
-    if not name.startswith("_") and hasattr(estimator, name):
+    if not name.startswith("_") and name not in _OWN and hasattr(estimator, name):
         return getattr(estimator, name)
     return names.found(__name__, name, _OWN, None, _ADVICE)

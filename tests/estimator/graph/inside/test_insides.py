@@ -222,6 +222,9 @@ def test_a_slot_of_a_part_says_which_slice_it_is() -> None:
     info = slices.info_of(slot)
     assert (info.full_name, info.full_shape, info.var_offset, info.var_shape) == ("emb/Adam", [4], [0], [2])
     assert slices.info_of(part).full_name == "emb"
+    of_scope = tf.Variable([0.0, 0.0], name="dnn/emb/part_0/Adam")
+    slices.give_slot_its_slice(of_scope, part)
+    assert slices.info_of(of_scope).full_name == "emb/t_0/Adam", "tf.estimator cut the name of a slot by length"
     optimizer = V1.train.MomentumOptimizer(0.1, 0.9)
     optimizer.apply_gradients([(tf.constant([1.0, 1.0]), part)])  # asks primary.op where it finds that info true
     assert part.numpy() == pytest.approx([0.9, 1.9])

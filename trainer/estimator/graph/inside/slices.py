@@ -38,6 +38,8 @@ def give_slot_its_slice(slot: Any, primary: Any) -> None:
     set_info(primary, _QuietSliceInfo(info.full_name, info.full_shape, info.var_offset, info.var_shape))
     rank = slot.shape.rank
     if rank:
-        own = slot.name.removesuffix(":0").removeprefix(primary.name.removesuffix(":0") + "/")
+        # By length, as TensorFlow cut it: in a variable scope, whose name comes before the primary's once more, what is
+        # left begins in the middle of a word, as `t_0/Adagrad` in the checkpoints of a DNNClassifier.
+        own = slot.name.removesuffix(":0")[len(primary.name.removesuffix(":0")) + 1 :]
         extents = info.full_shape[:rank], info.var_offset[:rank], info.var_shape[:rank]
         set_info(slot, tf.Variable.SaveSliceInfo(f"{info.full_name}/{own}", *extents))

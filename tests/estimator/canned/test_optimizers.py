@@ -1,0 +1,105 @@
+"""The optimizers of canned Estimators: what is taken, and that it does what tf.estimator's did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import estimator as tf2
+from trainer.compat.v1 import estimator as tf1
+
+X = tf.feature_column.numeric_column("x")
+EMBEDDING = "dnn/input_from_feature_columns/input_layer/word_embedding/embedding_weights"
+WORD = tf.feature_column.categorical_column_with_identity("word", 3)
+
+
+def rows() -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensors(({"x": [[1.0], [2.0]]}, [[1.0], [3.0]])).repeat()
+
+
+def words() -> tf.data.Dataset:
+    """The first of three words, and never another."""
+    return tf.data.Dataset.from_tensors(({"word": np.int64([[0], [0]])}, [[1.0], [1.0]])).repeat()
+
+
+def weight_after(optimizer: Any, steps: int = 3) -> float:
+    """The weight of a linear model of x, which begins at 0."""
+    model = tf2.LinearRegressor([X], optimizer=optimizer).train(rows, steps=steps)
+    return model.get_variable_value("linear/linear_model/x/weights").item()
+
+
+# What tf.estimator 2.15.1 gave for `LinearRegressor([X], optimizer=name)` on these rows after three steps.
+REFERENCE = {
+    "Adagrad": 0.4115035831928253,
+    "Adam": 0.587548017501831,
+    "Ftrl": 0.4115035831928253,
+    "RMSProp": 0.8716367483139038,
+    "SGD": 1.1359999179840088,
+}
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCE))
+def test_an_optimizer_by_name_steps_as_that_of_keras_2(name: str) -> None:
+    assert weight_after(name) == pytest.approx(REFERENCE[name], rel=1e-6)
+
+
+def test_an_optimizer_of_keras_3_steps_as_that_of_keras_2_with_its_values() -> None:
+    # The gradient of the mean of (w - 1)² and (2w - 3)² at 0 is -7.
+    assert weight_after(keras.optimizers.SGD(0.1), steps=1) == pytest.approx(0.7)
+    assert weight_after(lambda: keras.optimizers.SGD(0.1, clipvalue=0.5), steps=1) == pytest.approx(0.05)
+    assert weight_after(keras.optimizers.SGD(0.1, global_clipnorm=1e-3), steps=1) < 1e-4
+
+
+def test_a_schedule_follows_the_global_step() -> None:
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.0])
+    short, long = (weight_after(keras.optimizers.SGD(schedule), steps) for steps in (2, 9))
+    assert short == long != 0.0
+
+
+def test_one_optimizer_serves_several_estimators(tmp_path: Path) -> None:
+    adam = keras.optimizers.Adam(0.1)
+    assert weight_after(adam) == weight_after(adam) != 0.0
+    # So does one that Keras 2 did not have.
+    lion = keras.optimizers.Lion(0.1)
+    assert weight_after(lion) == weight_after(lion) != 0.0
+
+
+@pytest.mark.parametrize("name", ["Adagrad", "Ftrl", "RMSProp", "SGD"])
+def test_rows_of_an_embedding_that_no_batch_looks_up_stay(name: str) -> None:
+    embedding = tf.feature_column.embedding_column(WORD, 2)
+    model = tf2.DNNRegressor([2], [embedding], optimizer=name)
+    first = model.train(words, steps=1).get_variable_value(EMBEDDING)
+    last = model.train(words, steps=3).get_variable_value(EMBEDDING)
+    np.testing.assert_array_equal(first[1:], last[1:])
+    assert np.all(first[0] != last[0])
+
+
+@pytest.mark.parametrize(
+    ("module", "optimizer"),
+    [
+        (tf1, keras.optimizers.SGD(0.1)),
+        (tf2, tf.compat.v1.train.GradientDescentOptimizer(0.1)),
+        (tf2, 0.1),
+    ],
+)
+def test_an_optimizer_of_the_other_version_is_refused_with_where_it_goes(module: Any, optimizer: Any) -> None:
+    with pytest.raises(ValueError, match=r"canned Estimator of TensorFlow \d was given the optimizer .* go to the"):
+        module.LinearRegressor([X], optimizer=optimizer).train(rows, steps=1)
+
+
+@pytest.mark.parametrize("module", [tf1, tf2])
+def test_an_unknown_name_is_refused_with_those_that_are_known(module: Any) -> None:
+    with pytest.raises(ValueError, match="Unsupported optimizer name: 'Adamm'.*Adagrad, Adam, Ftrl, RMSProp, SGD"):
+        module.LinearRegressor([X], optimizer="Adamm").train(rows, steps=1)
+
+
+def test_optimizers_of_a_combined_model_are_counted_apart(tmp_path: Path) -> None:
+    model = tf2.DNNLinearCombinedRegressor(
+        tmp_path, linear_feature_columns=[X], dnn_feature_columns=[X], dnn_hidden_units=[2], dnn_optimizer="Adam"
+    ).train(rows, steps=3)
+    assert model.get_variable_value("training/Ftrl/iter") == model.get_variable_value("global_step") == 3

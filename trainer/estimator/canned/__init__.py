@@ -1,0 +1,1 @@
+"""Estimators that have their model function: linear, deep, both, and a baseline."""

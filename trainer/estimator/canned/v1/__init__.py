@@ -1,0 +1,1 @@
+"""Canned Estimators of TensorFlow 1: `tf.compat.v1.estimator` and `tf.contrib.estimator`."""

@@ -1,0 +1,174 @@
+"""Estimators of deep networks, with the sums of losses and the optimizers of TensorFlow 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.estimator.canned.model_functions import FirstVersion
+from trainer.estimator.canned.parts import DEEP_RATE, Activation, ModelDir, deep_part
+from trainer.estimator.canned.v1.heads import binary_or_multi_class_head
+from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.estimator import Estimator
+from trainer.estimator.heads.v1_head import Head
+from trainer.estimator.heads.v1_named_heads import regression_head
+
+_SUM = tf.compat.v1.losses.Reduction.SUM
+
+
+class DNNClassifier(Estimator):
+    """A deep network that says of which class an example is.
+
+    Args:
+      hidden_units: of each hidden layer, from the input on.
+      feature_columns: of `tf.feature_column`.
+      model_dir: where checkpoints and events go; None takes that of the config, or a temporary directory.
+      n_classes: 2 or more.
+      weight_column: the key of the examples' weights in the features, or a numeric_column; None for ones.
+      label_vocabulary: the names of the classes, if labels are strings; else labels are their numbers.
+      optimizer: a name, which gets a rate of 0.05, one of `tf.compat.v1.train`, or a function that makes one.
+      activation_fn: of hidden layers.
+      dropout: the share of their outputs that is dropped in training; None for none.
+      input_layer_partitioner: of the variables of columns; None divides those above 64 MiB among parameter servers.
+      config: a RunConfig.
+      warm_start_from: a checkpoint, a directory, a SavedModel or WarmStartSettings, used while there is no checkpoint.
+      loss_reduction: a value of `tf.compat.v1.losses.Reduction`.
+      batch_norm: whether hidden layers are followed by batch normalisation.
+
+    Raises:
+      ValueError: one of these is something else.
+    """
+
+    def __init__(
+        self,
+        hidden_units: Sequence[int],
+        feature_columns: Iterable[Any] | None,
+        model_dir: ModelDir = None,
+        n_classes: int = 2,
+        weight_column: Any = None,
+        label_vocabulary: Sequence[str] | None = None,
+        optimizer: Any = "Adagrad",
+        activation_fn: Activation = tf.nn.relu,
+        dropout: float | None = None,
+        input_layer_partitioner: Any = None,
+        config: RunConfig | None = None,
+        warm_start_from: Any = None,
+        loss_reduction: str = _SUM,
+        batch_norm: bool = False,
+    ) -> None:
+        head = binary_or_multi_class_head(n_classes, weight_column, label_vocabulary, loss_reduction)
+        part = deep_part(
+            hidden_units,
+            feature_columns,
+            optimizer,
+            DEEP_RATE,
+            activation_fn,
+            dropout,
+            batch_norm,
+            input_layer_partitioner,
+        )
+        model = FirstVersion(head=head, parts=[part])
+        super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)
+
+
+class DNNRegressor(Estimator):
+    """A deep network that predicts numbers.
+
+    Args:
+      hidden_units: of each hidden layer, from the input on.
+      feature_columns: of `tf.feature_column`.
+      model_dir: where checkpoints and events go; None takes that of the config, or a temporary directory.
+      label_dimension: how many numbers a label has.
+      weight_column: the key of the examples' weights in the features, or a numeric_column; None for ones.
+      optimizer: a name, which gets a rate of 0.05, one of `tf.compat.v1.train`, or a function that makes one.
+      activation_fn: of hidden layers.
+      dropout: the share of their outputs that is dropped in training; None for none.
+      input_layer_partitioner: of the variables of columns; None divides those above 64 MiB among parameter servers.
+      config: a RunConfig.
+      warm_start_from: a checkpoint, a directory, a SavedModel or WarmStartSettings, used while there is no checkpoint.
+      loss_reduction: a value of `tf.compat.v1.losses.Reduction`.
+      batch_norm: whether hidden layers are followed by batch normalisation.
+
+    Raises:
+      ValueError: one of these is something else.
+    """
+
+    def __init__(
+        self,
+        hidden_units: Sequence[int],
+        feature_columns: Iterable[Any] | None,
+        model_dir: ModelDir = None,
+        label_dimension: int = 1,
+        weight_column: Any = None,
+        optimizer: Any = "Adagrad",
+        activation_fn: Activation = tf.nn.relu,
+        dropout: float | None = None,
+        input_layer_partitioner: Any = None,
+        config: RunConfig | None = None,
+        warm_start_from: Any = None,
+        loss_reduction: str = _SUM,
+        batch_norm: bool = False,
+    ) -> None:
+        head = regression_head(weight_column, label_dimension, loss_reduction)
+        part = deep_part(
+            hidden_units,
+            feature_columns,
+            optimizer,
+            DEEP_RATE,
+            activation_fn,
+            dropout,
+            batch_norm,
+            input_layer_partitioner,
+        )
+        model = FirstVersion(head=head, parts=[part])
+        super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)
+
+
+class DNNEstimator(Estimator):
+    """A deep network with a head of choice.
+
+    Args:
+      head: makes the loss, predictions and metrics of the logits.
+      hidden_units: of each hidden layer, from the input on.
+      feature_columns: of `tf.feature_column`.
+      model_dir: where checkpoints and events go; None takes that of the config, or a temporary directory.
+      optimizer: a name, which gets a rate of 0.05, one of `tf.compat.v1.train`, or a function that makes one.
+      activation_fn: of hidden layers.
+      dropout: the share of their outputs that is dropped in training; None for none.
+      input_layer_partitioner: of the variables of columns; None divides those above 64 MiB among parameter servers.
+      config: a RunConfig.
+      warm_start_from: a checkpoint, a directory, a SavedModel or WarmStartSettings, used while there is no checkpoint.
+      batch_norm: whether hidden layers are followed by batch normalisation.
+
+    Raises:
+      ValueError: one of these is something else.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        hidden_units: Sequence[int],
+        feature_columns: Iterable[Any] | None,
+        model_dir: ModelDir = None,
+        optimizer: Any = "Adagrad",
+        activation_fn: Activation = tf.nn.relu,
+        dropout: float | None = None,
+        input_layer_partitioner: Any = None,
+        config: RunConfig | None = None,
+        warm_start_from: Any = None,
+        batch_norm: bool = False,
+    ) -> None:
+        part = deep_part(
+            hidden_units,
+            feature_columns,
+            optimizer,
+            DEEP_RATE,
+            activation_fn,
+            dropout,
+            batch_norm,
+            input_layer_partitioner,
+        )
+        model = FirstVersion(head=head, parts=[part])
+        super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)
