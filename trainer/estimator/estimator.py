@@ -20,6 +20,7 @@ from trainer.estimator.distribution import explainer, strategies
 from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.exports import Exports
 from trainer.estimator.graph import session_hooks
+from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.graph.model_function import ModelFn, ModelFunction
 from trainer.estimator.saving import evaluation_events, job_directory, newest, ownership
 from trainer.estimator.saving.starting_values import StartingValues
@@ -131,6 +132,7 @@ class Estimator(Exports):
         """
         return newest.value(self.directory, name)
 
+    @eagerly
     def train(
         self,
         input_fn: InputFn,
@@ -185,6 +187,7 @@ class Estimator(Exports):
             self.stop_reason = loop.run()
         return self
 
+    @eagerly
     def evaluate(
         self,
         input_fn: InputFn,
@@ -216,6 +219,7 @@ class Estimator(Exports):
             evaluation_events.write_results(self.directories, self.eval_dir(name), results, values.checkpoint)
         return results
 
+    @eagerly
     def metric_names(self, input_fn: InputFn, hooks: Sequence[AnyHook] = ()) -> list[str]:
         """What evaluations report, `loss` and `global_step` included; traces one, and runs nothing.
 
@@ -231,6 +235,7 @@ class Estimator(Exports):
         evaluation = self._evaluations.prepare(dataset.element_spec, self._values)
         return [*evaluation.traced.spec.eval_metric_ops, "loss", "global_step"]
 
+    @eagerly
     def predict(
         self,
         input_fn: InputFn,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.contract.spec import ModeKeys
+from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.graph.model_function import ModelFunction, ReceiverFn
 from trainer.estimator.saving import exporting
 from trainer.estimator.saving.exporting import ModelExport
@@ -26,6 +27,7 @@ class Exports(abc.ABC):
     def latest_checkpoint(self) -> str | None:
         """The path of the newest whole checkpoint; None when there is none."""
 
+    @eagerly
     def export_saved_model(
         self,
         export_dir_base: str,
@@ -54,6 +56,7 @@ class Exports(abc.ABC):
         write = functools.partial(export.write, experimental_mode, serving_input_receiver_fn)
         return exporting.publish(self.directories, export_dir_base, write, assets_extra, as_text)
 
+    @eagerly
     def experimental_export_all_saved_models(
         self,
         export_dir_base: str,

@@ -17,10 +17,12 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.graph.inside import keras_models, keras_names
+from trainer.estimator.graph.inside.modes import eagerly
 
 _FORMATS = ("checkpoint", "saver")
 
 
+@eagerly
 def model_to_estimator(
     keras_model: keras.Model | None = None,
     keras_model_path: str | os.PathLike[str] | None = None,

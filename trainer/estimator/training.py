@@ -15,6 +15,7 @@ from trainer.estimator.evaluation.evaluations import EvaluationListener, Evaluat
 from trainer.estimator.evaluation.local_evaluator import LocalEvaluator
 from trainer.estimator.evaluation.specs import EvalSpec, TrainSpec
 from trainer.estimator.evaluation.training_record import TrainingRecord
+from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.saving import ownership
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.steps.stop import StopReason, StopRequestedError
@@ -24,6 +25,7 @@ EVALUATOR_WAIT_SECS = 300.0
 """How long a chief waits for the evaluation of its last checkpoint."""
 
 
+@eagerly
 def train_and_evaluate(
     estimator: Estimator,
     train_spec: TrainSpec,

@@ -268,3 +268,10 @@ def test_summaries_are_left_out_with_a_line(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.WARNING, "trainer"):
         assert len(values(input_fn)) == 2
     assert "The input function makes summaries, which are not written." in caplog.text
+
+
+def test_tensors_of_another_graph_are_refused() -> None:
+    with tf.Graph().as_default():
+        one = tf.constant(1, name="one")
+        with pytest.raises(ValueError, match="uses one:0, which was made outside of it, in a graph of its own."):
+            pipeline(lambda: one + 1)

@@ -38,6 +38,7 @@ from trainer.estimator.distribution.device_batches import DeviceBatches
 from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.distribution.steps_in_hand import BatchInHand
 from trainer.estimator.graph.inside import collectives
+from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import Role
 from trainer.estimator.steps import input_position
@@ -266,7 +267,7 @@ def _at_once(threads: concurrent.futures.Executor, calls: Sequence[Callable[[], 
     Raises:
       Exception: of the call that failed first; the other calls are aborted.
     """
-    running = [threads.submit(call) for call in calls]
+    running = [threads.submit(eagerly(call)) for call in calls]
     done, waiting = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_EXCEPTION)
     failed = next((call for call in done if call.exception()), None)
     if failed is not None and waiting:

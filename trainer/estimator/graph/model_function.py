@@ -16,6 +16,7 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.contract.supervised_receivers import SupervisedInputReceiver, UnsupervisedInputReceiver
 from trainer.estimator.graph import scaffolds
+from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.session import GraphSession
 from trainer.estimator.graph.session_hooks import SessionHooks, open_sessions
 from trainer.estimator.graph.tracing import TracedModel, trace
@@ -81,7 +82,8 @@ class ModelFunction:
         # Dicts of its own, from which it may take what it likes.
         features, labels = tf.nest.map_structure(lambda one: one, (features, labels))
         arguments = {"labels": labels, "mode": mode, "params": self.params, "config": config or self.config}
-        spec = self._function(features=features, **accepted(self._function, arguments))
+        with as_the_program():
+            spec = self._function(features=features, **accepted(self._function, arguments))
         if not isinstance(spec, EstimatorSpec):
             raise ValueError(f"The model function returned {spec!r}. It returns an EstimatorSpec")
         if spec.mode is None:  # as a function that takes no mode may say
@@ -128,7 +130,8 @@ class ModelFunction:
         """
 
         def on_receiver() -> tuple[EstimatorSpec, Any]:
-            receiver = receiver_fn()
+            with as_the_program():
+                receiver = receiver_fn()
             self._check_labels(receiver, mode)
             labels = receiver.labels if isinstance(receiver, SupervisedInputReceiver) else None
             return self(receiver.features, labels, mode), receiver

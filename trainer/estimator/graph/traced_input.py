@@ -68,7 +68,7 @@ def trace_input(call: Callable[[], Any], seed: int | None) -> TracedInput:
       seed: of the run; None for none.
 
     Raises:
-      ValueError: it makes a variable.
+      ValueError: it makes a variable, or uses a tensor of another graph.
     """
     made: dict[str, Any] = {}
 
@@ -87,6 +87,7 @@ def trace_input(call: Callable[[], Any], seed: int | None) -> TracedInput:
         made["resources"], made["step"] = listed, step
 
     graph = graphs.traced("input_fn", body, [tf.TensorSpec([], tf.int64)], {}, kind=InputGraph)
+    _check_captures(graph)
     if any(op.type in _SUMMARIES for op in graph.get_operations()):
         log.warning("The input function makes summaries, which are not written. Make them in the model function.")
     return TracedInput(graph, made["given"], made["step"], made["resources"])
@@ -108,6 +109,16 @@ def _as_tensors(given: Any, graph: tf.Graph) -> Any:
         return None
     tensors = given if tf.is_tensor(given) else tf.convert_to_tensor(given)
     return tf.nest.map_structure(graph.capture, tensors, expand_composites=True)
+
+
+def _check_captures(graph: tf.Graph) -> None:
+    """Raises ValueError where a graph that stands alone has made a tensor that the function uses."""
+    for outer, _ in graph.captures:
+        if type(getattr(outer, "graph", None)) is tf.Graph:
+            raise ValueError(
+                f"The input function uses {outer.name}, which was made outside of it, in a graph of its own. "
+                "It takes arrays, and tensors that it makes itself. Make that tensor in the input function"
+            )
 
 
 def _refuse_variable(*_: Any, **arguments: Any) -> Any:

@@ -18,6 +18,7 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph import input_pipeline
 from trainer.estimator.graph.inside.iterators import iterators_meet
+from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.traced_input import TracedInput, trace_input
 
@@ -100,7 +101,7 @@ class InputFunction:
             "config": self._config.replace(),
             "input_context": context,
         }
-        with seeded(self._config.tf_random_seed):
+        with seeded(self._config.tf_random_seed), as_the_program():
             return self._function(**accepted(self._function, arguments))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.graph.inside import graphs
+from trainer.estimator.graph.inside.modes import eagerly
 
 # A call both compiles and runs, so that other errors of it are those of the model or of the devices.
 _FROM_THE_COMPILER = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError)
@@ -68,7 +69,7 @@ def compile_ahead(program: Any, arguments: list[tf.Tensor]) -> Future[Any]:
         for captured in program.captured_inputs
     ]
     thread = ThreadPoolExecutor(1, thread_name_prefix="compiling")
-    compiling = thread.submit(graphs.call, program, arguments, captures)
+    compiling = thread.submit(eagerly(graphs.call), program, arguments, captures)
     compiling.add_done_callback(lambda _: stand_ins.clear())  # they take as much memory as the model
     thread.shutdown(wait=False)
     return compiling
