@@ -26,3 +26,16 @@ def test_a_process_that_ends_because_of_another_one_leaves_what_that_one_said(tm
     record = json.loads((tmp_path / "failure.json").read_text())
     assert (record["role"], record["step"], record["exit_code"]) == ("chief", 7, 1)
     assert "The loss is NaN" in record["error"]
+
+
+def test_an_error_of_a_graph_is_named_by_what_failed(tmp_path: Path) -> None:
+    text = (
+        "Graph execution error:\n\nDetected at node loss/Assert defined at (most recent call last):\n"
+        '  File "model.py", line 5, in model_fn\n\n'
+        "assertion failed: [Some labels are negative.] [[-1]]\n\t [[{{node loss/Assert}}]] [Op:__inference_run_4652]"
+    )
+    assert failure.end(ValueError(text), "worker", 2, Layout(root=str(tmp_path))) == 1
+    message = json.loads((tmp_path / "failure.json").read_text())["message"]
+    assert message.startswith(
+        "The worker failed at step 2: ValueError: assertion failed: [Some labels are negative.] [[-1]]. No checkpoint"
+    )

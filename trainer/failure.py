@@ -17,6 +17,7 @@ from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.storage.errors import DiskError, FencedError, InUseError
 
 _HASTY = storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0)
+_GRAPH_ERROR = "Graph execution error"
 _NEWEST = re.compile(r'^model_checkpoint_path: "([^"/\n]+)"$', re.MULTILINE)
 
 
@@ -52,7 +53,7 @@ class Failure:
         if self.trouble is not None:
             do = f"{self.trouble.kind.do}, and run the same command again."
             return f"{self.trouble}. The {self.role} ended{at}. {self.safe} {do}"
-        first = str(self.error).strip().partition("\n")[0]
+        first = _first(str(self.error))
         said = f"{type(self.error).__name__}: {first}" if first else type(self.error).__name__
         return f"The {self.role} failed{at}: {said}. {self.safe} The traceback follows."
 
@@ -61,6 +62,14 @@ class Failure:
         """Where it happened; empty for errors of ours and of the disk, whose place says nothing to a person."""
         ours = isinstance(self.error, JobError) or (self.trouble is not None and self.trouble.kind.passes)
         return "" if ours else "".join(traceback.format_exception(self.error))
+
+
+def _first(text: str) -> str:
+    """What a message says first; of TensorFlow's, in which the places in the code come before it, the last."""
+    lines = [line for line in text.strip().splitlines() if line and not line[0].isspace()]
+    if not lines:
+        return ""
+    return lines[-1 if lines[0].startswith(_GRAPH_ERROR) else 0]
 
 
 def end(error: Exception, role: str, step: int | None, files: Layout) -> int:

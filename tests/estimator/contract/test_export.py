@@ -125,6 +125,7 @@ def test_outputs_have_the_names_that_clients_know() -> None:
     floats, strings = placeholder(), placeholder(tf.string)
     assert export.PredictOutput(floats).tensors == {"output": floats}
     assert export.PredictOutput({"y": floats}).tensors == {"y": floats}
+    assert export.PredictOutput({("head", "y"): floats}).tensors == {"head/y": floats}
     assert export.RegressionOutput(floats).tensors == {"outputs": floats}
     assert export.ClassificationOutput(floats, strings).tensors == {"scores": floats, "classes": strings}
     assert export.ClassificationOutput(scores=floats).tensors == {"scores": floats}

@@ -125,3 +125,13 @@ def test_an_export_of_raw_features_gives_all_predictions(tmp_path: Path) -> None
     served = loaded.signatures["predict"](x=tf.constant([[1.0, 2.0]]))
     assert set(served) == {"logits", "probabilities", "class_ids", "classes", "all_class_ids", "all_classes"}
     assert served["all_classes"].numpy().tolist() == [[b"a", b"b", b"c"]]
+
+
+def test_an_export_of_several_heads_for_raw_features_gives_their_predictions_by_default(tmp_path: Path) -> None:
+    head = tfe.MultiHead([tfe.BinaryClassHead(name="left"), tfe.MultiClassHead(3, name="right")])
+    made = tfe.Estimator(model_fn, tmp_path, params={"head": head})
+    made.train(input_fn(sides("right")), steps=1)
+    receiver = tfe.export.build_raw_serving_input_receiver_fn({"x": tf.TensorSpec([None, 2])})
+    loaded = tf.saved_model.load(made.export_saved_model(str(tmp_path / "export"), receiver))
+    served = loaded.signatures["serving_default"](x=tf.constant([[1.0, 2.0]]))
+    assert {"left/logistic", "right/class_ids"} < set(served)

@@ -181,14 +181,16 @@ class PredictOutput(ExportOutput):
     """Any tensors, by name.
 
     Args:
-      outputs: a dict of tensors [batch, …], or one tensor, called `output`.
+      outputs: a dict of tensors [batch, …], or one tensor, called `output`. Of several heads the names are pairs, as
+        `("head", "logits")`, which clients see as `head/logits`.
     """
 
     method_name = PREDICT_METHOD
     takes_examples_only = False
 
     def __init__(self, outputs: Any) -> None:
-        self.outputs = dict(outputs) if isinstance(outputs, Mapping) else {"output": outputs}
+        given = outputs if isinstance(outputs, Mapping) else {"output": outputs}
+        self.outputs = {_joined(name): tensor for name, tensor in given.items()}
         for name, tensor in self.outputs.items():
             if not isinstance(name, str) or not tf.is_tensor(tensor):
                 raise ValueError(
@@ -199,6 +201,11 @@ class PredictOutput(ExportOutput):
     @property
     def tensors(self) -> dict[str, tf.Tensor]:
         return self.outputs
+
+
+def _joined(name: Any) -> Any:
+    pair = isinstance(name, tuple) and all(isinstance(part, str) for part in name)
+    return "/".join(name) if pair else name
 
 
 class RegressionOutput(ExportOutput):

@@ -7,7 +7,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from trainer.estimator.contract.export import PredictOutput
 from trainer.estimator.contract.spec import ModeKeys
@@ -124,12 +123,8 @@ def _signatures(traced: TracedModel) -> dict[str, saved_model.Signature]:
     receiver, spec = traced.context, traced.spec
     if traced.mode != ModeKeys.PREDICT:
         outputs = {"loss": spec.loss}
-        outputs |= {f"predictions/{key}": value for key, value in _by_name(spec.predictions).items()}
+        outputs |= {f"predictions/{key}": value for key, value in PredictOutput(spec.predictions).tensors.items()}
         return {traced.mode: saved_model.Signature(receiver.receiver_tensors, outputs)}
     signatures, left_out = saved_model.signatures(spec.export_outputs or {}, receiver)
     saved_model.with_default(signatures, left_out, receiver, spec.predictions)
     return signatures
-
-
-def _by_name(predictions: Any) -> Mapping[str, Any]:
-    return predictions if isinstance(predictions, Mapping) else PredictOutput(predictions).tensors

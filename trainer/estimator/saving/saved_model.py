@@ -98,12 +98,9 @@ def with_default(
       receiver: what `serving_default` then takes.
       predictions: what it then answers with: a tensor, or tensors by name; usually [batch, …].
     """
-    for name, reason in left_out.items():
-        log.warning(
-            "The export has no signature %s: %s. Add a PredictOutput, which takes any receiver.",
-            name,
-            reason,
-        )
+    for reason in dict.fromkeys(left_out.values()):
+        names = ", ".join(name for name, one in left_out.items() if one == reason)
+        log.warning("The export has no signature %s: %s. A PredictOutput takes any receiver.", names, reason)
     if DEFAULT_SIGNATURE not in by_name:
         log.warning("The signature %s of the export returns the predictions instead.", DEFAULT_SIGNATURE)
         by_name[DEFAULT_SIGNATURE] = Signature(receiver.receiver_tensors, PredictOutput(predictions).tensors)
