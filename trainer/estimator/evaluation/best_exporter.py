@@ -15,7 +15,7 @@ from trainer import storage
 from trainer.estimator.contract.arguments import argument_names
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.evaluation.exporters import ModelExporter, ReceiverFn, checked_keep, delete_old
-from trainer.estimator.saving import saved_model
+from trainer.estimator.saving import job_directory, saved_model
 from trainer.estimator.saving.events import read_scalars
 from trainer.job import records
 from trainer.job.records import DamagedRecordError
@@ -122,21 +122,23 @@ class BestExporter(ModelExporter):
         if best is not None and not self._better(best, eval_result):
             return None
         export = self.write(estimator, export_path, checkpoint_path)
-        record = _record(eval_result, checkpoint_path, os.path.basename(export).decode())
-        estimator.directories.write(storage.join(export_path, BEST), record)
-        delete_old(estimator.directories, export_path, self._keep, export)
+        record = _record(eval_result, checkpoint_path, os.path.basename(os.fsdecode(export)))
+        job_directory.of_process().write(storage.join(export_path, BEST), record)
+        delete_old(job_directory.of_process(), export_path, self._keep, export)
         return export
 
     def _best(self, estimator: Estimator, export_path: str, step: Any) -> Mapping[str, Any] | None:
         """The best result so far; None before any. The evaluation of `step` is the current one, and not among them."""
         path = storage.join(export_path, BEST)
-        content = estimator.directories.read(path)
+        content = job_directory.of_process().read(path)
         try:
             if content is not None:
                 return self._recorded(content, path)
         except DamagedRecordError as error:
             log.warning("%s. The best evaluation is looked for in the events.", error.got)
-        pattern = self._pattern or (_EVAL_EVENTS if saved_model.exports(estimator.directories, export_path) else None)
+        pattern = self._pattern or (
+            _EVAL_EVENTS if saved_model.exports(job_directory.of_process(), export_path) else None
+        )
         best: Mapping[str, Any] | None = None
         for result in _evaluations(estimator, pattern) if pattern else ():
             if result["global_step"] == step or _compares_nan(self._better, result):
@@ -212,5 +214,5 @@ def _evaluations(estimator: Estimator, pattern: str) -> Iterator[dict[str, float
     """The results in events below a model directory."""
     files = [entry.path for entry in storage.entries(storage.join(storage.escaped(estimator.model_dir), pattern))]
     for directory in sorted({os.path.dirname(file) for file in files}):
-        for step, metrics in read_scalars(estimator.directories.local_events(directory)).items():
+        for step, metrics in read_scalars(job_directory.of_process().local_events(directory)).items():
             yield {**metrics, "global_step": step}

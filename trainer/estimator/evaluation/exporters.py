@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.saving import saved_model
+from trainer.estimator.saving import job_directory, saved_model
 from trainer.estimator.saving.job_directory import JobDirectories
 
 ReceiverFn = Callable[[], ServingInputReceiver]
@@ -122,7 +123,7 @@ def delete_old(directories: JobDirectories, export_path: str, keep: int | None, 
     """
     if keep is not None:
         old = saved_model.exports(directories, export_path)[:-keep]
-        saved_model.delete(directories, [path for path in old if path != newest.decode()])
+        saved_model.delete(directories, [path for path in old if path != os.fsdecode(newest)])
 
 
 class LatestExporter(ModelExporter):
@@ -156,7 +157,7 @@ class LatestExporter(ModelExporter):
         is_the_final_export: bool,
     ) -> bytes | None:
         export = self.write(estimator, export_path, checkpoint_path)
-        delete_old(estimator.directories, export_path, self._keep, export)
+        delete_old(job_directory.of_process(), export_path, self._keep, export)
         return export
 
 
