@@ -15,7 +15,7 @@ from trainer.estimator.contract.hooks import AnyHook
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.contract.supervised_receivers import SupervisedInputReceiver, UnsupervisedInputReceiver
-from trainer.estimator.graph import scaffolds
+from trainer.estimator.graph import scaffolds, step_counts
 from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.session import GraphSession
 from trainer.estimator.graph.session_hooks import SessionHooks, open_sessions
@@ -45,6 +45,7 @@ class ModelFunction:
         self._function, self._config = function, config
         self._params = copy.deepcopy(params) if params is not None else {}
         self._hooks = SessionHooks()
+        self._tells_counts = True
 
     @property
     def params(self) -> Any:
@@ -112,6 +113,9 @@ class ModelFunction:
         traced = trace(on_batch, [element_spec], mode, store, xla=xla)
         scaffolds.settle(traced)
         open_sessions(GraphSession(traced), traced.spec)
+        if mode == ModeKeys.TRAIN and self._tells_counts:  # once for all devices and programs of a training
+            self._tells_counts = False
+            step_counts.report(traced)
         return traced
 
     def trace_served(self, mode: str, receiver_fn: ReceiverFn, store: VariableStore) -> TracedModel:
