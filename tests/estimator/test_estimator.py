@@ -783,3 +783,20 @@ def test_unknown_modes_are_not_exported(trained: Estimator, tmp_path: Path) -> N
     for wrong in ({}, {"serve": raw}):
         with pytest.raises(ValueError, match="It takes infer, train, eval, one at least"):
             trained.experimental_export_all_saved_models(str(tmp_path), wrong)
+
+
+def test_features_that_are_a_tuple_are_predicted_without_their_labels(tmp_path: Path) -> None:
+    def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        first, second = features
+        weight = tf.Variable(1.0, name="w")
+        if mode == ModeKeys.PREDICT:
+            assert labels is None
+            return EstimatorSpec(mode, predictions=first * weight + second)
+        loss = tf.reduce_mean((first * weight + second - labels) ** 2)
+        return EstimatorSpec(mode, loss=loss, train_op=minimized(loss))
+
+    def input_fn() -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(((X, X), 2 * X)).batch(5)
+
+    estimator = Estimator(model_fn, tmp_path).train(input_fn)
+    np.testing.assert_allclose(list(estimator.predict(input_fn)), 2 * X, rtol=1e-6)

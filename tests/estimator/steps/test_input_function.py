@@ -93,6 +93,12 @@ def following(dataset: tf.data.Dataset) -> Any:
     return tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
 
 
+def test_features_that_are_a_tuple_stay_one_without_their_labels() -> None:
+    both = function(lambda: tf.data.Dataset.from_tensors((([1, 2], [3]), [4])))
+    ((words, counts), labels), *_ = both.dataset(ModeKeys.PREDICT).as_numpy_iterator()
+    assert (list(words), list(counts), labels) == ([1, 2], [3], ())
+
+
 def test_an_iterators_batches_are_shared_among_pipelines_and_lose_their_labels_like_a_dataset() -> None:
     iterating = function(lambda: following(pairs()))
     assert values(iterating.dataset(ModeKeys.PREDICT)) == [0, 1, 2, 3, 4, 5]

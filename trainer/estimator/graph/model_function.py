@@ -108,7 +108,8 @@ class ModelFunction:
 
         def on_batch(batch: Any) -> tuple[EstimatorSpec, None]:
             features, labels = batch if isinstance(batch, tuple) else (batch, None)
-            return self._hooks.adapted(self(features, labels, mode)), None
+            has_none = isinstance(labels, tuple) and not labels
+            return self._hooks.adapted(self(features, None if has_none else labels, mode)), None
 
         traced = trace(on_batch, [element_spec], mode, store, xla=xla)
         scaffolds.settle(traced)

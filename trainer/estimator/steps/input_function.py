@@ -63,7 +63,11 @@ class InputFunction:
                 "It gives features, or (features, labels), or a Dataset of one of those"
             )
         no_labels = mode == ModeKeys.PREDICT or isinstance(dataset.element_spec[1], tf.NoneTensorSpec)
-        return dataset.map(lambda features, _: features) if no_labels else dataset
+        if not no_labels:
+            return dataset
+        # Features that are a tuple themselves would pass for (features, labels), so they keep labels, which are empty.
+        is_tuple = isinstance(dataset.element_spec[0], tuple)
+        return dataset.map(lambda features, _: (features, ()) if is_tuple else features)
 
     def _dataset(self, mode: str, context: tf.distribute.InputContext) -> tf.data.Dataset:
         try:
