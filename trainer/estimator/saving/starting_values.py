@@ -11,7 +11,7 @@ from typing import Any
 
 from trainer.estimator.graph.row_sharding import Placement
 from trainer.estimator.graph.variables import VariableStore
-from trainer.estimator.saving import checkpoints
+from trainer.estimator.saving import checkpoints, keras_2_names
 from trainer.estimator.saving.job_directory import JobDirectory, on_disk
 from trainer.estimator.saving.warm_start import WarmStartSettings, settings_of, warm_start
 
@@ -87,7 +87,9 @@ class StartingValues:
             chosen = sorted(store.saved() if names is None else names)
             reader = checkpoints.read(self.checkpoint, self.open_directory)
             elsewhere = store.names_in_checkpoint
-            checkpoints.restore({elsewhere.get(name, name): store.by_name[name] for name in chosen}, reader)
+            begun = keras_2_names.begin_seed_states(store, chosen, reader)
+            wanted = {elsewhere.get(name, name): store.by_name[name] for name in chosen if name not in begun}
+            checkpoints.restore(wanted, reader, keras_2_names.older_names(wanted, reader))
         elif self.warm_start is not None:
             source = checkpoints.read(os.fsdecode(self.warm_start.ckpt_to_initialize_from), self.open_directory)
             warmed = warm_start(store, self.warm_start, source)
