@@ -126,9 +126,13 @@ CONTRIB_GIVEN = {
     "layers",
     "lookup",
     "metrics",
+    "predictor",
     "rnn",
+    "seq2seq",
+    "summary",
     "tpu",
     "training",
+    "util",
 }
 NO_CONTRIB = Advice("{name} is not among what is given of tf.contrib", "Write it with tf or Keras, or copy its code")
 GONE = Advice("{name} is not in this TensorFlow", "See the TensorFlow 1 to 2 guide for what took its place")

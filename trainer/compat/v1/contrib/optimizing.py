@@ -49,7 +49,7 @@ def optimize_loss(
       update_ops: that run before; None for UPDATE_OPS.
       variables: to train; None for all that can be.
       name: of the scope, `OptimizeLoss` by default.
-      summaries: of OPTIMIZER_SUMMARIES; None for the loss, the rate and the global norm.
+      summaries: of OPTIMIZER_SUMMARIES; None for the loss, a rate that decays and the global norm.
       colocate_gradients_with_ops: of the gradients.
       increment_global_step: whether the step is counted.
     """
@@ -64,7 +64,8 @@ def optimize_loss(
         wanted = tf.compat.v1.trainable_variables() if variables is None else variables
         pairs = optimizing.compute_gradients(loss, wanted, colocate_gradients_with_ops=colocate_gradients_with_ops)
         pairs = _changed([(g, v) for g, v in pairs if g is not None], gradient_noise_scale, gradient_multipliers)
-        _summarize(chosen, {"loss": loss, "learning_rate": rate}, "global_norm/gradient_norm", pairs)
+        noted = {"loss": loss} | ({} if learning_rate_decay_fn is None else {"learning_rate": rate})
+        _summarize(chosen, noted, "global_norm/gradient_norm", pairs)
         if callable(clip_gradients):
             pairs = clip_gradients(pairs)
         elif clip_gradients is not None:
@@ -115,9 +116,8 @@ def _changed(pairs: list[tuple[Any, Any]], noise: float | None, multipliers: Any
 
 def _summarize(chosen: Sequence[str], values: dict[str, Any], norm: str, pairs: list[tuple[Any, Any]]) -> None:
     """Summaries of values [] and of the norm of the gradients."""
-    with tf.compat.v1.name_scope(None):
-        for name, value in values.items():
-            if name in chosen and value is not None:
-                tf.compat.v1.summary.scalar(name, value)
-        if {"global_gradient_norm", "gradient_norm"} & set(chosen):
-            tf.compat.v1.summary.scalar(norm, tf.linalg.global_norm([g for g, _ in pairs]))
+    for name, value in values.items():
+        if name in chosen and value is not None:
+            tf.compat.v1.summary.scalar(name, value)
+    if {"global_gradient_norm", "gradient_norm"} & set(chosen):
+        tf.compat.v1.summary.scalar(norm, tf.linalg.global_norm([g for g, _ in pairs]))

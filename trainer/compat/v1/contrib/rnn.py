@@ -22,6 +22,8 @@ _CELLS = (
     "ResidualWrapper",
 )
 _OWN = {name: f"trainer.compat.v1.rnn_cell:{name}" for name in _CELLS} | {
+    "LSTMBlockFusedCell": "trainer.compat.v1.contrib.fused_cells:LSTMBlockFusedCell",
+    "TimeReversedFusedRNN": "trainer.compat.v1.contrib.fused_cells:TimeReversedFusedRNN",
     "static_rnn": "tensorflow:compat.v1.nn.static_rnn",
     "static_bidirectional_rnn": "tensorflow:compat.v1.nn.static_bidirectional_rnn",
     "static_state_saving_rnn": "tensorflow:compat.v1.nn.static_state_saving_rnn",
