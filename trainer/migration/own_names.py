@@ -76,9 +76,14 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 
 def _pairs(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """The pairs of texts in a dict that is written out."""
+    """The pairs of texts in dicts that are written out, or say one thing of several names."""
     for each in ast.walk(node):
-        if isinstance(each, ast.Dict):
-            for key, value in zip(each.keys, each.values, strict=True):
-                if isinstance(key, ast.Constant) and isinstance(value, ast.Constant):
-                    yield str(key.value), str(value.value)
+        match each:
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(value, ast.Constant):
+                        yield str(key.value), str(value.value)
+            case ast.DictComp(
+                value=ast.Constant(value=text), generators=[ast.comprehension(iter=ast.Tuple(elts=names))]
+            ):
+                yield from ((str(name.value), str(text)) for name in names if isinstance(name, ast.Constant))

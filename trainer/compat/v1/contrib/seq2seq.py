@@ -44,5 +44,20 @@ def sequence_loss(
         return tf.reduce_sum(losses, axes) / (tf.reduce_sum(weights, axes) + 1e-12)
 
 
+_ADVICE = {
+    name: "Write the decoder with tf.while_loop or Keras"
+    for name in (
+        "AttentionWrapper",
+        "BahdanauAttention",
+        "BasicDecoder",
+        "BeamSearchDecoder",
+        "GreedyEmbeddingHelper",
+        "LuongAttention",
+        "TrainingHelper",
+        "dynamic_decode",
+    )
+}
+
+
 def __getattr__(name: str) -> Any:
-    return names.found(__name__, name, {}, None, {name: "Write the decoder with tf.while_loop or Keras"})
+    return names.found(__name__, name, {}, None, _ADVICE)
