@@ -55,6 +55,7 @@ def test_text_that_is_no_code_stays() -> None:
     assert python2.modernized(text) == text.replace('print "print 10L"', 'print("print 10L")')
 
 
+ABC = "import collections.abc"
 NAMES = {
     "for i in xrange(3): pass": "for i in range(3): pass",
     "isinstance(x, (unicode, basestring))": "isinstance(x, (str, str))",
@@ -66,6 +67,8 @@ NAMES = {
     "from StringIO import StringIO": "from io import StringIO",
     "import sys\nreload(sys)\nsys.setdefaultencoding('utf-8')\nsys.maxint": "import sys\nsys.maxsize",
     "import itertools\nitertools.izip(a, b)": "import itertools\nzip(a, b)",
+    "import collections as c\nx = c.Mapping": f"import collections as c\n{ABC}\n\nx = collections.abc.Mapping",
+    "from collections import Mapping, Iterable as I": "from collections.abc import Mapping, Iterable as I",
     "x = reduce(f, y)": "import functools\n\nx = functools.reduce(f, y)",
 }
 
@@ -106,6 +109,9 @@ LISTS = {
     "r = range(3)\nr.append(4)": "r = list(range(3))\nr.append(4)",
     "a = d.keys()[0]": "a = list(d.keys())[0]",
     "f(*zip(x, y))": "f(*zip(x, y))",
+    "p = {1: map(int, x)}": "p = {1: list(map(int, x))}",
+    "a = map(int, x)\nf(units=a)": "a = list(map(int, x))\nf(units=a)",
+    "f(units=range(3))": "f(units=range(3))",
 }
 
 

@@ -29,6 +29,26 @@ _ATTRIBUTES = {
     "string.lowercase": "string.ascii_lowercase",
     "string.uppercase": "string.ascii_uppercase",
     "os.getcwdu": "os.getcwd",
+    **{
+        f"collections.{name}": f"collections.abc.{name}"
+        for name in (
+            "Callable",
+            "Container",
+            "Hashable",
+            "ItemsView",
+            "Iterable",
+            "Iterator",
+            "KeysView",
+            "Mapping",
+            "MutableMapping",
+            "MutableSequence",
+            "MutableSet",
+            "Sequence",
+            "Set",
+            "Sized",
+            "ValuesView",
+        )
+    },
 }
 _METHODS = {"iteritems": "items", "itervalues": "values", "iterkeys": "keys"}
 _MODULES = {
@@ -129,13 +149,15 @@ class Leftovers(cst.CSTTransformer):
     def leave_ImportFrom(  # noqa: N802
         self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
     ) -> cst.ImportFrom | cst.RemovalSentinel:
-        """`from itertools import izip` is not needed, `from Queue import …` is from `queue`."""
+        """`from itertools import izip` is not needed; `Queue` is `queue`, `Mapping` is of `collections.abc`."""
         if updated_node.relative or updated_node.module is None or isinstance(updated_node.names, cst.ImportStar):
             return updated_node
         module = imports.dotted(updated_node.module)
         if module in _MODULES:
             return updated_node.with_changes(module=imports.expression(_MODULES[module]))
         kept = [alias for alias in updated_node.names if f"{module}.{imports.dotted(alias.name)}" not in _ATTRIBUTES]
+        if module == "collections" and not kept:
+            return updated_node.with_changes(module=imports.expression("collections.abc"))
         if module != "itertools" or len(kept) == len(updated_node.names):
             return updated_node
         if not kept:
@@ -168,7 +190,7 @@ class Leftovers(cst.CSTTransformer):
 
     def _named(self, new: str) -> cst.BaseExpression:
         module = new.rpartition(".")[0]
-        if module == "functools":
+        if module in ("functools", "collections.abc"):
             AddImportsVisitor.add_needed_import(self._context, module)
         return imports.expression(new)
 

@@ -14,7 +14,7 @@ _ARRAYS = ("numpy.", "tensorflow.", "trainer.", "pandas.", "random.", "json.")
 
 
 class Lists(cst.CSTTransformer):
-    """`list(zip(a, b))` for a `zip(a, b)` that is indexed, measured, added, changed, or given to NumPy.
+    """`list(zip(a, b))` for a `zip(a, b)` that is indexed, measured, added, changed, kept, or given to NumPy.
 
     A name that was given such a value counts too, where something of the kind is done with it in its scope.
     """
@@ -60,6 +60,8 @@ class Lists(cst.CSTTransformer):
             return isinstance(parent.operator, cst.Add) and (not is_name or self._adds_list(parent, node))
         if isinstance(parent, cst.Attribute):
             return parent.value is node and parent.attr.value in _LIST_METHODS
+        if isinstance(parent, cst.DictElement | cst.Element) or (isinstance(parent, cst.Arg) and parent.keyword):
+            return parent.value is node and not is_range  # kept, by whom nobody can see here
         if isinstance(parent, cst.Arg) and parent.star == "":
             return self._takes_list(self.get_metadata(ParentNodeProvider, parent), is_range)
         return False
