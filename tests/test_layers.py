@@ -21,7 +21,7 @@ ALLOWED = {
     "formats": {"formats", "job", "storage"},
     "networks": {"networks", "formats", "job"},
     "estimator": {"estimator", "job", "storage"},
-    "compat": {"compat", "estimator"},
+    "compat": {"compat", "exported", "estimator"},
     "problem": {"job"},
     "problem_file": {"problem", "job"},
     "problems": {"problem", "problems", "networks", "formats", "estimator", "job"},

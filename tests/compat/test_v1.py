@@ -41,6 +41,7 @@ def at(path: str) -> Any:
         ("keras.estimator.model_to_estimator", estimator.model_to_estimator),
         ("keras.layers.Dense", tensorflow.keras.layers.Dense),
         ("nn.relu", tensorflow.compat.v1.nn.relu),
+        ("newaxis", None),
         ("train.LoggingTensorHook", estimator.LoggingTensorHook),
         ("train.ProfilerHook", estimator.ProfilerHook),
     ],

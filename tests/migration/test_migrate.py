@@ -31,7 +31,7 @@ LEFT = {
     "tf.contrib.image.x": ":2:1: tf.contrib.image.x is not among what is given of tf.contrib",
     "tf.estimator.BoostedTreesClassifier(1)": ":2:1: tf.estimator.BoostedTreesClassifier needs kernels",
     "tf.contrib.layers.sum_pool(x)": ":2:1: tf.contrib.layers.sum_pool is not given here",
-    "tf.contrib.estimator.forward_features(e)": "Return the key among the predictions of the model function",
+    "tf.contrib.estimator.RNNEstimator(e)": "Write a model function with tf.nn.dynamic_rnn",
     "tf.python.x; tf.no_such_name": ":2:14: tf.no_such_name is not in this TensorFlow",
     "run_context.session.run(x)": ":2:1: run_context.session: a hook has no Session here",
     "FLAGS._parse_flags()": ":2:1: FLAGS._parse_flags is older than absl's flags",

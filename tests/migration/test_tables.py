@@ -68,7 +68,5 @@ def test_names_of_our_own_are_read_from_our_files() -> None:
     own = OwnNames()
     given = ("contrib.layers.fully_connected", "contrib.rnn.LSTMCell", "estimator.RunConfig.replace", "layers.x")
     assert [name for name in given if own.lacks(name)] == []
-    assert own.lacks("contrib.estimator.forward_features")
-    assert (
-        own.advice("contrib.estimator.forward_features") == "Return the key among the predictions of the model function"
-    )
+    assert own.lacks("contrib.estimator.RNNEstimator")
+    assert own.advice("contrib.estimator.RNNEstimator") == "Write a model function with tf.nn.dynamic_rnn"

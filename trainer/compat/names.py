@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -29,8 +28,10 @@ def found(module: str, name: str, own: Mapping[str, str], elsewhere: str | None,
         place, path = importlib.import_module(where), attribute
     else:
         place, path = (tf, f"{elsewhere}.{name}") if elsewhere and not name.startswith("__") else (None, name)
-    value = functools.reduce(lambda one, part: getattr(one, part, None), filter(None, path.split(".")), place)
-    if value is not None:
+    value = place if place is not None else _NOTHING
+    for part in filter(None, path.split(".")):
+        value = getattr(value, part, _NOTHING)
+    if value is not _NOTHING:
         return value
     said = module.replace("trainer.compat.v1", "tf", 1)
     raise AttributeError(
@@ -40,4 +41,5 @@ def found(module: str, name: str, own: Mapping[str, str], elsewhere: str | None,
     )
 
 
+_NOTHING = object()  # None is the value of some names, as of tf.newaxis
 _USUAL = "Look for it in tf.compat.v1, or in tf of TensorFlow 2"

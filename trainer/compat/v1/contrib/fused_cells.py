@@ -68,6 +68,7 @@ class LSTMBlockFusedCell:
         return (tf.unstack(outputs) if is_list else outputs), state
 
     def _run(self, inputs: tf.Tensor, initial_state: Any, lengths: tf.Tensor | None) -> tuple[tf.Tensor, Any]:
+        """The outputs and the last states of inputs [time, batch, depth]."""
         steps, batch = tf.shape(inputs)[0], tf.shape(inputs)[1]
         zeros = tf.zeros([batch, self.num_units], inputs.dtype)
         c, h = (zeros, zeros) if initial_state is None else initial_state
@@ -124,7 +125,7 @@ class TimeReversedFusedRNN:
         sequence_length: tf.Tensor | None = None,
         scope: Any = None,
     ) -> tuple[tf.Tensor, Any]:
-        """Runs over the sequences; the arguments and the result are those of the cell."""
+        """Runs over sequences [time, batch, depth]; the arguments and the result are those of the cell."""
 
         def turned(sequences: tf.Tensor) -> tf.Tensor:
             if sequence_length is None:

@@ -66,6 +66,7 @@ def optimize_loss(
         pairs = _changed([(g, v) for g, v in pairs if g is not None], gradient_noise_scale, gradient_multipliers)
         noted = {"loss": loss} | ({} if learning_rate_decay_fn is None else {"learning_rate": rate})
         _summarize(chosen, noted, "global_norm/gradient_norm", pairs)
+        _summarize_each(chosen, pairs)
         if callable(clip_gradients):
             pairs = clip_gradients(pairs)
         elif clip_gradients is not None:
@@ -121,3 +122,14 @@ def _summarize(chosen: Sequence[str], values: dict[str, Any], norm: str, pairs: 
             tf.compat.v1.summary.scalar(name, value)
     if {"global_gradient_norm", "gradient_norm"} & set(chosen):
         tf.compat.v1.summary.scalar(norm, tf.linalg.global_norm([g for g, _ in pairs]))
+
+
+def _summarize_each(chosen: Sequence[str], pairs: list[tuple[Any, Any]]) -> None:
+    """Summaries of each gradient [...] and of its norm, where they are asked for by name."""
+    for gradient, variable in pairs:
+        values = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+        name = variable.name.replace(":", "_")
+        if "gradients" in chosen:
+            tf.compat.v1.summary.histogram(f"gradients/{name}", values)
+        if "gradient_norm" in chosen:
+            tf.compat.v1.summary.scalar(f"gradient_norm/{name}", tf.linalg.global_norm([values]))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from trainer.compat import names
+from trainer.exported.model import Model
 
 
 class SavedModelPredictor:
@@ -17,42 +18,34 @@ class SavedModelPredictor:
 
     Args:
       export_dir: the directory of the SavedModel.
-      signature_def_key: which signature.
-      tags: of the graph; None for the one that serves.
+      signature_def_key: which signature; None for the default one.
 
     Raises:
-      ValueError: there is no such signature; names those that there are.
+      UsageError: there is no such signature; names those that there are.
     """
 
-    def __init__(self, export_dir: str, signature_def_key: str, tags: Iterable[str] | None) -> None:
-        self._loaded = tf.saved_model.load(export_dir, None if tags is None else list(tags))
-        known = sorted(self._loaded.signatures)
-        if signature_def_key not in known:
-            raise ValueError(
-                f"{export_dir} has no signature {signature_def_key!r}. It has {', '.join(known)}. "
-                "Name one of them by signature_def_key"
-            )
-        self._signature = self._loaded.signatures[signature_def_key]
-        self._inputs = self._signature.structured_input_signature[1]
+    def __init__(self, export_dir: str, signature_def_key: str | None) -> None:
+        self._model = Model(export_dir)
+        self._signature = self._model.signature(signature_def_key)
 
     def __call__(self, input_dict: Mapping[str, Any], output_dict: Any = None) -> dict[str, np.ndarray]:
-        """The outputs for a batch.
+        """The outputs for a batch, [batch, …] each.
 
         Args:
-          input_dict: by the name of an input, its values.
+          input_dict: by the name of an input, its values [batch, …].
           output_dict: names of outputs, or a dict of them; None for all.
 
         Raises:
           ValueError: an input is missing, or not known.
         """
-        if set(input_dict) != set(self._inputs):
+        inputs = self._signature.inputs
+        if set(input_dict) != set(inputs):
             raise ValueError(
                 f"The predictor was given {', '.join(sorted(input_dict)) or 'nothing'}. "
-                f"It takes {', '.join(sorted(self._inputs))}. Give values to each of these"
+                f"It takes {', '.join(sorted(inputs))}. Give values to each of these"
             )
-        outputs = self._signature(
-            **{name: tf.convert_to_tensor(value, self._inputs[name].dtype) for name, value in input_dict.items()}
-        )
+        given = {name: tf.convert_to_tensor(value, inputs[name].dtype) for name, value in input_dict.items()}
+        outputs = self._model.call(self._signature, given)
         return {name: outputs[name].numpy() for name in (outputs if output_dict is None else output_dict)}
 
 
@@ -74,23 +67,20 @@ def from_saved_model(
       signature_def: refused.
       input_names: refused, as `signature_def` is.
       output_names: refused.
-      tags: of the graph, with commas between; None for the one that serves.
+      tags: means nothing: an export has one graph.
       graph: means nothing: there is no graph outside.
       config: means nothing: there is no Session.
 
     Raises:
-      ValueError: names of tensors are given; there is no such signature.
+      UsageError: there is no such signature.
+      ValueError: names of tensors are given.
     """
     if signature_def is not None or input_names is not None or output_names is not None:
         raise ValueError(
             "from_saved_model was given signature_def, input_names or output_names, which name tensors of a graph. "
             "It takes signature_def_key. Export a signature of these inputs and outputs"
         )
-    return SavedModelPredictor(
-        os.fsdecode(export_dir),
-        signature_def_key or "serving_default",
-        tags.split(",") if isinstance(tags, str) else tags,
-    )
+    return SavedModelPredictor(os.fsdecode(export_dir), signature_def_key)
 
 
 _ADVICE = {
