@@ -108,6 +108,22 @@ def test_one_output_is_answered_without_its_name(ask: Ask) -> None:
     assert ask(f"{MODEL}:predict", request).json() == {"outputs": 3.0}
 
 
+def test_columns_of_different_lengths_are_left_to_the_model(ask: Ask) -> None:
+    columns = {"x": [1.0], "y": [[1.0, 2.0], [0, 0], [1, 1]], "name": ["a", "b", "c"]}
+    assert ask(f"{MODEL}:predict", {"inputs": columns}).json()["outputs"]["total"] == [31.0, 1.0, 21.0]
+
+
+def test_calls_that_are_short_are_made_in_the_loop_with_the_same_answers(versions: Versions) -> None:
+    async def run() -> list[Any]:
+        async with client(versions) as made:
+            bodies = [{"signature_name": "count", "instances": [n]} for n in range(40)]
+            return [
+                (await made.post(f"{MODEL}:predict", json=body)).json()["predictions"][0]["next"] for body in bodies
+            ]
+
+    assert asyncio.run(run()) == list(range(1, 41))
+
+
 def test_a_signature_of_a_fixed_batch_takes_any_number_of_rows(ask: Ask) -> None:
     request = {"signature_name": "four", "instances": [1, 2, 3, 4, 5, 6]}
     assert ask(f"{MODEL}:predict", request).json() == {"predictions": [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]}

@@ -24,16 +24,19 @@ class _NotByRowError(Exception):
     """An output has no row for each row of the inputs, so that rows cannot be joined."""
 
 
-def answers(model: Model, signature: Signature, requests: Sequence[tuple[Arrays, int]]) -> list[Arrays | RequestFault]:
+def answers(
+    model: Model, signature: Signature, requests: Sequence[tuple[Arrays, int]], *, can_join: bool
+) -> list[Arrays | RequestFault]:
     """The outputs of a signature for each of several requests, or why one gets none.
 
     Args:
       model: that is asked.
       signature: of the model.
-      requests: their inputs [rows, …], by name, and how many rows each has; several only where rows can be joined.
+      requests: their inputs [rows, …], by name, and how many rows each has.
+      can_join: whether rows can be joined; without that there is one request, which is asked as it is.
     """
     try:
-        return _together(model, signature, requests)
+        return _together(model, signature, requests) if can_join else [_call(model, signature, requests[0][0])]
     except _REFUSALS as error:
         if len(requests) == 1:
             return [RequestFault(400, f"The model refuses the values: {told(error)}")]
@@ -44,14 +47,12 @@ def answers(model: Model, signature: Signature, requests: Sequence[tuple[Arrays,
         if len(requests) == 1:
             return [RequestFault(503, "There is no memory for a request of this size", 1)]
     # One of them is to blame, and the others shall not suffer for it.
-    return [found for request in requests for found in answers(model, signature, [request])]
+    return [found for request in requests for found in answers(model, signature, [request], can_join=can_join)]
 
 
 def _together(
     model: Model, signature: Signature, requests: Sequence[tuple[Arrays, int]]
 ) -> list[Arrays | RequestFault]:
-    if not signature.has_rows:
-        return [_call(model, signature, inputs) for inputs, _ in requests]
     joined = {name: np.concatenate([inputs[name] for inputs, _ in requests]) for name in signature.inputs}
     counts = [rows for _, rows in requests]
     outputs = _in_parts(model, signature, joined, sum(counts))

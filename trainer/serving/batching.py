@@ -2,23 +2,30 @@
 
 A request that finds a thread free is asked at once, or after `wait_secs`. What comes while all threads are busy is
 joined, by signature and shape, up to `most_rows`. So single requests are quick, and many of them share calls.
+
+A call that has lately taken less than it costs to wake a thread and to be woken by it is made in the event loop itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
+import functools
+import time
+import weakref
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 
-import numpy as np
-
 from trainer.exported.model import Model
+from trainer.exported.signatures import Signature
 from trainer.serving import asking
 from trainer.serving.faults import RequestFault
 from trainer.serving.rest import Arrays, Question
 
 _RETRY_SECS = 1
+_LATELY = 8
+_SHORT_SECS = 0.002
 
 
 @dataclasses.dataclass(eq=False)
@@ -43,7 +50,8 @@ class _Lane:
     """Requests that can be asked together, the oldest first."""
 
     model: Model
-    question: Question
+    signature: Signature
+    can_join: bool
     waiting: list[Waiting] = dataclasses.field(default_factory=list)
 
     @property
@@ -52,7 +60,7 @@ class _Lane:
 
     def take(self, most_rows: int) -> list[Waiting]:
         """The oldest ones, as many as fit; always one."""
-        taken, rows = [self.waiting.pop(0)], 0
+        taken = [self.waiting.pop(0)]
         rows = taken[0].rows
         while self.waiting and rows + self.waiting[0].rows <= most_rows:
             rows += self.waiting[0].rows
@@ -85,6 +93,9 @@ class Batcher:
         self._pool, self._free, self._told = pool, threads, told
         self._most_rows, self._wait_secs, self._most_queued = most_rows, wait_secs, most_queued
         self._lanes: dict[Hashable, _Lane] = {}
+        self._will_look = False
+        self._secs: weakref.WeakKeyDictionary[Model, dict[Hashable, collections.deque[float]]]
+        self._secs = weakref.WeakKeyDictionary()
         self.queued = 0
 
     async def ask(self, model: Model, question: Question) -> Arrays:
@@ -102,10 +113,13 @@ class Batcher:
             raise RequestFault(429, f"{self.queued} rows wait already", _RETRY_SECS)
         loop = asyncio.get_running_loop()
         waiting = Waiting(question.inputs, rows, loop.create_future(), loop.time())
-        lane = self._lanes.setdefault(self._key(model, question), _Lane(model, question))
+        key = self._key(model, question)
+        lane = self._lanes.setdefault(key, _Lane(model, question.signature, isinstance(key, tuple)))
         lane.waiting.append(waiting)
         self.queued += rows
-        self._look()
+        if not self._will_look:  # after the requests that came in the same moment
+            self._will_look = True
+            loop.call_soon(self._look)
         return await waiting.answer
 
     def _key(self, model: Model, question: Question) -> Hashable:
@@ -117,6 +131,7 @@ class Batcher:
 
     def _look(self) -> None:
         """Gives work to free threads."""
+        self._will_look = False
         loop = asyncio.get_running_loop()
         while self._free and self._lanes:
             key, lane = min(self._lanes.items(), key=lambda item: item[1].waiting[0].since)
@@ -127,12 +142,43 @@ class Batcher:
             taken = lane.take(self._most_rows)
             if not lane.waiting:
                 del self._lanes[key]
-            self._free -= 1
             self._told(sum(each.rows for each in taken))
-            work = loop.run_in_executor(self._pool, asking.answers, lane.model, lane.question.signature, _inputs(taken))
-            work.add_done_callback(lambda done, taken=taken: self._done(done, taken))  # type: ignore[misc]
+            self._begin(lane, taken)
 
-    def _done(self, work: asyncio.Future[list[Arrays | RequestFault]], taken: list[Waiting]) -> None:
+    def _begin(self, lane: _Lane, taken: list[Waiting]) -> None:
+        """Asks, here or in a thread."""
+        call = functools.partial(self._timed, lane, [(each.inputs, each.rows) for each in taken])
+        self._free -= 1
+        if self._is_short(lane, taken):
+            done: asyncio.Future[list[Arrays | RequestFault]] = asyncio.get_running_loop().create_future()
+            try:
+                done.set_result(call())
+            except Exception as error:  # told to whoever waits, as that of a thread is
+                done.set_exception(error)
+            self._done(done, taken)
+            return
+        work = asyncio.get_running_loop().run_in_executor(self._pool, call)
+        work.add_done_callback(functools.partial(self._done, taken=taken, looks=True))
+
+    def _timed(self, lane: _Lane, requests: list[tuple[Arrays, int]]) -> list[Arrays | RequestFault]:
+        began = time.perf_counter()
+        answers = asking.answers(lane.model, lane.signature, requests, can_join=lane.can_join)
+        self._lately(lane, sum(rows for _, rows in requests)).append(time.perf_counter() - began)
+        return answers
+
+    def _lately(self, lane: _Lane, rows: int) -> collections.deque[float]:
+        """Seconds of the last calls of about so many rows."""
+        sizes = self._secs.setdefault(lane.model, {})
+        return sizes.setdefault((lane.signature.name, rows.bit_length()), collections.deque(maxlen=_LATELY))
+
+    def _is_short(self, lane: _Lane, taken: list[Waiting]) -> bool:
+        """Whether a call is likely to be over soon: the shortest lately, for all else is the machine's doing."""
+        lately = self._lately(lane, sum(each.rows for each in taken))
+        return lane.can_join and len(lately) == _LATELY and min(lately) < _SHORT_SECS
+
+    def _done(
+        self, work: asyncio.Future[list[Arrays | RequestFault]], taken: list[Waiting], looks: bool = False
+    ) -> None:
         self._free += 1
         self.queued -= sum(each.rows for each in taken)
         failure = work.exception()
@@ -144,8 +190,5 @@ class Batcher:
                 each.answer.set_exception(found)
             else:
                 each.answer.set_result(found)
-        self._look()
-
-
-def _inputs(taken: list[Waiting]) -> list[tuple[Arrays, int]]:
-    return [({name: np.asarray(array) for name, array in each.inputs.items()}, each.rows) for each in taken]
+        if looks:
+            self._look()
