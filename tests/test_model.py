@@ -31,6 +31,10 @@ WITHOUT_SCALES = dataclasses.replace(SCHEMA, mean=(0.0, 0.0), scale=(1.0, 1.0))
 RANDOM = np.random.default_rng(5)
 VALUES = RANDOM.normal((10.0, 100.0), (2.0, 50.0), size=(20, 6, 2)).astype(np.float32)
 LABELS = RANDOM.normal(100.0, 50.0, size=(20, 2, 1)).astype(np.float32)
+OF_SHORT_WINDOWS: dict[str, dict[str, Any]] = {
+    "sparsetsf": {"sparse_period": 2},
+    "patchtst": {"patch_length": 2, "patch_stride": 2},
+}
 
 
 def input_fn(repeat: int = 1) -> tf.data.Dataset:
@@ -63,7 +67,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Model], Train
 
     @functools.cache
     def train(name: Model) -> Trained:
-        untrained = estimator(tmp_path_factory.mktemp(name.value), model=name)
+        untrained = estimator(tmp_path_factory.mktemp(name.value), model=name, **OF_SHORT_WINDOWS.get(name.value, {}))
         before = untrained.evaluate(input_fn)
         untrained.train(lambda: input_fn(repeat=20), steps=40)
         return Trained(untrained, before, untrained.evaluate(input_fn))
@@ -91,7 +95,7 @@ def test_every_field_is_a_flag():
         ({"momentum": 1.0}, r"--momentum=1.0. Accepted: at least 0 and below 1"),
         ({"lstm_units": 0}, r"--lstm_units=0. Accepted: a whole number from 1 up"),
         ({"keras_units": -3}, r"--keras_units=-3"),
-        ({"model": "lstm2"}, r"--model=lstm2. Accepted: one of cnn, dnn, keras_dnn, linear, lstm, rnn, rnn2, rnnN"),
+        ({"model": "lstm2"}, r"--model=lstm2. Accepted: one of cnn, dlinear, dnn, fits, keras_dnn, lstm"),
         ({"optimizer": "adamm"}, r"--optimizer=adamm. Accepted: one of sgd, momentum, adam"),
     ],
 )
@@ -103,7 +107,7 @@ def test_a_setting_that_cannot_be_names_its_flag(setting, message):
 def test_rnn_n_refuses_a_target_whose_past_is_not_given(tmp_path):
     schema = dataclasses.replace(SCHEMA, targets=("b", "c"))
     config = RunConfig(model_dir=str(tmp_path))
-    with pytest.raises(UsageError, match="the target c is not among the feature columns"):
+    with pytest.raises(UsageError, match="The target c is not among the feature columns"):
         model.PROBLEM.call("make_estimator", params=Params(model=Model("rnnN")), config=config, schema=schema)
     model.PROBLEM.call("make_estimator", params=Params(model=Model("rnn2")), config=config, schema=schema)
 

@@ -14,7 +14,7 @@ from trainer import Problem, inputs
 from trainer.formats.schema import Schema
 from trainer.formats.settings import ForecastData
 from trainer.job.config import setting
-from trainer.networks import registry
+from trainer.networks import losses, precision, registry
 from trainer.problems import forecasting, optimizers
 from trainer.problems.schedules import Rates
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Params(*registry.SETTINGS, optimizers.Settings):  # type: ignore[misc]
+class Params(*registry.SETTINGS, losses.Settings, precision.Settings, optimizers.Settings):  # type: ignore[misc]
     """What a run, or a trial of a sweep, may change about the model."""
 
     model: registry.Model = setting(
@@ -55,16 +55,21 @@ def model_fn(
     Returns:
       A spec whose predictions are {"forecast": [batch, horizon, targets]}, in the units of the files.
     """
+    import tensorflow as tf
+
     from trainer.estimator import EstimatorSpec, ModeKeys
     from trainer.networks import scaling
 
     network = registry.NETWORKS[params.model.value]
     values = scaling.standardize_values(features["values"], schema)
-    outputs = network.outputs(values, schema, params)  # float32 [batch, horizon, targets], or more
+    outputs = network(
+        values, schema, params, training=mode == ModeKeys.TRAIN
+    )  # float32 [batch, horizon, targets], or more
     predictions = {"forecast": scaling.restore_targets(network.forecast(outputs), schema)}
     if mode == ModeKeys.PREDICT:
         return EstimatorSpec(mode, predictions=predictions)
-    loss = network.loss(outputs, values, scaling.standardize_targets(labels, schema), schema)
+    errors = network.errors(outputs, values, scaling.standardize_targets(labels, schema), schema)
+    loss = tf.reduce_mean(losses.of_errors(errors, params))
     if mode == ModeKeys.TRAIN:
         return EstimatorSpec(
             mode, predictions=predictions, loss=loss, train_op=optimizers.train_op(loss, params, rates)
@@ -87,4 +92,5 @@ PROBLEM = Problem(
     locate_fault=forecasting.locate_fault,
     locate_rows=forecasting.locate_rows,  # of the batches of train_input_fn as it is
     resume_schema=forecasting.resume_schema,
+    presets=registry.PRESETS,
 )

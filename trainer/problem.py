@@ -65,6 +65,7 @@ class Problem:
       baselines: scores that a model has to beat, as `{"accuracy_majority": 0.5}`, each named after its metric.
       hooks: gives a list of hooks of training.
       exporters: gives a list of Exporters beside those of `--exporter`.
+      presets: values of flags by the name of a recipe, each by the name of its flag, for `--preset`.
       warm_start_from: a checkpoint, a directory, or WarmStartSettings.
       resume_schema: for a run that is continued, gives the schema to use: `schema`, as it is described now, with what
         the weights depend on, such as scales, taken from `earlier`, the plain fields of the one they were trained with.
@@ -93,6 +94,7 @@ class Problem:
     score_of: Callable[..., str] | None = None
     hooks: Callable[..., Any] | None = None
     exporters: Callable[..., Any] | None = None
+    presets: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     warm_start_from: Any = None
     resume_schema: Callable[..., Any] | None = None
     report: Callable[..., str] | None = None

@@ -20,6 +20,7 @@ from trainer.job import (
     logs,
     metric_tag,
     preemption,
+    presets,
     signals,
     stop_watch,
     successors,
@@ -51,6 +52,7 @@ def run(argv: Sequence[str], stop: StopWatch) -> int:
     """`main`, in a process that signals end from its first lines to its last."""
     try:
         problem = problem_file.named_in(argv)
+        argv = presets.expanded(argv, problem.presets)
         settings = flags.parse(argv, RunSettings, problem.data, problem.params)
         cluster = from_environment(os.environ)
         output_dir = _output_dir(settings[RunSettings].output_dir, cluster)
@@ -60,7 +62,7 @@ def run(argv: Sequence[str], stop: StopWatch) -> int:
         metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, os.environ, tuple(problem.metrics))
         layout.make_root(files)
     except flags.TextRequested as text:
-        print(text, end="")
+        print(text, end=presets.described(problem.presets) if isinstance(text, flags.HelpRequested) else "")
         return 0
     except JobError as error:
         return _refused(error)

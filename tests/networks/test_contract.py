@@ -12,8 +12,20 @@ from trainer.formats.schema import Schema
 from trainer.model import Params
 from trainer.networks import registry
 
+SMALL = Params(
+    sparse_period=1,
+    patch_length=1,
+    patch_stride=1,
+    patch_width=4,
+    patch_heads=2,
+    patch_units=4,
+    mixer_units=4,
+    hits_pooling=(2, 1),
+    hits_spacing=(2, 1),
+    hits_units=4,
+)
 NETWORKS = {
-    name: functools.partial(network.outputs, params=Params())
+    name: functools.partial(network.outputs, params=SMALL)
     for name, network in registry.NETWORKS.items()
     if network.compiled is None
 }

@@ -123,6 +123,9 @@ class RunSettings:
     problem: str = setting(
         DEFAULT_PROBLEM, "what to train: a module, or a Python file (path/to/file.py), that defines PROBLEM"
     )
+    preset: str | None = setting(
+        None, "begin with the flags of a recipe, which --help lists at its end; others that are given win"
+    )
     output_dir: str | None = setting(
         None, "where checkpoints, events and exports go; a run that is there is continued", alias=("job_dir",)
     )

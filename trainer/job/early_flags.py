@@ -74,5 +74,25 @@ def replaced(argv: Sequence[str], name: str, text: str) -> list[str]:
     return words if is_given else [*words, f"--{name}={text}"]
 
 
+def without(argv: Sequence[str], name: str) -> list[str]:
+    """The words of `argv`, and of `--flagfile`s in it, but for a flag and its values.
+
+    Args:
+      argv: without the program's name.
+      name: of the flag, with underscores.
+    """
+    words: list[str] = []
+    is_value = False
+    for word in expanded(argv):
+        spelled, equals, _ = word.partition("=")
+        if not is_value and _is_flag(spelled, name):
+            is_value = not equals
+        elif is_value:
+            is_value = False
+        else:
+            words.append(word)
+    return words
+
+
 def _is_flag(spelled: str, name: str) -> bool:
     return spelled.startswith("-") and spelled.lstrip("-").replace("-", "_") == name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from trainer.job import early_flags, flags, layout, metric_tag
+from trainer.job import early_flags, flags, layout, metric_tag, presets
 from trainer.job.config import DEFAULT_GRACE_SECS, RunSettings
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding, Level, Path, short
@@ -27,7 +27,8 @@ def settings_classes(argv: Sequence[str]) -> tuple[type, ...]:
 def parse(argv: Sequence[str]) -> flags.Settings:
     """The settings that the task would have. Raises UsageError as the task would."""
     try:
-        settings = flags.parse(argv, *settings_classes(argv))
+        expanded = presets.expanded(argv, named_in(argv).presets)
+        settings = flags.parse(expanded, *settings_classes(argv))
     except flags.HelpRequested as error:
         raise UsageError("--help after --", "flags of the task", "python -m trainer.task --help lists them") from error
     metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, {}, tuple(named_in(argv).metrics))

@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING
 
 from trainer.formats.schema import Schema
-from trainer.job.config import Checked, setting
-from trainer.networks import scaling
+from trainer.job.config import setting
+from trainer.networks import losses, precision, scaling
 from trainer.networks.network import Network
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(losses.Settings, precision.Settings):
     """What may be chosen about the Keras model."""
 
     keras_units: int = setting(
@@ -37,7 +37,7 @@ def compiled(schema: Schema, params: Settings, optimizer: keras.optimizers.Optim
 
     Returns:
       A model from "values", [batch, steps, columns], to "forecast", [batch, horizon, targets], both of the schema's
-      type and in the units of the files, compiled with the mean squared error in standardised units.
+      type and in the units of the files, compiled with the mean loss in standardised units.
     """
     import keras
     import numpy as np
@@ -55,7 +55,7 @@ def compiled(schema: Schema, params: Settings, optimizer: keras.optimizers.Optim
     restored = keras.layers.Rescaling(scale, mean, dtype=schema.dtype, name="forecast")
     forecast = restored(keras.layers.Reshape(sizes, name="steps")(linear))
     model = keras.Model(values, forecast, name="keras_dnn")
-    model.compile(optimizer=optimizer, loss=_standardized_squared_error(schema))
+    model.compile(optimizer=optimizer, loss=_standardized_loss(schema, params))
     return model
 
 
@@ -67,19 +67,20 @@ def _standardizing(schema: Schema) -> tuple[np.ndarray, np.ndarray]:
     return 1 / scale, -np.array(schema.mean) / scale
 
 
-def _standardized_squared_error(schema: Schema) -> keras.losses.Loss:
+def _standardized_loss(schema: Schema, params: Settings) -> keras.losses.Loss:
     """A loss over labels and forecasts, both [batch, horizon, targets] in the units of the files."""
     import keras
 
-    class StandardizedSquaredError(keras.losses.Loss):
+    class StandardizedLoss(keras.losses.Loss):
         def call(self, labels: tf.Tensor, forecast: tf.Tensor) -> tf.Tensor:
-            """The squared errors' mean of each example: float32 [batch]."""
+            """The mean loss of each example's errors: float32 [batch]."""
             import tensorflow as tf
 
             scale = tf.constant(scaling.target_mean_and_scale(schema)[1], tf.float32)
-            return tf.reduce_mean(tf.square(scaling.errors(forecast, labels, schema) / scale), axis=[1, 2])
+            errors = scaling.errors(labels, forecast, schema) / scale
+            return tf.reduce_mean(losses.of_errors(errors, params), axis=[1, 2])
 
-    return StandardizedSquaredError(dtype=schema.dtype)  # else Keras makes both float32 before they are subtracted
+    return StandardizedLoss(dtype=schema.dtype)  # else Keras makes both float32 before they are subtracted
 
 
 NETWORK = Network(name="keras_dnn", compiled=compiled, settings=Settings)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trainer.formats.schema import Schema
 from trainer.job.config import Checked, setting
 from trainer.networks.network import Network
+from trainer.networks.precision import product
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -43,7 +44,7 @@ def forecast(values: tf.Tensor, schema: Schema, params: Settings) -> tf.Tensor:
     outputs = schema.horizon * len(schema.targets)
     weight = tf.Variable(tf.random.normal([units, outputs]), name="weight")
     bias = tf.Variable(tf.random.normal([outputs]), name="bias")
-    return tf.reshape(tf.matmul(last, weight) + bias, [-1, schema.horizon, len(schema.targets)])
+    return tf.reshape(product(last, weight) + bias, [-1, schema.horizon, len(schema.targets)])
 
 
 NETWORK = Network(name="lstm", outputs=forecast, settings=Settings)

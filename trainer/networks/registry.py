@@ -22,6 +22,8 @@ def _discovered() -> Iterator[Network]:
 NETWORKS = {network.name: network for network in _discovered()}
 SETTINGS = tuple(network.settings for network in NETWORKS.values() if network.settings is not None)
 """What may be chosen about each network: the bases of a class of params."""
+PRESETS = {name: preset for network in NETWORKS.values() for name, preset in network.presets.items()}
+"""The recipes of all networks, by their names."""
 
 Model = enum.Enum("Model", {name.upper(): name for name in NETWORKS})  # type: ignore[misc]
 """The names of the networks, as `--model` takes them."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainer.formats.schema import Schema
-from trainer.job.errors import UsageError
-from trainer.networks import head, rnn2
+from trainer.networks import channels, head, rnn2
 from trainer.networks.network import Network
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ def forecasts(values: tf.Tensor, schema: Schema, params: object = None) -> tf.Te
     return head.forecast(second, schema)
 
 
-def loss(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Schema) -> tf.Tensor:
-    """Mean squared error of the forecasts after each of the last third of the steps, when the network has seen enough.
+def errors(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Schema) -> tf.Tensor:
+    """Those of the forecasts after each of the last third of the steps, when the network has seen enough.
 
     Args:
       forecasts: float32 [batch, steps, horizon, targets], standardised.
@@ -45,13 +44,10 @@ def loss(forecasts: tf.Tensor, values: tf.Tensor, labels: tf.Tensor, schema: Sch
       schema: gives steps and horizon, and which columns are targets.
 
     Returns:
-      float32 [].
+      float32 [batch, last steps, horizon, targets], labels minus forecasts.
     """
-    import tensorflow as tf
-
     start = 2 * schema.steps // 3
-    errors = forecasts[:, start:] - labels_of_every_step(values, labels, schema)[:, start:]
-    return tf.reduce_mean(tf.square(errors))
+    return labels_of_every_step(values, labels, schema)[:, start:] - forecasts[:, start:]
 
 
 def labels_of_every_step(values: tf.Tensor, labels: tf.Tensor, schema: Schema) -> tf.Tensor:
@@ -73,20 +69,9 @@ def labels_of_every_step(values: tf.Tensor, labels: tf.Tensor, schema: Schema) -
     return tf.stack(ahead, axis=2)
 
 
-def check(schema: Schema) -> None:
-    """Raises UsageError where the past of a target is not given."""
-    missing = [target for target in schema.targets if target not in schema.columns]
-    if missing:
-        raise UsageError(
-            f"--model=rnnN, and the target {', '.join(missing)} is not among the feature columns",
-            "the past of every target, from which rnnN learns",
-            "Add it to --feature_columns, or take --model=rnn2",
-        )
-
-
 def last_step(outputs: tf.Tensor) -> tf.Tensor:
     """The forecasts of examples, float32 [batch, horizon, targets], among those after every step."""
     return outputs[:, -1]
 
 
-NETWORK = Network(name="rnnN", outputs=forecasts, forecast=last_step, loss=loss, check=check)
+NETWORK = Network(name="rnnN", outputs=forecasts, forecast=last_step, errors=errors, check=channels.check)

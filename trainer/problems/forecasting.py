@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.formats.schema import Schema
 from trainer.job.config import DataConfig
+from trainer.networks import precision
 from trainer.networks.registry import NETWORKS
 from trainer.problems import optimizers
 
@@ -92,7 +93,8 @@ def estimator(
         return Estimator(functools.partial(model_fn, schema=schema, rates=rates), config=config, params=params)
     from trainer.problems.keras_schedule import RateSchedule
 
-    compiled = network.compiled(schema, params, optimizers.for_keras(params, rates), config.tf_random_seed)
+    with precision.policy(params):
+        compiled = network.compiled(schema, params, optimizers.for_keras(params, rates), config.tf_random_seed)
     own = {RateSchedule.__name__: RateSchedule}
 
     def metric_fn(

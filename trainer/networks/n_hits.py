@@ -1,0 +1,115 @@
+"""N-HiTS: stacks that read a series at several rates (Challu et al., AAAI 2023, arXiv 2201.12886)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainer.formats.schema import Schema
+from trainer.job.config import Checked, setting
+from trainer.job.errors import UsageError
+from trainer.networks import channels
+from trainer.networks.network import Network
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Checked):
+    """What may be chosen about N-HiTS."""
+
+    hits_pooling: tuple[int, ...] = setting(
+        (8, 4, 1), "rows whose largest value each stack of nhits reads, a stack each"
+    )
+    hits_spacing: tuple[int, ...] = setting((24, 12, 1), "rows of the horizon for each knot of a stack, likewise")
+    hits_units: int = setting(512, "units of the two dense layers of each stack of nhits", positive="from 1 up")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("hits_pooling", "hits_spacing"):
+            sizes = getattr(self, name)
+            if not sizes or min(sizes) < 1:
+                raise UsageError(f"--{name}={','.join(map(str, sizes))}", "whole numbers from 1 up", "Try 8,4,1")
+        if len(self.hits_pooling) != len(self.hits_spacing):
+            pooling, spacing = (",".join(map(str, each)) for each in (self.hits_pooling, self.hits_spacing))
+            got = f"--hits_pooling={pooling} with --hits_spacing={spacing}"
+            raise UsageError(got, "a number for each stack in both", "Give as many of the one as of the other")
+
+
+def forecast(values: tf.Tensor, schema: Schema, params: Settings) -> tf.Tensor:
+    """y = x_last + Σ g(θᶠ); for each stack h = relu(dense(relu(dense(maxpool(x))))), θᵇ, θᶠ = linear(h), x ← x - θᵇ.
+
+    θᵇ has `steps` values, of which the last stack needs none; θᶠ has max(1, horizon // spacing) knots, between which g
+    interpolates linearly. All weights are the same for all targets.
+
+    Args:
+      values: float32 [batch, steps, columns], standardised.
+      schema: says the steps, the horizon and the targets.
+      params: with the stacks.
+
+    Returns:
+      float32 [batch, horizon, targets], standardised.
+    """
+    import tensorflow as tf
+
+    history = channels.of_targets(values, schema)
+    rest = tf.reshape(tf.transpose(history, [0, 2, 1]), [-1, schema.steps])
+    total = tf.repeat(rest[:, -1:], schema.horizon, axis=1)
+    stacks = list(zip(params.hits_pooling, params.hits_spacing, strict=True))
+    for number, (pooling, spacing) in enumerate(stacks, start=1):
+        knots = max(1, schema.horizon // spacing)
+        backcast = schema.steps if number < len(stacks) else 0
+        theta = _theta(pooled(rest, pooling), backcast + knots, f"stack_{number}", params.hits_units)
+        rest = rest - theta[:, :backcast] if backcast else rest
+        between = tf.constant(interpolation(knots, schema.horizon), tf.float32)
+        total += tf.matmul(theta[:, backcast:], between)
+    return tf.transpose(tf.reshape(total, [-1, len(schema.targets), schema.horizon]), [0, 2, 1])
+
+
+def _theta(inputs: tf.Tensor, size: int, name: str, units: int) -> tf.Tensor:
+    """What a stack says of its inputs: float32 [rows, size].
+
+    Args:
+      inputs: float32 [rows, pooled steps].
+      size: of the result.
+      name: of the stack.
+      units: of its dense layers.
+    """
+    import keras
+    import tensorflow as tf
+
+    hidden = inputs
+    for layer in ("hidden_1", "hidden_2"):
+        hidden = keras.layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=f"{name}_{layer}")(
+            hidden
+        )
+    return tf.cast(keras.layers.Dense(size, name=f"{name}_theta")(hidden), tf.float32)
+
+
+def pooled(rows: tf.Tensor, width: int) -> tf.Tensor:
+    """The largest of every `width` values, of which the last may be fewer: float32 [rows, ⌈steps / width⌉].
+
+    Args:
+      rows: float32 [rows, steps].
+      width: how many.
+    """
+    import tensorflow as tf
+
+    missing = -rows.shape[1] % width
+    padded = tf.pad(rows, [[0, 0], [0, missing]], constant_values=rows.dtype.min)
+    return tf.reduce_max(tf.reshape(padded, [-1, padded.shape[1] // width, width]), axis=2)
+
+
+def interpolation(knots: int, horizon: int) -> np.ndarray:
+    """The weights of the knots at each step, float64 [knots, horizon]: linear, and level beyond the outer knots.
+
+    Knots stand in the middle of the steps that each is for, as in the paper's code.
+    """
+    at = np.clip((np.arange(horizon) + 0.5) * knots / horizon - 0.5, 0, knots - 1)
+    return np.maximum(0.0, 1.0 - np.abs(at - np.arange(knots)[:, np.newaxis]))
+
+
+NETWORK = Network(name="nhits", outputs=forecast, settings=Settings, check=channels.check)
