@@ -135,3 +135,13 @@ def test_an_export_of_several_heads_for_raw_features_gives_their_predictions_by_
     loaded = tf.saved_model.load(made.export_saved_model(str(tmp_path / "export"), receiver))
     served = loaded.signatures["serving_default"](x=tf.constant([[1.0, 2.0]]))
     assert {"left/logistic", "right/class_ids"} < set(served)
+
+
+def test_a_head_of_several_labels_trains_on_sparse_and_ragged_ones_alike(tmp_path: Path) -> None:
+    ragged = tf.ragged.constant([[number] if number else [] for number in CLASSES.tolist()], dtype=tf.int64)
+    results = [
+        trained(tfe.MultiLabelHead(3), labels, tmp_path / str(number))[1]
+        for number, labels in enumerate((ragged, ragged.to_sparse(), np.eye(3)[CLASSES] * [0, 1, 1]))
+    ]
+    assert results[0] == pytest.approx(results[2], rel=1e-5)
+    assert results[1] == pytest.approx(results[2], rel=1e-5)
