@@ -55,7 +55,7 @@ class ServingInputReceiver:
     def receives_examples(self) -> bool:
         """Whether the one input is a batch of serialized examples, as Classify and Regress calls send."""
         tensors = list(self.receiver_tensors.values())
-        return len(tensors) == 1 and tensors[0].dtype == tf.string
+        return len(tensors) == 1 and isinstance(tensors[0], tf.Tensor) and tensors[0].dtype == tf.string
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,11 +113,11 @@ def named_tensors(tensors: Any, place: str) -> dict[str, tf.Tensor]:
 
 
 def placeholder_like(name: str, feature: Any, batch_size: int | None) -> tf.Tensor:
-    """A placeholder [batch_size, …] of the type and the further dimensions of a feature.
+    """A placeholder [batch_size, …] of the kind, the type and the further dimensions of a feature.
 
     Args:
       name: of the placeholder.
-      feature: a tensor [batch, …], or a `tf.TensorSpec` of one.
+      feature: a tensor [batch, …], dense, sparse or ragged, or a `tf.TypeSpec` of one.
       batch_size: None for any.
     """
     # A tensor is not converted: it may be eager, or of another graph, and only its type and shape count.
@@ -125,6 +125,12 @@ def placeholder_like(name: str, feature: Any, batch_size: int | None) -> tf.Tens
     shape = tensor.shape.as_list() if tensor.shape.rank is not None else None
     if shape:
         shape[0] = batch_size
+    match tensor:
+        case tf.SparseTensor() | tf.SparseTensorSpec():
+            return tf.compat.v1.sparse_placeholder(tensor.dtype, shape, name=str(name))
+        case tf.RaggedTensor() | tf.RaggedTensorSpec():
+            inner = [] if shape is None else shape[tensor.ragged_rank + 1 :]
+            return tf.compat.v1.ragged.placeholder(tensor.dtype, tensor.ragged_rank, inner, name=str(name))
     return tf.compat.v1.placeholder(tensor.dtype, shape, name=str(name))
 
 
@@ -219,7 +225,7 @@ class RegressionOutput(ExportOutput):
     takes_examples_only = True
 
     def __init__(self, value: tf.Tensor) -> None:
-        if not (tf.is_tensor(value) and value.dtype.is_floating):
+        if not (isinstance(value, tf.Tensor) and value.dtype.is_floating):
             raise ValueError(f"A RegressionOutput was given {value!r}. It takes a tensor of floating-point values")
         self.value = value
 
@@ -242,9 +248,9 @@ class ClassificationOutput(ExportOutput):
     def __init__(self, scores: tf.Tensor | None = None, classes: tf.Tensor | None = None) -> None:
         if scores is None and classes is None:
             raise ValueError("A ClassificationOutput was given neither scores nor classes. It needs one of them")
-        if scores is not None and not (tf.is_tensor(scores) and scores.dtype.is_floating):
+        if scores is not None and not (isinstance(scores, tf.Tensor) and scores.dtype.is_floating):
             raise ValueError(f"A ClassificationOutput was given scores {scores!r}. It takes a floating-point tensor")
-        if classes is not None and not (tf.is_tensor(classes) and classes.dtype == tf.string):
+        if classes is not None and not (isinstance(classes, tf.Tensor) and classes.dtype == tf.string):
             raise ValueError(f"A ClassificationOutput was given classes {classes!r}. It takes a tensor of strings")
         self.scores, self.classes = scores, classes
 

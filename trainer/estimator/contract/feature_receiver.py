@@ -11,6 +11,7 @@ from trainer.estimator.contract.export import ServingInputReceiver, build_raw_se
 from trainer.job.errors import UsageError
 
 EXAMPLES = "examples"
+_TENSORS = tf.TensorSpec | tf.SparseTensorSpec | tf.RaggedTensorSpec
 
 
 def receiver_fn_of(spec: Any) -> Callable[[], ServingInputReceiver]:
@@ -20,17 +21,17 @@ def receiver_fn_of(spec: Any) -> Callable[[], ServingInputReceiver]:
     batch are known.
 
     Args:
-      spec: the element spec of batches of features: a `tf.TensorSpec`, or a dict of them.
+      spec: the element spec of batches of features: of dense, sparse or ragged tensors, or a dict of such specs.
 
     Raises:
-      UsageError: features that are not dense tensors.
+      UsageError: features that are no such tensors.
     """
     named = spec if isinstance(spec, Mapping) else {"features": spec}
     for name, one in named.items():
-        if not isinstance(one, tf.TensorSpec) or one.shape.rank in (None, 0):
+        if not isinstance(one, _TENSORS) or one.shape.rank in (None, 0):
             raise UsageError(
                 f"PROBLEM has no serving_input_receiver_fn, and its features give {name!r} as {one}",
-                "batches of dense tensors, which clients can send as they are",
+                "batches of tensors, which clients can send as they are",
                 "Give a serving_input_receiver_fn, or leave exports out with --exporter=",
             )
     if not isinstance(spec, Mapping) or not all(_parses(one) for one in spec.values()):
@@ -45,9 +46,9 @@ def receiver_fn_of(spec: Any) -> Callable[[], ServingInputReceiver]:
     return receiver_fn
 
 
-def _parses(spec: tf.TensorSpec) -> bool:
-    """Whether `tf.io.parse_example` can give such a feature: float [batch, …], integer or string, of known sizes."""
-    known = spec.shape[1:].is_fully_defined()
+def _parses(spec: Any) -> bool:
+    """Whether `tf.io.parse_example` can give such a feature: dense, numbers or strings, of known sizes [batch, …]."""
+    known = isinstance(spec, tf.TensorSpec) and spec.shape[1:].is_fully_defined()
     return known and (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype in (tf.string, tf.bool))
 
 

@@ -6,7 +6,7 @@ that the step gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -14,6 +14,7 @@ import tensorflow as tf
 from trainer.estimator.contract.hooks import RunValues
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph import op_table
+from trainer.estimator.graph.composites import value_of
 from trainer.estimator.graph.input_start import is_of_input
 from trainer.estimator.graph.inside import graphs, stock_hooks
 from trainer.estimator.graph.pruning import UnfedError
@@ -73,11 +74,15 @@ class GraphSession:
         if is_of_input(fetches):
             return tf.nest.map_structure(lambda _: None, fetches)
         fed = {self._element(key): value for key, value in (feed_dict or {}).items()}
-        return tf.nest.map_structure(lambda fetch: self._value(self._element(fetch), fed, now=True), fetches)
+        return self._mapped(lambda fetch: self._value(self._element(fetch), fed, now=True), fetches)
 
     def of_last_step(self, fetches: Any) -> Any:
         """The values of the fetches in the last step, in their structure; the global step is that before it."""
-        return tf.nest.map_structure(lambda fetch: self._value(self._element(fetch), {}, now=False), fetches)
+        return self._mapped(lambda fetch: self._value(self._element(fetch), {}, now=False), fetches)
+
+    def _mapped(self, value: Callable[[Any], Any], fetches: Any) -> Any:
+        """The values of fetches, of sparse and ragged tensors [...] as those of their parts."""
+        return tf.nest.map_structure(lambda fetch: value_of(fetch, value), fetches)
 
     def _element(self, fetch: Any) -> Any:
         """What a fetch means here; a variable that is asked for again is read by the same op."""
@@ -159,7 +164,7 @@ def outputs(graph: tf.Graph, fetches: Any) -> dict[str, tf.Tensor]:
       fetches: nested tensors, variables and ops, or their names.
     """
     given: dict[str, tf.Tensor] = {}
-    for fetch in tf.nest.flatten(fetches):
+    for fetch in tf.nest.flatten(fetches, expand_composites=True):
         found = GLOBAL_STEP if fetch is None else element(graph, fetch)
         if found is GLOBAL_STEP:
             continue

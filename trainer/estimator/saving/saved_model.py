@@ -26,10 +26,11 @@ from trainer.estimator.contract.export import (
     PredictOutput,
     ServingInputReceiver,
 )
+from trainer.estimator.graph.composites import is_composite
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import GLOBAL_STEP
-from trainer.estimator.saving import export_manifest
+from trainer.estimator.saving import export_manifest, signature_inputs
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.job.layout import GRAPH_FILE, TEXT_GRAPH_FILE
 
@@ -75,7 +76,7 @@ def signatures(
             full = name if group is None else f"{group}:{name}"
             if not output.takes_examples_only:
                 by_name[full] = Signature(tensors, output.tensors)
-            elif [tensor.dtype for tensor in tensors.values()] == [tf.string]:
+            elif [_dense_type(tensor) for tensor in tensors.values()] == [tf.string]:
                 examples = {EXAMPLES_INPUT: next(iter(tensors.values()))}
                 by_name[full] = Signature(examples, output.tensors, output.method_name)
             else:
@@ -85,6 +86,11 @@ def signatures(
                     f"takes {receives}"
                 )
     return by_name, left_out
+
+
+def _dense_type(tensor: Any) -> tf.DType | None:
+    """The type of a dense tensor [...]; None of any other one."""
+    return None if is_composite(tensor) else tensor.dtype
 
 
 def with_default(
@@ -109,7 +115,7 @@ def with_default(
 def parts_of(traced: TracedModel, by_name: Mapping[str, Signature]) -> dict[str, PrunedFunction]:
     """What each signature computes, by its name."""
     return {
-        name: traced.prune(dict(signature.outputs), feeds=list(signature.inputs.values()))
+        name: traced.prune(dict(signature.outputs), feeds=list(signature_inputs.flat(signature.inputs).values()))
         for name, signature in by_name.items()
     }
 
@@ -137,27 +143,29 @@ def write(
     module.resources = traced.resources
     save = tf.autograph.experimental.do_not_convert(tf.saved_model.save)  # it wraps the signatures: nothing to convert
     save(module, directory, signatures=functions)
-    _name_methods(Path(directory), by_name)
+    _complete(Path(directory), by_name)
 
 
-def _name_methods(directory: Path, by_name: Mapping[str, Signature]) -> None:
-    """Sets the method names of Classify and Regress signatures: `tf.saved_model.save` gives all of them Predict's."""
-    if all(signature.method_name == PREDICT_METHOD for signature in by_name.values()):
-        return
+def _complete(directory: Path, by_name: Mapping[str, Signature]) -> None:
+    """Says of the signatures what `tf.saved_model.save` does not: methods other than Predict's, composite inputs."""
     file = directory / GRAPH_FILE
     model = SavedModel.FromString(file.read_bytes())
     for name, signature in by_name.items():
-        model.meta_graphs[0].signature_def[name].method_name = signature.method_name
+        definition = model.meta_graphs[0].signature_def[name]
+        definition.method_name = signature.method_name
+        signature_inputs.make_whole(definition, signature.inputs)
     file.write_bytes(model.SerializeToString())
 
 
 def _function(part: Callable[..., Any], signature: Signature) -> Any:
     """A concrete function of keyword arguments, as `tf.saved_model.save` takes it, for a part of positional ones."""
 
-    def serve(**inputs: tf.Tensor) -> Any:
-        return part(*[inputs[name] for name in signature.inputs])
+    flat = signature_inputs.flat(signature.inputs)
 
-    specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in signature.inputs.items()}
+    def serve(**inputs: tf.Tensor) -> Any:
+        return part(*[inputs[name] for name in flat])
+
+    specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in flat.items()}
     return tf.function(serve, autograph=False).get_concrete_function(**specs)
 
 

@@ -12,9 +12,10 @@ from trainer.job.report import Input
 
 
 def of_export(export_dir: str) -> list[Input]:
-    """The inputs of the default signature, in the order of their names; none where there is no such signature.
+    """The inputs of the default signature, in the order of their names; none where one of them is sparse or ragged.
 
-    Nor are there any where the bucket cannot be read at once: they are for an example, which is not worth waiting for.
+    Nor are there any without that signature, or where the bucket cannot be read at once: they are for an example, which
+    is not worth waiting for.
 
     Args:
       export_dir: a SavedModel, local or in a bucket.
@@ -27,6 +28,8 @@ def of_export(export_dir: str) -> list[Input]:
     for graph in SavedModel.FromString(content).meta_graphs:
         if DEFAULT_SIGNATURE in graph.signature_def:
             inputs = graph.signature_def[DEFAULT_SIGNATURE].inputs
+            if any(info.WhichOneof("encoding") != "name" for info in inputs.values()):
+                return []
             return [_input(name, inputs[name]) for name in sorted(inputs)]
     return []
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
+from trainer.estimator.graph.composites import COMPOSITE_VALUES, value_of
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, metrics_of
 from trainer.estimator.steps.cadence import Pacer
@@ -178,7 +179,8 @@ class Prediction:
           hooks: around each batch, beside those of the model function.
 
         Yields:
-          Arrays [batch, …] by key; one array where the predictions are one tensor.
+          Arrays [batch, …] by key, and what a Session gave for sparse and ragged tensors; one of these where the
+          predictions are one tensor.
         """
         every = [*hooks, *self.hooks]
         context = RunContext(0)
@@ -189,7 +191,7 @@ class Prediction:
             for hook in every:
                 hook.before_run(context)
             predicted, results = self.part(*tf.nest.flatten(features, expand_composites=True))
-            yield tf.nest.map_structure(lambda tensor: tensor.numpy(), predicted)
+            yield tf.nest.map_structure(lambda tensor: value_of(tensor, lambda one: one.numpy()), predicted)
             given = {key: value.numpy() for key, value in results.items()}
             for hook in every:
                 own = given_to(hook, self.hooks, given)
@@ -231,8 +233,15 @@ def single_examples(batch: Any) -> Iterator[Any]:
     """The examples of a batch of predictions, one by one.
 
     Raises:
-      ValueError: the predictions have different batch lengths.
+      ValueError: the predictions have different batch lengths, or are no arrays.
     """
+    named = batch if isinstance(batch, Mapping) else {"predictions": batch}
+    composite = [key for key, value in named.items() if isinstance(value, COMPOSITE_VALUES)]
+    if composite:
+        raise ValueError(
+            f"The predictions {', '.join(composite)} are sparse or ragged. Single examples are rows of dense tensors. "
+            "Pass yield_single_examples=False to get whole batches, or predict dense tensors"
+        )
     if not isinstance(batch, Mapping):
         yield from batch
         return

@@ -35,6 +35,7 @@ from trainer.estimator.graph.inside import (
     seeds,
     slices,
     summaries,
+    tensor_infos,
 )
 
 V1 = tf.compat.v1
@@ -512,3 +513,11 @@ def test_a_compiled_model_tells_its_arguments_metrics_and_inputs() -> None:
     assert metrics == [("out", "mae"), ("other", "mse"), ("other", "mae")]
     assert keras_models.input_names(model) == [{"first", "sum_input"}, {"second", "sum_input", "other_input"}]
     assert set(keras_models.input_structure(model)) == {"first", "second"}
+
+
+def test_a_sparse_tensor_of_a_graph_is_described_by_its_three_parts() -> None:
+    with tf.Graph().as_default():
+        sparse = V1.sparse_placeholder(tf.int64, [None, 2], name="ids")
+        assert tensor_infos.tensor_info(sparse).coo_sparse.values_tensor_name == "ids/values:0"
+        ragged = tensor_infos.tensor_info(V1.ragged.placeholder(tf.int64, 1))
+        assert len(ragged.composite_tensor.components) == 2
