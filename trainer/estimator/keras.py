@@ -17,7 +17,7 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.graph.inside import keras_models, keras_names
-from trainer.estimator.graph.inside.modes import eagerly
+from trainer.estimator.graph.inside.modes import eagerly, numbered
 
 _FORMATS = ("checkpoint", "saver")
 
@@ -130,6 +130,7 @@ class _Adapter:
             )
         return {name: variable.numpy() for name, variable in zip(names, own, strict=True)}
 
+    @numbered
     def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
         """The Estimator's side of the model: one forward pass, and what the mode adds to it."""
         with keras.saving.custom_object_scope(self._custom_objects):

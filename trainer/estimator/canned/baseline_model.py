@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainer.estimator.canned import optimizers
 from trainer.estimator.canned.model_functions import check_features
 from trainer.estimator.contract.spec import EstimatorSpec
+from trainer.estimator.graph.inside.modes import numbered
 
 # Of an optimizer that is given by its name, in tf.estimator.
 _RATE = 0.3
@@ -31,6 +32,7 @@ class _Baseline(abc.ABC):
     optimizer: Any
     weight_column: Any
 
+    @numbered
     def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
         """As the Estimator calls it."""
         check_features(features)

@@ -12,6 +12,7 @@ from trainer.estimator.canned import optimizers
 from trainer.estimator.canned.networks import Built, Deep, Linear, layer_summary
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph.inside.modes import numbered
 
 # Columns' variables are divided from here on, among the parameter servers; smaller ones stay whole.
 _LARGE = 64 << 20
@@ -49,6 +50,7 @@ class SecondVersion:
     parts: Sequence[Part]
     combined: bool = False
 
+    @numbered
     def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
         """As the Estimator calls it.
 
@@ -104,6 +106,7 @@ class FirstVersion:
     parts: Sequence[Part]
     combined: bool = False
 
+    @numbered
     def model_fn(self, features: Any, labels: Any, mode: str, config: RunConfig) -> EstimatorSpec:
         """As the Estimator calls it.
 

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph.inside.modes import numbered
 from trainer.estimator.heads import keras_metrics, training
 from trainer.estimator.heads.keys import MetricKeys, of_head
 from trainer.estimator.heads.objective import Objective
@@ -86,6 +87,7 @@ class Head(abc.ABC):
           regularization_losses: see there.
         """
 
+    @numbered
     def create_estimator_spec(
         self,
         features: Any,
@@ -206,6 +208,7 @@ class ObjectiveHead(Head):
             eval_metrics[self._key(MetricKeys.LOSS_REGULARIZATION)].update_state(added)
         return eval_metrics
 
+    @numbered
     def create_estimator_spec(
         self,
         features: Any,

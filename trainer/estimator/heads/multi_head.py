@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph.inside.modes import numbered
 from trainer.estimator.heads import keras_metrics, parts, training
 from trainer.estimator.heads.head import Head
 from trainer.estimator.heads.keys import MetricKeys, of_head
@@ -97,6 +98,7 @@ class MultiHead(Head):
             eval_metrics |= head.update_metrics(eval_metrics, features, *own)
         return eval_metrics
 
+    @numbered
     def create_estimator_spec(
         self,
         features: Any,

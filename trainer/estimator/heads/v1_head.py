@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph.inside.modes import numbered
 from trainer.estimator.heads import training, v1_metrics
 from trainer.estimator.heads.keys import MetricKeys, of_head
 from trainer.estimator.heads.measures import Batch
@@ -57,6 +58,7 @@ class Head(abc.ABC):
           labels: as the input function gives them.
         """
 
+    @numbered
     def create_estimator_spec(
         self,
         features: Any,
@@ -130,6 +132,7 @@ class ObjectiveHead(Head):
             batch.loss, weights=_weights(batch), reduction=self._loss_reduction
         )
 
+    @numbered
     def create_estimator_spec(
         self,
         features: Any,

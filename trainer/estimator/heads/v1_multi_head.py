@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.graph.inside.modes import numbered
 from trainer.estimator.heads import parts, training, v1_metrics
 from trainer.estimator.heads.keys import MetricKeys, of_head
 from trainer.estimator.heads.v1_head import Head, LossSpec, minimized, with_update_ops
@@ -39,6 +40,7 @@ class _MultiHead(Head):
             {name: one.processed_labels for name, one in made.items()},
         )
 
+    @numbered
     def create_estimator_spec(
         self,
         features: Any,

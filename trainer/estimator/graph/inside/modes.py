@@ -42,6 +42,17 @@ def eagerly(function: AnyFunction) -> AnyFunction:
     return cast(AnyFunction, generated if inspect.isgeneratorfunction(function) else called)
 
 
+def numbered(function: AnyFunction) -> AnyFunction:
+    """The function of this package that a model function of the program is, or calls: run with shapes of numbers."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with _shapes(numbers=True):
+            return function(*args, **kwargs)
+
+    return cast(AnyFunction, called)
+
+
 @contextlib.contextmanager
 def as_the_program() -> Iterator[None]:
     """Inside, shapes are what they are outside of this package."""
