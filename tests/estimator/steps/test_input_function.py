@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -160,6 +161,21 @@ def test_queues_and_readers_are_refused_in_words(reads: str) -> None:
 
     with pytest.raises(ValueError, match="The input function reads through queues, as .* It takes tf.data. Read with"):
         function(reading).dataset(ModeKeys.TRAIN)
+
+
+def test_a_count_of_epochs_in_a_variable_is_refused() -> None:
+    with pytest.raises(ValueError, match="The input function makes a variable, epochs"):
+        function(lambda: tf.compat.v1.train.limit_epochs(tf.constant([1.0]), 1)).dataset(ModeKeys.TRAIN)
+
+
+def test_tensors_that_a_keras_layer_makes_eagerly_stay_the_same() -> None:
+    def normalizing() -> Any:
+        layer = keras.layers.Normalization()
+        layer.adapt(np.array([[1.0], [3.0]]))
+        return layer(np.array([[3.0]]))
+
+    first, second = values(function(normalizing).dataset(ModeKeys.TRAIN).take(2))
+    assert first.item() == second.item() == pytest.approx(1.0)
 
 
 def test_other_errors_of_a_function_are_its_own() -> None:

@@ -74,7 +74,8 @@ class InputSession:
         """Lets hooks run what they run when a session has been created."""
         for hook in hooks:
             try:
-                hook.after_create_session(self, None)
+                with self.graph.as_default():  # whose collections it may ask for initializers
+                    hook.after_create_session(self, None)
             # It will be called again when there is a session for all else, and what is wrong with it shows then.
             except Exception as error:
                 self.failed = error

@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.graph import randomness
-from trainer.estimator.graph.inside import graphs, iterators, resources
+from trainer.estimator.graph.inside import graphs, iterators, makers, resources
 from trainer.estimator.graph.inside.model_graph import InputGraph
 
 log = logging.getLogger("trainer")
@@ -121,13 +121,18 @@ def _check_captures(graph: tf.Graph) -> None:
             )
 
 
+class InputVariableError(ValueError):
+    """An input function makes a variable of TensorFlow, where it would be one of the model in tf.estimator."""
+
+
 def _refuse_variable(*_: Any, **arguments: Any) -> Any:
     """Stands for the creator of variables.
 
     Raises:
-      ValueError: always.
+      ValueError: always; an InputVariableError, unless Keras makes the variable.
     """
-    raise ValueError(
+    kind = ValueError if makers.now().variable is not None else InputVariableError
+    raise kind(
         f"The input function makes a variable, {arguments.get('name') or 'without a name'}. "
         "It takes datasets, random ops and lookup tables, whose place in the data a checkpoint keeps. "
         "Make the variable in the model function, or count with Dataset.enumerate or scan"

@@ -20,7 +20,7 @@ from trainer.estimator.graph import input_pipeline
 from trainer.estimator.graph.inside.iterators import iterators_meet
 from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.inside.seeds import seeded
-from trainer.estimator.graph.traced_input import TracedInput, trace_input
+from trainer.estimator.graph.traced_input import InputVariableError, TracedInput, trace_input
 
 log = logging.getLogger("trainer")
 
@@ -88,7 +88,7 @@ class InputFunction:
         try:
             source = self._traced(mode, context)
         except Exception as error:
-            if not tf.executing_eagerly():
+            if isinstance(error, InputVariableError) or not tf.executing_eagerly():
                 raise
             log.warning("The input function gives the same tensors at every step: it cannot run in a graph: %s", error)
             return _for_ever(given)
