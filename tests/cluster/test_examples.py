@@ -22,6 +22,7 @@ BETTER_THAN = {
     "images": ("accuracy", 0.6),
     "paper": ("rmse", 0.2),
     "text": ("accuracy", 0.7),
+    "wide_and_deep": ("accuracy", 0.7),
 }
 every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -126,9 +127,11 @@ def _named(name: str, known: Mapping[str, Any]) -> Any:
 
 
 def _settings(kind: str, config: Mapping[str, Any], rate: Any) -> Settings:
+    # Keras 3 makes `rm_sprop` or `sgd_1` of the name of a class, where Keras 2 took it as it is.
     named = config["name"]
+    automatic = re.fullmatch(rf"{kind}(_\d+)?", named.replace("rm_sprop", "rmsprop"), re.IGNORECASE)
     return Settings(
-        name=kind if named.replace("_", "").lower() == kind.lower() else named,
+        name=kind if automatic else named,
         learning_rate=rate,
         numbers={key: float(value) for key, value in config.items() if key in _NUMBERS},
         others={key: value for key, value in config.items() if key not in _NUMBERS},
