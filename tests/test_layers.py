@@ -76,6 +76,7 @@ ALLOWED = {
 OF_THE_PERSON = {"inputs", "model"}
 # The rooms of trainer/estimator in their order: each may import those before it. A module at the top is its own room.
 ESTIMATOR_ORDER = [
+    "not_given",
     "contract",
     "graph",
     "saving",

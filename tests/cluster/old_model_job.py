@@ -1,4 +1,4 @@
-"""A job of tf.estimator's time, in whatever cluster TF_CONFIG names: a canned DNNClassifier, or a model of `tf.layers`."""
+"""A job of tf.estimator's time, in whatever cluster there is: a canned DNNClassifier or a model of `tf.layers`."""
 
 from __future__ import annotations
 

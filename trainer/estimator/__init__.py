@@ -1,5 +1,7 @@
 """HOW it trains: the programming model of tf.estimator on current TensorFlow and Keras 3."""
 
+from typing import Never
+
 from trainer.estimator import experimental, inputs, tpu
 from trainer.estimator.canned.baseline import BaselineClassifier, BaselineEstimator, BaselineRegressor
 from trainer.estimator.canned.dnn import DNNClassifier, DNNEstimator, DNNRegressor
@@ -53,6 +55,7 @@ from trainer.estimator.heads.named_heads import (
 )
 from trainer.estimator.keras import model_to_estimator
 from trainer.estimator.metrics import add_metrics
+from trainer.estimator.not_given import missing
 from trainer.estimator.saving.warm_start import WarmStartSettings
 from trainer.estimator.training import train_and_evaluate
 
@@ -117,3 +120,7 @@ __all__ = [
     "tpu",
     "train_and_evaluate",
 ]
+
+
+def __getattr__(name: str) -> Never:
+    raise missing(__name__, name)

@@ -1,5 +1,8 @@
-"""`tf.estimator.experimental`, as far as it is given: early stopping, and receivers of supervised exports."""
+"""`tf.estimator.experimental`, as far as it is given: early stopping, receivers of supervised exports, networks."""
 
+from typing import Never
+
+from trainer.estimator.canned.logit_fns import dnn_logit_fn_builder, linear_logit_fn_builder
 from trainer.estimator.contract.supervised_receivers import (
     SupervisedInputReceiver,
     UnsupervisedInputReceiver,
@@ -13,15 +16,22 @@ from trainer.estimator.evaluation.early_stopping import (
     stop_if_no_decrease_hook,
     stop_if_no_increase_hook,
 )
+from trainer.estimator.not_given import missing
 
 __all__ = [
     "SupervisedInputReceiver",
     "UnsupervisedInputReceiver",
     "build_raw_supervised_input_receiver_fn",
     "build_supervised_input_receiver_fn_from_input_fn",
+    "dnn_logit_fn_builder",
+    "linear_logit_fn_builder",
     "make_early_stopping_hook",
     "stop_if_higher_hook",
     "stop_if_lower_hook",
     "stop_if_no_decrease_hook",
     "stop_if_no_increase_hook",
 ]
+
+
+def __getattr__(name: str) -> Never:
+    raise missing(__name__, name)

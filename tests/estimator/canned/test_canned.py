@@ -195,3 +195,28 @@ def test_a_combined_model_needs_columns_and_layers(module: Any) -> None:
         module.DNNLinearCombinedClassifier()
     with pytest.raises(ValueError, match="dnn_hidden_units must be defined"):
         module.DNNLinearCombinedClassifier(dnn_feature_columns=DENSE)
+
+
+def test_networks_are_functions_in_a_model_function_of_ones_own() -> None:
+    def model_fn(features: dict[str, Any], labels: Any, mode: str) -> tf2.EstimatorSpec:
+        make_deep, make_linear = tf2.experimental.dnn_logit_fn_builder, tf2.experimental.linear_logit_fn_builder
+        deep = make_deep(1, [3], DENSE, tf.nn.relu, None, None, batch_norm=True)
+        logits = deep(features, mode) + make_linear(1, LINEAR)(features)
+        optimizer = tf.compat.v1.train.AdagradOptimizer(0.1)
+        return tf1.contrib.estimator.binary_classification_head().create_estimator_spec(
+            features, mode, logits, labels, optimizer
+        )
+
+    own = Estimator(model_fn).train(rows)
+    assert {"hiddenlayer_0/kernel", "linear_model/age/weights"} <= set(own.get_variable_names())
+    assert np.any(own.get_variable_value("hiddenlayer_0/batchnorm_0/moving_mean"))
+    with pytest.raises(ValueError, match=r"units are 1\.5"):
+        tf2.experimental.linear_logit_fn_builder(1.5, LINEAR)
+
+
+def test_an_estimator_that_is_not_given_says_what_to_use(module: Any) -> None:
+    with pytest.raises(AttributeError, match=r"BoostedTreesClassifier.*TensorFlow Decision Forests"):
+        module.BoostedTreesClassifier  # noqa: B018
+    for name, advice in (("KMeans", "MiniBatchKMeans"), ("RNNClassifier", "LSTM"), ("LinearSDCA", "Ftrl")):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'.*{advice}"):
+            getattr(module.experimental, name)

@@ -6,6 +6,7 @@ from typing import Any
 
 from trainer import estimator
 from trainer.compat import names
+from trainer.estimator.not_given import ADVICE
 
 _CANNED = {"Baseline": "baseline", "DNN": "dnn", "DNNLinearCombined": "dnn_linear_combined", "Linear": "linear"}
 _OWN = {
@@ -13,13 +14,9 @@ _OWN = {
     for family, module in _CANNED.items()
     for kind in ("Classifier", "Estimator", "Regressor")
 }
-_ADVICE = {
-    name: "Train boosted trees with TensorFlow Decision Forests or XGBoost"
-    for name in ("BoostedTreesClassifier", "BoostedTreesRegressor", "BoostedTreesEstimator")
-}
 
 
 def __getattr__(name: str) -> Any:
     if not name.startswith("_") and name not in _OWN and hasattr(estimator, name):
         return getattr(estimator, name)
-    return names.found(__name__, name, _OWN, None, _ADVICE)
+    return names.found(__name__, name, _OWN, None, ADVICE)

@@ -22,11 +22,13 @@ _HEADS = (
     "poisson_regression_head",
     "regression_head",
 )
+_NETWORKS = ("Baseline", "DNN", "DNNLinearCombined", "Linear")
 _OWN = {
     "add_metrics": "trainer.estimator:add_metrics",
     "clip_gradients_by_norm": "trainer.compat.v1.contrib.clipping:clip_gradients_by_norm",
     "forward_features": "trainer.estimator.forwarding:forward_features",
     **{name: f"trainer.estimator:experimental.{name}" for name in (*_STOPPING, *_RECEIVERS)},
+    **{f"{name}Estimator": f"trainer.compat.v1.estimator:{name}Estimator" for name in _NETWORKS},
     "multi_head": "trainer.estimator.heads.v1_multi_head:multi_head",
     **{name: f"trainer.estimator.heads.v1_named_heads:{name}" for name in _HEADS},
 }
