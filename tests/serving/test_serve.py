@@ -92,9 +92,9 @@ def test_a_damaged_export_is_said_once_and_tried_again_when_it_changes(
 
 
 @pytest.fixture
-def served(model_dir: pathlib.Path) -> Iterator[tuple[Launched, str]]:
-    """A server, and its address."""
-    flags = [f"--model_dir={model_dir}", "--port=0", "--poll_secs=0.1"]
+def served(model_dir: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[tuple[Launched, str]]:
+    """A server with the flags of the parameter, and its address."""
+    flags = [f"--model_dir={model_dir}", "--port=0", "--poll_secs=0.1", *getattr(request, "param", ())]
     server = Launched(flags, cwd=ROOT, environ=os.environ, secs=300, module="trainer.serve")
     address = server.until(r"at (http://127\.0\.0\.1:\d+)/v1/models/model")[1]
     server.until("is served, from")
@@ -103,10 +103,8 @@ def served(model_dir: pathlib.Path) -> Iterator[tuple[Launched, str]]:
 
 
 @pytest.mark.process
-def test_no_request_is_lost_when_a_new_export_comes_or_the_server_ends(
-    served: tuple[Launched, str], model_dir: pathlib.Path
-) -> None:
-    server, address = served
+def test_no_request_is_lost_when_a_new_export_comes(served: tuple[Launched, str], model_dir: pathlib.Path) -> None:
+    _, address = served
     newer_is_seen = threading.Event()
     found: list[tuple[int, list[float]]] = []
     body = {"signature_name": "csv:serving_default", "instances": ["1,0,0"]}
@@ -129,7 +127,25 @@ def test_no_request_is_lost_when_a_new_export_comes_or_the_server_ends(
     assert len(found) == total
     assert {status for status, _ in found} == {200}
     assert {tuple(values) for _, values in found} <= {(2.0,), (3.0,)}
-    server.send(signal.SIGTERM)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("served", [["--batch_wait_ms=3000"]], indirect=True)
+def test_requests_that_wait_when_the_server_is_asked_to_end_are_answered(served: tuple[Launched, str]) -> None:
+    server, address = served
+    body = {"signature_name": "csv:serving_default", "instances": ["1,0,0"]}
+
+    def ask(_: int) -> httpx.Response:
+        return httpx.post(f"{address}/v1/models/model:predict", json=body, timeout=60)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool, httpx.Client(base_url=address, timeout=60) as watcher:
+        asking = [pool.submit(ask, number) for number in range(4)]
+        while "trainer_queued_rows 4.0" not in watcher.get("/metrics").text:
+            pass
+        server.send(signal.SIGTERM)
+        found = [each.result() for each in asking]
+    assert [each.json() for each in found] == [{"predictions": [2.0]}] * 4
+    assert {each.headers.get("connection") for each in found} == {"close"}
     assert server.end() == 0
     assert "Asked to end by SIGTERM: requests that are here are answered." in server.text
 

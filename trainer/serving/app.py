@@ -12,9 +12,11 @@ from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trainer.exported.signatures import Signature
 from trainer.serving import rest
@@ -68,7 +70,8 @@ class Server:
             routes.insert(0, Route(place.health_route, self.ready, methods=["GET"]))
         if place.predict_route:
             routes.insert(0, Route(place.predict_route, self.ask, methods=["POST"]))
-        return Starlette(routes=routes, exception_handlers={HTTPException: _no_such_address})
+        closing = [Middleware(_Closing, server=self)]
+        return Starlette(routes=routes, middleware=closing, exception_handlers={HTTPException: _no_such_address})
 
     async def alive(self, request: Request) -> Response:
         """Whether the process runs."""
@@ -146,6 +149,21 @@ class Server:
         if wanted is not None and wanted != served.export.version:
             raise RequestFault(404, f"Version {wanted} is not served; version {served.export.version} is")
         return served
+
+
+class _Closing:
+    """Tells the clients of a server that ends to send what comes next through another connection."""
+
+    def __init__(self, app: ASGIApp, server: Server) -> None:
+        self._app, self._server = app, server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            if self._server.is_draining and message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, receive, told)
 
 
 async def _body(request: Request, most: int) -> bytes:

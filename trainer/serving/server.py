@@ -26,6 +26,8 @@ _log = logging.getLogger("trainer")
 
 _MOST_THREADS = 4
 _KEEP_ALIVE_SECS = 75
+_LEAVING_SECS = 1.0
+"""From a signal to when no more connections are taken."""
 _BACKLOG = 2048
 
 
@@ -57,25 +59,30 @@ def serve(options: ServeOptions, place: Place, listener: socket.socket, stop: St
         http = uvicorn.Server(_config(server.app(place), options))
         thread = threading.Thread(target=http.run, kwargs={"sockets": [listener]}, name="http", daemon=True)
 
+        def end() -> None:
+            http.should_exit = True
+
         def drain(reason: str) -> None:
             _log.info("Asked to end by %s: requests that are here are answered.", reason)
             server.is_draining = True
-            http.should_exit = True
+            # Until then clients are told, with what they are answered, to go elsewhere: a connection that ends without
+            # that may have a request on its way.
+            threading.Timer(min(_LEAVING_SECS, options.grace_secs / 4), end).start()
 
         stop.tell(drain)
         thread.start()
-        with _followed(versions, options.poll_secs, drain=lambda: setattr(http, "should_exit", True)):
+        with _followed(versions, options.poll_secs, end):
             thread.join()
 
 
 @contextlib.contextmanager
-def _followed(versions: Versions, poll_secs: float, drain: Callable[[], None]) -> Iterator[None]:
-    """Loads the first version, and then the newer ones, while it is open."""
+def _followed(versions: Versions, poll_secs: float, end: Callable[[], None]) -> Iterator[None]:
+    """Loads the first version, and then the newer ones, while it is open. Ends the server where none can be."""
     stopped = threading.Event()
     try:
         versions.begin()
     except BaseException:
-        drain()
+        end()
         raise
     follower = threading.Thread(target=versions.follow, args=(poll_secs, stopped), name="versions", daemon=True)
     follower.start()
