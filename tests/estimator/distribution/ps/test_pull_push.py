@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -131,6 +132,19 @@ def test_what_xla_refuses_runs_op_by_op_on_the_worker(behind: Callable[[tf.Tenso
 @pytest.mark.parametrize("forward", [step_models.dense, step_models.recurrent, step_models.looked_up])
 def test_what_xla_compiles_is_not_refused(forward: Callable[[tf.Tensor], tf.Tensor]) -> None:
     assert steps_of(step_models.traced(step_models.model(forward, step_models.sgd))).refused_by_xla(STEPS) is None
+
+
+def test_two_tables_that_the_same_ids_look_up_are_not_compiled_since_xla_confuses_their_sizes() -> None:
+    def forward(x: tf.Tensor) -> tf.Tensor:
+        ids = tf.cast(20 * x, tf.int32)
+        tables = [keras.layers.Embedding(50, size, embeddings_initializer="ones")(ids) for size in (1, 4)]
+        return tf.reduce_mean((tf.reduce_sum(tf.concat(tables, axis=2), axis=[1, 2]) - 1.0) ** 2)
+
+    model, stack = step_models.model(forward, step_models.adam_v1), step_models.stack(STEPS)
+    refused = steps_of(step_models.traced(model)).refused_by_xla(STEPS)
+    assert refused is not None and "where two tables are looked up by the same feature" in refused
+    losses = run(compiled(worker_functions.pull_push(steps_of(step_models.traced(model), False), STEPS, STEPS)), stack)
+    assert losses == pytest.approx(alone(model, stack)[0][0], rel=1e-5)
 
 
 def test_a_loss_of_another_type_is_given_as_float32() -> None:

@@ -87,6 +87,8 @@ class WorkerPart:
         if not all(tensor.shape.is_fully_defined() for tensor in gathered):
             # Ids that are made unique first, for example.
             return "it would have to be compiled anew for every number of rows that a batch looks up"
+        if _may_find_the_same_rows_twice(self._messages.pushed):
+            return "it may give a wrong number of rows where two tables are looked up by the same feature"
         # The shapes and types of a call, with zeros for values: only the compiler looks at them.
         copies = {name: tf.Variable(_zeros(variables[name])) for name in sorted(part.copied)}
         pulled = {
@@ -102,6 +104,28 @@ class WorkerPart:
             {name: copy.handle for name, copy in copies.items()},
             [_zeros(tensor) for tensor in gathered],
         )
+
+
+def _may_find_the_same_rows_twice(pushed: Mapping[str, Sequence[tf.Tensor]]) -> bool:
+    """Whether two ops among what is sent, tensors [...] by device, make ids unique that come from the same features.
+
+    Where XLA finds them to be the same it computes them once, and sends the second with a size that means nothing.
+    """
+    ops = {tensor.op for tensors in pushed.values() for tensor in tensors if tensor.op.type == "Unique"}
+    return len({_fed_to(op) for op in ops}) < len(ops)
+
+
+def _fed_to(op: tf.Operation) -> frozenset[str]:
+    """The names of the features and variables that an op depends on."""
+    seen, pending, fed = {op}, [op], set()
+    while pending:
+        last = pending.pop()
+        if not last.inputs and last.type != "Const":
+            fed.add(last.name)
+        new = {tensor.op for tensor in last.inputs} - seen
+        seen |= new
+        pending += new
+    return frozenset(fed)
 
 
 def _zeros(like: tf.Tensor | tf.Variable) -> tf.Tensor:
