@@ -27,7 +27,7 @@ from trainer.storage import fingerprints
 
 _log = logging.getLogger(__name__)
 
-MEMORY_LIMIT = 1 << 28
+MEMORY_LIMIT = 1 << 27
 """Bytes of text, uncompressed, up to which a table is held in memory."""
 FILE = "table.json"
 _NOT_LEARNT_FROM = (
