@@ -45,7 +45,8 @@ def main(path: str, label: str) -> dict[str, float]:
     one_hot = OneHotEncoder(min_frequency=2, handle_unknown="infrequent_if_exist")
     is_number = labels.dtype.kind in "if"
     linear = Ridge() if is_number else LogisticRegression(max_iter=300)
-    forest = (HistGradientBoostingRegressor if is_number else HistGradientBoostingClassifier)(max_iter=60, random_state=0)
+    boosting = HistGradientBoostingRegressor if is_number else HistGradientBoostingClassifier
+    forest = boosting(max_iter=60, random_state=0)
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     models = {
         "ridge" if is_number else "logistic": make_pipeline(
