@@ -80,6 +80,13 @@ def test_a_spec_without_a_mode_needs_nothing_and_keeps_what_it_is_given() -> Non
     assert EstimatorSpec(**{**whole(TRAIN), "mode": None}).train_op is not None
 
 
+def test_a_variable_stands_for_its_value() -> None:
+    variable = tf.Variable(1.0)
+    for predictions in (variable, {"w": variable}):
+        spec = EstimatorSpec(**whole(EVAL, predictions=predictions, loss=variable))
+        assert not any(isinstance(part, tf.Variable) for part in tf.nest.flatten([spec.predictions, spec.loss]))
+
+
 def test_the_scaffold_is_an_empty_one_by_default() -> None:
     scaffold = EstimatorSpec(None).scaffold
     assert isinstance(scaffold, tf.compat.v1.train.Scaffold) and scaffold.saver is None

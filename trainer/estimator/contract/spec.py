@@ -124,6 +124,12 @@ def _check_tensor(value: Any, name: str) -> None:
     _check_graph(value, name)
 
 
+def _checked_tensor(value: Any, name: str) -> Any:
+    """A tensor; of a variable, its value at the end of the model function."""
+    _check_tensor(value, name)
+    return value if tf.is_tensor(value) and not isinstance(value, tf.Variable) else tf.convert_to_tensor(value)
+
+
 def _check_graph(value: Any, name: str) -> None:
     """Checks that a tensor or an operation is one of the graph that is being built, where one is."""
     if tf.executing_eagerly() or not (isinstance(value, tf.Operation) or tf.is_symbolic_tensor(value)):
@@ -140,18 +146,16 @@ def _checked_predictions(predictions: Any, mode: str | None) -> Any:
     if predictions is None and mode != ModeKeys.PREDICT:
         return {}
     _needed(predictions, "predictions", mode)
-    if isinstance(predictions, Mapping):
-        for name, value in predictions.items():
-            _check_tensor(value, f"predictions[{name!r}]")
-    else:
-        _check_tensor(predictions, "predictions")
-    return predictions
+    if not isinstance(predictions, Mapping):
+        return _checked_tensor(predictions, "predictions")
+    checked = {name: _checked_tensor(value, f"predictions[{name!r}]") for name, value in predictions.items()}
+    return checked if any(checked[name] is not value for name, value in predictions.items()) else predictions
 
 
 def _checked_loss(loss: Any, mode: str | None) -> Any:
     if loss is None and mode in (ModeKeys.PREDICT, None):
         return None
-    _check_tensor(_needed(loss, "loss", mode), "loss")
+    loss = _checked_tensor(_needed(loss, "loss", mode), "loss")
     shape = tf.TensorShape(loss.shape)
     if shape.rank == 0:
         return loss

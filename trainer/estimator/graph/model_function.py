@@ -17,6 +17,7 @@ from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.contract.supervised_receivers import SupervisedInputReceiver, UnsupervisedInputReceiver
 from trainer.estimator.graph import scaffolds, step_counts
 from trainer.estimator.graph.inside.modes import as_the_program
+from trainer.estimator.graph.inside.plain_values import unwrapped
 from trainer.estimator.graph.session import GraphSession
 from trainer.estimator.graph.session_hooks import SessionHooks, open_sessions
 from trainer.estimator.graph.tracing import TracedModel, trace
@@ -109,7 +110,8 @@ class ModelFunction:
         def on_batch(batch: Any) -> tuple[EstimatorSpec, None]:
             features, labels = batch if isinstance(batch, tuple) else (batch, None)
             has_none = isinstance(labels, tuple) and not labels
-            return self._hooks.adapted(self(features, None if has_none else labels, mode)), None
+            labels = None if has_none else unwrapped(labels)
+            return self._hooks.adapted(self(unwrapped(features), labels, mode)), None
 
         traced = trace(on_batch, [element_spec], mode, store, xla=xla)
         scaffolds.settle(traced)

@@ -127,7 +127,7 @@ def _every_n_steps(hook: Any) -> int | None:
     if stock_hooks.is_timed(hook):
         return stock_hooks.every_steps(hook)
     base = tf.compat.v1.train.SessionRunHook
-    looks = any(getattr(type(hook), name) is not getattr(base, name) for name in ("before_run", "after_run"))
+    looks = any(getattr(type(hook), name, None) is not getattr(base, name) for name in ("before_run", "after_run"))
     return 1 if looks and not stock_hooks.as_calls_fall(hook) else None
 
 

@@ -19,6 +19,7 @@ from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph import input_pipeline
 from trainer.estimator.graph.inside.iterators import iterators_meet
 from trainer.estimator.graph.inside.modes import as_the_program
+from trainer.estimator.graph.inside.plain_values import PlainValue, wrapped
 from trainer.estimator.graph.inside.seeds import seeded
 from trainer.estimator.graph.traced_input import InputVariableError, TracedInput, trace_input
 
@@ -83,7 +84,7 @@ class InputFunction:
             return input_pipeline.dataset_of(self._traced(mode, context), self._hooks)
         if isinstance(given, tf.data.Dataset):
             return given
-        if not any(tf.is_tensor(part) for part in tf.nest.flatten(given)):
+        if not any(tf.is_tensor(part) and not isinstance(part, PlainValue) for part in tf.nest.flatten(given)):
             return _for_ever(given)
         try:
             source = self._traced(mode, context)
@@ -106,7 +107,7 @@ class InputFunction:
             "input_context": context,
         }
         with seeded(self._config.tf_random_seed), as_the_program():
-            return self._function(**accepted(self._function, arguments))
+            return wrapped(self._function(**accepted(self._function, arguments)))
 
 
 class _NeedsGraphError(Exception):
