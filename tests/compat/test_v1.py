@@ -180,3 +180,16 @@ def test_an_optimizer_clips_its_gradients_together() -> None:
         session.run(tf.global_variables_initializer())
         session.run(step)
         assert session.run([left, right]) == [pytest.approx([-0.6]), pytest.approx([-0.8])]
+
+
+def test_the_heads_of_canned_estimators_sum_their_losses() -> None:
+    heads = tf.estimator  # in the place of tensorflow.python.estimator.canned.head
+    logits, labels = np.float32([[1.0], [3.0]]), np.float32([[0.0], [0.0]])
+    with tf.Graph().as_default(), tf.Session() as session:
+        summed = heads._regression_head().create_loss({}, "train", logits, labels).training_loss
+        mean = tf.contrib.estimator.regression_head().create_loss({}, "train", logits, labels).training_loss
+        assert session.run([summed, mean]) == [10.0, 5.0]
+    assert [heads._binary_logistic_or_multi_class_head(n, None, None).logits_dimension for n in (2, 3)] == [1, 3]
+    assert isinstance(heads._multi_class_head_with_softmax_cross_entropy_loss(n_classes=3), heads._Head)
+    assert heads.MetricKeys.AUC_PR == "auc_precision_recall"
+    assert heads.PredictionKeys.CLASS_IDS == "class_ids"

@@ -44,6 +44,7 @@ from trainer.estimator.evaluation.best_exporter import BestExporter
 from trainer.estimator.evaluation.exporters import Exporter, FinalExporter, LatestExporter
 from trainer.estimator.evaluation.specs import EvalSpec, TrainSpec
 from trainer.estimator.heads.head import Head
+from trainer.estimator.heads.keys import MetricKeys, PredictionKeys
 from trainer.estimator.heads.multi_head import MultiHead
 from trainer.estimator.heads.named_heads import (
     BinaryClassHead,
@@ -88,6 +89,7 @@ __all__ = [
     "LinearRegressor",
     "LoggingTensorHook",
     "LogisticRegressionHead",
+    "MetricKeys",
     "ModeKeys",
     "MultiClassHead",
     "MultiHead",
@@ -95,6 +97,7 @@ __all__ = [
     "NanLossDuringTrainingError",
     "NanTensorHook",
     "PoissonRegressionHead",
+    "PredictionKeys",
     "ProfilerHook",
     "RegressionHead",
     "RunConfig",

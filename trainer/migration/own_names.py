@@ -8,12 +8,12 @@ import pathlib
 from collections.abc import Iterator
 
 _PACKAGE = pathlib.Path(__file__).parent.parent
-# Modules of lost names that give all that they list, and nothing else; others hand on what TensorFlow has.
+# The files of modules of lost names that give all that they list, and nothing else; others hand on what TensorFlow has.
 _LISTS = {
     **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("crf", "estimator", "framework", "layers")},
     **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("lookup", "predictor", "rnn", "seq2seq")},
     **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("summary", "training", "util")},
-    "estimator": "estimator/__init__.py",
+    "estimator": "estimator/__init__.py compat/v1/estimator.py",
 }
 
 
@@ -43,9 +43,10 @@ class OwnNames:
 
     def _listed(self, module: str) -> _Listed:
         if module not in self._read:
-            tree = ast.parse((_PACKAGE / _LISTS[module]).read_text(encoding="utf-8"))
-            advising = [node for node in tree.body if _defines(node, "_ADVICE")]
-            given = {name for node in tree.body if node not in advising for name in _words(node)}
+            texts = [(_PACKAGE / file).read_text(encoding="utf-8") for file in _LISTS[module].split()]
+            body = [node for text in texts for node in ast.parse(text).body]
+            advising = [node for node in body if _defines(node, "_ADVICE")]
+            given = {name for node in body if node not in advising for name in _words(node)}
             self._read[module] = _Listed(frozenset(given), dict(pair for node in advising for pair in _pairs(node)))
         return self._read[module]
 

@@ -9,7 +9,15 @@ from trainer.compat import names
 from trainer.estimator.not_given import ADVICE
 
 _CANNED = {"Baseline": "baseline", "DNN": "dnn", "DNNLinearCombined": "dnn_linear_combined", "Linear": "linear"}
-_OWN = {
+# Programs import these from `tensorflow.python.estimator.canned.head`, in place of which they find this module.
+_HEADS = {
+    "_Head": "trainer.estimator.heads.v1_head:Head",
+    "_binary_logistic_head_with_sigmoid_cross_entropy_loss": "trainer.compat.v1.canned_heads:binary_head",
+    "_binary_logistic_or_multi_class_head": "trainer.compat.v1.canned_heads:classifier_head",
+    "_multi_class_head_with_softmax_cross_entropy_loss": "trainer.compat.v1.canned_heads:multi_class_head",
+    "_regression_head": "trainer.compat.v1.canned_heads:regression_head",
+}
+_OWN = _HEADS | {
     f"{family}{kind}": f"trainer.estimator.canned.v1.{module}:{family}{kind}"
     for family, module in _CANNED.items()
     for kind in ("Classifier", "Estimator", "Regressor")
