@@ -239,11 +239,14 @@ def test_a_bad_line_of_json_is_named(
 def test_numbers_may_be_blank_for_a_model_that_knows_it(
     model_dir: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "in.csv").write_text("x,y_0,y_1,name\n,1,1,a\n1,1,1,b\n")
+    (tmp_path / "in.csv").write_text("x,y_0,y_1,name\n,1,1,a\nn/a,1,1,a\n ?,1,1,a\n1,1,1,b\n")
     flags = ("--blanks=nan", "--outputs=total")
     assert asked(model_dir, tmp_path / "in.csv", tmp_path / "out.csv", *flags) == 0
-    assert (tmp_path / "out.csv").read_text() == "total\nnan\n21\n"
-    assert "not finite   the predictions of 1 rows" in capsys.readouterr().out
+    assert (tmp_path / "out.csv").read_text() == "total\nnan\nnan\nnan\n21\n"
+    assert asked(model_dir, tmp_path / "in.csv", tmp_path / "other.csv") == 2
+    assert "in.csv:2: column 1 (x): no value" in (said := capsys.readouterr()).err
+    assert "Set --blanks=nan if the model knows missing values" in said.err
+    assert "not finite   the predictions of 3 rows" in said.out
     (tmp_path / "in.jsonl").write_text('{"x": null, "y": [1, 1], "name": "a"}\n')
     assert asked(model_dir, tmp_path / "in.jsonl", tmp_path / "out.jsonl", *flags) == 0
     assert math.isnan(objects(tmp_path / "out.jsonl")[0]["total"])

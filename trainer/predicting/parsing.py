@@ -8,6 +8,7 @@ and `reason` looks at that one closely.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -17,11 +18,12 @@ import tensorflow as tf
 from trainer.exported import values
 from trainer.exported.signatures import Port, Signature
 from trainer.exported.values import ValueFault
-from trainer.formats.dialect import Dialect
+from trainer.formats.dialect import MISSING, Dialect
 from trainer.predicting import columns
 
 Tensors = dict[str, tf.Tensor]
 _CSV_TYPES = (tf.float32, tf.float64, tf.int32, tf.int64, tf.string)
+_NO_VALUE = "|".join(map(re.escape, sorted(MISSING)))
 _FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
@@ -71,7 +73,7 @@ class CsvColumns(Parser):
       positions: of the columns of each input, in row-major order.
       keep: positions of the columns to keep, by name.
       names: of all columns.
-      blanks_are_nan: whether a number may be blank or nan.
+      blanks_are_nan: whether a number may be blank, NA and the like.
     """
 
     kept_is_json = False
@@ -102,9 +104,9 @@ class CsvColumns(Parser):
     def _default(self, at: int) -> tf.Tensor:
         """What stands for a blank field [1], or [0] where it may not be blank; its type is that of the column."""
         port = self._port.get(at)
-        if port is None or port.dtype == tf.string or at in self._keep.values() or self._commas(port):
+        if port is None or port.dtype == tf.string or at in self._keep.values() or self._is_text(port):
             return tf.constant([""])
-        return tf.constant([np.nan] if self._may_be_nan(port) else [], port.dtype)
+        return tf.constant([], port.dtype)
 
     def _joined(self, name: str, fields: Sequence[tf.Tensor]) -> tf.Tensor:
         """The input [rows, …] of its fields [rows]."""
@@ -120,7 +122,9 @@ class CsvColumns(Parser):
             return field
         if field.dtype == tf.string:
             text = tf.strings.regex_replace(field, ",", ".") if self._commas(port) else field
-            text = tf.where(tf.equal(text, ""), "nan", text) if self._may_be_nan(port) else text
+            if self._may_be_nan(port):
+                text = tf.strings.strip(text)
+                text = tf.where(tf.strings.regex_full_match(tf.strings.lower(text), _NO_VALUE), "nan", text)
             field = tf.strings.to_number(text, port.dtype)
         if not port.dtype.is_floating:
             return field
@@ -130,6 +134,10 @@ class CsvColumns(Parser):
 
     def _commas(self, port: Port) -> bool:
         return self._dialect.decimal_comma and port.dtype.is_floating
+
+    def _is_text(self, port: Port) -> bool:
+        """Whether a number is read as a text first."""
+        return self._commas(port) or self._may_be_nan(port)
 
     def _may_be_nan(self, port: Port) -> bool:
         return self._nan and port.dtype.is_floating
@@ -149,7 +157,7 @@ class CsvColumns(Parser):
         return None
 
     def _is_number(self, port: Port, field: str) -> bool:
-        if self._may_be_nan(port) and field.lower() in ("", "nan"):
+        if self._may_be_nan(port) and field.lower() in MISSING:
             return True
         try:
             number = int(field) if port.dtype.is_integer else float(self._dialect.plain(field))

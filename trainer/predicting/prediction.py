@@ -8,6 +8,7 @@ import dataclasses
 import io
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +31,9 @@ _MOST_THREADS = 4
 _AHEAD = 2
 """Batches for each thread that are read before the first of them is written."""
 _TELL_SECS = 10.0
+_DO = "Repair the row, or set --bad_rows=skip"
+_DO_BLANK = "Set --blanks=nan if the model knows missing values; else repair the row, or set --bad_rows=skip"
+_BLANK = re.compile(r": (no value|null|nan|'nan') ?")
 
 
 class StoppedError(JobError):
@@ -153,7 +157,7 @@ class Prediction:
             error = DataError(
                 f"{bad.row.place}: {bad.reason}",
                 f"rows that {self._result.signatures[-1].partition(',')[0]} takes",
-                "Repair the row, or set --bad_rows=skip",
+                _DO_BLANK if _BLANK.search(bad.reason) else _DO,
             )
             self._bad.meet(error, bad.row.path, int(bad.row.numbers[0]), bad.row.place)
         if answer.columns is not None:

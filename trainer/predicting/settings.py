@@ -62,7 +62,8 @@ class PredictOptions:
         Header.AUTO, "whether CSV files begin with the names of columns: yes, no, auto: if they name the inputs"
     )
     blanks: Blanks = setting(
-        Blanks.ERROR, "what a number that is blank, null or nan is: a bad row (error), or nan for a model that knows it"
+        Blanks.ERROR,
+        "what a number that is blank, ?, NA or null is: a bad row (error), or nan for a model that knows",
     )
     batch_size: int = setting(1000, "rows in a call of the model")
     bad_rows: BadRowsPolicy = setting(
