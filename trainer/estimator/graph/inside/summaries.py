@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_callbacks
 from tensorflow.python.ops import summary_ops_v2
 
+from trainer.estimator.graph import histograms
 from trainer.estimator.graph.inside.model_graph import ModelGraph
 
 Keep = Callable[[str, tf.Tensor, bytes], None]
@@ -95,7 +96,9 @@ def _audio(tag: str, inputs: Any, attrs: Any) -> None:
 
 _OF_VERSION_1: dict[str, Callable[[str, Any, Any], Any]] = {
     "ScalarSummary": lambda tag, inputs, _: tf.summary.scalar(tag, tf.reshape(inputs[1], [])),
-    "HistogramSummary": lambda tag, inputs, _: tf.summary.histogram(tag, inputs[1]),
+    "HistogramSummary": lambda tag, inputs, _: tf.summary.write(
+        tag, histograms.buckets(inputs[1]), metadata=histograms.METADATA
+    ),
     "ImageSummary": _image,
     "AudioSummaryV2": _audio,
     "TensorSummaryV2": lambda tag, inputs, _: tf.summary.write(tag, inputs[1], metadata=tf.get_static_value(inputs[2])),
