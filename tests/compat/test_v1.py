@@ -42,6 +42,8 @@ def at(path: str) -> Any:
         ("keras.layers.Dense", tensorflow.keras.layers.Dense),
         ("nn.relu", tensorflow.compat.v1.nn.relu),
         ("newaxis", None),
+        ("contrib.layers.safe_embedding_lookup_sparse", tensorflow.compat.v1.nn.safe_embedding_lookup_sparse),
+        ("contrib.layers.weighted_sparse_column", tensorflow.feature_column.weighted_categorical_column),
         ("train.LoggingTensorHook", estimator.LoggingTensorHook),
         ("train.ProfilerHook", estimator.ProfilerHook),
     ],
@@ -193,3 +195,28 @@ def test_the_heads_of_canned_estimators_sum_their_losses() -> None:
     assert isinstance(heads._multi_class_head_with_softmax_cross_entropy_loss(n_classes=3), heads._Head)
     assert heads.MetricKeys.AUC_PR == "auc_precision_recall"
     assert heads.PredictionKeys.CLASS_IDS == "class_ids"
+
+
+def test_a_model_function_is_replicated_by_the_strategy_alone() -> None:
+    def model_fn() -> None:
+        pass
+
+    optimizer = tf.train.AdamOptimizer()
+    assert tf.contrib.estimator.replicate_model_fn(model_fn, devices=["/gpu:0", "/gpu:1"]) is model_fn
+    assert tf.contrib.estimator.TowerOptimizer(optimizer) is optimizer
+    assert isinstance(tf.contrib.estimator.TowerOptimizer(tf.train.AdamOptimizer, 0.1), tf.train.AdamOptimizer)
+
+
+def test_private_names_that_programs_called_are_there() -> None:
+    assert isinstance(tf.estimator.optimizers.get_optimizer_instance("Ftrl", 0.1), tf.train.FtrlOptimizer)
+    with pytest.raises(ValueError, match="'Ftrl' and no learning_rate. It takes both"):
+        tf.estimator.optimizers.get_optimizer_instance("Ftrl")
+
+
+def test_a_directory_says_how_far_it_was_trained(tmp_path: Any) -> None:
+    assert tf.estimator._load_global_step_from_checkpoint_dir(tmp_path) == 0
+    with tensorflow.Graph().as_default(), tf.Session() as session:
+        step = tf.train.create_global_step()
+        session.run(step.assign(7))
+        tf.train.Saver().save(session, str(tmp_path / "model.ckpt"), global_step=7)
+    assert tf.estimator._load_global_step_from_checkpoint_dir(tmp_path) == 7

@@ -68,5 +68,6 @@ def test_names_of_our_own_are_read_from_our_files() -> None:
     own = OwnNames()
     given = ("contrib.layers.fully_connected", "contrib.rnn.LSTMCell", "estimator.RunConfig.replace", "layers.x")
     assert [name for name in given if own.lacks(name)] == []
+    assert [own.lacks(f"estimator.{name}") for name in ("_regression_head", "_no_head")] == [False, True]
     assert own.lacks("contrib.estimator.RNNEstimator")
     assert own.advice("contrib.estimator.RNNEstimator") == "Write a model function with tf.nn.dynamic_rnn"

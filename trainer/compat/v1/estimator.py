@@ -17,11 +17,20 @@ _HEADS = {
     "_multi_class_head_with_softmax_cross_entropy_loss": "trainer.compat.v1.canned_heads:multi_class_head",
     "_regression_head": "trainer.compat.v1.canned_heads:regression_head",
 }
-_OWN = _HEADS | {
-    f"{family}{kind}": f"trainer.estimator.canned.v1.{module}:{family}{kind}"
-    for family, module in _CANNED.items()
-    for kind in ("Classifier", "Estimator", "Regressor")
+# And these private names they called.
+_CALLED = {
+    "_load_global_step_from_checkpoint_dir": "trainer.compat.v1.trained_step:load_global_step_from_checkpoint_dir",
+    "optimizers": "trainer.compat.v1.canned_optimizers",
 }
+_OWN = (
+    _HEADS
+    | _CALLED
+    | {
+        f"{family}{kind}": f"trainer.estimator.canned.v1.{module}:{family}{kind}"
+        for family, module in _CANNED.items()
+        for kind in ("Classifier", "Estimator", "Regressor")
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

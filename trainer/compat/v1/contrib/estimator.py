@@ -29,13 +29,13 @@ _OWN = {
     "forward_features": "trainer.estimator.forwarding:forward_features",
     **{name: f"trainer.estimator:experimental.{name}" for name in (*_STOPPING, *_RECEIVERS)},
     **{f"{name}Estimator": f"trainer.compat.v1.estimator:{name}Estimator" for name in _NETWORKS},
+    "TowerOptimizer": "trainer.compat.v1.contrib.towers:TowerOptimizer",
+    "replicate_model_fn": "trainer.compat.v1.contrib.towers:replicate_model_fn",
     "multi_head": "trainer.estimator.heads.v1_multi_head:multi_head",
     **{name: f"trainer.estimator.heads.v1_named_heads:{name}" for name in _HEADS},
 }
 _ADVICE = {
     "InMemoryEvaluatorHook": "Use train_and_evaluate",
-    "replicate_model_fn": "A process trains on all of its GPUs by itself",
-    "TowerOptimizer": "A process trains on all of its GPUs by itself",
     "export_all_saved_models": "Use Estimator.experimental_export_all_saved_models",
     "export_saved_model_for_mode": "Use Estimator.export_saved_model with experimental_mode",
     "RNNClassifier": "Write a model function with tf.nn.dynamic_rnn",

@@ -42,6 +42,9 @@ _OWN = {
     "one_hot_column": f"{_COLUMNS}.indicator_column",
     "input_from_feature_columns": "tensorflow:compat.v1.feature_column.input_layer",
     "bias_add": "tensorflow:nn.bias_add",
+    "linear": f"{_HERE}.units:linear",
+    "safe_embedding_lookup_sparse": "tensorflow:compat.v1.nn.safe_embedding_lookup_sparse",
+    "weighted_sparse_column": f"{_COLUMNS}.weighted_categorical_column",
     "softmax": "tensorflow:nn.softmax",
 }
 _ADVICE = {

@@ -115,6 +115,11 @@ def fully_connected(
     )
 
 
+def linear(inputs: tf.Tensor, num_outputs: int, **settings: Any) -> tf.Tensor:
+    """A dense layer [..., in] to [..., num_outputs] without an activation; the settings are those of one with."""
+    return fully_connected(inputs, num_outputs, **{"activation_fn": None, **settings})
+
+
 @add_arg_scope
 def conv2d(
     inputs: tf.Tensor,
