@@ -53,6 +53,20 @@ def test_evaluation_prediction_and_export_read_the_averages_that_a_saver_names(t
     assert served.numpy() == pytest.approx([average])
 
 
+def test_a_saver_that_is_made_before_the_train_op_restores_nothing_at_its_steps(tmp_path: Path) -> None:
+    def model_fn(features: tf.Tensor, mode: str) -> EstimatorSpec:
+        weight = V1.get_variable("w", [], initializer=V1.zeros_initializer())
+        scaffold = V1.train.Scaffold(saver=V1.train.Saver())
+        loss = tf.reduce_mean(tf.square(weight - features))
+        op = V1.train.GradientDescentOptimizer(0.25).minimize(loss, V1.train.get_global_step())
+        return EstimatorSpec(mode, weight * tf.ones_like(features), loss, op, scaffold=scaffold)
+
+    estimator = Estimator(model_fn, tmp_path).train(input_fn, steps=2)
+    assert estimator.get_variable_value("w") == 0.75
+    assert estimator.evaluate(input_fn)["loss"] == 0.25**2
+    assert next(estimator.predict(input_fn)) == 0.75
+
+
 def test_training_saves_each_variable_under_its_own_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has a saver that saves w under another name"):
         Estimator(averaged(lambda mode: True), tmp_path).train(input_fn)

@@ -32,7 +32,7 @@ from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.graph import lookup_tables, op_table, randomness
 from trainer.estimator.graph.creator import RegularizationLosses, shared
 from trainer.estimator.graph.inner_summaries import InnerSummaries, Summary
-from trainer.estimator.graph.inside import graphs, legacy_layers, resources, summaries
+from trainer.estimator.graph.inside import graphs, legacy_layers, resources, scaffolds, summaries
 from trainer.estimator.graph.pruning import GraphVariables, PrunedFunction, prune
 from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.graph.sharded_tensors import ShardedRef
@@ -189,8 +189,8 @@ def trace(
     traced = TracedModel(mode, made["spec"], graph, feeds, store, made["resources"], made["summaries"], made["context"])
     lookup_tables.fill(traced)
     if mode == ModeKeys.TRAIN:
-        # Tables are full by now. A lookup that waited for the op that fills its table would fill it at every step.
-        traced.program_order = _keep_program_order(graph, without=lookup_tables.fillers(graph))
+        # Tables are full by now, and checkpoints are restored by others: what waited for such ops would run them.
+        traced.program_order = _keep_program_order(graph, lookup_tables.fillers(graph) | scaffolds.restorers(graph))
     return traced
 
 
