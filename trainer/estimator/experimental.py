@@ -3,6 +3,7 @@
 from typing import Never
 
 from trainer.estimator.canned.logit_fns import dnn_logit_fn_builder, linear_logit_fn_builder
+from trainer.estimator.contract.logit_functions import call_logit_fn
 from trainer.estimator.contract.supervised_receivers import (
     SupervisedInputReceiver,
     UnsupervisedInputReceiver,
@@ -23,6 +24,7 @@ __all__ = [
     "UnsupervisedInputReceiver",
     "build_raw_supervised_input_receiver_fn",
     "build_supervised_input_receiver_fn_from_input_fn",
+    "call_logit_fn",
     "dnn_logit_fn_builder",
     "linear_logit_fn_builder",
     "make_early_stopping_hook",
