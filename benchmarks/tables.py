@@ -23,8 +23,8 @@ import numpy as np
 _CHURN_ROWS, _HOUSE_ROWS, _CLASSES = 7_000, 3_000, 40
 _BLOCK = 20_000
 _FLAGS = {
-    "churn": ["--label_column=churn", "--train_steps=1500", "--dropout=0.3", "--learning_rate=0.001"],
-    "houses": ["--label_column=price", "--train_steps=3000", "--learning_rate=0.003"],
+    "churn": ["--label_column=churn", "--train_steps=1500", "--dropout=0.3"],
+    "houses": ["--label_column=price", "--train_steps=1500", "--hidden_units=32,16"],
     "classes": ["--label_column=kind", "--train_steps=6000", "--train_batch_size=256"],
 }
 _SCORES = {"churn": "accuracy", "houses": "rmse", "classes": "accuracy"}

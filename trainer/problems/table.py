@@ -32,7 +32,7 @@ class Params(optimizers.Settings):
     model: Model = setting(
         Model.WIDE_DEEP, "linear, dnn (dense layers over embeddings), or wide_deep (both)", choices=Model
     )
-    learning_rate: float = setting(0.002, "step size of the optimizer", positive="a number above 0", may_change=True)
+    learning_rate: float = setting(0.001, "step size of the optimizer", positive="a number above 0", may_change=True)
     hidden_units: tuple[int, ...] = setting((128, 64), "units of the dense layers, comma separated")
     embedding_dim: int = setting(8, "numbers that stand for a value of a category", positive="a whole number from 1 up")
     dropout: float = setting(0.0, "share of the units of each dense layer that a training step leaves out")
