@@ -14,7 +14,7 @@ from trainer.estimator.graph import histograms
 def test_buckets_are_those_of_tensorboard(values: list[float]) -> None:
     expected = summary_v2.histogram_pb("tag", np.array(values)).value[0]
     np.testing.assert_allclose(histograms.buckets(tf.constant(values)), tf.make_ndarray(expected.tensor), atol=1e-9)
-    assert expected.metadata == histograms.METADATA
+    assert expected.metadata.SerializeToString() == histograms.METADATA.SerializeToString()
 
 
 def test_no_values_have_empty_buckets() -> None:
