@@ -173,6 +173,8 @@ def test_shared_embeddings_of_version_1_are_one_variable() -> None:
 def test_columns_of_version_1_are_refused_by_version_2() -> None:
     with pytest.raises(ValueError, match=r"Feature columns of TensorFlow 1 .* Make them there, or take"):
         tf2.DNNClassifier([2], list(columns_of_version_1()))
+    with pytest.raises(ValueError, match=r"Feature columns of TensorFlow 1"):
+        tf2.DNNLinearCombinedClassifier(dnn_feature_columns=list(columns_of_version_1()), dnn_hidden_units=[2])
 
 
 def test_features_that_are_no_dict_are_refused(module: Any) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.canned.feature_columns import check_second_version
 from trainer.estimator.canned.model_functions import SecondVersion
 from trainer.estimator.canned.parts import Activation, ModelDir, deep_part
 from trainer.estimator.contract.run_config import RunConfig
@@ -58,7 +57,6 @@ class DNNClassifier(Estimator):
     ) -> None:
         head = binary_or_multi_class_head(n_classes, weight_column, label_vocabulary, loss_reduction)
         part = deep_part(hidden_units, feature_columns, optimizer, None, activation_fn, dropout, batch_norm)
-        check_second_version(part.network.feature_columns)
         model = SecondVersion(head=head, parts=[part])
         super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)
 
@@ -101,7 +99,6 @@ class DNNRegressor(Estimator):
     ) -> None:
         head = RegressionHead(label_dimension, weight_column, loss_reduction)
         part = deep_part(hidden_units, feature_columns, optimizer, None, activation_fn, dropout, batch_norm)
-        check_second_version(part.network.feature_columns)
         model = SecondVersion(head=head, parts=[part])
         super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)
 
@@ -139,6 +136,5 @@ class DNNEstimator(Estimator):
         batch_norm: bool = False,
     ) -> None:
         part = deep_part(hidden_units, feature_columns, optimizer, None, activation_fn, dropout, batch_norm)
-        check_second_version(part.network.feature_columns)
         model = SecondVersion(head=head, parts=[part])
         super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)

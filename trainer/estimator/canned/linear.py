@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from trainer.estimator.canned.feature_columns import check_second_version
 from trainer.estimator.canned.model_functions import SecondVersion
 from trainer.estimator.canned.parts import ModelDir, linear_part
 from trainer.estimator.contract.run_config import RunConfig
@@ -50,7 +49,6 @@ class LinearClassifier(Estimator):
     ) -> None:
         head = binary_or_multi_class_head(n_classes, weight_column, label_vocabulary, loss_reduction)
         part = linear_part(feature_columns, optimizer, sparse_combiner)
-        check_second_version(part.network.feature_columns)
         model = SecondVersion(head=head, parts=[part])
         super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)
 
@@ -87,7 +85,6 @@ class LinearRegressor(Estimator):
     ) -> None:
         head = RegressionHead(label_dimension, weight_column, loss_reduction)
         part = linear_part(feature_columns, optimizer, sparse_combiner)
-        check_second_version(part.network.feature_columns)
         model = SecondVersion(head=head, parts=[part])
         super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)
 
@@ -119,6 +116,5 @@ class LinearEstimator(Estimator):
         warm_start_from: Any = None,
     ) -> None:
         part = linear_part(feature_columns, optimizer, sparse_combiner)
-        check_second_version(part.network.feature_columns)
         model = SecondVersion(head=head, parts=[part])
         super().__init__(model.model_fn, model_dir, config, warm_start_from=warm_start_from)

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.canned import optimizers
+from trainer.estimator.canned.feature_columns import check_second_version
 from trainer.estimator.canned.networks import Built, Deep, Linear, layer_summary
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
@@ -49,6 +50,10 @@ class SecondVersion:
     head: Any
     parts: Sequence[Part]
     combined: bool = False
+
+    def __post_init__(self) -> None:
+        for part in self.parts:
+            check_second_version(part.network.feature_columns)
 
     @numbered
     def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
