@@ -34,6 +34,7 @@ LABELS = RANDOM.normal(100.0, 50.0, size=(20, 2, 1)).astype(np.float32)
 OF_SHORT_WINDOWS: dict[str, dict[str, Any]] = {
     "sparsetsf": {"sparse_period": 2},
     "patchtst": {"patch_length": 2, "patch_stride": 2},
+    "nhits": {"hits_units": 16},
 }
 
 
@@ -95,7 +96,7 @@ def test_every_field_is_a_flag():
         ({"momentum": 1.0}, r"--momentum=1.0. Accepted: at least 0 and below 1"),
         ({"lstm_units": 0}, r"--lstm_units=0. Accepted: a whole number from 1 up"),
         ({"keras_units": -3}, r"--keras_units=-3"),
-        ({"model": "lstm2"}, r"--model=lstm2. Accepted: one of cnn, dlinear, dnn, fits, keras_dnn, lstm"),
+        ({"model": "lstm2"}, r"--model=lstm2. Accepted: one of cnn, dlinear, dnn, fits, keras_dnn, linear, lstm"),
         ({"optimizer": "adamm"}, r"--optimizer=adamm. Accepted: one of sgd, momentum, adam"),
     ],
 )
@@ -130,28 +131,42 @@ def test_settings_are_read_without_tensorflow():
 
 
 def test_metrics_are_means_over_all_examples_steps_and_targets():
+    schema = dataclasses.replace(SCHEMA, naive_errors=(25.0,))
     forecast = LABELS + RANDOM.normal(size=LABELS.shape).astype(np.float32) * 10
-    measured = forecasting.measure({"values": VALUES}, LABELS, {"forecast": tf.constant(forecast)}, SCHEMA)
+    measured = forecasting.measure({"values": VALUES}, LABELS, {"forecast": tf.constant(forecast)}, schema)
     errors = forecast.astype(np.float64) - LABELS
     expected = {
         "rmse": np.sqrt(np.mean(errors**2)),
         "mae": np.mean(np.abs(errors)),
+        "mse": np.mean(errors**2),
+        "smape": np.mean(200 * np.abs(errors) / (np.abs(forecast) + np.abs(LABELS))),
+        "mase": np.mean(np.abs(errors)) / 25.0,
         "rmse_same_as_last": np.sqrt(np.mean((VALUES[:, -1:, 1:] - LABELS.astype(np.float64)) ** 2)),
         "mse_standardized": np.mean((errors / 50) ** 2),
         "mae_standardized": np.mean(np.abs(errors / 50)),
+        "rmse_standardized": np.sqrt(np.mean((errors / 50) ** 2)),
     }
     assert {name: pytest.approx(float(metric.result()), rel=1e-5) for name, metric in measured.items()} == expected
 
 
 def test_data_that_are_not_standardised_have_no_standardised_metrics():
     measured = forecasting.measure({"values": VALUES}, LABELS, {"forecast": tf.constant(LABELS)}, WITHOUT_SCALES)
-    assert set(measured) == {"rmse", "mae", "rmse_same_as_last"}
+    assert set(measured) == {"rmse", "mae", "mse", "smape", "rmse_same_as_last"}
 
 
 def test_a_target_that_is_no_column_has_no_last_value_to_compare_with():
     schema = dataclasses.replace(WITHOUT_SCALES, targets=("c",))
     measured = forecasting.measure({"values": VALUES}, LABELS, {"forecast": tf.constant(LABELS)}, schema)
-    assert set(measured) == {"rmse", "mae"}
+    assert set(measured) == {"rmse", "mae", "mse", "smape"}
+
+
+def test_a_target_that_never_changed_in_training_is_left_out_of_the_scaled_error():
+    schema = dataclasses.replace(SCHEMA, targets=("a", "b"), naive_errors=(0.0, 2.0))
+    labels = np.zeros((3, 2, 2), np.float32)
+    forecast = np.stack([np.full((3, 2), 9.0), np.full((3, 2), 4.0)], axis=2).astype(np.float32)
+    measured = forecasting.measure({"values": VALUES[:3]}, labels, {"forecast": tf.constant(forecast)}, schema)
+    assert float(measured["mase"].result()) == pytest.approx(2.0)
+    assert float(measured["smape"].result()) == pytest.approx(200.0)
 
 
 # The model function in an Estimator
@@ -164,9 +179,10 @@ def test_training_brings_the_error_down_in_the_units_of_the_files(name, trained)
     expected = float(np.sqrt(np.mean((forecasts(trained(name).estimator).astype(np.float64) - LABELS) ** 2)))
     assert after["rmse"] == pytest.approx(expected, rel=1e-5)
     assert set(after) == {
-        *["rmse", "mae", "rmse_same_as_last", "mse_standardized", "mae_standardized", "loss", "global_step"]
+        *["rmse", "mae", "mse", "smape", "rmse_same_as_last", "loss", "global_step"],
+        *["mse_standardized", "mae_standardized", "rmse_standardized"],
     }
-    assert set(after) == {*model.PROBLEM.metrics, "global_step"}
+    assert set(after) == {*model.PROBLEM.metrics, "global_step"} - {"mase"}  # of series alone
 
 
 @pytest.mark.parametrize("name", [Model("linear"), Model("keras_dnn")], ids=lambda name: name.value)

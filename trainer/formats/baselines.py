@@ -18,8 +18,9 @@ _LARGEST_FIT = 2e10
 def score(source: Source) -> dict[str, float]:
     """Root mean squared errors over windows, steps and targets, in the units of the targets.
 
-    `rmse_same_as_last` repeats the last value of each target (when targets are among the columns), `rmse_mean` is the
-    mean of the training labels, `rmse_least_squares` an ordinary least squares of each step ahead on the target's own
+    `rmse_same_as_last` repeats the last value of each target (when targets are among the columns),
+    `rmse_seasonal_naive` the last period (when that is known and no longer than the history), `rmse_mean` is the mean
+    of the training labels, `rmse_least_squares` an ordinary least squares of each step ahead on the target's own
     history with an intercept (on all columns where the target is none of them), left out where it has too few windows
     or costs too much. The first 100,000 windows of each part count.
     """
@@ -30,6 +31,11 @@ def score(source: Source) -> dict[str, float]:
         scores["rmse_same_as_last"] = _rmse_of(
             (values[:, -1:, last], labels) for values, labels in _blocks(source.evaluation, MOST_WINDOWS)
         )
+        if source.period is not None and source.period <= source.steps:
+            ahead = np.arange(source.horizon) % source.period + source.steps - source.period
+            scores["rmse_seasonal_naive"] = _rmse_of(
+                (values[:, ahead[:, None], last], labels) for values, labels in _blocks(source.evaluation, MOST_WINDOWS)
+            )
     windows = _affordable(source)
     if windows:
         scores["rmse_least_squares"] = _least_squares(source, windows)

@@ -20,6 +20,9 @@ class Schema:
       mean: one value a feature column, of the training part; zeros when not standardised.
       scale: one value a feature column, population deviation of the training part (1 for a constant column);
         ones when not standardised.
+      period: rows after which a series repeats itself; None where that is not known.
+      naive_errors: for each target the mean distance of its values in training from those a period before, or one row
+        before without a period; empty where that is not known.
       dtype: "float64" for values so far from zero that float32 would lose what they have to say, else "float32".
     """
 
@@ -30,6 +33,8 @@ class Schema:
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     dtype: str = "float32"
+    period: int | None = None
+    naive_errors: tuple[float, ...] = ()
 
     @property
     def target_indices(self) -> tuple[int, ...] | None:

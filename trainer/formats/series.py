@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.formats import missing, moments, series_head, series_rows, time_order, wide
+from trainer.formats import period as repeats
 from trainer.formats.bad_rows import BadRows
 from trainer.formats.contents import first_lines
 from trainer.formats.dialect import Head, read_head
@@ -91,6 +92,9 @@ def _source(
     missing.tell_sentinels(names, training)
     measured = moments.of(training)
     mean, scale = measured.scales(standardize=data.standardize is not False)
+    chosen = [names.index(target) for target in targets]
+    each = [rows[:, chosen] for rows in spans.training_series]
+    period = data.period or repeats.found(max(each, key=len), _steps(data))
     schema = Schema(
         steps=_steps(data),
         columns=names,
@@ -99,6 +103,8 @@ def _source(
         mean=mean,
         scale=scale,
         dtype=measured.dtype,
+        period=period,
+        naive_errors=repeats.naive_errors(each, period or 1),
     )
     moments.tell(schema, measured)
     return Source.of(schema, format=DataFormat.SERIES, left_out=left_out, **spans.windows(schema))

@@ -76,10 +76,13 @@ class Spans:
     @property
     def training(self) -> np.ndarray:
         """The rows to train on, float64 [rows, columns]."""
-        spans = self.parts["train"]
-        if len(spans) == 1:
-            return self.table[spans[0].start : spans[0].end]
-        return np.concatenate([self.table[span.start : span.end] for span in spans])
+        series = self.training_series
+        return series[0] if len(series) == 1 else np.concatenate(series)
+
+    @property
+    def training_series(self) -> list[np.ndarray]:
+        """The rows to train on of each series, float64 [rows, columns]."""
+        return [self.table[span.start : span.end] for span in self.parts["train"]]
 
     def windows(self, schema: Schema) -> dict[str, Windows]:
         """The windows of each part, with stride 1; the later parts reach back for the history of their first label.

@@ -75,6 +75,9 @@ class ForecastData(RowsData):
         None,
         "column that orders the rows of a series, or none for the order of the file; default: dates have to ascend",
     )
+    period: int | None = setting(
+        None, "rows after which a series repeats itself (24 for hours of days); default: found in the training part"
+    )
     series_id: str | None = setting(None, "column that names the series of a row, where a table holds several")
     missing_values: tuple[str, ...] = setting(
         (),
@@ -113,7 +116,7 @@ def _check_columns(data: ForecastData) -> None:
 
 def _check_window(data: ForecastData) -> None:
     """Without a `lookback` the history is what `horizon` leaves of `sequence_length`."""
-    for name in ("sequence_length", "horizon", "lookback"):
+    for name in ("sequence_length", "horizon", "lookback", "period"):
         require_positive(name, getattr(data, name), "a whole number from 1 up")
     if data.lookback is None and data.sequence_length <= data.horizon:
         raise UsageError(

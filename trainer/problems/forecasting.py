@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 METRICS = {
     "rmse": "min",
     "mae": "min",
+    "mse": "min",
+    "smape": "min",
+    "mase": "min",
     "loss": "min",
     "rmse_same_as_last": "min",
     "mse_standardized": "min",
     "mae_standardized": "min",
+    "rmse_standardized": "min",
 }
 """What evaluations report, the score first; `measure` says of which data each is."""
 
@@ -43,30 +47,61 @@ def measure(
       schema: of the data.
 
     Returns:
-      rmse and mae in the units of the targets; rmse_same_as_last, of repeating the last value of each target, where the
-      targets are among the columns; mse_standardized and mae_standardized, where the data are standardised.
+      rmse, mae and mse in the units of the targets; smape, 200 |e| / (|label| + |forecast|), in percent (Makridakis et
+      al. 2020), 0 where both are 0; mase, the mean over targets of mae / schema.naive_errors, where those are known;
+      rmse_same_as_last, of repeating the last value of each target, where the targets are among the columns; and
+      mse_standardized, mae_standardized and rmse_standardized, where the data are standardised.
     """
-    import keras
     import tensorflow as tf
 
     from trainer.networks import scaling
 
     errors = scaling.errors(predictions["forecast"], labels, schema)
-    none = tf.zeros_like(errors)
-    measured = {"rmse": keras.metrics.RootMeanSquaredError(), "mae": keras.metrics.MeanAbsoluteError()}
-    for metric in measured.values():
-        metric.update_state(none, errors)
+    measured = _of_errors(errors)
+    measured["smape"] = _mean(_percent_errors(errors, predictions["forecast"], labels))
+    if schema.naive_errors and any(schema.naive_errors):
+        naive = tf.constant(schema.naive_errors, tf.float32)
+        weights = tf.cast(naive > 0, tf.float32) * tf.ones_like(errors)  # no error is 0 times that of a constant
+        measured["mase"] = _mean(tf.math.divide_no_nan(tf.abs(errors), naive), weights)
     if schema.target_indices is not None:
         last = tf.gather(features["values"][:, -1:], schema.target_indices, axis=2)
-        baseline = measured["rmse_same_as_last"] = keras.metrics.RootMeanSquaredError()
-        baseline.update_state(none, scaling.errors(last, labels, schema))
+        measured["rmse_same_as_last"] = _of_errors(scaling.errors(last, labels, schema))["rmse"]
     if schema.standardized:
         standardized = errors / tf.constant(scaling.target_mean_and_scale(schema)[1], tf.float32)
-        measured["mse_standardized"] = keras.metrics.MeanSquaredError()
-        measured["mae_standardized"] = keras.metrics.MeanAbsoluteError()
-        for name in ("mse_standardized", "mae_standardized"):
-            measured[name].update_state(none, standardized)
+        measured |= {f"{name}_standardized": metric for name, metric in _of_errors(standardized).items()}
     return measured
+
+
+def _of_errors(errors: tf.Tensor) -> dict[str, keras.metrics.Metric]:
+    """Means over all errors, float32 [batch, horizon, targets], and the root of one."""
+    import keras
+    import tensorflow as tf
+
+    metrics = {
+        "rmse": keras.metrics.RootMeanSquaredError(),
+        "mae": keras.metrics.MeanAbsoluteError(),
+        "mse": keras.metrics.MeanSquaredError(),
+    }
+    for metric in metrics.values():
+        metric.update_state(tf.zeros_like(errors), errors)
+    return metrics
+
+
+def _mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> keras.metrics.Metric:
+    """The mean of values, and of those of later batches, float32 of any shape, with weights of the same."""
+    import keras
+
+    metric = keras.metrics.Mean()
+    metric.update_state(values, sample_weight=weights)
+    return metric
+
+
+def _percent_errors(errors: tf.Tensor, forecast: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """The symmetric percentage error of each forecast, float32 [batch, horizon, targets], as all three arguments."""
+    import tensorflow as tf
+
+    size = tf.cast(tf.abs(forecast) + tf.abs(tf.cast(labels, forecast.dtype)), tf.float32)
+    return tf.math.divide_no_nan(200.0 * tf.abs(errors), size)
 
 
 def estimator(

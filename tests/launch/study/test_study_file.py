@@ -66,8 +66,8 @@ WRONG = {
     ],
     "metric_that_is_not_reported": [
         "4:30: hyperparameterMetricTag: accuracy, which the job does not report. Accepted: a metric that the "
-        "job reports: rmse, mae, loss, rmse_same_as_last, mse_standardized, mae_standardized. Choose one of "
-        "them; a metric of your own has to be listed in metrics of PROBLEM.",
+        "job reports: rmse, mae, mse, smape, mase, loss, rmse_same_as_last, mse_standardized, mae_standardized, "
+        "rmse_standardized. Choose one of them; a metric of your own has to be listed in metrics of PROBLEM.",
     ],
     "minimum_above_maximum": [
         "10:19: minValue 0.5 is above maxValue 0.1. Accepted: minValue up to maxValue. Swap them.",
@@ -88,7 +88,8 @@ WRONG = {
     ],
     "no_metric": [
         "3:5: No hyperparameterMetricTag in hyperparameters. Accepted: a metric that the job reports: rmse, "
-        "mae, loss, rmse_same_as_last, mse_standardized, mae_standardized. Add hyperparameterMetricTag: rmse.",
+        "mae, mse, smape, mase, loss, rmse_same_as_last, mse_standardized, mae_standardized, rmse_standardized. "
+        "Add hyperparameterMetricTag: rmse.",
     ],
     "parameter_twice": [
         "16:24: The parameter learning_rate appears twice. Accepted: each parameter once. Remove one.",
