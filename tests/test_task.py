@@ -49,7 +49,8 @@ def run(*argv: str) -> int:
         (["--output_dir=s3://bucket/run"], "--output_dir begins with s3://. Accepted: a local directory, or gs://"),
         (
             ["--output_dir=out", "--hyperparameter_metric_tag=rsme"],
-            "--hyperparameter_metric_tag=rsme, which no evaluation of this problem reports. Accepted: rmse, mae, loss",
+            "--hyperparameter_metric_tag=rsme, which no evaluation of this problem reports. "
+            "Accepted: rmse, mae, mse, smape, mase, loss",
         ),
         (["--output_dir=out", "--strategy=ps"], "--strategy=ps in a job of one process"),
     ],

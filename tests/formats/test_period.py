@@ -14,7 +14,7 @@ RANDOM = np.random.default_rng(3)
 
 
 def test_a_daily_rhythm_is_found_under_noise_and_a_trend():
-    noisy = np.sin(2 * np.pi * HOURS / 24) + RANDOM.normal(scale=0.2, size=600) + 0.01 * HOURS
+    noisy = np.sin(2 * np.pi * HOURS / 24) + RANDOM.normal(scale=0.05, size=600) + 0.01 * HOURS
     assert period.found(noisy[:, None], 200) == 24
 
 

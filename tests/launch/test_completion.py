@@ -47,7 +47,7 @@ def completed(line: str, tmp_path: pathlib.Path) -> list[str]:
         ("python -m trainer.launch submit vertex --provisioning=s", ["spot", "standard"]),
         ("python -m trainer.launch submit kubernetes --kind=job", ["job", "jobset"]),
         ("python -m trainer.launch cluster --worker=2 -- --mod", ["--model="]),
-        ("python -m trainer.launch submit vertex -- --model=l", ["linear", "lstm"]),
+        ("python -m trainer.launch submit vertex -- --model=l", ["linear", "lstm", "lstm_encoder"]),
         ("python -m trainer.task --exporter=", ["best", "final", "latest"]),
         ("python -m trainer.task --separate", ["--separate_evaluator"]),
         ("python -m trainer.launch cancel ", ["kubernetes", "vertex"]),

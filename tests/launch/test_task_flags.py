@@ -50,7 +50,7 @@ def test_what_the_task_takes_is_silent(argv: list[str]) -> None:
         (
             ["--hyperparameter_metric_tag=accuracy"],
             "args: --hyperparameter_metric_tag=accuracy, which no evaluation of this problem reports. "
-            "Accepted: rmse, mae, loss",
+            "Accepted: rmse, mae, mse, smape, mase, loss",
         ),
         ([CLASSIFICATION, "--lstm_units=8"], "args: Unknown flag --lstm_units. Accepted: flags of trainer.task."),
         (

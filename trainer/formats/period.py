@@ -10,6 +10,8 @@ _log = logging.getLogger(__name__)
 _LEAST_CORRELATION = 0.1
 _DEVIATIONS = 5.0
 """Of the autocorrelation of noise, 1 / √rows, that a peak has to be above."""
+_NEARLY = 0.8
+"""Of the highest peak, that of a shorter period."""
 _LEAST_REPEATS = 3
 """A period has to be seen so often to be believed."""
 
@@ -19,7 +21,7 @@ def found(columns: np.ndarray, most: int) -> int | None:
 
     Changes, and not the values, because a trend makes values alike at every lag. The lag has to be a peak of the mean
     autocorrelation of the columns, and higher than noise has it; of nearly equal ones, as multiples of a period are,
-    the shortest counts.
+    the shortest counts whose multiples are high too.
 
     Args:
       columns: float64 [rows, columns], in the order of time; nan for no value.
@@ -34,10 +36,25 @@ def found(columns: np.ndarray, most: int) -> int | None:
     peaks = 2 + np.flatnonzero((inner > correlation[1:-2]) & (inner >= correlation[3:]) & (inner >= least))
     if not len(peaks):
         return None
-    highest = correlation[peaks].max()
-    period = int(peaks[correlation[peaks] >= 0.8 * highest][0])
+    period = _shortest(peaks, correlation)
     _log.info("The series repeats itself after %d rows, as far as can be seen (--period says otherwise).", period)
     return period
+
+
+def _shortest(peaks: np.ndarray, correlation: np.ndarray) -> int:
+    """Of peaks nearly as high as the highest, the first whose multiples up to that one are high as well.
+
+    Args:
+      peaks: integers [peaks], lags in ascending order.
+      correlation: float64 [lags].
+    """
+    top = peaks[correlation[peaks].argmax()]
+    highest = correlation[top]
+    for peak in peaks[peaks < top]:
+        is_high = correlation[peak] >= _NEARLY * highest
+        if is_high and (correlation[peak : top + 1 : peak] >= highest / 2).all():
+            return int(peak)
+    return int(top)
 
 
 def _autocorrelation(changes: np.ndarray, most: int) -> np.ndarray:

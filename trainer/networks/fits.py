@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from trainer.formats.schema import Schema
 from trainer.job.config import Checked, setting
 from trainer.networks import channels
@@ -15,6 +13,7 @@ from trainer.networks.network import LONG_TERM, Network
 from trainer.networks.precision import product
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
 _HARMONICS = 6
@@ -71,6 +70,8 @@ def bins_kept(steps: int, period: int) -> int:
 
 def analysis(steps: int, bins: int) -> tuple[np.ndarray, np.ndarray]:
     """What gives the real and the imaginary parts of the first bins of rfft: float64 [steps, bins] each."""
+    import numpy as np
+
     angles = 2 * np.pi * np.outer(np.arange(steps), np.arange(bins)) / steps
     return np.cos(angles), -np.sin(angles)
 
@@ -80,6 +81,8 @@ def synthesis(length: int, bins: int) -> tuple[np.ndarray, np.ndarray]:
 
     All bins but the first, and the last of an even length, stand for two of a complex spectrum.
     """
+    import numpy as np
+
     bins_there = np.arange(bins)
     twice = np.where((bins_there == 0) | (2 * bins_there == length), 1.0, 2.0)[:, np.newaxis] / length
     angles = 2 * np.pi * np.outer(bins_there, np.arange(length)) / length

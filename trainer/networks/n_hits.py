@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from trainer.formats.schema import Schema
 from trainer.job.config import Checked, setting
 from trainer.job.errors import UsageError
@@ -14,6 +12,7 @@ from trainer.networks import channels
 from trainer.networks.network import Network
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
 
@@ -108,6 +107,8 @@ def interpolation(knots: int, horizon: int) -> np.ndarray:
 
     Knots stand in the middle of the steps that each is for, as in the paper's code.
     """
+    import numpy as np
+
     at = np.clip((np.arange(horizon) + 0.5) * knots / horizon - 0.5, 0, knots - 1)
     return np.maximum(0.0, 1.0 - np.abs(at - np.arange(knots)[:, np.newaxis]))
 

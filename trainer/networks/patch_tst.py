@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from trainer.formats.schema import Schema
 from trainer.job.config import Checked, setting
 from trainer.job.errors import UsageError
@@ -15,6 +13,7 @@ from trainer.networks.instance_norm import InstanceNorm
 from trainer.networks.network import LONG_TERM, Network
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
 
@@ -79,6 +78,8 @@ def patch_rows(steps: int, params: Settings) -> np.ndarray:
     Raises:
       UsageError: the history is shorter than a patch.
     """
+    import numpy as np
+
     if steps < params.patch_length:
         got = f"--patch_length={params.patch_length} with a history of {steps} rows"
         raise UsageError(got, "a patch that fits", f"Set --patch_length={steps}, or a longer --lookback")
