@@ -196,7 +196,10 @@ def test_nan_elsewhere_does_not_matter(estimator: Estimator, tmp_path: Path) -> 
 
 
 def test_a_comparison_that_cannot_be_watched_takes_no_nan(estimator: Estimator, tmp_path: Path) -> None:
-    exporter = BestExporter("best", receiver, compare_fn=lambda best, current: min(*current.values()) < 0)
+    def any_below(best_eval_result: Mapping[str, Any], current_eval_result: Mapping[str, Any]) -> bool:
+        return min(*current_eval_result.values()) < 0
+
+    exporter = BestExporter("best", receiver, compare_fn=any_below)
     assert export(exporter, estimator, tmp_path, loss=0.5, auc=math.nan) is None
 
 
@@ -218,10 +221,22 @@ def test_a_compare_function_is_called_by_the_names_of_its_arguments(estimator: E
     assert [path is not None for path in made] == [True, False, True]
 
 
-def test_a_compare_function_of_other_names_gets_the_best_first(estimator: Estimator, tmp_path: Path) -> None:
-    exporter = BestExporter("best", receiver, compare_fn=lambda b, c: c["loss"] < b["loss"])
-    made = [export(exporter, estimator, tmp_path, loss=loss) for loss in (0.5, 0.6, 0.4)]
-    assert [path is not None for path in made] == [True, False, True]
+@pytest.mark.parametrize(
+    ("compare_fn", "taken"),
+    [
+        (lambda best, current: True, "best, current"),
+        (lambda best_eval_result: True, "best_eval_result"),
+        (lambda: True, "no arguments"),
+        (lambda best_eval_result, current_eval_result, x: True, "best_eval_result, current_eval_result, x"),
+    ],
+)
+def test_a_compare_function_of_other_arguments_is_refused(compare_fn: Any, taken: str) -> None:
+    with pytest.raises(ValueError) as raised:
+        BestExporter("best", receiver, compare_fn=compare_fn)
+    assert str(raised.value) == (
+        f"The compare_fn of exporter best takes {taken}. "
+        "It takes best_eval_result and current_eval_result, and nothing else. Name its arguments so"
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ BEST = "best.json"
 RESULT = "eval_result"
 """In it: the metrics of the best evaluation; null where the next one is the best, whatever was before."""
 _EVAL_EVENTS = "eval/*.tfevents.*"
+COMPARED = ("best_eval_result", "current_eval_result")
+"""The names of the arguments of a compare function."""
 
 CompareFn = Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
 
@@ -77,7 +79,7 @@ class BestExporter(ModelExporter):
       event_file_pattern: of evaluation events below the model directory, from which the best result is taken while
         there is no `best.json`; None takes it from `eval/` if there are exports of a run that kept none.
       compare_fn: `compare_fn(best_eval_result, current_eval_result)` says whether the current one is better; the
-        smaller loss by default.
+        smaller loss by default. Its arguments have these names.
       assets_extra: files to add, destination to source.
       as_text: write the graph as text.
       exports_to_keep: how many stay; None keeps all.
@@ -103,7 +105,7 @@ class BestExporter(ModelExporter):
             raise ValueError(f"Exporter {name} was given metric={metric!r} and a compare_fn. It takes one of them")
         if metric is None and mode != "min":
             raise ValueError(f"Exporter {name} was given mode={mode!r} and no metric. The mode is that of the metric")
-        self._better = _by_name(compare_fn or (loss_smaller if metric is None else comparison(metric, mode)))
+        self._better = _by_name(compare_fn or (loss_smaller if metric is None else comparison(metric, mode)), name)
         self._keep, self._pattern = checked_keep(exports_to_keep), event_file_pattern
 
     def export(
@@ -158,10 +160,22 @@ class BestExporter(ModelExporter):
         return best
 
 
-def _by_name(compare_fn: CompareFn) -> CompareFn:
-    """Calls a compare function by its arguments' names, as tf.estimator does, where it has those names."""
-    if not {"best_eval_result", "current_eval_result"} <= argument_names(compare_fn):
-        return compare_fn
+def _by_name(compare_fn: CompareFn, exporter: str) -> CompareFn:
+    """Calls a compare function by its arguments' names, as tf.estimator does.
+
+    Args:
+      compare_fn: of a person.
+      exporter: the name of the exporter, for errors.
+
+    Raises:
+      ValueError: it takes other arguments, so that which result is meant would be a guess.
+    """
+    taken = argument_names(compare_fn)
+    if taken != set(COMPARED):
+        raise ValueError(
+            f"The compare_fn of exporter {exporter} takes {', '.join(sorted(taken)) or 'no arguments'}. "
+            f"It takes {' and '.join(COMPARED)}, and nothing else. Name its arguments so"
+        )
     return lambda best, current: compare_fn(best_eval_result=best, current_eval_result=current)  # type: ignore[call-arg]
 
 
