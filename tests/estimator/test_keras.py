@@ -141,6 +141,24 @@ def test_a_saved_model_that_holds_python_code_is_refused(tmp_path: Path, name: s
         model_to_estimator(keras_model_path=tmp_path / name, model_dir=tmp_path)
 
 
+def test_functions_of_a_model_in_memory_are_used_as_they_are(tmp_path: Path) -> None:
+    factor = tf.constant(2.0)
+
+    def sized(shape: Any) -> Any:
+        return shape
+
+    inputs = keras.Input([2], name="x")
+    scaled = keras.layers.Lambda(lambda x: tf.multiply(x, factor), output_shape=lambda shape: shape)(inputs)
+    inner = keras.Sequential([keras.Input([2]), keras.layers.Lambda(lambda x: X.shape[1] * x), *layers()])
+    each = keras.layers.TimeDistributed(keras.layers.Lambda(lambda x: x, output_shape=sized))
+    rows = keras.layers.Lambda(lambda x: x[:, None], mask=lambda x, _: None)(inner(scaled))
+    model = compile_model(keras.Model(inputs, keras.layers.Reshape([1], name="flat")(each(rows))))
+    estimator = model_to_estimator(model, model_dir=tmp_path)
+    expected = model(X).numpy()
+    found = np.stack([row["flat"] for row in estimator.predict(lambda: tf.data.Dataset.from_tensors({"x": X}))])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 class Doubled(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         return 2.0 * x

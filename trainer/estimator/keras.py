@@ -92,7 +92,7 @@ class _Adapter:
         metric_names: dict[str, str],
         export_outputs: Mapping[str, Any] | None,
     ) -> None:
-        self._model, self._custom_objects, self._metric_names = model, custom_objects, metric_names
+        self._model, self._metric_names = model, metric_names
         try:
             self._config = model.get_config()
         except NotImplementedError as error:
@@ -103,6 +103,7 @@ class _Adapter:
             ) from error
         self._in_config = keras_config.fill_adapted(model, self._config)
         self._export_outputs = export_outputs
+        self._custom_objects = custom_objects | keras_config.name_functions(model, self._config)
         with keras.saving.custom_object_scope(custom_objects):
             self._optimizer = keras_config.named_from_zero(model.optimizer, keras.optimizers.serialize(model.optimizer))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -65,6 +66,45 @@ def _fill(layer: keras.layers.Layer, entry: dict[str, Any], learnt: str) -> set[
         shape = [layer.mean.shape[axis] for axis in entry["axis"] or ()]
         entry |= {name: np.reshape(getattr(layer, name), shape).tolist() for name in ("mean", "variance")}
     return {id(variable) for variable in layer.variables}
+
+
+def name_functions(model: keras.Model, config: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+    """Writes names into a model's config for the functions of its Lambda layers, where Keras writes their code.
+
+    The functions of a model in memory are the person's own, as the model function is, so they are used as they are:
+    code of a config is not trusted by Keras, and runs without the names of its module.
+
+    Args:
+      model: of any kind.
+      config: of the model; changed in place.
+
+    Returns:
+      The functions by these names: custom objects of the config.
+    """
+    functions: dict[str, Callable[..., Any]] = {}
+    for layer, entry in _lambdas(model, config):
+        named = {"function": layer.function}
+        if "output_shape" in entry and isinstance(entry["output_shape"], dict):
+            named["output_shape"] = layer.compute_output_shape
+        for argument, function in named.items():
+            entry[argument] = f"{argument} of Lambda {len(functions)}"
+            functions[entry[argument]] = function
+        if "mask" in entry:
+            entry["mask"] = layer.mask  # which Keras does not read back
+    return functions
+
+
+def _lambdas(layer: keras.layers.Layer, config: dict[str, Any]) -> Iterator[tuple[keras.layers.Lambda, dict[str, Any]]]:
+    """The Lambda layers in a layer, each with its config, of which the layer's config consists."""
+    if isinstance(layer, keras.layers.Lambda):
+        yield layer, config
+    elif isinstance(layer, keras.layers.Wrapper):
+        yield from _lambdas(layer.layer, config.get("layer", {}).get("config", {}))
+    elif isinstance(layer, keras.Model):
+        inner = {one.name: one for one in layer.layers}
+        for entry in config.get("layers", ()):
+            if entry["config"].get("name") in inner:
+                yield from _lambdas(inner[entry["config"]["name"]], entry["config"])
 
 
 def named_from_zero(optimizer: keras.optimizers.Optimizer, config: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator.contract import export
+from trainer.estimator.contract.supervised_receivers import SupervisedInputReceiver, UnsupervisedInputReceiver
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,26 @@ def test_alternatives_are_groups_by_name() -> None:
     tensor, other = placeholder(), placeholder(tf.string)
     receiver = export.ServingInputReceiver({"x": tensor}, {"x": tensor}, {"csv": {"row": other}, "single": other})
     assert receiver.receiver_tensors_alternatives == {"csv": {"row": other}, "single": {"input": other}}
+
+
+@pytest.mark.parametrize(
+    "kind", [export.ServingInputReceiver, export.TensorServingInputReceiver, UnsupervisedInputReceiver]
+)
+def test_a_receiver_is_a_named_tuple(kind: Any) -> None:
+    tensor, other = placeholder(), placeholder()
+    receiver = kind(tensor, {"x": tensor}, {"y": {"y": other}})
+    features, tensors, alternatives = receiver
+    assert (features, tensors, alternatives) == (receiver.features, receiver[1], receiver[2])
+    assert receiver._fields == ("features", "receiver_tensors", "receiver_tensors_alternatives")
+    assert receiver._asdict() == dict(zip(receiver._fields, receiver, strict=True))
+    changed = receiver._replace(features=other)
+    assert (type(changed), changed.features, changed.receiver_tensors) == (kind, other, {"x": tensor})
+
+
+def test_a_receiver_with_labels_is_a_named_tuple() -> None:
+    x, y = placeholder(), placeholder()
+    features, labels, tensors = SupervisedInputReceiver({"x": x}, y, {"x": x, "y": y})
+    assert (features, labels, tensors) == ({"x": x}, y, {"x": x, "y": y})
 
 
 @pytest.mark.parametrize(

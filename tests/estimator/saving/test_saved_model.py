@@ -170,3 +170,24 @@ def test_only_ten_digits_are_an_export(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     assert [Path(path).name for path in saved_model.exports(DIRECTORIES, str(tmp_path))] == ["1700000000", "1700000001"]
     assert saved_model.exports(DIRECTORIES, str(tmp_path / "nowhere")) == []
+
+
+def test_features_have_integers_and_strings_for_keys_and_inputs_any_names(tmp_path: Path) -> None:
+    def mixed(features: Any, mode: str) -> EstimatorSpec:
+        y = features["x"] - features[42]
+        step = V1.train.get_global_step()
+        return EstimatorSpec(mode, {"y": y, "keys": tf.constant([sorted(features)[0]])}, y[0], step.assign_add(1))
+
+    def receiver() -> export.ServingInputReceiver:
+        x, other = V1.placeholder(tf.float32, [None]), V1.placeholder(tf.float32, [None])
+        return export.ServingInputReceiver({"x": x, 42: other}, {"a-b/c": x, "42_key": other})
+
+    estimator = Estimator(mixed, tmp_path)
+    estimator.train(lambda: {"x": tf.constant([3.0]), 42: tf.constant([1.0])}, steps=1)
+    assert next(estimator.predict(lambda: {"x": tf.constant([5.0]), 42: tf.constant([1.0])})) == {"y": 4.0, "keys": 42}
+    path = estimator.export_saved_model(str(tmp_path / "exports"), receiver).decode()
+    served = tf.saved_model.load(path).signatures["serving_default"]
+    answer = served(**{"a-b/c": tf.constant([7.0]), "42_key": tf.constant([4.0])})
+    assert answer["y"].numpy().tolist() == [3.0]
+    model = SavedModel.FromString(Path(path, "saved_model.pb").read_bytes())
+    assert set(model.meta_graphs[0].signature_def["serving_default"].inputs) == {"a-b/c", "42_key"}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import tensorflow as tf
 
@@ -18,11 +17,16 @@ PREDICT_METHOD = "tensorflow/serving/predict"
 REGRESS_METHOD = "tensorflow/serving/regress"
 
 
-@dataclasses.dataclass(frozen=True)
-class ServingInputReceiver:
-    """The inputs of a served model and the features made of them.
+class _ServingFields(NamedTuple):
+    features: Any
+    receiver_tensors: Any
+    receiver_tensors_alternatives: Mapping[str, Any]
 
-    Attributes:
+
+class ServingInputReceiver(_ServingFields):
+    """The inputs of a served model and the features made of them, as a named tuple.
+
+    Args:
       features: what the model function gets: a dict of tensors; a single tensor is called `feature`.
       receiver_tensors: a tensor or a dict of tensors that a client feeds; a single one is called `input`.
       receiver_tensors_alternatives: further groups of tensors that can be fed instead, by name. Group `g` gets
@@ -32,23 +36,24 @@ class ServingInputReceiver:
       ValueError: something is no tensor, or has no string for a name.
     """
 
-    features: Any
-    receiver_tensors: Any
-    receiver_tensors_alternatives: Mapping[str, Any] | None = None
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "features", self._checked_features())
-        object.__setattr__(self, "receiver_tensors", named_tensors(self.receiver_tensors, "receiver_tensors"))
-        given = self.receiver_tensors_alternatives or {}
+    def __new__(
+        cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Mapping[str, Any] | None = None
+    ) -> Self:
+        checked = cls._checked_features(features)
+        tensors = named_tensors(receiver_tensors, "receiver_tensors")
+        given = receiver_tensors_alternatives or {}
         if not isinstance(given, Mapping):
             raise ValueError(f"receiver_tensors_alternatives is {given!r}. It takes a dict of name to tensors")
         alternatives = {
             name: named_tensors(group, f"receiver_tensors_alternatives[{name!r}]") for name, group in given.items()
         }
-        object.__setattr__(self, "receiver_tensors_alternatives", alternatives)
+        return super().__new__(cls, checked, tensors, alternatives)
 
-    def _checked_features(self) -> Any:
-        features = self.features if isinstance(self.features, Mapping) else {SINGLE_FEATURE: self.features}
+    @classmethod
+    def _checked_features(cls, given: Any) -> Any:
+        features = given if isinstance(given, Mapping) else {SINGLE_FEATURE: given}
         check_features(features, "features")
         return features
 
@@ -58,13 +63,15 @@ class ServingInputReceiver:
         return len(tensors) == 1 and isinstance(tensors[0], tf.Tensor) and tensors[0].dtype == tf.string
 
 
-@dataclasses.dataclass(frozen=True)
 class TensorServingInputReceiver(ServingInputReceiver):
     """The same for a model function whose features are one tensor, which it gets as it is."""
 
-    def _checked_features(self) -> Any:
-        _check_feature(self.features, "features")
-        return self.features
+    __slots__ = ()
+
+    @classmethod
+    def _checked_features(cls, given: Any) -> Any:
+        _check_feature(given, "features")
+        return given
 
 
 def check_features(features: Any, place: str) -> None:

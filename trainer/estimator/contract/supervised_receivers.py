@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import tensorflow as tf
 
@@ -19,27 +18,31 @@ from trainer.estimator.contract.export import (
 _SINGLE_LABEL = "label"
 
 
-@dataclasses.dataclass(frozen=True)
-class SupervisedInputReceiver:
-    """The inputs of an exported TRAIN or EVAL graph: features, labels, and the tensors that are fed.
+class _SupervisedFields(NamedTuple):
+    features: Any
+    labels: Any
+    receiver_tensors: Any
+
+
+class SupervisedInputReceiver(_SupervisedFields):
+    """The inputs of an exported TRAIN or EVAL graph: features, labels, and the tensors that are fed; a named tuple.
 
     Raises:
       ValueError: something is no tensor, or has neither a string nor an integer for a name.
     """
 
-    features: Any
-    labels: Any
-    receiver_tensors: Any
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        check_features(self.features, "features")
-        check_features(self.labels, "labels")
-        object.__setattr__(self, "receiver_tensors", named_tensors(self.receiver_tensors, "receiver_tensors"))
+    def __new__(cls, features: Any, labels: Any, receiver_tensors: Any) -> Self:
+        check_features(features, "features")
+        check_features(labels, "labels")
+        return super().__new__(cls, features, labels, named_tensors(receiver_tensors, "receiver_tensors"))
 
 
-@dataclasses.dataclass(frozen=True)
 class UnsupervisedInputReceiver(ServingInputReceiver):
     """The inputs of an exported TRAIN or EVAL graph of a model function that needs no labels."""
+
+    __slots__ = ()
 
 
 def build_raw_supervised_input_receiver_fn(

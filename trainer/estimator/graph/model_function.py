@@ -16,6 +16,7 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.contract.supervised_receivers import SupervisedInputReceiver, UnsupervisedInputReceiver
 from trainer.estimator.graph import scaffolds, step_counts
+from trainer.estimator.graph.feature_keys import sortable
 from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.inside.plain_values import unwrapped
 from trainer.estimator.graph.session import GraphSession
@@ -82,7 +83,7 @@ class ModelFunction:
                 "Add a labels argument, or return features alone"
             )
         # Dicts of its own, from which it may take what it likes.
-        features, labels = tf.nest.map_structure(lambda one: one, (features, labels))
+        features, labels = tf.nest.map_structure(lambda one: one, sortable((features, labels)))
         arguments = {"labels": labels, "mode": mode, "params": self.params, "config": config or self.config}
         with as_the_program():
             spec = self._function(features=features, **accepted(self._function, arguments))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -161,11 +162,17 @@ def _function(part: Callable[..., Any], signature: Signature) -> Any:
     """A concrete function of keyword arguments, as `tf.saved_model.save` takes it, for a part of positional ones."""
 
     flat = signature_inputs.flat(signature.inputs)
+    # Clients see the names of the specs. Arguments are spelt as names of Python: longer than any, so that none is met.
+    digits = max(map(len, flat), default=0)
+    spelt = {
+        name: name if re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) else f"input_{index:0{digits}}"
+        for index, name in enumerate(flat)
+    }
 
     def serve(**inputs: tf.Tensor) -> Any:
-        return part(*[inputs[name] for name in flat])
+        return part(*[inputs[spelt[name]] for name in flat])
 
-    specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in flat.items()}
+    specs = {spelt[name]: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in flat.items()}
     return tf.function(serve, autograph=False).get_concrete_function(**specs)
 
 
