@@ -774,6 +774,45 @@ def test_all_modes_are_exported_under_their_tags_and_run_in_a_session(trained: E
             assert found["loss"] == pytest.approx((weight(trained) - 2.0) ** 2)
 
 
+def test_modes_of_different_variables_find_each_its_own_in_an_export(tmp_path: Path) -> None:
+    def by_mode(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        late, early = tf.Variable(2.0, name="late"), tf.Variable(3.0, name="early")
+        chosen = late if mode == ModeKeys.PREDICT else early
+        step = V1.train.get_global_step()
+        return EstimatorSpec(mode, {"y": chosen * features["x"]}, chosen * 1.0, step.assign_add(1))
+
+    estimator = Estimator(by_mode, tmp_path / "model")
+    estimator.train(lambda: tf.data.Dataset.from_tensors(({"x": [[1.0]]}, [[1.0]])))
+    receivers = {ModeKeys.PREDICT: raw, ModeKeys.TRAIN: supervised}
+    path = estimator.experimental_export_all_saved_models(str(tmp_path), receivers).decode()
+    with tf.Graph().as_default(), V1.Session() as session:
+        signature = V1.saved_model.load(session, ["train"], path).signature_def["train"]
+        fed = {tensor.name: [[1.0]] for tensor in signature.inputs.values()}
+        assert session.run(signature.outputs["loss"].name, fed) == 3.0
+
+
+def test_an_export_has_what_its_graph_makes_and_does_not_use(tmp_path: Path) -> None:
+    def model(name: str, start: float) -> Callable[..., EstimatorSpec]:
+        def idle(features: Any, mode: str) -> EstimatorSpec:
+            unused = tf.Variable(start, name="unused" if mode == ModeKeys.TRAIN else name)
+            step = V1.train.get_global_step()
+            return EstimatorSpec(mode, {"y": features["x"]}, unused * 1.0, step.assign_add(1))
+
+        return idle
+
+    def input_fn() -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensors({"x": [[1.0]]})
+
+    estimator = Estimator(model("unused", 42.0), tmp_path / "model")
+    estimator.train(input_fn)
+    path = estimator.export_saved_model(str(tmp_path), raw)
+    warm = Estimator(model("unused", 36.0), tmp_path / "warm", warm_start_from=path)
+    warm.train(input_fn)
+    assert warm.get_variable_value("unused") == 42.0
+    with pytest.raises(ValueError, match="only_served"):
+        Estimator(model("only_served", 1.0), tmp_path / "model").export_saved_model(str(tmp_path), raw)
+
+
 def test_one_mode_alone_is_exported_under_its_tag(trained: Estimator, tmp_path: Path) -> None:
     path = trained.export_saved_model(str(tmp_path), supervised, experimental_mode=ModeKeys.EVAL).decode()
     assert list(tf.saved_model.load(path, tags=["eval"]).signatures) == ["eval"]

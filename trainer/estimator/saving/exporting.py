@@ -12,6 +12,7 @@ from trainer.estimator.contract.export import PredictOutput
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph.model_function import ModelFunction, ReceiverFn
 from trainer.estimator.graph.tracing import TracedModel
+from trainer.estimator.graph.variables import Role
 from trainer.estimator.saving import saved_model
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.estimator.saving.starting_values import StartingValues
@@ -52,18 +53,31 @@ class ModelExport:
           directory: a new one.
         """
         if mode == ModeKeys.PREDICT:
-            self._write_graph(mode, receiver_fn, directory)
+            self._write_graphs({mode: receiver_fn}, {mode: directory})
         else:
             self.write_tagged({mode: receiver_fn}, directory)
 
-    def _write_graph(self, mode: str, receiver_fn: ReceiverFn, directory: str) -> None:
-        """Writes a SavedModel with the graph of a mode, tagged `serve` whatever the mode."""
+    def _write_graphs(self, receiver_fns: Mapping[str, ReceiverFn], directories: Mapping[str, str]) -> None:
+        """Writes a SavedModel for each mode, with its graph, tagged `serve` whatever the mode.
+
+        All have the variables of all modes, so that whichever is loaded finds its own among the values of another.
+
+        Args:
+          receiver_fns: by mode, what clients send.
+          directories: by mode, a new one.
+        """
         store = self.values.new_store(self.model.config.tf_random_seed)
-        traced = self.model.trace_served(mode, receiver_fn, store)
-        signatures = _signatures(traced)
-        parts = saved_model.parts_of(traced, signatures)
-        self.values.assign(store, saved_model.used_by(parts) & set(store.saved()))
-        saved_model.write(traced, signatures, parts, directory)
+        graphs = {}
+        for mode, receiver_fn in receiver_fns.items():
+            traced = self.model.trace_served(mode, receiver_fn, store)
+            signatures = _signatures(traced)
+            graphs[mode] = (traced, signatures, saved_model.parts_of(traced, signatures))
+        # What a mode makes and does not use is the model's too: another one may start from the export.
+        contained = set(store.saved()) - set(store.named(Role.OPTIMIZER))
+        contained = contained.union(*(saved_model.used_by(parts) for _, _, parts in graphs.values()))
+        self.values.assign(store, contained & set(store.saved()))
+        for mode, (traced, signatures, parts) in graphs.items():
+            saved_model.write(traced, signatures, parts, contained, directories[mode])
 
     def write_tagged(self, receiver_fns: Mapping[str, ReceiverFn], directory: str) -> None:
         """Writes a SavedModel with a graph for each mode, under its tag.
@@ -73,12 +87,10 @@ class ModelExport:
           directory: a new one.
         """
         with tempfile.TemporaryDirectory() as scratch:
-            by_tag = {}
-            for mode, tag in TAGS.items():
-                if mode in receiver_fns:
-                    by_tag[tag] = os.path.join(scratch, tag)
-                    self._write_graph(mode, receiver_fns[mode], by_tag[tag])
-            saved_model.merge_modes(by_tag, directory)
+            ordered = {mode: receiver_fns[mode] for mode in TAGS if mode in receiver_fns}
+            directories = {mode: os.path.join(scratch, TAGS[mode]) for mode in ordered}
+            self._write_graphs(ordered, directories)
+            saved_model.merge_modes({TAGS[mode]: path for mode, path in directories.items()}, directory)
 
 
 def check_modes(receiver_fns: Mapping[str, ReceiverFn]) -> None:

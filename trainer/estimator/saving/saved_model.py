@@ -122,25 +122,29 @@ def parts_of(traced: TracedModel, by_name: Mapping[str, Signature]) -> dict[str,
 
 
 def used_by(parts: Mapping[str, PrunedFunction]) -> set[str]:
-    """The names of the variables that a SavedModel with these parts contains: always the global step among them."""
+    """The names of the variables that these parts use, and of the global step, which a SavedModel always contains."""
     return {GLOBAL_STEP}.union(*(part.variables for part in parts.values()))
 
 
 def write(
-    traced: TracedModel, by_name: Mapping[str, Signature], parts: Mapping[str, PrunedFunction], directory: str
+    traced: TracedModel,
+    by_name: Mapping[str, Signature],
+    parts: Mapping[str, PrunedFunction],
+    variables: Iterable[str],
+    directory: str,
 ) -> None:
-    """Writes a SavedModel of the signatures, with the variables that they use.
+    """Writes a SavedModel of the signatures.
 
     Args:
       traced: the model function.
       by_name: the signatures.
       parts: what each of them computes, by its name.
+      variables: the names of those that it contains, with all that the parts use.
       directory: local; made here.
     """
     module = tf.Module()
     functions = {name: _function(parts[name], signature) for name, signature in by_name.items()}
-    used = used_by(parts)
-    module.model_variables = [traced.store.by_name[name] for name in sorted(used)]
+    module.model_variables = [traced.store.by_name[name] for name in sorted(variables)]
     module.resources = traced.resources
     save = tf.autograph.experimental.do_not_convert(tf.saved_model.save)  # it wraps the signatures: nothing to convert
     save(module, directory, signatures=functions)
