@@ -10,6 +10,7 @@ import re
 
 from trainer import inputs, task
 from trainer.formats.settings import ForecastData
+from trainer.formats.tables.settings import TableData
 from trainer.job.config import RunSettings
 from trainer.launch.cluster.options import ClusterOptions
 from trainer.launch.kubernetes.options import KubernetesOptions
@@ -49,10 +50,10 @@ def test_the_model_function_trains_as_it_is_written(tmp_path: pathlib.Path) -> N
 
 def test_every_flag_that_is_named_exists() -> None:
     submissions = (SubmitOptions, VertexOptions, KubernetesOptions)
-    kinds = (RunSettings, ForecastData, Params, ClusterOptions, SweepOptions, *submissions)
+    kinds = (RunSettings, ForecastData, TableData, Params, ClusterOptions, SweepOptions, *submissions)
     known = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     named = {name.replace("-", "_") for name in re.findall(r"`--([a-z][\w-]+)", README)}
-    assert named - known == {"job_dir", "flagfile", "version"}
+    assert named - known == {"job_dir", "flagfile", "preset", "version"}
 
 
 def test_every_message_that_is_explained_is_said() -> None:
