@@ -53,7 +53,7 @@ def test_every_flag_that_is_named_exists() -> None:
     kinds = (RunSettings, ForecastData, TableData, Params, ClusterOptions, SweepOptions, *submissions)
     known = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     named = {name.replace("-", "_") for name in re.findall(r"`--([a-z][\w-]+)", README)}
-    assert named - known == {"job_dir", "flagfile", "preset", "version"}
+    assert named - known == {"job_dir", "flagfile", "version"}
 
 
 def test_every_message_that_is_explained_is_said() -> None:

@@ -59,6 +59,6 @@ def test_a_packed_package_is_found_by_its_name_with_its_data(
     )
     monkeypatch.syspath_prepend(str(own.parent))
     python = installed_with("flowers_of_mine.problem", tmp_path / "runner")
-    code = "from trainer import problem_file; print(problem_file.load('flowers_of_mine.problem').score)"
+    code = "from trainer import problem_file; print(*problem_file.load('flowers_of_mine.problem').metrics)"
     told = subprocess.check_output([python, "-P", "-c", code], cwd=tmp_path, env=environ, text=True)
     assert told == "auc\n"
