@@ -219,6 +219,11 @@ def test_networks_are_functions_in_a_model_function_of_ones_own() -> None:
 def test_an_estimator_that_is_not_given_says_what_to_use(module: Any) -> None:
     with pytest.raises(AttributeError, match=r"BoostedTreesClassifier.*TensorFlow Decision Forests"):
         module.BoostedTreesClassifier  # noqa: B018
-    for name, advice in (("KMeans", "MiniBatchKMeans"), ("RNNClassifier", "LSTM"), ("LinearSDCA", "Ftrl")):
+    for name, advice in (
+        ("InMemoryEvaluatorHook", "train_and_evaluate"),
+        ("KMeans", "MiniBatchKMeans"),
+        ("LinearSDCA", "Ftrl"),
+        ("RNNClassifier", "LSTM"),
+    ):
         with pytest.raises(AttributeError, match=f"no attribute '{name}'.*{advice}"):
             getattr(module.experimental, name)

@@ -169,8 +169,8 @@ class Synchronous(Strategy):
         if not stackable(dataset.element_spec):
             raise ValueError(
                 f"The input function gives {dataset.element_spec}. "
-                "Devices that train in step take dense batches of known shapes. "
-                "Make the batches dense, or train on one device"
+                "Devices that train in step take dense tensors [batch, …] of known shapes. "
+                "Make such tensors of what is sparse, ragged or a value of Python, or train on one device"
             )
         return dataset
 

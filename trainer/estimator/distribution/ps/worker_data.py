@@ -22,8 +22,8 @@ def static_spec(dataset: tf.data.Dataset) -> Any:
     spec = dataset.element_spec
     if not stackable(spec):
         raise ValueError(
-            f"The input function gives {spec}. Parameter servers take dense batches of known shapes. "
-            "Make the batches dense, or train without parameter servers"
+            f"The input function gives {spec}. Parameter servers take dense tensors [batch, …] of known shapes. "
+            "Make such tensors of what is sparse, ragged or a value of Python, or train without parameter servers"
         )
     if all(part.shape.is_fully_defined() for part in tf.nest.flatten(spec)):
         return spec
