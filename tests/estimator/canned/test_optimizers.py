@@ -33,6 +33,10 @@ def weight_after(optimizer: Any, steps: int = 3) -> float:
     return model.get_variable_value("linear/linear_model/x/weights").item()
 
 
+def scaled(learning_rate: float) -> keras.optimizers.Optimizer:
+    return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(learning_rate))
+
+
 # What tf.estimator 2.15.1 gave for `LinearRegressor([X], optimizer=name)` on these rows after three steps.
 REFERENCE = {
     "Adagrad": 0.4115035831928253,
@@ -67,6 +71,13 @@ def test_one_optimizer_serves_several_estimators(tmp_path: Path) -> None:
     # So does one that Keras 2 did not have.
     lion = keras.optimizers.Lion(0.1)
     assert weight_after(lion) == weight_after(lion) != 0.0
+
+
+@pytest.mark.parametrize("kind", [keras.optimizers.SGD, keras.optimizers.Lion, scaled])
+def test_an_optimizer_may_be_made_in_a_graph_of_its_own(kind: Any) -> None:
+    with tf.Graph().as_default():
+        optimizer = kind(0.1)
+    assert weight_after(optimizer) == weight_after(optimizer) == weight_after(kind(0.1)) != 0.0
 
 
 @pytest.mark.parametrize("name", ["Adagrad", "Ftrl", "RMSProp", "SGD"])

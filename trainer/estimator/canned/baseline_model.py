@@ -66,6 +66,9 @@ class BaselineFirstVersion(_Baseline):
 class BaselineSecondVersion(_Baseline):
     """That of TensorFlow 2."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "optimizer", optimizers.as_given(self.optimizer))
+
     def _step(self, loss: tf.Tensor, bias: tf.Variable) -> Any:
         counter = tf.compat.v1.train.get_or_create_global_step()
         return optimizers.step(optimizers.second_version(self.optimizer, _RATE, counter), loss, [bias])

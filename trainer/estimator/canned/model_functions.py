@@ -54,6 +54,8 @@ class SecondVersion:
     def __post_init__(self) -> None:
         for part in self.parts:
             check_second_version(part.network.feature_columns)
+        kept = [dataclasses.replace(part, optimizer=optimizers.as_given(part.optimizer)) for part in self.parts]
+        object.__setattr__(self, "parts", kept)
 
     @numbered
     def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:

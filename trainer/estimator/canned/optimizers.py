@@ -71,6 +71,21 @@ def first_version(optimizer: Any, learning_rate: float | None) -> Any:
     return made
 
 
+def as_given(optimizer: Any) -> Any:
+    """What an Estimator keeps of an optimizer: of one of Keras a function that makes its like.
+
+    Its variables may be out of reach when a training begins, because they are of another graph, or were made before
+    this process joined a cluster.
+    """
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        return optimizer
+    with tf.Graph().as_default(), outside():
+        config = keras_optimizers.configuration(optimizer)
+    kind = type(optimizer)
+    # Some of Keras's take parts out of what they are given.
+    return lambda: kind.from_config(dict(config))
+
+
 def second_version(optimizer: Any, learning_rate: float | None, iterations: tf.Variable | None) -> Any:
     """An optimizer for a training of TensorFlow 2, with variables of its own in the trace.
 
@@ -97,10 +112,10 @@ def second_version(optimizer: Any, learning_rate: float | None, iterations: tf.V
                 f"A canned Estimator of TensorFlow 2 was given the optimizer {made!r}. It takes one of Keras. "
                 "Those of tf.compat.v1.train go to the Estimators of tf.compat.v1.estimator"
             )
-        config = made.get_config()
+        config = keras_optimizers.configuration(made)
         for kind, of_keras in _SECOND.values():
             if type(made) is of_keras and not any(config.get(key) for key in _NEW):
-                return kind(_settings(kind.__name__, config, keras_optimizers.learning_rate(made)), iterations)
+                return kind(_settings(kind.__name__, config), iterations)
     return type(made).from_config(config)
 
 
@@ -126,13 +141,13 @@ def _named(name: str, known: Mapping[str, Any]) -> Any:
     return known[name]
 
 
-def _settings(kind: str, config: Mapping[str, Any], rate: Any) -> Settings:
+def _settings(kind: str, config: Mapping[str, Any]) -> Settings:
     # Keras 3 makes `rm_sprop` or `sgd_1` of the name of a class, where Keras 2 took it as it is.
     named = config["name"]
     automatic = re.fullmatch(rf"{kind}(_\d+)?", named.replace("rm_sprop", "rmsprop"), re.IGNORECASE)
     return Settings(
         name=kind if automatic else named,
-        learning_rate=rate,
+        learning_rate=config["learning_rate"],
         numbers={key: float(value) for key, value in config.items() if key in _NUMBERS},
         others={key: value for key, value in config.items() if key not in _NUMBERS},
         **{key: config.get(key) for key in _CLIPPING},

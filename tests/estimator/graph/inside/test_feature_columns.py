@@ -35,3 +35,10 @@ def test_an_optimizer_gives_the_rate_that_it_was_made_with() -> None:
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
     assert keras_optimizers.learning_rate(keras.optimizers.SGD(schedule)) is schedule
     assert abs(keras_optimizers.learning_rate(keras.optimizers.SGD(0.25)) - 0.25) < 1e-6
+
+
+def test_an_optimizer_of_another_graph_keeps_its_rate() -> None:
+    with tf.Graph().as_default():
+        optimizer = keras.optimizers.Adam(0.25)
+    assert keras_optimizers.configuration(optimizer)["learning_rate"] == 0.25
+    assert optimizer.iterations.numpy() == 0

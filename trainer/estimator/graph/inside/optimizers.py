@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from trainer.estimator.graph.inside.graphs import accessed
+from trainer.estimator.graph.inside.keras_optimizers import revive
 
 Average = Callable[[Sequence[Any]], Sequence[tf.Tensor]]
 """Of gradients, each a tensor or `tf.IndexedSlices`, the means over all devices: dense, of the same shapes."""
@@ -74,6 +75,7 @@ def _returning_its_writes(apply: Callable[..., None]) -> Callable[..., Any]:
     def asking(self: keras.optimizers.Optimizer, grads: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
         if not _tracing.get():
             return apply(self, grads, *args, **kwargs)
+        revive(self)
         graph = tf.compat.v1.get_default_graph()
         before = len(graph.get_operations())
         with _applying() as average:
