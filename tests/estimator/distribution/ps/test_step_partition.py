@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -13,6 +14,7 @@ from tests.estimator.step_models import V1
 from trainer.estimator.distribution.ps import step_partition
 from trainer.estimator.distribution.ps.step_graph import step_graph
 from trainer.estimator.distribution.ps.variable_accesses import NotPartitionableError
+from trainer.job.errors import UsageError
 
 
 def partitioned(
@@ -104,6 +106,12 @@ def test_a_loss_that_sees_what_the_step_has_written() -> None:
         return weight_and_bias(x - centre.assign(tf.reduce_mean(x, 0)))
 
     assert refused(forward) == "the loss is computed from what the step has written"
+
+
+def test_an_optimizer_that_was_made_outside_of_the_model_function() -> None:
+    optimizer = keras.optimizers.Adam(0.1)
+    with pytest.raises(UsageError, match=r"a variable that was made outside of it, .*Make the optimizer or the layer"):
+        partitioned(weight_and_bias, lambda loss: optimizer.apply_gradients(step_models.gradients(loss)))
 
 
 def test_an_update_that_is_more_than_arithmetic() -> None:

@@ -11,6 +11,7 @@ from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import graphs
 from trainer.estimator.graph.subgraphs import ancestors
 from trainer.estimator.graph.variables import GLOBAL_STEP
+from trainer.job.errors import UsageError
 
 
 class NotPartitionableError(Exception):
@@ -32,6 +33,7 @@ class VariableAccesses:
 
     Raises:
       NotPartitionableError: an op uses a resource that is no variable.
+      UsageError: an op uses a variable that is not of the model function.
     """
 
     def __init__(self, step: StepGraph) -> None:
@@ -64,6 +66,7 @@ class VariableAccesses:
             for tensor in op.inputs:
                 # A table lives in the process that made it; a server would have to ask the chief for each entry.
                 if tensor.dtype == tf.resource and id(tensor) in self.captured and id(tensor) not in self._names:
+                    _check_table(op)
                     raise NotPartitionableError(f"{op.type} uses a lookup table")
                 consumers.setdefault(tensor.op, []).append(op)
         return consumers
@@ -115,3 +118,13 @@ def _gathers_inside(graph: tf.Graph, names: Iterable[str]) -> bool:
             called = [one for value in node.attr.values() for one in (value.func, *value.list.func)]
             waiting.extend(one.name for one in called if one.name)
     return False
+
+
+def _check_table(op: tf.Operation) -> None:
+    """Refuses a variable of the chief's own: no worker reaches it, and would be waited for without end."""
+    if op.type == "ReadVariableOp" or op.type.startswith(op_table.UPDATE_PREFIXES):
+        raise UsageError(
+            f"The model function uses a variable that was made outside of it, in the op {op.name!r} ({op.type})",
+            "variables that it makes itself, which parameter servers hold",
+            "Make the optimizer or the layer whose variable it is in the model function",
+        )
