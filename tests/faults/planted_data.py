@@ -107,10 +107,10 @@ PLANTS: tuple[Plant, ...] = (
 
 
 class Lines(logging.Handler):
-    """The lines of the log since it was last cleared."""
+    """The warnings in the log. What is found in data without a fault, such as a period, is told as information."""
 
     def __init__(self) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(logging.WARNING)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
