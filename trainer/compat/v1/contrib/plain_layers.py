@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -58,56 +58,45 @@ def dropout(
         return finished(outputs, None, outputs_collections, scope)
 
 
-@add_arg_scope
-def max_pool2d(
-    inputs: tf.Tensor,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] = 2,
-    padding: str = "VALID",
-    data_format: str = "NHWC",
-    outputs_collections: Any = None,
-    scope: Any = None,
-) -> tf.Tensor:
-    """The largest values of windows.
+def _pool2d(apply: Callable[..., tf.Tensor], name: str, default_scope: str) -> Callable[..., tf.Tensor]:
+    """A layer that makes one value of each window of images [batch, height, width, channels].
 
     Args:
-      inputs: [batch, height, width, channels].
-      kernel_size: one number or two.
-      stride: one number or two.
-      padding: SAME or VALID.
-      data_format: of the inputs.
-      outputs_collections: that the result is put into.
-      scope: its name.
+      apply: makes it; takes inputs, size, strides, padding and format.
+      name: of the layer.
+      default_scope: that it has where none is given.
     """
-    with tf.compat.v1.name_scope(scope, "MaxPool2D", [inputs]):
-        outputs = tf.nn.max_pool2d(inputs, pair(kernel_size), pair(stride), padding, data_format)
-        return finished(outputs, None, outputs_collections, scope)
+
+    def pool2d(
+        inputs: tf.Tensor,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 2,
+        padding: str = "VALID",
+        data_format: str = "NHWC",
+        outputs_collections: Any = None,
+        scope: Any = None,
+    ) -> tf.Tensor:
+        """One value of each window: [batch, height, width, channels] to the same with fewer rows and columns.
+
+        Args:
+          inputs: [batch, height, width, channels].
+          kernel_size: one number or two.
+          stride: one number or two.
+          padding: SAME or VALID.
+          data_format: of the inputs.
+          outputs_collections: that the result is put into.
+          scope: its name.
+        """
+        with tf.compat.v1.name_scope(scope, default_scope, [inputs]):
+            outputs = apply(inputs, pair(kernel_size), pair(stride), padding, data_format)
+            return finished(outputs, None, outputs_collections, scope)
+
+    pool2d.__name__ = name  # by which `stack` calls what it makes
+    return add_arg_scope(pool2d)
 
 
-@add_arg_scope
-def avg_pool2d(
-    inputs: tf.Tensor,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] = 2,
-    padding: str = "VALID",
-    data_format: str = "NHWC",
-    outputs_collections: Any = None,
-    scope: Any = None,
-) -> tf.Tensor:
-    """The means of windows.
-
-    Args:
-      inputs: [batch, height, width, channels].
-      kernel_size: one number or two.
-      stride: one number or two.
-      padding: SAME or VALID.
-      data_format: of the inputs.
-      outputs_collections: that the result is put into.
-      scope: its name.
-    """
-    with tf.compat.v1.name_scope(scope, "AvgPool2D", [inputs]):
-        outputs = tf.nn.avg_pool2d(inputs, pair(kernel_size), pair(stride), padding, data_format)
-        return finished(outputs, None, outputs_collections, scope)
+max_pool2d = _pool2d(tf.nn.max_pool2d, "max_pool2d", "MaxPool2D")
+avg_pool2d = _pool2d(tf.nn.avg_pool2d, "avg_pool2d", "AvgPool2D")
 
 
 @add_arg_scope
@@ -143,12 +132,9 @@ def stack(inputs: Any, layer: Callable[..., Any], stack_args: Sequence[Any], **k
       stack_args: further arguments of each, or one for each.
       kwargs: of all of them, with the `scope` that they are in.
     """
-    scope, name = kwargs.pop("scope", None), getattr(layer, "__name__", "stack")
-    with tf.compat.v1.variable_scope(scope, "Stack", [inputs]):
-        for index, given in enumerate(stack_args):
-            arguments = given if isinstance(given, list | tuple) else [given]
-            inputs = layer(inputs, *arguments, scope=f"{name}_{index + 1}", **kwargs)
-        return inputs
+    arguments = [given if isinstance(given, list | tuple) else [given] for given in stack_args]
+    with tf.compat.v1.variable_scope(kwargs.pop("scope", None), "Stack", [inputs]):
+        return _behind_each_other(inputs, layer, arguments, getattr(layer, "__name__", "stack"), kwargs)
 
 
 def repeat(inputs: Any, repetitions: int, layer: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -161,9 +147,25 @@ def repeat(inputs: Any, repetitions: int, layer: Callable[..., Any], *args: Any,
       args: of all of them.
       kwargs: of all of them, with the `scope` that they are in.
     """
-    scope, name = kwargs.pop("scope", None), getattr(layer, "__name__", "repeat")
+    scope = kwargs.pop("scope", None)
     with tf.compat.v1.variable_scope(scope, "Repeat", [inputs]) as opened:
-        for index in range(repetitions):
-            within = (scope if isinstance(scope, str) else opened.name.rpartition("/")[2]) if scope else name
-            inputs = layer(inputs, *args, scope=f"{within}_{index + 1}", **kwargs)
-        return inputs
+        name = scope if isinstance(scope, str) else opened.name.rpartition("/")[2]
+        name = name if scope else getattr(layer, "__name__", "repeat")
+        return _behind_each_other(inputs, layer, [args] * repetitions, name, kwargs)
+
+
+def _behind_each_other(
+    inputs: Any, layer: Callable[..., Any], arguments: Sequence[Sequence[Any]], name: str, kwargs: Mapping[str, Any]
+) -> Any:
+    """What the last of the layers gives.
+
+    Args:
+      inputs: of the first.
+      layer: takes inputs first.
+      arguments: further ones, of each.
+      name: of their scopes, which are numbered from 1.
+      kwargs: of all of them.
+    """
+    for number, given in enumerate(arguments, 1):
+        inputs = layer(inputs, *given, scope=f"{name}_{number}", **kwargs)
+    return inputs
