@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.estimator.graph import inner_losses
 from trainer.estimator.graph.inside import graph_variables, keras_names, makers, optimizers, slices
 from trainer.estimator.graph.inside.makers import Maker
 from trainer.estimator.graph.inside.seeds import seeded
@@ -78,6 +79,7 @@ def shared(store: VariableStore, graph: tf.Graph, losses: RegularizationLosses) 
         graph.add_to_collection(_KEYS.GLOBAL_STEP, store.global_step)
         graph_variables.show(graph, store.global_step, GLOBAL_STEP)
         yield
+    inner_losses.check(graph)
 
 
 class Creator:
