@@ -110,7 +110,7 @@ def estimator(
     """The Estimator of the network that `params.model` names: of the model function, or of a compiled Keras model.
 
     Args:
-      model_fn: `model_fn(features, labels, mode, params, schema, rates)`.
+      model_fn: `model_fn(features, labels, mode, params, schema)`, and `rates` where it takes them.
       params: with the settings of networks and optimizers.
       config: of the run, with its model_dir.
       schema: of the data.
@@ -119,13 +119,15 @@ def estimator(
     import functools
 
     from trainer.estimator import Estimator, add_metrics, model_to_estimator
+    from trainer.estimator.contract.arguments import accepted
 
     network = NETWORKS[params.model.value]
     network.check(schema)
     examples = getattr(getattr(schema, "train", None), "count", None)  # a stream is not counted before it is read
     rates = optimizers.rates(params, examples, data or DataConfig(), config)
     if network.compiled is None:
-        return Estimator(functools.partial(model_fn, schema=schema, rates=rates), config=config, params=params)
+        given = accepted(model_fn, {"schema": schema, "rates": rates})
+        return Estimator(functools.partial(model_fn, **given), config=config, params=params)
     from trainer.problems.keras_schedule import RateSchedule
 
     with precision.policy(params):

@@ -157,7 +157,7 @@ def test_an_unpacked_problem_is_found_by_its_file_too_and_imports_its_neighbours
     built = archive.build(ROOT, {}, packed(folder / "packing_far.py").files)
     with tarfile.open(fileobj=io.BytesIO(built.content)) as tar:
         tar.extractall(tmp_path, filter="data")
-    code = "import sys; from trainer import problem_file; print(problem_file.load(sys.argv[1]).score)"
+    code = "import sys; from trainer import problem_file; print(*problem_file.load(sys.argv[1]).metrics)"
     environ = {**os.environ, "PYTHONPATH": str(tmp_path / built.file_name.removesuffix(".tar.gz"))}
     for name in ("trainer.problems.packing_far", "elsewhere/packing_far.py"):
         command = [sys.executable, "-P", "-c", code, name]
