@@ -39,3 +39,12 @@ def test_an_error_of_a_graph_is_named_by_what_failed(tmp_path: Path) -> None:
     assert message.startswith(
         "The worker failed at step 2: ValueError: assertion failed: [Some labels are negative.] [[-1]]. No checkpoint"
     )
+
+
+def test_what_all_processes_end_with_is_the_chiefs_to_say(tmp_path: Path) -> None:
+    files, error = Layout(root=str(tmp_path)), TrainingError("The loss is NaN", do="Lower the rate")
+    for role in ("worker", "chief", "worker"):
+        assert failure.end(error, role, 7, files) == 1
+    assert json.loads((tmp_path / "failure.json").read_text())["role"] == "chief"
+    failure.end(TrainingError("The disk is full"), "worker", 7, files)
+    assert json.loads((tmp_path / "failure.json").read_text())["role"] == "worker"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import re
 import sys
 import traceback
@@ -121,10 +122,7 @@ def _safe(files: Layout) -> str:
 
 
 def _record(failure: Failure, files: Layout) -> None:
-    """Writes `failure.json`, if that can be done at once: the failure itself is what counts.
-
-    A process that is to be started again ends because of another one, and leaves what that one has written.
-    """
+    """Writes `failure.json`, if that can be done at once: the failure itself is what counts."""
     record = {
         "role": failure.role,
         "step": failure.step,
@@ -135,7 +133,23 @@ def _record(failure: Failure, files: Layout) -> None:
     }
     store = storage.Store(retry_policy=_HASTY)
     try:
-        if failure.exit_code != SAVED_EXIT_CODE or not store.exists(files.failure):
+        if not _is_told(failure, record["error"], store, files):
             store.write(files.failure, records.text(record).encode())
     except (JobError, MemoryError):
         print(f"trainer.task: {files.failure} could not be written.", file=sys.stderr, flush=True)
+
+
+def _is_told(failure: Failure, error: object, store: storage.Store, files: Layout) -> bool:
+    """Whether what another process has written counts more than what this one would write.
+
+    A process that is to be started again ends because of another one. And what all processes of a synchronous job end
+    with at once is the chief's to say, whoever is the last to write.
+    """
+    if not store.exists(files.failure):
+        return False
+    if failure.exit_code == SAVED_EXIT_CODE:
+        return True
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # a damaged record tells nothing
+        earlier = json.loads(store.read(files.failure))
+        return failure.role != "chief" and earlier["role"] == "chief" and earlier["error"] == error
+    return False
