@@ -101,10 +101,14 @@ def listening(place: Place) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-        return socket.create_server((place.host, place.port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((place.host, place.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         got = f"--host={place.host} --port={place.port}: {error.strerror or error}"
         raise UsageError(got, "a free port of this machine", "Take another one, or --port=0 for any") from error
+    # Connections inherit it. asyncio sets it for sockets that it has made itself only, and without it an answer's body
+    # waits 40 ms for the client to acknowledge its head (Nagle's algorithm beside delayed acknowledgements).
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _config(app: Starlette, options: ServeOptions) -> uvicorn.Config:
