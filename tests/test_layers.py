@@ -107,7 +107,7 @@ LAUNCH_ORDER = [
     "cluster",
     "sweep",
     "packaging",
-    "submit",
+    "submission",
     "vertex",
     "kubernetes",
     "doctor",

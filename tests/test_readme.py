@@ -14,7 +14,7 @@ from trainer.formats.tables.settings import TableData
 from trainer.job.config import RunSettings
 from trainer.launch.cluster.options import ClusterOptions
 from trainer.launch.kubernetes.options import KubernetesOptions
-from trainer.launch.submit.options import SubmitOptions
+from trainer.launch.submission.options import SubmitOptions
 from trainer.launch.sweep.options import SweepOptions
 from trainer.launch.vertex.options import VertexOptions
 from trainer.model import Params

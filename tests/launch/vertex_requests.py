@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-from trainer.launch.submit.options import ServiceOptions
+from trainer.launch.submission.options import ServiceOptions
 from trainer.launch.vertex import submit as submit_vertex
 from trainer.launch.vertex.options import Provisioning, VertexOptions
 from trainer.launch.vertex.submit import Submission

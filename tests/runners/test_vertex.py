@@ -17,7 +17,7 @@ from tests.launch import vertex_requests
 from tests.runners import places
 from tests.runners.runner import Failure, Runner, newest_step, says
 from trainer import storage
-from trainer.launch.submit.options import ServiceOptions
+from trainer.launch.submission.options import ServiceOptions
 from trainer.launch.vertex import submit as submit_vertex
 from trainer.launch.vertex.requests import Request
 

@@ -17,7 +17,10 @@ COMMANDS = {
     "sweep": ("sweep.sweep", "the hyperparameter study of hptuning_config.yaml on this machine"),
     "doctor": ("doctor.doctor", "what this machine and this environment would do, and which settings are wrong"),
     "package": ("packaging.package", "the source distribution that cloud runners install, and a Dockerfile"),
-    "submit": ("submit.target", "a job or a study on Vertex AI or Kubernetes; --dry_run shows and checks the request"),
+    "submit": (
+        "submission.target",
+        "a job or a study on Vertex AI or Kubernetes; --dry_run shows and checks the request",
+    ),
     "status": ("jobs:status", "the state of a submitted job"),
     "cancel": ("jobs:cancel", "ends a submitted job"),
     "logs": ("jobs:logs", "where the logs of a submitted job are"),

@@ -19,7 +19,7 @@ from trainer.launch.doctor.options import DoctorOptions
 from trainer.launch.jobs import JobOptions
 from trainer.launch.kubernetes.options import KubernetesOptions
 from trainer.launch.packaging.package import PackageOptions
-from trainer.launch.submit.options import ServiceOptions, SubmitOptions
+from trainer.launch.submission.options import ServiceOptions, SubmitOptions
 from trainer.launch.sweep.options import SweepOptions
 from trainer.launch.vertex.options import VertexOptions
 

@@ -13,7 +13,7 @@ from trainer.job.config import setting
 from trainer.job.errors import UsageError
 from trainer.launch import command_line
 from trainer.launch.kubernetes import kubectl
-from trainer.launch.submit.options import ServiceOptions
+from trainer.launch.submission.options import ServiceOptions
 from trainer.launch.vertex import jobs as vertex_jobs
 from trainer.launch.vertex import rules as vertex_rules
 from trainer.launch.vertex import service as vertex_service

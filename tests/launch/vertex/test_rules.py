@@ -11,7 +11,7 @@ import pytest
 from tests.launch import vertex_requests
 from trainer.job.errors import FindingsError, UsageError
 from trainer.job.findings import Level
-from trainer.launch.submit.options import ServiceOptions
+from trainer.launch.submission.options import ServiceOptions
 from trainer.launch.vertex import rules as vertex_rules
 from trainer.launch.vertex import submit as submit_vertex
 from trainer.launch.vertex.options import Provisioning, VertexOptions

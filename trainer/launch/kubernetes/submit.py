@@ -20,10 +20,10 @@ from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 from trainer.launch.kubernetes.pods import Manifest
 from trainer.launch.packaging import problem_files
 from trainer.launch.study import search_space, study_file
-from trainer.launch.submit import costs
-from trainer.launch.submit import options as submit_options
-from trainer.launch.submit.costs import Item
-from trainer.launch.submit.options import SubmitOptions
+from trainer.launch.submission import costs
+from trainer.launch.submission import options as submit_options
+from trainer.launch.submission.costs import Item
+from trainer.launch.submission.options import SubmitOptions
 
 USAGE = "python -m trainer.launch submit kubernetes [--flag=value ...] -- [flags of trainer.task]"
 _CLASSES = (SubmitOptions, KubernetesOptions)

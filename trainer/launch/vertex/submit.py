@@ -20,9 +20,9 @@ from trainer.launch.packaging.archive import Archive
 from trainer.launch.packaging.problem_files import PackedProblem
 from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
-from trainer.launch.submit import costs
-from trainer.launch.submit import options as submit_options
-from trainer.launch.submit.options import ServiceOptions, SubmitOptions
+from trainer.launch.submission import costs
+from trainer.launch.submission import options as submit_options
+from trainer.launch.submission.options import ServiceOptions, SubmitOptions
 from trainer.launch.vertex import client as vertex_client
 from trainer.launch.vertex import following as vertex_following
 from trainer.launch.vertex import jobs as vertex_jobs

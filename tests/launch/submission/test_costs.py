@@ -8,8 +8,8 @@ import pytest
 
 from tests.launch import vertex_requests
 from trainer.job.errors import UsageError
-from trainer.launch.submit import costs
-from trainer.launch.submit.costs import Item
+from trainer.launch.submission import costs
+from trainer.launch.submission.costs import Item
 
 PRICES = """
 currency: EUR
