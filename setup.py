@@ -56,6 +56,7 @@ DEV = [
     "google-cloud-aiplatform>=2.7",  # the official types and client of Vertex AI, beside which requests are tested
     # Needed by the line above. Without bounds of their own pip tries hundreds of combinations of old versions.
     "google-api-core>=2.44",
+    "google-api-python-client>=2.202",  # discovery documents of Google's services, beside which bodies are tested
     "google-cloud-bigquery>=3.47",
     "google-cloud-resource-manager>=1.19",
     "google-genai>=2.34",

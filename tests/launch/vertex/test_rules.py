@@ -84,7 +84,13 @@ WRONG_REQUESTS = [
         "note: the acc",
         "mean NVIDIA_TESLA_T4?",
     ),
-    ("gpu", "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorCount", 3, "3 accelerators", "--accelerator=TYPE:COUNT"),
+    (
+        "gpu",
+        "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorCount",
+        3,
+        "3 NVIDIA_TESLA_T4 in",
+        "--accelerator=TYPE:COUNT",
+    ),
     (
         "gpu",
         "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorType",
@@ -241,12 +247,12 @@ UNKNOWN = [
         ["accelerator 'NVIDIA_B3"],
     ),
     (
-        {"machineType": "g4-standard-48", "acceleratorType": "NVIDIA_RTX_PRO_6000", "acceleratorCount": 1},
-        ["machine type 'g4-standard-48'"],
+        {"machineType": "g4-standard-12", "acceleratorType": "NVIDIA_RTX_PRO_6000", "acceleratorCount": 1},
+        ["machine type 'g4-standard-12'"],
     ),
     (
-        {"machineType": "a4x-highgpu-4g", "acceleratorType": "NVIDIA_GB200", "acceleratorCount": 4},
-        ["machine type 'a4x-highgpu-4g'"],
+        {"machineType": "a4x-maxgpu-4g", "acceleratorType": "NVIDIA_GB300", "acceleratorCount": 4},
+        ["machine type 'a4x-maxgpu-4g'", "accelerator 'NVIDIA_GB300'"],
     ),
     (
         {"machineType": "z9-hugegpu-6g", "acceleratorType": "NVIDIA_Z900", "acceleratorCount": 6},

@@ -28,14 +28,24 @@ _CLASSES = {
     "c3": _GENERAL,
     "m1": {"ultramem", "megamem"},
     "g2": {"standard"},
+    "g4": {"standard"},
     "a2": {"highgpu", "megagpu", "ultragpu"},
     "a3": {"highgpu", "megagpu", "ultragpu", "edgegpu"},
     "a4": {"highgpu"},
+    "a4x": {"highgpu"},
 }
-_N1_GPUS = ("NVIDIA_TESLA_T4", "NVIDIA_TESLA_P4", "NVIDIA_TESLA_P100", "NVIDIA_TESLA_V100", "NVIDIA_TESLA_K80")
+# The most of each that one machine takes; it takes 1, 2, 4 ... of them.
+_N1_GPUS = {
+    "NVIDIA_TESLA_T4": 4,
+    "NVIDIA_TESLA_P4": 4,
+    "NVIDIA_TESLA_P100": 4,
+    "NVIDIA_TESLA_V100": 8,
+    "NVIDIA_TESLA_K80": 8,
+}
 # Families whose machines have accelerators built in, and the one that each class has.
 _BUILT_IN = {
     ("g2", "standard"): "NVIDIA_L4",
+    ("g4", "standard"): "NVIDIA_RTX_PRO_6000",
     ("a2", "highgpu"): "NVIDIA_TESLA_A100",
     ("a2", "megagpu"): "NVIDIA_TESLA_A100",
     ("a2", "ultragpu"): "NVIDIA_A100_80GB",
@@ -44,20 +54,14 @@ _BUILT_IN = {
     ("a3", "megagpu"): "NVIDIA_H100_MEGA_80GB",
     ("a3", "ultragpu"): "NVIDIA_H200_141GB",
     ("a4", "highgpu"): "NVIDIA_B200",
+    ("a4x", "highgpu"): "NVIDIA_GB200",
 }
-_L4_COUNTS = {24: 2, 48: 4, 96: 8}
-_KNOWN = (
-    *_N1_GPUS,
-    *_BUILT_IN.values(),
-    "NVIDIA_GB200",
-    "NVIDIA_RTX_PRO_6000",
-    "TPU_V2",
-    "TPU_V3",
-    "TPU_V4_POD",
-    "TPU_V5_LITEPOD",
-)
-
-
+# How many there are: by the cores that the name says; in the other families the name says the number itself.
+_COUNT_BY_CORES = {
+    "g2": {4: 1, 8: 1, 12: 1, 16: 1, 24: 2, 32: 1, 48: 4, 96: 8},
+    "g4": {48: 1, 96: 2, 192: 4, 384: 8},
+}
+_KNOWN = (*_N1_GPUS, *_BUILT_IN.values(), "TPU_V2", "TPU_V3", "TPU_V4_POD", "TPU_V5_LITEPOD")
 _EXAMPLES = tuple(f"{family}-{kind}-4" for family, kinds in _CLASSES.items() for kind in sorted(kinds))
 
 
@@ -68,6 +72,13 @@ def violations(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     yield from findings
     if isinstance(name, str) and not any(finding.level is Level.ERROR for finding in findings):
         yield from _together(name, kind, whole(spec.get("acceleratorCount", 0)) or 0, path)
+    topology = spec.get("tpuTopology")
+    if topology is not None and not re.fullmatch(r"\d+(x\d+){1,2}", topology):
+        at = (*path, "tpuTopology")
+        yield Finding(where=at, got=short(topology), accept="numbers with x between", do="Write --tpu_topology=2x4")
+    elif topology is not None and isinstance(name, str) and not name.startswith(_TPU_MACHINES):
+        got = f"a topology of TPUs in a {name}"
+        yield Finding(where=(*path, "tpuTopology"), got=got, accept="TPU machines (ct...)", do="Change --machine")
 
 
 def _machine(name: object, path: Path) -> Iterator[Finding]:
@@ -99,31 +110,48 @@ def _accelerator(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     if count is not None and not kind:
         do = "Set the type too (--accelerator=NVIDIA_TESLA_T4:1)"
         yield Finding(where=at, got=f"{count} accelerators without a type", accept="a type and a count", do=do)
-    number = whole(count) if count is not None else None
-    is_right = number in (1, 2, 4, 8, 16) if kind in _KNOWN else (number or 0) > 0
-    if kind and not is_right:
+    elif kind and (whole(count) or 0) < 1:
         got = "no count" if count is None else f"{count} accelerators"
-        yield Finding(where=at, got=got, accept="1, 2, 4, 8 or 16 in a machine", do="Write --accelerator=TYPE:COUNT")
+        yield Finding(where=at, got=got, accept="1 or more in a machine", do="Write --accelerator=TYPE:COUNT")
 
 
 def _together(name: str, kind: str | None, count: int, path: Path) -> Iterator[Finding]:
     """Contradictions between a machine that is known here and its accelerators; of others nothing is said."""
-    family, category, size = _parts(name)
+    family, category, _ = _parts(name)
     if category not in _CLASSES.get(family, ()):
         return
     built_in = _BUILT_IN.get((family, category))
     if built_in:
-        wanted = _L4_COUNTS.get(size, 1) if family == "g2" else size
-        if (kind, count) != (built_in, wanted):
-            got = f"{name} with {f'{count} {kind}' if kind else 'no accelerator'}"
-            do = f"Set --accelerator={built_in}:{wanted}, or choose another machine"
-            yield Finding(where=path, got=got, accept=f"{wanted} {built_in}, which are built in", do=do)
+        yield from _with_built_in(name, kind, count, path)
+    elif kind in _N1_GPUS and family == "n1":
+        most = _N1_GPUS[kind]
+        if count > most or count & (count - 1):
+            got, do = f"{count} {kind} in a {name}", "Write --accelerator=TYPE:COUNT"
+            accept = f"a power of two, up to {most}"
+            yield Finding(where=(*path, "acceleratorCount"), got=got, accept=accept, do=do)
     elif kind and kind.startswith("NVIDIA") and (family != "n1" or kind in _BUILT_IN.values()):
         homes = [f"{family}-{category}" for (family, category), gpu in _BUILT_IN.items() if gpu == kind]
         accept = (
             f"{kind} in {' or '.join(homes or ['n1'])} machines" if kind in _KNOWN else f"no accelerator in {family}"
         )
         yield Finding(where=path, got=f"{kind} in a {name}", accept=accept, do="Change --machine")
+
+
+def _with_built_in(name: str, kind: str | None, count: int, path: Path) -> Iterator[Finding]:
+    """A machine of a family that has accelerators built in: that one, and not more than there are."""
+    family, category, size = _parts(name)
+    built_in = _BUILT_IN[family, category]
+    there = _COUNT_BY_CORES[family].get(size) if family in _COUNT_BY_CORES else size
+    if there is None:
+        examples = [f"{family}-{category}-{cores}" for cores in _COUNT_BY_CORES[family]]
+        yield unknown((*path, "machineType"), "machine type", name, examples, decides="Vertex AI")
+    if kind != built_in or count > (there or count):
+        got = f"{name} with {f'{count} {kind}' if kind else 'no accelerator'}"
+        do = f"Set --accelerator={built_in}:{there or 1}, or choose another machine"
+        yield Finding(where=path, got=got, accept=f"{there or 'the'} {built_in}, which are built in", do=do)
+    elif count < (there or 0):
+        got = f"{count} of the {there} {built_in} that a {name} has, and so a part of its memory and cores"
+        yield Finding(where=path, got=got, do=f"For all of them: {built_in}:{there}", level=Level.NOTE)
 
 
 def _parts(name: str) -> tuple[str, str, int]:

@@ -74,16 +74,24 @@ class VertexOptions:
     worker_disk: str | None = setting(None, "of workers alone")
     ps_disk: str | None = setting(None, "of parameter servers alone")
     evaluator_disk: str | None = setting(None, "of the evaluator alone")
+    tpu_topology: str | None = setting(None, "of the TPUs of chief and workers, such as 2x4")
+    reservation: tuple[str, ...] = setting(
+        (), "machines of chief and workers: any, none, or projects/P/zones/Z/reservations/NAME, with commas between"
+    )
+    nfs: tuple[str, ...] = setting((), "SERVER:/PATH:NAME shares, with commas between; each is found at /mnt/nfs/NAME")
     provisioning: Provisioning | None = setting(
         None, "how machines are provisioned; spot is cheap, but may be taken away at any time"
     )
     restart_job_on_worker_restart: bool = setting(False, "restart all replicas when one is restarted")
     disable_retries: bool = setting(False, "do not restart the job after errors of the service")
     timeout: str | None = setting(None, "longest running time: 3600s, 90m, 8h or 7d; default: the service's, 7 days")
-    max_wait: str | None = setting(None, "longest wait for machines with --provisioning=flex_start, such as 12h")
+    max_wait: str | None = setting(
+        None, "longest wait for machines with --provisioning=flex_start, such as 12h; 0: no bound; default: a day"
+    )
     service_account: str | None = setting(None, "account that the replicas run as")
     network: str | None = setting(None, "projects/NUMBER/global/networks/NAME to peer with")
     reserved_ip_ranges: tuple[str, ...] = setting((), "ranges of --network to use")
+    network_attachment: str | None = setting(None, "of Private Service Connect, in the same region; not with --network")
     label: tuple[str, ...] = setting((), "KEY=VALUE labels of the job, with commas between")
     env: tuple[str, ...] = setting((), "NAME=VALUE for every replica, with commas between; no secrets")
     tensorboard: str | None = setting(None, "projects/P/locations/R/tensorboards/ID to send events to")
@@ -101,7 +109,8 @@ class VertexOptions:
         if self.image and (self.executor_image or self.package):
             other = "--executor_image" if self.executor_image else "--package"
             raise UsageError(f"--image together with {other}", "an image, or a package", "Drop one of the two")
-        self.labels, self.environment, self.pools, self.timeout_secs, self.max_wait_secs  # noqa: B018
+        self.labels, self.environment, self.pools, self.nfs_mounts  # noqa: B018
+        self.timeout_secs, self.max_wait_secs  # noqa: B018
 
     @property
     def labels(self) -> dict[str, str]:
@@ -112,6 +121,11 @@ class VertexOptions:
     def environment(self) -> dict[str, str]:
         """The variables by name."""
         return command_line.pairs("env", self.env)
+
+    @property
+    def nfs_mounts(self) -> list[dict[str, str]]:
+        """NfsMount of each share."""
+        return [_nfs_mount(text) for text in self.nfs]
 
     @property
     def timeout_secs(self) -> str | None:
@@ -156,6 +170,15 @@ class VertexOptions:
         if ":" not in text:
             raise UsageError(f"--{flag}={text}", "TYPE:GIGABYTES", "Write it as pd-ssd:200")
         return kind, size
+
+
+def _nfs_mount(text: str) -> dict[str, str]:
+    match = re.fullmatch(r"(?P<server>[^:/]+):(?P<path>/[^:]*):(?P<mountPoint>[^:/]+)", text)
+    if not match:
+        raise UsageError(
+            f"--nfs={text}", "SERVER:/PATH:NAME", "Write it as 10.0.0.2:/data:data, found at /mnt/nfs/data"
+        )
+    return match.groupdict()
 
 
 def counted(flag: str, text: str) -> tuple[str, int]:

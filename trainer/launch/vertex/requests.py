@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.job.cluster import JOB_TYPES
+from trainer.job.cluster import CHIEF, JOB_TYPES, WORKER
 from trainer.launch.vertex.options import Pool, VertexOptions
 
 Request = dict[str, Any]
 CUSTOM_JOBS, TUNING_JOBS = "customJobs", "hyperparameterTuningJobs"
+RESERVATION_KEY = "compute.googleapis.com/reservation-name"
 
 
 def custom_job(options: VertexOptions, task_argv: Sequence[str], packages: Sequence[str]) -> Request:
@@ -59,7 +60,7 @@ def job_spec(options: VertexOptions, task_argv: Sequence[str], packages: Sequenc
     argv = list(task_argv)
     if options.evaluator and "--separate_evaluator" not in argv:
         argv.append("--separate_evaluator")
-    pools = [_pool(options, options.pools[role], argv, packages) for role in JOB_TYPES]
+    pools = [_pool(options, role, argv, packages) for role in JOB_TYPES]
     while not pools[-1]:
         pools.pop()
     spec: Request = {"workerPoolSpecs": pools}
@@ -68,6 +69,7 @@ def job_spec(options: VertexOptions, task_argv: Sequence[str], packages: Sequenc
         serviceAccount=options.service_account,
         network=options.network,
         reservedIpRanges=list(options.reserved_ip_ranges),
+        pscInterfaceConfig=_present(networkAttachment=options.network_attachment),
         tensorboard=options.tensorboard,
         enableWebAccess=options.web_access,
         persistentResourceId=options.persistent_resource,
@@ -82,14 +84,13 @@ def _of_the_resource(options: VertexOptions) -> Request:
     return _present(labels=options.labels, encryptionSpec=key)
 
 
-def _pool(options: VertexOptions, pool: Pool, argv: Sequence[str], packages: Sequence[str]) -> Request:
+def _pool(options: VertexOptions, role: str, argv: Sequence[str], packages: Sequence[str]) -> Request:
     """WorkerPoolSpec; empty for a role without machines, so that the other roles keep their indexes."""
+    pool = options.pools[role]
     if pool.replicas == 0:
         return {}
-    machine: Request = {"machineType": pool.machine}
-    if pool.accelerator:
-        machine |= {"acceleratorType": pool.accelerator[0], "acceleratorCount": pool.accelerator[1]}
-    spec: Request = {"machineSpec": machine, "replicaCount": pool.replicas}
+    machine = _machine(options, pool, computes=role in (CHIEF, WORKER))
+    spec: Request = {"machineSpec": machine, "replicaCount": pool.replicas, **_present(nfsMounts=options.nfs_mounts)}
     if pool.disk:
         spec["diskSpec"] = {"bootDiskType": pool.disk[0], "bootDiskSizeGb": pool.disk[1]}
     env = [{"name": name, "value": value} for name, value in options.environment.items()]
@@ -104,6 +105,31 @@ def _pool(options: VertexOptions, pool: Pool, argv: Sequence[str], packages: Seq
             env=env,
         )
     return spec
+
+
+def _machine(options: VertexOptions, pool: Pool, *, computes: bool) -> Request:
+    """MachineSpec; what is reserved, and TPUs, belong to the roles that compute."""
+    machine: Request = {"machineType": pool.machine}
+    if pool.accelerator:
+        machine |= {"acceleratorType": pool.accelerator[0], "acceleratorCount": pool.accelerator[1]}
+    if computes:
+        machine |= _present(tpuTopology=options.tpu_topology, reservationAffinity=_reservation(options.reservation))
+    return machine
+
+
+def _reservation(names: Sequence[str]) -> Request:
+    """ReservationAffinity."""
+    match list(names):
+        case []:
+            return {}
+        case ["any" | "none" as word]:
+            return {"reservationAffinityType": {"any": "ANY_RESERVATION", "none": "NO_RESERVATION"}[word]}
+        case resources:
+            return {
+                "reservationAffinityType": "SPECIFIC_RESERVATION",
+                "key": RESERVATION_KEY,
+                "values": resources,
+            }
 
 
 def _scheduling(options: VertexOptions) -> Request:

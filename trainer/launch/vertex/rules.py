@@ -17,32 +17,32 @@ from trainer.launch import task_flags
 from trainer.launch.files.schema import schema_errors, whole
 from trainer.launch.vertex import pools as vertex_pools
 from trainer.launch.vertex import schemas
+from trainer.launch.vertex import surroundings as vertex_surroundings
 
 _STRATEGIES = ("STANDARD", "SPOT", "FLEX_START", "ON_DEMAND", "LOW_COST")
-# Numbers of the regions of each area.
+# Numbers of the regions of each area, as the service's discovery document lists its regional endpoints.
 _AREAS = {
     "africa-south": (1,),
     "asia-east": (1, 2),
     "asia-northeast": (1, 2, 3),
-    "asia-south": (1,),
-    "asia-southeast": (1, 2),
+    "asia-south": (1, 2),
+    "asia-southeast": (1, 2, 3),
     "australia-southeast": (1, 2),
     "europe-central": (2,),
-    "europe-north": (1,),
+    "europe-north": (1, 2),
     "europe-southwest": (1,),
-    "europe-west": (1, 2, 3, 4, 6, 8, 9, 12),
+    "europe-west": (1, 2, 3, 4, 6, 8, 9, 10, 12, 15),
     "me-central": (1, 2),
     "me-west": (1,),
     "northamerica-northeast": (1, 2),
     "southamerica-east": (1,),
     "southamerica-west": (1,),
-    "us-central": (1,),
-    "us-east": (1, 4, 5),
+    "us-central": (1, 2),
+    "us-east": (1, 4, 5, 7),
     "us-south": (1,),
-    "us-west": (1, 2, 3, 4),
+    "us-west": (1, 2, 3, 4, 8),
 }
 _REGIONS = tuple(f"{area}{number}" for area, numbers in _AREAS.items() for number in numbers)
-_ACCOUNT = re.compile(r"[a-zA-Z0-9._-]+@[a-zA-Z0-9.-]+\.[a-z]+")
 _DURATION = re.compile(r"\d+(\.\d{1,9})?s")
 _MAX_SECS = 28 * 86400
 _MOST_LABELS = 63
@@ -160,7 +160,7 @@ def _job_spec(spec: Mapping[str, Any], path: Path, studied: Iterable[str]) -> It
             yield from vertex_pools.one(pool, (*path, "workerPoolSpecs", index))
     yield from _task(spec, path, tuple(studied))
     yield from _scheduling(spec.get("scheduling") or {}, (*path, "scheduling"))
-    yield from _surroundings(spec, path)
+    yield from vertex_surroundings.violations(spec, path)
 
 
 def _task(spec: Mapping[str, Any], path: Path, studied: tuple[str, ...]) -> Iterator[Finding]:
@@ -205,6 +205,8 @@ def _scheduling(scheduling: Mapping[str, Any], path: Path) -> Iterator[Finding]:
         text = scheduling.get(name)
         if text is None:
             continue
+        if name == "maxWaitDuration" and re.fullmatch(r"0(\.0+)?s", text):  # waits without end
+            continue
         if not _DURATION.fullmatch(text) or not 0 < float(text[:-1]) <= _MAX_SECS:
             accept = f"seconds with an s, such as 3600s, above 0 and up to {_MAX_SECS}s (28 days)"
             yield Finding(where=(*path, name), got=short(text), accept=accept, do=f"Set --{flag}=8h or 28800s")
@@ -217,38 +219,3 @@ def _scheduling(scheduling: Mapping[str, Any], path: Path) -> Iterator[Finding]:
         accept, do = "one of the two", "Drop disableRetries, which disables restarts"
         at = (*path, "restartJobOnWorkerRestart")
         yield Finding(where=at, got="restarts together with disableRetries", accept=accept, do=do)
-
-
-def _surroundings(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
-    """Account, network, TensorBoard and output directory."""
-    account, network = spec.get("serviceAccount"), spec.get("network")
-    if account is not None and not _ACCOUNT.fullmatch(account):
-        accept, do = "an e-mail address, such as NAME@PROJECT.iam.gserviceaccount.com", "Correct --service_account"
-        yield Finding(where=(*path, "serviceAccount"), got=short(account), accept=accept, do=do)
-    if network is not None and not re.fullmatch(r"projects/\d+/global/networks/[a-z][a-z0-9-]*", network):
-        accept = "projects/NUMBER/global/networks/NAME, with the project's number"
-        do = "gcloud projects describe PROJECT shows the number"
-        yield Finding(where=(*path, "network"), got=short(network), accept=accept, do=do)
-    if spec.get("reservedIpRanges") and network is None:
-        at = (*path, "reservedIpRanges")
-        yield Finding(where=at, got="ranges without a network", accept="with a network", do="Set --network")
-    directory = (spec.get("baseOutputDirectory") or {}).get("outputUriPrefix")
-    if spec.get("baseOutputDirectory") is not None and not vertex_pools.BUCKET.fullmatch(str(directory)):
-        accept, do = "gs://bucket/folder, the bucket in lower case", "Set --output_dir=gs://bucket/folder"
-        yield Finding(
-            where=(*path, "baseOutputDirectory", "outputUriPrefix"), got=short(directory), accept=accept, do=do
-        )
-    yield from _tensorboard(spec, path)
-
-
-def _tensorboard(spec: Mapping[str, Any], path: Path) -> Iterator[Finding]:
-    name, at = spec.get("tensorboard"), (*path, "tensorboard")
-    if name is None:
-        return
-    if not re.fullmatch(r"projects/[^/]+/locations/[^/]+/tensorboards/\d+", name):
-        accept, do = "projects/P/locations/R/tensorboards/ID", "gcloud ai tensorboards list shows it"
-        yield Finding(where=at, got=short(name), accept=accept, do=do)
-    for needed, flag in (("serviceAccount", "service_account"), ("baseOutputDirectory", "output_dir")):
-        if not spec.get(needed):
-            got = f"a TensorBoard without {needed}"
-            yield Finding(where=at, got=got, accept=f"with {needed}", do=f"Set --{flag}")

@@ -27,7 +27,7 @@ _POOL: Schema = {
     },
     "replicaCount": _WHOLE,
     "nfsMounts": [{"server": _TEXT, "path": _TEXT, "mountPoint": _TEXT}],
-    "lustreMounts": Kind.ANY,
+    "lustreMounts": [{"instanceIp": _TEXT, "volumeHandle": _TEXT, "filesystem": _TEXT, "mountPoint": _TEXT}],
     "diskSpec": {"bootDiskType": _TEXT, "bootDiskSizeGb": _WHOLE},
 }
 JOB_SPEC: Schema = {
@@ -43,7 +43,10 @@ JOB_SPEC: Schema = {
     "serviceAccount": _TEXT,
     "network": _TEXT,
     "reservedIpRanges": [_TEXT],
-    "pscInterfaceConfig": Kind.ANY,
+    "pscInterfaceConfig": {
+        "networkAttachment": _TEXT,
+        "dnsPeeringConfigs": [{"domain": _TEXT, "targetProject": _TEXT, "targetNetwork": _TEXT}],
+    },
     "baseOutputDirectory": {"outputUriPrefix": _TEXT},
     "protectedArtifactLocationId": _TEXT,
     "tensorboard": _TEXT,

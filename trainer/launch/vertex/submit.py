@@ -32,6 +32,7 @@ from trainer.launch.vertex import rules as vertex_rules
 from trainer.launch.vertex import service as vertex_service
 from trainer.launch.vertex import session as google_session
 from trainer.launch.vertex import study as vertex_study
+from trainer.launch.vertex import surroundings as vertex_surroundings
 from trainer.launch.vertex.client import VertexClient
 from trainer.launch.vertex.options import VertexOptions
 from trainer.launch.vertex.requests import Request
@@ -100,7 +101,8 @@ def prepare(
     at = vertex_service.location(project, chosen.region, service.endpoint)
     if chosen.request is not None:
         request = _from_file(chosen, task_argv)
-        notes = _refuse([*vertex_rules.place(project, chosen.region), *rules(request)])
+        place = [*vertex_rules.place(project, chosen.region), *vertex_surroundings.elsewhere(request, chosen.region)]
+        notes = _refuse([*place, *rules(request)])
         return Submission(request=request, at=at, notes=notes)
     problem = _packed_problem(chosen, task_argv)
     built = _package(chosen, environ, problem)
@@ -108,7 +110,7 @@ def prepare(
     packages = [built.path_below(folder)] if built else list(chosen.package)
     study = _study(chosen, task_argv)
     checked = _built(chosen, task_argv, packages, study)
-    place = vertex_rules.place(project, chosen.region)
+    place = [*vertex_rules.place(project, chosen.region), *vertex_surroundings.elsewhere(checked, chosen.region)]
     elsewhere = problem_files.elsewhere(task_argv, "image" if chosen.image else "package")
     notes = _refuse([*place, *rules(checked), *(() if problem or not _is_task(chosen) else elsewhere)])
     # The runner finds a packed problem under another name than this machine, whose name was good for the checks.
