@@ -80,7 +80,13 @@ if (ROOT / "PKG-INFO").is_file():
     PACKAGES, DATA = find_namespace_packages(exclude=["build", "build.*"]), {"": ["*"]}
     MODULES = sorted(path.stem for path in ROOT.glob("*.py") if path.name != "setup.py")
 else:
-    PACKAGES, DATA = find_packages(include=["trainer", "trainer.*"]), {"trainer.launch.sweep": ["*.html"]}
+    PACKAGES, DATA = (
+        find_packages(include=["trainer", "trainer.*"]),
+        {
+            "trainer.launch.sweep": ["*.html"],
+            "trainer.launch.kubernetes": ["schemas.json"],
+        },
+    )
     MODULES = []
 
 setup(

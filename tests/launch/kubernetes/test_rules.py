@@ -177,10 +177,10 @@ def test_what_is_only_unknown_here_is_noted_and_left_to_the_cluster(changes: dic
     assert note.level is Level.NOTE and str(note).startswith(told)
 
 
-def test_of_a_config_map_only_the_metadata_are_checked() -> None:
+def test_of_a_config_map_metadata_and_fields_are_checked() -> None:
     assert kubernetes_rules.document({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}) == []
-    (finding,) = kubernetes_rules.document({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "A"}})
-    assert finding.where == ("metadata", "name")
+    found = kubernetes_rules.document({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "A"}, "dat": {}})
+    assert [finding.where for finding in found] == [("metadata", "name"), ("dat",)]
 
 
 @pytest.mark.parametrize("value", [None, 3, "text", [], {"spec": 3}, {"containers": "none"}])

@@ -1,7 +1,8 @@
-"""What Kubernetes or Kubeflow's operators would refuse of a manifest: rules on the document, by field.
+"""What Kubernetes or Kubeflow's operators would refuse of a manifest, or do with it that nobody wants: by field.
 
-The operator's own come first (its webhook for TFJob v1: a DNS-1035 name, a container called `tensorflow` with an image
-in each replica, one Chief or Master); its schema lets all of that through, and wrong types and restart policies too.
+Fields and types come from the schemas of the API; here are rules that no schema knows, such as those of the operator's
+webhook for TFJob v1 (validateTFJob): a DNS-1035 name, a container called `tensorflow` with an image in each replica,
+one Chief or Master.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from trainer.job.findings import Finding, Level, Path, short, unknown
 from trainer.job.spelling import suggestion
 from trainer.launch.files.schema import whole
+from trainer.launch.kubernetes import schemas
 from trainer.launch.kubernetes.pod_rules import Table, labels, listed, pod, table
 from trainer.launch.kubernetes.pods import CONTAINER
 
-_COMPANIONS = ("Service", "ServiceAccount", "ConfigMap", "Secret", "Namespace", "PersistentVolumeClaim")
 _REPLICA_TYPES = ("Chief", "Worker", "PS", "Evaluator", "Master")
 _RESTART_POLICIES = ("ExitCode", "OnFailure", "Never", "Always")
 _CLEAN_POLICIES = ("None", "Running", "All")
@@ -26,31 +27,31 @@ _LONGEST_NAME = 63
 
 
 def document(value: Table) -> list[Finding]:
-    """Everything wrong with one manifest; of kinds that this package does not write only the metadata are checked."""
-    kinds: dict[str, tuple[str, Callable[[Table], Iterator[Finding]]]] = {
-        "TFJob": ("kubeflow.org/v1", _tf_job),
-        "Job": ("batch/v1", _job),
-        "JobSet": ("jobset.x-k8s.io/v1alpha2", _job_set),
-        "TrainingRuntime": ("trainer.kubeflow.org/v1alpha1", _runtime),
-        "TrainJob": ("trainer.kubeflow.org/v1alpha1", _train_job),
-        "Experiment": ("kubeflow.org/v1beta1", _experiment),
+    """Everything wrong with one manifest; of kinds that this package does not write, as far as their schema says."""
+    rules: dict[str, Callable[[Table], Iterator[Finding]]] = {
+        "TFJob": _tf_job,
+        "Job": _job,
+        "JobSet": _job_set,
+        "TrainingRuntime": _runtime,
+        "ClusterTrainingRuntime": _runtime,
+        "TrainJob": _train_job,
+        "Experiment": _experiment,
     }
-    kind, version = value.get("kind"), value.get("apiVersion")
+    kind = str(value.get("kind"))
+    versions = {name: version for version, _, name in (entry.partition(" ") for entry in schemas.kinds())}
     findings = list(_metadata(value))
-    if kind not in kinds:
-        if kind not in _COMPANIONS:
-            known = [*kinds, *_COMPANIONS]
-            findings.append(unknown(("kind",), "kind", str(kind), known, decides="The cluster"))
-        return findings
-    wanted, rules = kinds[str(kind)]
-    findings += _version(version, wanted, str(kind))
-    return findings + list(rules(value))
+    if kind not in versions:
+        return [*findings, unknown(("kind",), "kind", kind, versions, decides="The cluster")]
+    findings += _version(value.get("apiVersion"), versions[kind], kind)
+    findings += rules[kind](value) if kind in rules else ()
+    said = {finding.where for finding in findings}
+    return findings + [finding for finding in schemas.schema_errors(value) if finding.where not in said]
 
 
 def _version(version: object, wanted: str, kind: str) -> Iterator[Finding]:
     """Another version of the same API group may be newer than these rules; another group contradicts the kind."""
-    at = ("apiVersion",)
-    if isinstance(version, str) and re.fullmatch(re.escape(wanted.partition("/")[0]) + r"/v\d+\w*", version):
+    at, (group, slash, _) = ("apiVersion",), wanted.rpartition("/")
+    if isinstance(version, str) and re.fullmatch(re.escape(group + slash) + r"v\d+\w*", version):
         if version != wanted:
             got, do = f"{version} is not known here", f"It is checked as {wanted}; the cluster decides"
             yield Finding(where=at, got=got, do=do, level=Level.NOTE)
