@@ -23,7 +23,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.job import logs, signals
+from trainer.job import imports, logs, signals
 
 TASK_MODULE = "trainer.task"
 _POLL_SECS = 0.01
@@ -156,7 +156,7 @@ def prepare(module: str) -> None:
         sys.exit(f"No module named {module}")
     if module == TASK_MODULE:
         logs.quiet_tensorflow(os.environ)
-        with logs.without_import_chatter():
+        with imports.quick():
             import numpy.random  # noqa: F401
 
             import trainer.bound_problem

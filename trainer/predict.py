@@ -13,7 +13,7 @@ from trainer import problem_file, storage
 from trainer.exported import finding
 from trainer.formats import files
 from trainer.formats.download_cache import DownloadCache
-from trainer.job import early_flags, flags, logs, signals
+from trainer.job import early_flags, flags, imports, logs, signals
 from trainer.job.errors import JobError
 from trainer.job.secrets import scrubbed
 from trainer.job.signals import StopRequest
@@ -59,7 +59,7 @@ def _main(argv: Sequence[str], stop: StopRequest) -> int:
         export = None if options.checkpoint else finding.newest(model_dir)
         logs.to_stderr()
         logs.quiet_tensorflow(os.environ)
-        with logs.without_import_chatter():
+        with imports.quick():
             from trainer.exported.model import Model
             from trainer.predicting.output_file import OutputFile
             from trainer.predicting.prediction import Prediction

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from trainer import storage
 from trainer.exported import finding
-from trainer.job import flags, logs, signals
+from trainer.job import flags, imports, logs, signals
 from trainer.job.errors import JobError, UsageError
 from trainer.job.secrets import scrubbed
 from trainer.job.signals import StopRequest
@@ -46,7 +46,7 @@ def _serve(argv: Sequence[str], stop: StopRequest) -> int:
     finding.newest(storage.resolved(place.model_dir))  # so that a wrong path is told at once
     logs.to_stderr()
     logs.quiet_tensorflow(os.environ)
-    with logs.without_import_chatter():
+    with imports.quick():
         from trainer.serving import server
     listener = server.listening(place)
     print(_told(options, place, listener.getsockname()[1]), flush=True)

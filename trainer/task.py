@@ -16,6 +16,7 @@ from trainer.formats.fetching import Fetcher
 from trainer.job import (
     distribution,
     flags,
+    imports,
     layout,
     logs,
     metric_tag,
@@ -107,7 +108,7 @@ def _bound(problem: Problem, settings: flags.Settings, files: Layout, cache: Dow
     params: Any = settings[problem.params]
     if problem.describe is not None:
         schema = problem.call("describe", data=data, params=params, output_dir=files.root, cache=cache)
-    with logs.without_import_chatter():
+    with imports.quick():
         import trainer.continuing
         import trainer.process  # noqa: F401
         from trainer.bound_problem import BoundProblem
@@ -174,7 +175,7 @@ def _only_serves(cluster: Cluster, run: RunSettings) -> bool:
 
 
 def _serve(cluster: Cluster, files: Layout, stop: StopWatch, fetcher: Fetcher) -> int:
-    with logs.without_import_chatter():
+    with imports.quick():
         from trainer.estimator.distribution import server
         from trainer.estimator.saving import job_directory
         from trainer.estimator.steps.stop import Stop
