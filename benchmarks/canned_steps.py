@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import reference
+from benchmarks import environments
 
 MODELS = {"dnn_v1": "Adagrad", "dnn_v2": "Adagrad", "linear_v1": "Ftrl", "linear_v2": "Ftrl"} | {
     "wide_and_deep_v1": "usual",
@@ -79,7 +79,7 @@ def table(theirs: dict[str, list[float]], ours: dict[str, list[float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference_python", help="an interpreter that has tensorflow-cpu==2.15.1")
-    parser.add_argument("--work_dir", type=Path, default=reference.HOME, help="keeps the reference's environment")
+    parser.add_argument("--work_dir", type=Path, default=environments.HOME, help="keeps the reference's environment")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2000, help="that are timed, after as many that are not")
     parser.add_argument("--model", choices=sorted(MODELS), help="time one in this process, and print its figure alone")
@@ -87,7 +87,7 @@ def main() -> None:
     if arguments.model:
         print(json.dumps(steps_per_second(arguments.model, arguments.steps)))
         return
-    python = reference.interpreter(arguments.reference_python, arguments.work_dir / "reference")
+    python = environments.interpreter("reference", arguments.reference_python, arguments.work_dir)
     theirs: dict[str, list[float]] = {model: [] for model in MODELS}
     ours: dict[str, list[float]] = {model: [] for model in MODELS}
     for _ in range(arguments.rounds):

@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks import reference
+from benchmarks import environments
 from benchmarks.sines import waves, write_csv
 
 JOBS = {"chief": 1, "worker": 1, "ps": 1}
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        python = reference.interpreter(args.reference_python, pathlib.Path(home))
+        python = environments.interpreter("reference", args.reference_python)
         csv = pathlib.Path(home, "train.csv")
         write_csv(csv, waves(20_000, 1))
         print("| job | tf.estimator 2.15 | `push_every=1` | × | `push_every=100` | × |\n|---|---|---|---|---|---|")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.initial_values import initial
 from benchmarks.sines import FEATURE, N_OUTPUTS
 
 if hasattr(tf, "estimator"):
@@ -19,11 +20,6 @@ else:
     from trainer import estimator as tf_estimator
 
 ModelFunction = Callable[..., Any]
-
-
-def initial(seed: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Uniform float32 values in [-0.5, 0.5); RandomState's stream is the same in every numpy."""
-    return np.random.RandomState(seed).uniform(-0.5, 0.5, shape).astype(np.float32)
 
 
 class LstmCell:

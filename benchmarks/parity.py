@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import reference, sines
+from benchmarks import environments, sines
 from benchmarks.estimator_run import Plan, Record, run_in
 
 STEPS = 100
@@ -219,9 +219,9 @@ def table(rows: list[Comparison]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference_python", help="an interpreter that has tensorflow-cpu==2.15.1")
-    parser.add_argument("--work_dir", type=Path, default=reference.HOME, help="keeps the reference's environment")
+    parser.add_argument("--work_dir", type=Path, default=environments.HOME, help="keeps the reference's environment")
     arguments = parser.parse_args()
-    python = reference.interpreter(arguments.reference_python, arguments.work_dir / "reference")
+    python = environments.interpreter("reference", arguments.reference_python, arguments.work_dir)
     with tempfile.TemporaryDirectory() as home:
         rows = run_all(python, Path(home))
     print(table(rows))
