@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from trainer.estimator import inputs
 
@@ -80,3 +81,13 @@ def test_labels_of_other_rows_are_refused() -> None:
     other.index = range(1, 4)
     with pytest.raises(ValueError, match="x and y with different indexes"):
         inputs.pandas_input_fn(Frame(x=Column([1, 2, 3])), other, shuffle=False)
+
+
+def test_a_caller_in_a_graph_takes_the_tensors_of_the_next_batch() -> None:
+    function = inputs.numpy_input_fn({"x": np.arange(4)}, np.arange(4) * 10, batch_size=2, shuffle=False)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        features, labels = function()
+        seen = [session.run((features["x"], labels)) for _ in range(2)]
+        with pytest.raises(tf.errors.OutOfRangeError):
+            session.run(labels)
+    np.testing.assert_array_equal(seen, [([0, 1], [0, 10]), ([2, 3], [20, 30])])

@@ -17,7 +17,7 @@ def numpy_input_fn(
     shuffle: bool | None = None,
     queue_capacity: int = 1000,
     num_threads: int = 1,
-) -> Callable[[], tf.data.Dataset]:
+) -> Callable[[], Any]:
     """An input function over arrays.
 
     Args:
@@ -28,6 +28,9 @@ def numpy_input_fn(
       shuffle: whether examples come in another order each time; has to be said.
       queue_capacity: of how many examples the next one is drawn, at least.
       num_threads: means nothing: the order of the examples does not depend on threads.
+
+    Returns:
+      A function that gives a dataset of batches; in a graph, the tensors of the next batch.
 
     Raises:
       ValueError: arrays of different lengths, no features, empty labels, or nothing said of `shuffle`.
@@ -54,7 +57,7 @@ def pandas_input_fn(
     queue_capacity: int = 1000,
     num_threads: int = 1,
     target_column: str = "target",
-) -> Callable[[], tf.data.Dataset]:
+) -> Callable[[], Any]:
     """An input function over a data frame, whose columns are the features.
 
     Args:
@@ -66,6 +69,9 @@ def pandas_input_fn(
       queue_capacity: of how many examples the next one is drawn, at least.
       num_threads: means nothing: the order of the examples does not depend on threads.
       target_column: no column of `x` may be called so, where `y` is a series.
+
+    Returns:
+      A function that gives a dataset of batches; in a graph, the tensors of the next batch.
 
     Raises:
       ValueError: labels with another index, a column of that name, or nothing said of `shuffle`.
@@ -93,14 +99,16 @@ def pandas_input_fn(
 
 def _input_fn(
     data: Any, batch_size: int, num_epochs: int | None, shuffle: bool, queue_capacity: int
-) -> Callable[[], tf.data.Dataset]:
+) -> Callable[[], Any]:
     """An input function over nested arrays [examples, …]; the other arguments are those of `numpy_input_fn`."""
 
-    def input_fn() -> tf.data.Dataset:
+    def input_fn() -> Any:
         dataset = tf.data.Dataset.from_tensor_slices(data)
         if shuffle:
             dataset = dataset.shuffle(max(queue_capacity, len(tf.nest.flatten(data)[0])))
-        return dataset.repeat(num_epochs).batch(batch_size)
+        batches = dataset.repeat(num_epochs).batch(batch_size)
+        # In a graph a caller takes tensors apart, as in another input function of TensorFlow 1.
+        return batches if tf.executing_eagerly() else tf.compat.v1.data.make_one_shot_iterator(batches).get_next()
 
     return input_fn
 

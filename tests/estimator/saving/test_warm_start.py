@@ -70,7 +70,7 @@ def test_a_path_stands_for_settings() -> None:
         (("",), "ckpt_to_initialize_from=''. It takes the path of a checkpoint, of a directory with"),
         (("a", "("), "vars_to_warm_start with '(': missing ), unterminated subpattern"),
         (("a", [3]), "vars_to_warm_start with 3: "),
-        (("a", ".*", {"words": object()}), "var_name_to_vocab_info for words. A variable starts from the whole value"),
+        (("a", ".*", {"words": object()}), "> for words. It takes tf.train.VocabInfo objects. Give one"),
     ],
 )
 def test_invalid_settings_are_refused(arguments: tuple[Any, ...], message: str) -> None:

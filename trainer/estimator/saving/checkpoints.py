@@ -203,8 +203,8 @@ def restore(
       OtherModelError: one of them is missing in the checkpoint, or has another shape there.
     """
     renamed = sources or {}
-    names = {name: renamed.get(name) or _source(name, variable, renamed) for name, variable in variables.items()}
-    _check_all_there(reader, names.values())
+    names = {name: source_name(name, variable, renamed) for name, variable in variables.items()}
+    check_all_there(reader, names.values())
     for name, variable in variables.items():
         # A variable made with validate_shape=False takes any shape that fits what is known of its own.
         fixed = variable.shape.is_fully_defined()
@@ -225,13 +225,14 @@ def restore(
             piece.set(reader.rows(names[name], variable.dtype, piece))
 
 
-def _source(name: str, variable: tf.Variable | RowShardedVariable, renamed: Mapping[str, str]) -> str:
-    """The name in the checkpoint: for a part, that of the whole."""
+def source_name(name: str, variable: tf.Variable | RowShardedVariable, renamed: Mapping[str, str]) -> str:
+    """The name in the checkpoint, for a part that of the whole; the arguments are those of `restore`."""
     whole = slices.full_name(name, variable)
-    return renamed.get(whole, whole)
+    return renamed.get(name) or renamed.get(whole, whole)
 
 
-def _check_all_there(reader: Reader, names: Iterable[str]) -> None:
+def check_all_there(reader: Reader, names: Iterable[str]) -> None:
+    """Raises OtherModelError where a checkpoint lacks one of these names."""
     missing = sorted({name for name in names if name not in reader})
     if missing:
         raise OtherModelError(
@@ -254,5 +255,5 @@ def saved_step(checkpoint_path: str) -> int:
       ValueError: there is none.
     """
     reader = read(checkpoint_path)
-    _check_all_there(reader, [GLOBAL_STEP])
+    check_all_there(reader, [GLOBAL_STEP])
     return int(reader.value(GLOBAL_STEP))

@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from trainer.estimator.contract.session_hooks import VocabInfo
 from trainer.estimator.graph.variables import GLOBAL_STEP, Role, VariableStore
-from trainer.estimator.saving import checkpoints, slices
+from trainer.estimator.saving import checkpoints, slices, vocabularies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +21,12 @@ class WarmStartSettings:
       ckpt_to_initialize_from: a checkpoint's path, a directory with checkpoints, or a SavedModel.
       vars_to_warm_start: a regular expression over names, for trainable variables only (the default takes all of them);
         or a list of expressions, for all variables; or None for none. Expressions match from a name's beginning.
-      var_name_to_vocab_info: not supported; None or empty.
+      var_name_to_vocab_info: by the names of variables, a `tf.train.VocabInfo` with the vocabulary of now and the
+        one of then: an entry of both takes over its values, as `tf.compat.v1.train.warm_start` has it.
       var_name_to_prev_var_name: by the names of variables, the names that these have in the source where they differ.
 
     Raises:
-      ValueError: no source, an invalid expression, or vocabularies.
+      ValueError: no source, an invalid expression, or something else than vocabularies.
     """
 
     ckpt_to_initialize_from: str | bytes | os.PathLike[str]
@@ -38,12 +40,8 @@ class WarmStartSettings:
                 f"WarmStartSettings was given ckpt_to_initialize_from={self.ckpt_to_initialize_from!r}. "
                 "It takes the path of a checkpoint, of a directory with checkpoints, or of a SavedModel. Give a path"
             )
-        if self.var_name_to_vocab_info:
-            raise ValueError(
-                f"WarmStartSettings was given var_name_to_vocab_info for {', '.join(self.var_name_to_vocab_info)}. "
-                "A variable starts from the whole value in the source. Leave the argument out, and these variables out "
-                "of vars_to_warm_start"
-            )
+        for name, info in (self.var_name_to_vocab_info or {}).items():
+            _check_vocabularies(name, info)
         for pattern in self.patterns:
             _check_pattern(pattern)
 
@@ -62,6 +60,14 @@ def _check_pattern(pattern: Any) -> None:
             f"WarmStartSettings was given vars_to_warm_start with {pattern!r}: {error}. "
             "It takes regular expressions over names. Escape what is meant literally, as in r'scale\\(1\\)'"
         ) from error
+
+
+def _check_vocabularies(name: str, info: Any) -> None:
+    if not isinstance(info, VocabInfo):
+        raise ValueError(
+            f"WarmStartSettings was given var_name_to_vocab_info with {info!r} for {name}. "
+            "It takes tf.train.VocabInfo objects. Give one with both vocabularies"
+        )
 
 
 def settings_of(source: Any) -> WarmStartSettings | None:
@@ -119,21 +125,29 @@ def warm_start(store: VariableStore, settings: WarmStartSettings, reader: checkp
             f"It takes regular expressions over names. Match one of {', '.join(store.roles)}"
         )
     renamed = settings.var_name_to_prev_var_name or {}
+    infos = settings.var_name_to_vocab_info or {}
     wholes = {slices.full_name(name, store.by_name[name]) for name in names}
-    unused = sorted(set(renamed) - set(names) - wholes)
-    if unused:
-        raise ValueError(
-            f"var_name_to_prev_var_name has {', '.join(unused)}. "
-            f"It takes names of variables that are warm-started. Choose from {', '.join(names)}"
-        )
+    for argument, given in (("var_name_to_prev_var_name", renamed), ("var_name_to_vocab_info", infos)):
+        unused = sorted(set(given) - set(names) - wholes)
+        if unused:
+            raise ValueError(
+                f"{argument} has {', '.join(unused)}. "
+                f"It takes names of variables that are warm-started. Choose from {', '.join(names)}"
+            )
+    info_of = {name: infos.get(name) or infos.get(slices.full_name(name, store.by_name[name])) for name in names}
+    plain = {name: store.by_name[name] for name in names if info_of[name] is None}
     try:
-        checkpoints.restore({name: store.by_name[name] for name in names}, reader, renamed)
+        checkpoints.restore(plain, reader, renamed)
     except checkpoints.OtherModelError as error:
-        example = next((name for name in names if renamed.get(name, name) not in reader), names[-1])
+        example = next((name for name in plain if renamed.get(name, name) not in reader), names[-1])
         raise checkpoints.OtherModelError(
             error.got,
             "a checkpoint with all variables that are to be warm-started",
             f"Leave what is new or other out of vars_to_warm_start, as r'(?!{example}$)' leaves out {example}, or "
             "say in var_name_to_prev_var_name what the source calls it",
         ) from None
+    for name in sorted(set(names) - set(plain)):
+        variable = store.by_name[name]
+        source = checkpoints.source_name(name, variable, renamed)
+        vocabularies.set_remapped(name, variable, reader, source, info_of[name])
     return names
