@@ -10,6 +10,7 @@ from trainer.estimator.canned.dnn_linear_combined import (
     DNNLinearCombinedEstimator,
     DNNLinearCombinedRegressor,
 )
+from trainer.estimator.canned.example_specs import classifier_parse_example_spec, regressor_parse_example_spec
 from trainer.estimator.canned.linear import LinearClassifier, LinearEstimator, LinearRegressor
 from trainer.estimator.contract import export
 from trainer.estimator.contract.hooks import (
@@ -116,10 +117,12 @@ __all__ = [
     "VocabInfo",
     "WarmStartSettings",
     "add_metrics",
+    "classifier_parse_example_spec",
     "experimental",
     "export",
     "inputs",
     "model_to_estimator",
+    "regressor_parse_example_spec",
     "tpu",
     "train_and_evaluate",
 ]

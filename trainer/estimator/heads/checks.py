@@ -189,7 +189,7 @@ def _numbers(features: Any, weight_column: Any) -> tf.Tensor:
       TypeError: the weight column is something else.
       ValueError: it is missing or has no numbers.
     """
-    if not (isinstance(weight_column, str) or _is_numeric_column(weight_column)):
+    if not (isinstance(weight_column, str) or is_numeric_column(weight_column)):
         raise TypeError(
             f"A head was given weight_column {weight_column!r}. It takes the name of a feature, "
             "or a tf.feature_column.numeric_column"
@@ -211,7 +211,8 @@ def _numbers(features: Any, weight_column: Any) -> tf.Tensor:
     return normalizer(tensor) if normalizer else tensor
 
 
-def _is_numeric_column(column: Any) -> bool:
+def is_numeric_column(column: Any) -> bool:
+    """Whether it is a `tf.feature_column.numeric_column`."""
     return isinstance(column, type(tf.feature_column.numeric_column("weight")))
 
 
