@@ -34,6 +34,7 @@ def test_a_regressor_has_labels_of_several_values() -> None:
     ("arguments", "message"),
     [
         ({"label_key": "age"}, "label_key is 'age', and a feature column reads 'age' too"),
+        ({"label_key": "y", "weight_column": "age"}, "weight_column is 'age', and a feature column or the label reads"),
         ({"label_key": "y", "weight_column": TOWN}, "It takes a name or a tf.feature_column.numeric_column. Give one"),
     ],
 )

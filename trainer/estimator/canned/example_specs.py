@@ -27,7 +27,7 @@ def classifier_parse_example_spec(
       weight_column: of the Estimator: a name or a numeric column; None for none.
 
     Raises:
-      ValueError: a feature is called like the label, or another kind of column for the weights.
+      ValueError: a feature is called like the label or the weights, or another kind of column for the weights.
     """
     return _spec(feature_columns, label_key, tf.io.FixedLenFeature((1,), label_dtype, label_default), weight_column)
 
@@ -51,7 +51,7 @@ def regressor_parse_example_spec(
       weight_column: of the Estimator: a name or a numeric column; None for none.
 
     Raises:
-      ValueError: a feature is called like the label, or another kind of column for the weights.
+      ValueError: a feature is called like the label or the weights, or another kind of column for the weights.
     """
     label = tf.io.FixedLenFeature((label_dimension,), label_dtype, label_default)
     return _spec(feature_columns, label_key, label, weight_column)
@@ -71,5 +71,10 @@ def _spec(feature_columns: Iterable[Any], label_key: str, label: Any, weight_col
     if not is_numeric_column(weights):
         raise ValueError(
             f"weight_column is {weight_column!r}. It takes a name or a tf.feature_column.numeric_column. Give one"
+        )
+    if weights.key in spec:
+        raise ValueError(
+            f"weight_column is {weights.key!r}, and a feature column or the label reads {weights.key!r} too. "
+            "Weights have a key of their own. Take that column out of feature_columns"
         )
     return spec | weights.parse_example_spec
