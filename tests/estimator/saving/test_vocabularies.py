@@ -46,10 +46,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Estimator:
     return embedding(3, directory).train(lambda: rows_and_labels(5), steps=5)
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_entries_of_both_vocabularies_keep_their_rows(trained: Estimator, tmp_path: Path, parts: int) -> None:
+@pytest.mark.parametrize(("parts", "which"), [(1, ".*"), (2, ".*"), (2, None)])
+def test_entries_of_both_vocabularies_keep_their_rows(
+    trained: Estimator, tmp_path: Path, parts: int, which: str | None
+) -> None:
     info = VocabInfo(file_of(tmp_path, "new", NEW), 3, 2, file_of(tmp_path, "old", OLD))
-    settings = WarmStartSettings(trained.model_dir, var_name_to_vocab_info={"table": info})
+    settings = WarmStartSettings(trained.model_dir, which, {"table": info})
     warm = embedding(5, tmp_path / "new_model", settings, parts)
     warm.train(lambda: rows_and_labels(0), max_steps=1)
     before, after = trained.get_variable_value("table"), warm.get_variable_value("table")

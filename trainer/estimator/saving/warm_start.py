@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from trainer.estimator.contract.session_hooks import VocabInfo
@@ -20,7 +20,8 @@ class WarmStartSettings:
     Attributes:
       ckpt_to_initialize_from: a checkpoint's path, a directory with checkpoints, or a SavedModel.
       vars_to_warm_start: a regular expression over names, for trainable variables only (the default takes all of them);
-        or a list of expressions, for all variables; or None for none. Expressions match from a name's beginning.
+        or a list of expressions, for all variables; or None for those with a vocabulary alone. Expressions match from
+        a name's beginning.
       var_name_to_vocab_info: by the names of variables, a `tf.train.VocabInfo` with the vocabulary of now and the
         one of then: an entry of both takes over its values, as `tf.compat.v1.train.warm_start` has it.
       var_name_to_prev_var_name: by the names of variables, the names that these have in the source where they differ.
@@ -118,36 +119,61 @@ def warm_start(store: VariableStore, settings: WarmStartSettings, reader: checkp
     Raises:
       ValueError: the source lacks one of them, or has it in another shape, or a name or an expression matches none.
     """
+    renamed, infos = settings.var_name_to_prev_var_name or {}, settings.var_name_to_vocab_info or {}
+    wholes = {name: slices.full_name(name, variable) for name, variable in store.by_name.items()}
+    remapped = {name: infos.get(name) or infos.get(whole) for name, whole in wholes.items()}
     names = chosen(settings, store.roles)
+    if settings.vars_to_warm_start is None:
+        names = [name for name, role in store.roles.items() if role is Role.WEIGHT and remapped[name]]
+    _check_names(names, {wholes[name] for name in names}, settings, store.roles)
+    _restore({name: store.by_name[name] for name in names if not remapped[name]}, reader, renamed)
+    for name in (name for name in names if remapped[name]):
+        variable = store.by_name[name]
+        source = checkpoints.source_name(name, variable, renamed)
+        vocabularies.set_remapped(name, variable, reader, source, remapped[name])
+    return names
+
+
+def _check_names(
+    names: Sequence[str], wholes: Collection[str], settings: WarmStartSettings, roles: Mapping[str, Role]
+) -> None:
+    """Raises ValueError where no variable is chosen, or one that is not chosen is said something of.
+
+    Args:
+      names: of the chosen variables.
+      wholes: the names that these have in checkpoints.
+      settings: chose them.
+      roles: of all variables by name.
+    """
     if not names and settings.patterns:
         raise ValueError(
             f"vars_to_warm_start={settings.vars_to_warm_start!r} matches no variable of the model. "
-            f"It takes regular expressions over names. Match one of {', '.join(store.roles)}"
+            f"It takes regular expressions over names. Match one of {', '.join(roles)}"
         )
-    renamed = settings.var_name_to_prev_var_name or {}
-    infos = settings.var_name_to_vocab_info or {}
-    wholes = {slices.full_name(name, store.by_name[name]) for name in names}
-    for argument, given in (("var_name_to_prev_var_name", renamed), ("var_name_to_vocab_info", infos)):
-        unused = sorted(set(given) - set(names) - wholes)
+    for argument in ("var_name_to_prev_var_name", "var_name_to_vocab_info"):
+        unused = sorted(set(getattr(settings, argument) or ()) - set(names) - set(wholes))
         if unused:
             raise ValueError(
                 f"{argument} has {', '.join(unused)}. "
                 f"It takes names of variables that are warm-started. Choose from {', '.join(names)}"
             )
-    info_of = {name: infos.get(name) or infos.get(slices.full_name(name, store.by_name[name])) for name in names}
-    plain = {name: store.by_name[name] for name in names if info_of[name] is None}
+
+
+def _restore(variables: Mapping[str, Any], reader: checkpoints.Reader, renamed: Mapping[str, str]) -> None:
+    """Restores variables of a new model, for which an error says what becomes of those that the source lacks.
+
+    Args:
+      variables: by name.
+      reader: of the source.
+      renamed: by the names of variables, the names that these have in the source where they differ.
+    """
     try:
-        checkpoints.restore(plain, reader, renamed)
+        checkpoints.restore(variables, reader, renamed)
     except checkpoints.OtherModelError as error:
-        example = next((name for name in plain if renamed.get(name, name) not in reader), names[-1])
+        example = next((name for name in variables if renamed.get(name, name) not in reader), list(variables)[-1])
         raise checkpoints.OtherModelError(
             error.got,
             "a checkpoint with all variables that are to be warm-started",
             f"Leave what is new or other out of vars_to_warm_start, as r'(?!{example}$)' leaves out {example}, or "
             "say in var_name_to_prev_var_name what the source calls it",
         ) from None
-    for name in sorted(set(names) - set(plain)):
-        variable = store.by_name[name]
-        source = checkpoints.source_name(name, variable, renamed)
-        vocabularies.set_remapped(name, variable, reader, source, info_of[name])
-    return names
