@@ -226,7 +226,13 @@ def restore(
 
 
 def source_name(name: str, variable: tf.Variable | RowShardedVariable, renamed: Mapping[str, str]) -> str:
-    """The name in the checkpoint, for a part that of the whole; the arguments are those of `restore`."""
+    """The name that a variable has in the checkpoint: for a part, that of the whole.
+
+    Args:
+      name: of the variable.
+      variable: itself.
+      renamed: by the names of variables, the names that these have in the checkpoint where they differ.
+    """
     whole = slices.full_name(name, variable)
     return renamed.get(name) or renamed.get(whole, whole)
 

@@ -44,7 +44,18 @@ def set_remapped(
 
 
 def remapped(name: str, shape: list[int], reader: checkpoints.Reader, source: str, info: Any) -> np.ndarray:
-    """The values that a whole variable of this shape starts from; the other arguments are those of `set_remapped`."""
+    """The values that a whole variable starts from, in its shape.
+
+    Args:
+      name: of the variable.
+      shape: of the whole.
+      reader: of the checkpoint.
+      source: the name of the whole variable there.
+      info: a `tf.train.VocabInfo`.
+
+    Raises:
+      OtherModelError: the shape, the source and the vocabularies do not fit together.
+    """
     checkpoints.check_all_there(reader, [source])
     old, new = _entries(info.old_vocab, info.old_vocab_size), _entries(info.new_vocab, info.new_vocab_size)
     values, axis = np.moveaxis(reader.value(source), info.axis, 0), info.axis

@@ -137,13 +137,16 @@ def warm_start(store: VariableStore, settings: WarmStartSettings, reader: checkp
 def _check_names(
     names: Sequence[str], wholes: Collection[str], settings: WarmStartSettings, roles: Mapping[str, Role]
 ) -> None:
-    """Raises ValueError where no variable is chosen, or one that is not chosen is said something of.
+    """Looks whether what settings name is there.
 
     Args:
       names: of the chosen variables.
       wholes: the names that these have in checkpoints.
       settings: chose them.
       roles: of all variables by name.
+
+    Raises:
+      ValueError: no variable is chosen, or the settings say something of one that is not.
     """
     if not names and settings.patterns:
         raise ValueError(
