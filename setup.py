@@ -50,6 +50,7 @@ SERVE = [
     "starlette>=1.10,<2",  # routes, requests and answers
     "prometheus-client>=0.26,<1",  # figures for monitors
 ]
+REPORT = ["matplotlib>=3.10"]  # draws report.html
 COMPAT = [f"tf_keras{VERSIONS}"]  # the layers and cells of TensorFlow 1, beside Keras 3
 MIGRATE = ["libcst>=1.9,<2"]  # reads and writes Python sources with their comments and layout
 DEV = [
@@ -80,13 +81,12 @@ if (ROOT / "PKG-INFO").is_file():
     PACKAGES, DATA = find_namespace_packages(exclude=["build", "build.*"]), {"": ["*"]}
     MODULES = sorted(path.stem for path in ROOT.glob("*.py") if path.name != "setup.py")
 else:
-    PACKAGES, DATA = (
-        find_packages(include=["trainer", "trainer.*"]),
-        {
-            "trainer.launch.sweep": ["*.html"],
-            "trainer.launch.kubernetes": ["schemas.json"],
-        },
-    )
+    PACKAGES = find_packages(include=["trainer", "trainer.*"])
+    DATA = {
+        "trainer.launch.sweep": ["*.html"],
+        "trainer.launch.kubernetes": ["schemas.json"],
+        "trainer.reporting": ["*.html"],
+    }
     MODULES = []
 
 setup(
@@ -104,8 +104,10 @@ setup(
         "gpu": GPU,
         "launch": LAUNCH,
         "serve": SERVE,
+        "report": REPORT,
         "compat": COMPAT,
         "migrate": MIGRATE,
-        "dev": LAUNCH + SERVE + MIGRATE + DEV,  # compat, which would bring a second wheel of TensorFlow, by the scripts
+        # The scripts add compat, which would bring a second wheel of TensorFlow.
+        "dev": LAUNCH + SERVE + REPORT + MIGRATE + DEV,
     },
 )

@@ -24,7 +24,8 @@ ALLOWED = {
     "compat": {"compat", "exported", "estimator"},
     "problem": {"job"},
     "problem_file": {"problem", "job"},
-    "problems": {"problem", "problems", "networks", "formats", "estimator", "job"},
+    "problems": {"problem", "problems", "networks", "formats", "reporting", "estimator", "job"},
+    "reporting": {"reporting", "estimator", "job"},
     "launch": {"launch", "job", "storage", "problem", "problem_file"},
     "exported": {"exported", "estimator", "storage", "job"},
     "predicting": {"predicting", "exported", "formats", "estimator", "storage", "job"},
@@ -44,7 +45,9 @@ ALLOWED = {
     "model": {"inputs", "networks", "problems", "problem", "formats", "estimator", "job"},
     "bound_problem": {"problem", "estimator", "job"},
     "continuing": {"bound_problem", "estimator", "storage", "job"},
-    "closing": {"bound_problem", "estimator", "storage", "job"},
+    "closing": {"run_report", "bound_problem", "estimator", "storage", "job"},
+    "run_report": {"reporting", "continuing", "bound_problem", "problem", "estimator", "job"},
+    "report": {"run_report", "bound_problem", "problem_file", "formats", "storage", "job"},
     "end_in_time": {"estimator", "job"},
     "peers": {"estimator", "job"},
     "process": {"bound_problem", "closing", "end_in_time", "peers", "stall_watch", "estimator", "storage", "job"},
@@ -181,7 +184,7 @@ def reached(module: str) -> dict[str, set[str]]:
         name
         for name in MODULES
         if layer(name)
-        in ("job", "launch", "migrate", "migration", "predict", "serve", "storage", "task", *OF_THE_PERSON)
+        in ("job", "launch", "migrate", "migration", "predict", "report", "serve", "storage", "task", *OF_THE_PERSON)
     ),
 )
 def test_no_import_of_these_loads_tensorflow(module: str) -> None:

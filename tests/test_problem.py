@@ -14,7 +14,7 @@ from trainer import Problem, problem_file
 from trainer.bound_problem import BoundProblem
 from trainer.job.config import DataConfig
 from trainer.job.errors import UsageError
-from trainer.job.report import Score
+from trainer.job.score_table import Score
 
 ROOT = pathlib.Path(__file__).parent.parent
 

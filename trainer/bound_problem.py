@@ -18,7 +18,7 @@ from trainer.estimator.steps.nan_loss import NanLossError, Why
 from trainer.job import spelling
 from trainer.job.config import DataConfig, ExporterKind
 from trainer.job.errors import JobError, UsageError
-from trainer.job.report import Score
+from trainer.job.score_table import Score
 from trainer.problem import Problem, argument_names
 
 log = logging.getLogger("trainer")
@@ -63,6 +63,11 @@ class BoundProblem:
         score = self.score.name
         return (score, *(name for name in self.problem.metrics if name != score))
 
+    @property
+    def directions(self) -> dict[str, str]:
+        """Whether "max" or "min" of each of those is better, in that order."""
+        return {name: self.problem.metrics[name] for name in self.metrics}
+
     def estimator(self, config: RunConfig) -> Estimator:
         """The Estimator of the problem.
 
@@ -92,11 +97,16 @@ class BoundProblem:
         """
         return self._bound(getattr(self.problem, name), *self._given)
 
-    def has_test_part(self) -> bool:
-        """Whether there are examples that are looked at once, at the end."""
-        if self.problem.test_input_fn is None:
-            return False
-        return self.input_fn("test_input_fn")(**_mode_of(self.problem.test_input_fn)) is not None
+    def dataset(self, name: str) -> Any:
+        """What an input function gives to an evaluation; None where the problem has no such function.
+
+        Args:
+          name: `eval_input_fn` or `test_input_fn`.
+        """
+        if getattr(self.problem, name) is None:
+            return None
+        taken = argument_names(getattr(self.problem, name))
+        return self.input_fn(name)(**({"mode": ModeKeys.EVAL} if "mode" in taken else {}))
 
     def serving_input_receiver_fn(self) -> Callable[[], ServingInputReceiver]:
         """What clients send: as the problem says, else the features that evaluation has.
@@ -106,7 +116,7 @@ class BoundProblem:
         """
         if self.problem.serving_input_receiver_fn is not None:
             return self._bound(self.problem.serving_input_receiver_fn, *self._given)
-        dataset = self.input_fn("eval_input_fn")(**_mode_of(self.problem.eval_input_fn))
+        dataset = self.dataset("eval_input_fn")
         spec = dataset.element_spec if isinstance(dataset, tf.data.Dataset) else None
         return receiver_fn_of(spec[0] if isinstance(spec, tuple) else spec)
 
@@ -119,8 +129,7 @@ class BoundProblem:
         """
         receiver_fn = self.serving_input_receiver_fn() if kinds else None
         made = [self._exporter(kind, receiver_fn) for kind in kinds]
-        own = self.problem.call("exporters", config=config, **self._given) if self.problem.exporters else ()
-        return [*made, *own]
+        return [*made, *self.ask("exporters", (), config=config)]
 
     def _exporter(self, kind: ExporterKind, receiver_fn: Any) -> Exporter:
         match kind:
@@ -150,23 +159,20 @@ class BoundProblem:
                 spelling.suggestion(score, reported, otherwise),
             )
 
-    def hooks(self, config: RunConfig) -> list[Any]:
-        """The problem's hooks of training."""
-        return list(self.problem.call("hooks", config=config, **self._given)) if self.problem.hooks else []
+    def ask(self, name: str, otherwise: Any, **given: Any) -> Any:
+        """What an optional function of the problem gives.
 
-    def baselines(self) -> Mapping[str, float]:
-        """Scores that a model has to beat, each named after its metric."""
-        return self.problem.call("baselines", **self._given) if self.problem.baselines else {}
-
-    def report(self, summary: Any) -> str:
-        """What the problem adds to the closing table."""
-        return self.problem.call("report", summary=summary, **self._given) if self.problem.report else ""
+        Args:
+          name: of the function, such as `hooks`.
+          otherwise: what there is where the problem has none.
+          given: what it may take beside data, params and schema.
+        """
+        has_one = getattr(self.problem, name) is not None
+        return self.problem.call(name, **given, **self._given) if has_one else otherwise
 
     def fault(self, message: str) -> JobError | None:
         """The fault in the data behind an InvalidArgumentError with this message; None where they are not to blame."""
-        if self.problem.locate_fault is None:
-            return None
-        fault: JobError | None = self.problem.call("locate_fault", message=message, **self._given)
+        fault: JobError | None = self.ask("locate_fault", None, message=message)
         return fault
 
     @property
@@ -176,10 +182,6 @@ class BoundProblem:
     def _bound(self, function: Callable[..., Any], *names: str) -> Callable[..., Any]:
         taken = argument_names(function)
         return functools.partial(function, **{name: self._given[name] for name in names if name in taken})
-
-
-def _mode_of(function: Callable[..., Any]) -> dict[str, str]:
-    return {"mode": ModeKeys.EVAL} if "mode" in argument_names(function) else {}
 
 
 @contextlib.contextmanager

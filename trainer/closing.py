@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 import trainer
-from trainer import storage
+from trainer import run_report, storage
 from trainer.bound_problem import BoundProblem
 from trainer.estimator import Estimator
 from trainer.estimator.saving import saved_model, served_inputs
@@ -26,13 +26,14 @@ from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.estimator.saving.tuner import TunerFile
-from trainer.job import flags, records, report
+from trainer.job import flags, json_log, records, report
 from trainer.job.cluster import EVALUATOR as EVALUATOR_TASK
-from trainer.job.config import RunSettings
+from trainer.job.config import DataConfig, RunSettings
 from trainer.job.goodput import Tally
 from trainer.job.layout import GRAPH_FILE, Layout
 from trainer.job.records import DamagedRecordError
 from trainer.job.report import Summary
+from trainer.run_report import RunReport
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +47,14 @@ class Closing:
       run: how long, and what was exported.
       files: where everything lies.
       directories: through which files are read and written.
+      is_trial: whether this is a trial of a study.
     """
 
     bound: BoundProblem
     run: RunSettings
     files: Layout
     directories: JobDirectories
+    is_trial: bool = False
 
     def show(
         self,
@@ -88,19 +91,46 @@ class Closing:
             model=self._model_name(),
             params=_plain(self.bound.params),
             versions=_versions(),
+            flags=self._argv(self.run, self.bound.data),
         )
         self.directories.write(
             self.files.summary, records.text(records.sealed(records.strict(summary.record()))).encode()
         )
         self.directories.remove(self.files.failure)
-        self._print(summary)
+        self._print(summary, self._written_report(estimator, summary))
 
-    def _print(self, summary: Summary) -> None:
+    def _print(self, summary: Summary, written: str) -> None:
         inputs = served_inputs.of_export(summary.export_dir) if summary.export_dir else ()
+        scores = run_report.scores(self.bound, summary, self._first())
         again = self._again(summary.global_step)
-        print(report.table(summary, self.files.root, self.bound.score, inputs=inputs, again=again))
-        if own := self.bound.report(summary):
+        table = report.table(summary, self.files.root, scores, written=written, inputs=inputs, again=again)
+        json_log.say(table, sys.stdout, {"summary": summary.record()})
+        if own := self.bound.ask("report", "", summary=summary):
             print(own)
+
+    def _written_report(self, estimator: Estimator, summary: Summary) -> str:
+        """The path of report.html, or how to get one; empty where nobody asks for it. It never fails a run."""
+        if self.run.report is False or (self.run.report is None and self.is_trial):
+            return ""
+        if not run_report.is_installed():
+            return f"- ({run_report.HOW_TO_GET})"
+        made = RunReport(
+            bound=self.bound,
+            files=self.files,
+            directories=self.directories,
+            eval_steps=self.run.eval_steps,
+            first=self._first(),
+        )
+        try:
+            return made.write(estimator, summary, self._again(summary.global_step))
+        except Exception as error:
+            _log.warning("report.html was not written (%s: %s).", type(error).__name__, error)
+            return "-"
+
+    def _first(self) -> list[str]:
+        """The metrics that come first: the score, and what a tuner is told."""
+        tag = self.run.hyperparameter_metric_tag
+        return [self.bound.score.name, *([tag] if tag else [])]
 
     def _reason(self) -> str:
         """Why training ended, as `training_done.json` says; without it, it ended well and was cut off afterwards."""
@@ -115,7 +145,7 @@ class Closing:
 
     def _test_metrics(self, estimator: Estimator) -> dict[str, Any] | None:
         """Metrics of the last checkpoint on the test part; None without one."""
-        if not self.bound.has_test_part():
+        if self.bound.dataset("test_input_fn") is None:
             return None
         return scalars(estimator.evaluate(self.bound.input_fn("test_input_fn"), name="test"))
 
@@ -123,8 +153,10 @@ class Closing:
         """The command that trains as long again."""
         longer = dataclasses.replace(self.run, train_steps=2 * step, new_data=False, new_settings=False)
         for_ever = dataclasses.replace(self.bound.data, num_epochs=None)
-        argv = flags.to_argv(longer, for_ever, self.bound.params)
-        return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *argv])
+        return shlex.join([pathlib.Path(sys.executable).name, "-m", "trainer.task", *self._argv(longer, for_ever)])
+
+    def _argv(self, run: RunSettings, data: DataConfig) -> list[str]:
+        return flags.to_argv(run, data, self.bound.params)
 
 
 def earlier_summary(directories: JobDirectories, files: Layout) -> dict[str, Any] | None:

@@ -92,5 +92,6 @@ PROBLEM = Problem(
     locate_fault=forecasting.locate_fault,
     locate_rows=forecasting.locate_rows,  # of the batches of train_input_fn as it is
     resume_schema=forecasting.resume_schema,
+    plots=forecasting.plots,
     presets=registry.PRESETS,
 )

@@ -30,6 +30,7 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "exporters": _KNOWN,
     "resume_schema": ("schema", "earlier"),
     "report": ("summary", "data", "params", "schema"),
+    "plots": ("examples", "summary", "config", "data", "params", "schema"),
     "locate_fault": ("message", "data", "schema"),
     "locate_rows": ("batch", "rows", "pipeline", "pipelines", "data", "schema"),
 }
@@ -70,7 +71,9 @@ class Problem:
       resume_schema: for a run that is continued, gives the schema to use: `schema`, as it is described now, with what
         the weights depend on, such as scales, taken from `earlier`, the plain fields of the one they were trained with.
         Without it, the schema is used as it is.
-      report: gives text to print below the closing table.
+      report: gives text to print below the closing table, and to stand in report.html.
+      plots: gives a list of what report.html draws of this problem (`trainer.reporting.plot.Plot`). It may take
+        `examples`, some of the evaluation with their predictions (`trainer.reporting.plot.Examples`), and `summary`.
       locate_fault: for the `message` of an InvalidArgumentError in training, the JobError that names file and line;
         None where the data are not to blame.
       locate_rows: for the number of a training `batch` and the numbers of its `rows`, all from 0, where those stand in
@@ -98,6 +101,7 @@ class Problem:
     warm_start_from: Any = None
     resume_schema: Callable[..., Any] | None = None
     report: Callable[..., str] | None = None
+    plots: Callable[..., Sequence[Any]] | None = None
     locate_fault: Callable[..., Any] | None = None
     locate_rows: Callable[..., Sequence[str]] | None = None
 

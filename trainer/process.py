@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from trainer.bound_problem import BoundProblem, faults_located
-from trainer.closing import Closing, earlier_summary, serve_newest, tell_again
+from trainer.closing import Closing, earlier_summary, scalars, serve_newest, tell_again
 from trainer.end_in_time import EndInTime
 from trainer.estimator import (
     Estimator,
@@ -33,6 +33,7 @@ from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings
 from trainer.job.errors import TrainingError
 from trainer.job.layout import Layout
+from trainer.job.score_table import Score
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
@@ -68,7 +69,8 @@ class JobProcess:
     ) -> None:
         self._bound, self._run, self._cluster, self._files = bound, run, cluster, files
         self._place = place
-        self._score, self._started = bound.score, time.monotonic()
+        self._started = time.monotonic()
+        self._is_trial = bool(environ.get("CLOUD_ML_TRIAL_ID") or cluster.trial)
         tag = run.hyperparameter_metric_tag
         tuner_file = tuner.from_environment(environ, bound.metrics, tag=tag, trial=cluster.trial)
         self._progress = Progress(run.max_steps(bound.data.num_epochs))
@@ -88,7 +90,7 @@ class JobProcess:
           JobError: on data or a loss that make no sense, where they are known to be the cause.
         """
         scores = self._cluster.is_chief or self._cluster.is_evaluator
-        baselines = _beside(lambda: self._bound.baselines() if scores else {})
+        baselines = _beside(lambda: self._bound.ask("baselines", {}) if scores else {})
         directory = self._directories.at(self._files.root, ownership.role_of(self._cluster))
         estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._bound.data, directory))
         estimator.account.began(time.monotonic() - self._place.since if self._place else process_age.secs())
@@ -139,7 +141,13 @@ class JobProcess:
         if metrics is None and earlier_summary(self._directories, self._files) is not None:
             _log.info("Nothing to do: %s is trained. Raise --train_steps to train further.", self._files.root)
             return 0
-        closing = Closing(bound=self._bound, run=self._run, files=self._files, directories=self._directories)
+        closing = Closing(
+            bound=self._bound,
+            run=self._run,
+            files=self._files,
+            directories=self._directories,
+            is_trial=self._is_trial,
+        )
         metrics = metrics or self._caught_up(estimator)
         speed, seconds = self._progress.speed.steps_per_sec, time.monotonic() - self._started
         closing.show(estimator, metrics, baselines.result(), speed, seconds, goodput.tally())
@@ -151,16 +159,17 @@ class JobProcess:
         """Metrics of the last evaluation; None where there was nothing to train."""
 
         def log_evaluation(metrics: Mapping[str, Any], checkpoint_path: str) -> None:
-            _log.info("%s", report.evaluation_line(metrics, baselines.result(), self._score))
+            line = report.evaluation_line(metrics, baselines.result(), self._bound.directions)
+            _log.info("%s", line, extra={"fields": {"metrics": scalars(metrics)}})
             if early_stopping is not None:
                 early_stopping.look_soon()
 
-        early_stopping = self._early_stopping(estimator)
+        early_stopping = _early_stopping(estimator, self._run, self._cluster, self._bound.score)
         own_hooks = [self._progress, goodput, *([early_stopping] if early_stopping else [])] if goodput else []
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),
-            hooks=[self._stop, self.stalls, *self._bound.hooks(estimator.config), *own_hooks],
+            hooks=[self._stop, self.stalls, *self._bound.ask("hooks", (), config=estimator.config), *own_hooks],
             saving_listeners=[self._stop.saved, *([goodput] if goodput else [])],
         )
         listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
@@ -169,15 +178,6 @@ class JobProcess:
         with faults_located(self._bound), self.stalls.naming_peers(), shown:
             metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         return metrics
-
-    def _early_stopping(self, estimator: Estimator) -> EarlyStoppingHook | None:
-        """What ends training when the score no longer gets better; None where nobody asks for it, or in a worker."""
-        steps = self._run.early_stopping_steps
-        if steps is None or not self._cluster.is_chief:
-            return None
-        delta = self._run.early_stopping_min_delta
-        score = self._score
-        return stop_if_not_better_hook(estimator, score.name, steps, maximizes=score.maximizes, min_delta=delta)
 
     def _caught_up(self, estimator: Estimator) -> dict[str, Any]:
         """Evaluates and exports what a run trained that was ended before it could; returns the metrics."""
@@ -195,6 +195,14 @@ class JobProcess:
 
 def _evaluates(cluster: Cluster, estimator: Estimator) -> bool:
     return cluster.is_evaluator or (cluster.is_chief and not estimator.config.has_evaluator)
+
+
+def _early_stopping(estimator: Estimator, run: RunSettings, cluster: Cluster, score: Score) -> EarlyStoppingHook | None:
+    """What ends training when the score no longer gets better; None where nobody asks for it, or in a worker."""
+    steps, delta = run.early_stopping_steps, run.early_stopping_min_delta
+    if steps is None or not cluster.is_chief:
+        return None
+    return stop_if_not_better_hook(estimator, score.name, steps, maximizes=score.maximizes, min_delta=delta)
 
 
 def _run_config(run: RunSettings, cluster: Cluster, data: DataConfig, directory: JobDirectory) -> RunConfig:

@@ -51,6 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(argv: Sequence[str], stop: StopWatch) -> int:
     """`main`, in a process that signals end from its first lines to its last."""
+    with logs.printed_as(argv):
+        return _run(argv, stop)
+
+
+def _run(argv: Sequence[str], stop: StopWatch) -> int:
     try:
         problem = problem_file.named_in(argv)
         argv = presets.expanded(argv, problem.presets)
@@ -83,7 +88,7 @@ def _output_dir(given: str | None, cluster: Cluster) -> str | None:
 
 def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, files: Layout, stop: StopWatch) -> int:
     """Runs the job; a failure becomes a message, `failure.json` and an exit code."""
-    logs.to_stderr()
+    logs.to_stderr(_labels(cluster))
     logs.quiet_tensorflow(os.environ, in_cluster=not cluster.is_local)
     run, cache = settings[RunSettings], DownloadCache(settings[problem.data].data_cache_dir)
     fetcher = Fetcher(cache)
@@ -100,6 +105,12 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
         return failure.end(error, cluster.task_type, None, files)
     finally:
         cache.close()
+
+
+def _labels(cluster: Cluster) -> dict[str, str]:
+    """Whose lines these are, for logs in which those of several processes meet."""
+    trial = os.environ.get("CLOUD_ML_TRIAL_ID") or cluster.trial
+    return {"role": cluster.task_type, "task": str(cluster.task_id), **({"trial": trial} if trial else {})}
 
 
 def _bound(problem: Problem, settings: flags.Settings, files: Layout, cache: DownloadCache) -> BoundProblem:

@@ -23,6 +23,11 @@ class Notices(enum.Enum):
     OFF = "off"
 
 
+class LogFormat(enum.Enum):
+    TEXT = "text"
+    JSON = "json"
+
+
 class ExporterKind(enum.Enum):
     LATEST = "latest"
     BEST = "best"
@@ -171,6 +176,12 @@ class RunSettings:
     )
     stall_timeout_secs: float = setting(
         DEFAULT_STALL_SECS, "say what is waited for when nothing has happened for so many seconds; 0: never"
+    )
+    log_format: LogFormat = setting(
+        LogFormat.TEXT, "text, or json: a JSON object a line, as Cloud Logging and other collectors read them"
+    )
+    report: bool | None = setting(
+        None, "write report.html at the end; default: where matplotlib is installed, but not for trials of a sweep"
     )
     hyperparameter_metric_tag: str | None = setting(
         None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else the score"

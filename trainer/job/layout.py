@@ -60,6 +60,11 @@ class Layout:
         return join(self.root, "summary.json")
 
     @property
+    def report(self) -> str:
+        """The page that shows a run that ended well."""
+        return join(self.root, "report.html")
+
+    @property
     def failure(self) -> str:
         """The record of a run that ended with an error."""
         return join(self.root, "failure.json")

@@ -8,12 +8,16 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import TextIO
 
 import absl.logging  # noqa: F401  (defines the flag)
 from absl import flags as absl_flags
 
+from trainer.job import early_flags, json_log
+from trainer.job.config import LogFormat
+from trainer.job.errors import UsageError
+from trainer.job.json_log import JsonHandler, JsonStream
 from trainer.job.secrets import scrubbed
 
 _CHATTER = re.compile(r"I\d{4} \d\d:\d\d|WARNING: All log messages before absl::InitializeLog")
@@ -38,16 +42,37 @@ class _Scrubbing(logging.Formatter):
         return scrubbed(super().format(record))
 
 
-def to_stderr() -> None:
-    """Sends what `trainer` logs to stderr, from the level that -v asks for; of other packages only warnings."""
-    handler = _Stderr()
+def to_stderr(labels: Mapping[str, str] | None = None) -> None:
+    """Sends what `trainer` logs to stderr, from the level that -v asks for; of other packages only warnings.
+
+    Args:
+      labels: of this process, in logs whose lines are JSON objects.
+    """
+    handler: logging.Handler = _Stderr()
     handler.setFormatter(_Scrubbing("%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, JsonStream):
+            stream.labels = labels or {}
+            handler = JsonHandler(stream)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     levels = {-1: logging.WARNING, 0: logging.INFO}
     verbosity = max(_verbosity(), -1)
     logging.getLogger("trainer").setLevel(levels.get(verbosity, logging.DEBUG))
+
+
+def printed_as(argv: Sequence[str]) -> contextlib.AbstractContextManager[None]:
+    """Within it, whatever is printed is in the format that `--log_format` names, usage errors included.
+
+    Args:
+      argv: whose flags need not be right.
+    """
+    try:
+        is_json = early_flags.value(argv, "log_format") == LogFormat.JSON.value
+    except UsageError:  # told when they are parsed
+        is_json = False
+    return json_log.printed() if is_json else contextlib.nullcontext()
 
 
 def quiet_tensorflow(environ: MutableMapping[str, str], *, in_cluster: bool = False) -> None:

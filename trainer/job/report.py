@@ -8,29 +8,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainer.job import score_table
 from trainer.job.goodput import Tally
+from trainer.job.score_table import Figures, Score, ScoreTable, figure
 
 MOST_TYPED_VALUES = 16
-
-_ROUNDING = 1e-6
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Score:
-    """The metric that a model is judged by.
-
-    Attributes:
-      name: of the metric.
-      maximizes: whether more of it is better.
-    """
-
-    name: str
-    maximizes: bool
-
-    def beats(self, value: float, other: float) -> bool:
-        """Whether a value is better than another, by more than float32 rounds: they may come from either precision."""
-        margin = _ROUNDING * max(abs(value), abs(other))
-        return value > other + margin if self.maximizes else value < other - margin
+_NAME_WIDTH, _MOST_WIDTH = 28, 106
+_LOSS = "loss (mean of batches)"
+"""What a model function returns for a batch can only be averaged; all other metrics are exact."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +52,7 @@ class Summary:
       model: what the model is called.
       params: the model's settings.
       versions: of Python and the packages that matter.
+      flags: of `trainer.task`, that make this run.
     """
 
     global_step: int
@@ -83,6 +69,7 @@ class Summary:
     model: str
     params: Mapping[str, Any]
     versions: Mapping[str, str]
+    flags: Sequence[str] = ()
 
     def record(self) -> dict[str, Any]:
         """For `summary.json`."""
@@ -99,85 +86,114 @@ def goodput_figures(tally: Tally) -> dict[str, Any]:
     }
 
 
-def evaluation_line(metrics: Mapping[str, float], baselines: Mapping[str, float], score: Score) -> str:
+def evaluation_line(metrics: Mapping[str, float], baselines: Mapping[str, float], directions: Mapping[str, str]) -> str:
     """`step 1,000: accuracy 0.9 (beats majority 0.5, ...)`.
 
     Args:
       metrics: of an evaluation.
       baselines: scores of simple models, each named after its metric.
-      score: what models are judged by.
+      directions: "max" or "min" by the names of the problem's metrics, the score first.
     """
-    value = metrics.get(score.name)
-    step = int(metrics.get("global_step", 0))
+    name, direction = next(iter(directions.items()))
+    value, step = metrics.get(name), int(metrics.get("global_step", 0))
     if value is None:
         return f"Evaluated step {step:,}: loss {figure(metrics.get('loss'))}"
+    score = Score(name=name, maximizes=direction == "max")
+    figures = Figures(model="", metrics=metrics, baselines=baselines, directions=directions)
     beside = ", ".join(
-        f"{'beats' if score.beats(value, other) else 'does not beat'} {_words(name, score)} {figure(other)}"
-        for name, other in _comparable({**baselines, **metrics}, score).items()
+        f"{'beats' if score.beats(value, other) else 'does not beat'} {score_table.words(key, name)} {figure(other)}"
+        for key, other in score_table.comparable(figures).items()
+        if score_table.metric_of(key, directions) == name
     )
-    return f"Evaluated step {step:,}: {score.name} {figure(value)}" + (f" ({beside})" if beside else "")
+    return f"Evaluated step {step:,}: {name} {figure(value)}" + (f" ({beside})" if beside else "")
 
 
-def table(summary: Summary, root: str, score: Score, *, inputs: Sequence[Input] = (), again: str = "") -> str:
+def table(
+    summary: Summary,
+    root: str,
+    scores: ScoreTable,
+    *,
+    written: str = "",
+    inputs: Sequence[Input] = (),
+    again: str = "",
+) -> str:
     """The closing table.
 
     Args:
       summary: of the run.
       root: the directory that holds it.
-      score: what models are judged by.
+      scores: of the run beside simple models.
+      written: where report.html is, or how to get it; empty leaves that line out.
       inputs: of the export, to try it with; empty leaves that line out.
       again: the command that continues this run.
     """
-    lines = [
-        "",
-        f"  {'':<28}{score.name:>12}",
-        *_scores(summary, score),
-        "",
-        *_places(summary, root, score),
-        "",
-        "Next",
-    ]
-    lines.append(f"  tensorboard --logdir {shlex.quote(root)}")
+    shown = _columns(scores)
+    lines = ["", *_scores(scores, shown, summary.global_step), "", *_places(summary, root, scores, shown, written)]
+    following = [f"  {command}" for command in commands(summary, root, inputs=inputs, again=again)]
+    return "\n".join([*lines, "", "Next", *following])
+
+
+def commands(summary: Summary, root: str, *, inputs: Sequence[Input] = (), again: str = "") -> list[str]:
+    """What to type next.
+
+    Args:
+      summary: of the run.
+      root: the directory that holds it.
+      inputs: of the export, to try it with; empty leaves that line out.
+      again: the command that continues this run.
+    """
+    lines = [f"tensorboard --logdir {shlex.quote(root)}"]
     if summary.export_dir:
         model_dir = f"--model_dir={shlex.quote(root)}"
-        lines.append(f"  python -m trainer.predict {model_dir} --input=ROWS.csv --output=predictions.csv")
-        lines.append(f"  python -m trainer.serve {model_dir}")
+        lines.append(f"python -m trainer.predict {model_dir} --input=ROWS.csv --output=predictions.csv")
+        lines.append(f"python -m trainer.serve {model_dir}")
     if summary.export_dir and inputs:
-        lines.append(f"  {_try_export(summary.export_dir, inputs)}")
-    if again:
-        lines.append(f"  {again}")
-    return "\n".join(lines)
+        lines.append(_try_export(summary.export_dir, inputs))
+    return [*lines, again] if again else lines
 
 
-def figure(value: float | None) -> str:
-    """Four digits that mean something; a dash for what is not known."""
-    return "-" if value is None else "nan" if math.isnan(value) else f"{value:.4g}"
+def _columns(scores: ScoreTable) -> list[str]:
+    """The metrics that have columns: those with something to compare, as many as stand side by side."""
+    shown: list[str] = []
+    width = _NAME_WIDTH
+    for name in scores.compared:
+        width += _width(name)
+        if shown and width > _MOST_WIDTH:
+            break
+        shown.append(name)
+    return shown
 
 
-def _scores(summary: Summary, score: Score) -> list[str]:
-    value = summary.metrics.get(score.name)
-    lines = [f"  {'this run (' + summary.model + ')':<28}{figure(value):>12}   step {summary.global_step:,}"]
-    for name, other in _comparable({**summary.baselines, **summary.metrics}, score).items():
-        verdict = "" if value is None else "beaten" if score.beats(value, other) else "not beaten"
-        lines.append(f"  {_words(name, score):<28}{figure(other):>12}   {verdict}".rstrip())
-    if summary.test_metrics:
-        lines.append(f"  {'this run, test part':<28}{figure(summary.test_metrics.get(score.name)):>12}")
+def _width(name: str) -> int:
+    return max(12, len(name) + 2)
+
+
+def _scores(scores: ScoreTable, shown: Sequence[str], step: int) -> list[str]:
+    """The head, and a row for each model with the verdict by the score."""
+    lines = [f"  {'':<{_NAME_WIDTH}}" + "".join(f"{name:>{_width(name)}}" for name in shown)]
+    for row in scores.rows:
+        values = [figure(row.cells[name].value) if name in row.cells else "" for name in shown]
+        if row is scores.rows[0] and not values[0]:
+            values[0] = "-"
+        cells = "".join(f"{value:>{_width(name)}}" for name, value in zip(shown, values, strict=True))
+        beaten = row.cells[shown[0]].beaten if shown[0] in row.cells else None
+        verdict = {True: "beaten", False: "not beaten", None: ""}[beaten]
+        verdict = f"step {step:,}" if row is scores.rows[0] else verdict
+        lines.append(f"  {row.name:<{_NAME_WIDTH}}{cells}   {verdict}".rstrip())
     return lines
 
 
-def _places(summary: Summary, root: str, score: Score) -> list[str]:
+def _places(summary: Summary, root: str, scores: ScoreTable, shown: Sequence[str], written: str) -> list[str]:
     speed = f"{summary.steps_per_sec:,.0f} steps/s" if summary.steps_per_sec else "no step made"
-    others = [
-        f"{name} {figure(value)}"
-        for name, value in summary.metrics.items()
-        if not name.startswith(score.name) and name != "global_step"
-    ]
+    values = {name: cell.value for name, cell in scores.rows[0].cells.items() if name not in shown}
+    others = [f"{_LOSS if name == 'loss' else name} {figure(value)}" for name, value in values.items()]
     rows = [
         *([("also", ", ".join(others))] if others else []),
         ("checkpoint", summary.checkpoint or "-"),
         ("export", summary.export_dir or "-"),
         ("events", root),
         ("summary", f"{root.rstrip('/')}/summary.json"),
+        *([("report", written)] if written else []),
         ("took", f"{summary.seconds:.1f} s, {speed}; ended by {summary.reason}"),
         *([("goodput", _goodput(summary.goodput))] if summary.goodput.get("share") is not None else []),
     ]
@@ -212,13 +228,3 @@ def _zeros(shape: Sequence[int]) -> Any:
     for size in reversed(shape):
         zeros = [zeros] * size
     return zeros
-
-
-def _comparable(values: Mapping[str, Any], score: Score) -> dict[str, float]:
-    """Those that are scores of something else: `accuracy_majority`."""
-    ours = {name: value for name, value in values.items() if name.startswith(f"{score.name}_")}
-    return {name: float(value) for name, value in ours.items() if math.isfinite(value)}
-
-
-def _words(name: str, score: Score) -> str:
-    return name.removeprefix(f"{score.name}_").replace("_", " ")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
+from trainer.job import json_log
+
 LAUNCHER = "launch"
 _COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 _BOLD, _RESET = "\033[1m", "\033[0m"
@@ -36,6 +38,22 @@ class Console:
             self._stream.flush()
         except BrokenPipeError:
             self.closed = True
+
+
+class JsonConsole(Console):
+    """Writes JSON objects, a line each, that say which process they are of."""
+
+    def __init__(self, stream: TextIO, names: Sequence[str]) -> None:
+        super().__init__(stream, names, colour=False)
+
+    def lines(self, name: str, texts: Iterable[str]) -> None:
+        """What the process `name` said: objects already, or texts."""
+        self._write("".join(f"{json_log.merged(text, name)}\n" for text in texts if text.strip()))
+
+    def event(self, secs: float, text: str) -> None:
+        """What the launcher has to say, `secs` after the job's start."""
+        fields = {"secs": round(secs, 1)}
+        self._write(json_log.render("INFO", text, {"process": LAUNCHER}, fields) + "\n")
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from trainer.formats.settings import ForecastData
     from trainer.formats.source import Source
     from trainer.job.errors import JobError
+    from trainer.job.report import Summary
+    from trainer.reporting.plot import Examples, Plot
 
 METRICS = {
     "rmse": "min",
@@ -147,6 +149,26 @@ def baselines(schema: Source) -> dict[str, float]:
     from trainer.formats import baselines
 
     return baselines.score(schema)
+
+
+def plots(
+    examples: Examples, summary: Summary, schema: Source, params: Any, data: DataConfig, config: RunConfig
+) -> list[Plot]:
+    """What a report draws: windows, errors by horizon and target, residuals, and the schedule of the learning rate.
+
+    Args:
+      examples: of the evaluation, as `trainer.inputs` and `trainer.model` have them.
+      summary: of the run.
+      schema: of the data.
+      params: the settings.
+      data: says how long an epoch is.
+      config: of the run.
+    """
+    from trainer.problems import forecast_plots, rate_plot
+
+    count = getattr(getattr(schema, "train", None), "count", None)
+    rates = optimizers.rates(params, count, data, config)
+    return [*forecast_plots.plots(examples, schema), *rate_plot.plots(rates, summary.global_step)]
 
 
 def resume_schema(schema: Source, earlier: Mapping[str, Any]) -> Source:

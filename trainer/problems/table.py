@@ -13,7 +13,8 @@ from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.settings import TableData
 from trainer.job.config import setting
 from trainer.job.errors import JobError, UsageError
-from trainer.problems import optimizers, table_models, table_scores
+from trainer.problems import optimizers, schedules, table_models, table_scores
+from trainer.problems.schedules import Epochs
 from trainer.problems.table_models import Model
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from trainer.estimator import EstimatorSpec
     from trainer.estimator.contract.export import ServingInputReceiver
+    from trainer.job.report import Summary
+    from trainer.reporting.plot import Examples, Plot
 
 _BALANCED = "balanced"
 
@@ -211,6 +214,24 @@ def locate_fault(schema: Table, data: TableData, message: str) -> JobError | Non
     return reading.locate_fault(schema, data, message)
 
 
+def plots(examples: Examples, summary: Summary, schema: Table, params: Params) -> list[Plot]:
+    """What a report draws of a classification or a regression, and the schedule of the learning rate.
+
+    Args:
+      examples: of the evaluation, with labels [n] and the predictions of `model_fn`.
+      summary: of the run.
+      schema: of the table.
+      params: the settings.
+    """
+    from trainer.problems import rate_plot
+    from trainer.reporting import classification, regression
+
+    rate = rate_plot.plots(schedules.rates(params, Epochs()), summary.global_step)
+    if schema.is_regression:
+        return [*regression.plots(examples.labels, examples.predictions["prediction"], schema.label), *rate]
+    return [*classification.plots(examples.labels, examples.predictions["probabilities"], schema.classes), *rate]
+
+
 def report(schema: Table) -> str:
     """Of which class the figures are, where there are two."""
     if len(schema.classes) != 2:
@@ -233,4 +254,5 @@ PROBLEM = Problem(
     resume_schema=resume_schema,
     locate_fault=locate_fault,
     report=report,
+    plots=plots,
 )

@@ -22,7 +22,7 @@ class EventStore(Protocol):
     """Event files below one directory."""
 
     def refresh(self, folder: str) -> str:
-        """The local path of a folder of events, with those that other processes made visible."""
+        """The local path of a folder of events, "" for the directory itself, with those that others made visible."""
 
     def publish(self) -> None:
         """Makes visible to other processes what was written so far."""
@@ -77,7 +77,7 @@ class BucketEvents(EventStore):
         """While the bucket is unreachable, or a file grows meanwhile, what is here has to do."""
         local, remote = self._synced.folder.local, self._synced.folder.remote
         with contextlib.suppress(storage.UnavailableError, storage.NotFoundError):
-            for entry in self._synced.hasty_store.entries(remote(f"{folder}/{EVENTS}")):
+            for entry in self._synced.hasty_store.entries(remote(f"{folder}/{EVENTS}".lstrip("/"))):
                 name = self._synced.folder.name_of(entry.path)
                 if not os.path.exists(local(name)) or os.path.getsize(local(name)) < entry.size:
                     self._synced.hasty_store.fetch(entry, local(name))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
+from trainer.job import json_log
 
 WINDOW_SECS = 30.0
 PLAIN_EVERY_SECS = 5.0
@@ -82,6 +83,7 @@ class Progress(TrainingHook):
         self._max_steps, self._stream, self._clock = max_steps, stream or sys.stderr, clock
         self._recent, self._last_shown = RecentRate(), -math.inf
         self._line = self._printed = ""
+        self._figures: dict[str, float | None] = {}
         self._live: Callable[[str], None] | None = None
 
     @contextlib.contextmanager
@@ -101,6 +103,8 @@ class Progress(TrainingHook):
         self.speed.add(len(losses), run_values.seconds)
         self._recent.add(now, run_values.global_step)
         loss = float(losses[-1]) if len(losses) else math.nan
+        speed = self._recent.steps_per_sec
+        self._figures = {"step": self.global_step, "max_steps": self._max_steps, "steps_per_sec": speed, "loss": loss}
         self._line = line(run_values.global_step, self._max_steps, self._recent.steps_per_sec, loss)
         self._show(now)
 
@@ -118,7 +122,7 @@ class Progress(TrainingHook):
 
     def _print(self) -> None:
         self._printed = self._line
-        print(self._line, file=self._stream, flush=True)
+        json_log.say(self._line, self._stream, self._figures)
 
 
 def line(step: int, max_steps: int | None, steps_per_sec: float | None, loss: float) -> str:

@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from trainer.job import early_flags
 from trainer.job.cluster import CHIEF, EVALUATOR
+from trainer.job.config import LogFormat
 from trainer.job.signals import SAVED_EXIT_CODE, StopRequest, listening
 from trainer.launch import machine
 from trainer.launch.cluster import options, supervision, tasks
@@ -19,7 +21,7 @@ from trainer.launch.cluster.ports import Reservation
 from trainer.launch.cluster.processes import Processes, Slot
 from trainer.launch.cluster.supervision import Decision, Phase
 from trainer.launch.cluster.tasks import Task
-from trainer.launch.console import Console, wants_colour
+from trainer.launch.console import Console, JsonConsole, wants_colour
 
 _MAX_MOVES = 3
 _POLL_SECS = 0.05  # a pipe that ends, as it does when its process dies, is noticed earlier
@@ -36,13 +38,20 @@ def main(argv: Sequence[str]) -> int:
     """
     chosen, task_argv = options.parse(argv)
     cores = machine.cores()
-    console = Console(sys.stdout, tasks.names(chosen), colour=wants_colour(sys.stdout, os.environ))
+    console = _console(chosen, task_argv)
 
     def planning(addresses: Sequence[str]) -> list[Task]:
         return tasks.plan(chosen, task_argv, addresses, os.environ, cores)
 
     with listening() as stop, LocalCluster(chosen, planning, console, random.Random(), time.monotonic) as job:
         return job.run(stop)
+
+
+def _console(chosen: ClusterOptions, task_argv: Sequence[str]) -> Console:
+    """Shows lines as the task writes them: as texts, or as JSON objects."""
+    if early_flags.value(task_argv, "log_format") == LogFormat.JSON.value:
+        return JsonConsole(sys.stdout, tasks.names(chosen))
+    return Console(sys.stdout, tasks.names(chosen), colour=wants_colour(sys.stdout, os.environ))
 
 
 class LocalCluster(contextlib.ExitStack):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from trainer.job import report
+from trainer.job.score_table import figure
 from trainer.launch.console import Console
 from trainer.launch.study.parameter import Value
 from trainer.launch.study.study import Study
@@ -109,7 +109,7 @@ def headline(progress: Progress) -> str:
             parts.append(f"{progress.count(outcome)} {outcome.value}")
     best = progress.best
     if best is not None:
-        parts.append(f"best {progress.study.metric} {report.figure(best.value)} (trial {best.number})")
+        parts.append(f"best {progress.study.metric} {figure(best.value)} (trial {best.number})")
     left = progress.secs_left
     if left is not None and ended < progress.study.max_trials:
         parts.append(f"about {duration(left)} left")
@@ -134,7 +134,7 @@ def settings(trial: TrialRecord) -> str:
 def shown(value: Value) -> str:
     """A value of a parameter, for people."""
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else report.figure(value)
+        return str(int(value)) if value.is_integer() else figure(value)
     return str(value)
 
 
@@ -155,6 +155,6 @@ def _cells(study: Study, trial: TrialRecord, now: float) -> list[str]:
         trial.outcome.value if trial.outcome else "runs",
         *(shown(trial.assignment[entry.name]) if entry.name in trial.assignment else "" for entry in study.parameters),
         f"{last.step:,}" if last else "",
-        report.figure(value),
+        figure(value),
         f"{secs:.1f}",
     ]

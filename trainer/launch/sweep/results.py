@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from trainer.job import report
+from trainer.job.score_table import figure
 from trainer.launch.study.study import Study
 from trainer.launch.sweep import page as sweep_page
 from trainer.launch.sweep.console import settings
@@ -102,7 +102,7 @@ def closing(study: Study, trials: Sequence[TrialRecord], directory: pathlib.Path
     if leader is not None:
         folder = directory / str(leader.number)
         lines += [
-            f"  {'best':<12}trial {leader.number}: {study.metric} {report.figure(leader.value)}",
+            f"  {'best':<12}trial {leader.number}: {study.metric} {figure(leader.value)}",
             f"  {'':<12}{settings(leader)}",
             f"  {'export':<12}{_export_of(folder) or '-'}",
             f"  {'its folder':<12}{folder}",

@@ -1,0 +1,98 @@
+"""ENTRY: `python -m trainer.report --model_dir=DIR` writes report.html of a run that has ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from trainer import problem_file, storage
+from trainer.formats.download_cache import DownloadCache
+from trainer.job import flags, logs, records
+from trainer.job.config import RunSettings, setting
+from trainer.job.errors import JobError, UsageError
+from trainer.job.layout import Layout
+from trainer.job.records import DamagedRecordError
+from trainer.job.report import Summary
+from trainer.job.secrets import scrubbed
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """report.html of a run that has ended, from its events, its summary and its last checkpoint:"""
+
+    model_dir: str | None = setting(None, "the run's directory, local or gs://; the page is written there")
+
+    def __post_init__(self) -> None:
+        if not self.model_dir or not self.model_dir.strip():
+            raise UsageError("No --model_dir", "the directory of a run", "python -m trainer.report --model_dir=DIR")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Writes the page and returns the exit code: 0 done, 1 failure, 2 wrong usage or no such run."""
+    try:
+        options = flags.parse(sys.argv[1:] if argv is None else argv, ReportOptions)[ReportOptions]
+        print(_written(storage.resolved(str(options.model_dir).strip())))
+        return 0
+    except flags.HelpRequested as text:
+        print("Usage: python -m trainer.report --model_dir=DIR\n" + str(text).partition("\n")[2], end="")
+        return 0
+    except flags.TextRequested as text:
+        print(text, end="")
+        return 0
+    except JobError as error:
+        print(f"trainer.report: {scrubbed(str(error))}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except OSError as error:
+        print(f"trainer.report: {scrubbed(str(error))}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _written(root: str) -> str:
+    """Writes the page of the run in a directory and returns its path."""
+    files = Layout(root=root)
+    summary = _summary(files)
+    problem = problem_file.named_in(summary.flags)
+    settings = flags.parse(summary.flags, RunSettings, problem.data, problem.params)
+    data: Any = settings[problem.data]
+    params: Any = settings[problem.params]
+    cache = DownloadCache(data.data_cache_dir)
+    logs.to_stderr()
+    logs.quiet_tensorflow(os.environ)
+    try:
+        schema = None
+        if problem.describe is not None:
+            schema = problem.call("describe", data=data, params=params, output_dir=None, cache=cache)
+        with logs.without_import_chatter():
+            from trainer import run_report
+            from trainer.bound_problem import BoundProblem
+        bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
+        return run_report.of_ended_run(bound, settings[RunSettings], files, summary)
+    finally:
+        cache.close()
+
+
+def _summary(files: Layout) -> Summary:
+    """The figures that the run left.
+
+    Raises:
+      UsageError: it has not ended well, or an earlier version wrote them.
+    """
+    if not storage.exists(files.summary):
+        raise UsageError(
+            f"{files.root} has no summary.json", "the directory of a run that ended well", "Train it first"
+        )
+    try:
+        kinds = {"metrics": dict, "global_step": int, "flags": list, "params": dict}
+        found = records.parsed(storage.read(files.summary), files.summary, kinds, {"checkpoint": (str, type(None))})
+        return Summary(**{field.name: found[field.name] for field in dataclasses.fields(Summary)})
+    except (DamagedRecordError, KeyError) as error:
+        got = error.got if isinstance(error, DamagedRecordError) else f"{files.summary} has no {error}"
+        do = "Run its command again with more --train_steps, which writes a report too"
+        raise UsageError(got, "what this version writes", do) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
