@@ -26,7 +26,7 @@ from trainer.job import (
     stop_watch,
     successors,
 )
-from trainer.job.cluster import PS, WORKER, Cluster, from_environment
+from trainer.job.cluster import CHIEF, PS, WORKER, Cluster, from_environment
 from trainer.job.config import RunSettings, Strategy
 from trainer.job.distribution import Distribution
 from trainer.job.errors import JobError, UsageError
@@ -110,7 +110,8 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
 def _labels(cluster: Cluster) -> dict[str, str]:
     """Whose lines these are, for logs in which those of several processes meet."""
     trial = os.environ.get("CLOUD_ML_TRIAL_ID") or cluster.trial
-    return {"role": cluster.task_type, "task": str(cluster.task_id), **({"trial": trial} if trial else {})}
+    role = CHIEF if cluster.is_local else cluster.task_type
+    return {"role": role, "task": str(cluster.task_id), **({"trial": trial} if trial else {})}
 
 
 def _bound(problem: Problem, settings: flags.Settings, files: Layout, cache: DownloadCache) -> BoundProblem:

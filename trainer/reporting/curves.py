@@ -35,7 +35,7 @@ def plots(training: Events, evaluations: Events, baselines: Mapping[str, float],
     """
     losses, of_evaluations = curve(training, _LOSS), curve(evaluations, _LOSS)
     made: list[Plot] = []
-    if len(losses[0]) > 1:
+    if len(losses[0]) + len(of_evaluations[0]) > 1:
         made.append(_losses(losses, of_evaluations))
     if len(curve(evaluations, score.name)[0]):
         made.append(_score(curve(evaluations, score.name), baselines, score))
