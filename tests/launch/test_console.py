@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 
 from trainer.launch import console
-from trainer.launch.console import Console
+from trainer.launch.console import Console, JsonConsole
 
 
 class Terminal(io.StringIO):
@@ -50,3 +51,16 @@ def test_a_reader_who_has_gone_is_noticed_and_nothing_is_raised() -> None:
     lines.event(0.0, "second")
     os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
     stream.close()
+
+
+def test_lines_of_json_stay_objects_that_say_whose_they_are() -> None:
+    stream = io.StringIO()
+    lines = JsonConsole(stream, ["chief:0"])
+    lines.lines("chief:0", ['{"severity": "INFO", "message": "hello"}', "from C++", ""])
+    lines.event(1.25, "all is well")
+    found = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(one["message"], one["logging.googleapis.com/labels"]["process"]) for one in found] == [
+        ("hello", "chief:0"),
+        ("from C++", "chief:0"),
+        ("all is well", "launch"),
+    ]

@@ -130,7 +130,7 @@ def printed() -> Iterator[None]:
     """Within it, what is printed are objects."""
     kept = sys.stdout, sys.stderr
     wrapped = JsonStream(sys.stdout), JsonStream(sys.stderr)
-    sys.stdout, sys.stderr = wrapped  # type: ignore[assignment]
+    sys.stdout, sys.stderr = wrapped
     try:
         yield
     finally:

@@ -124,7 +124,7 @@ def _score(of_score: Curve, baselines: Mapping[str, float], score: Score) -> Plo
         axes.plot(*of_score, marker="o", markersize=3.5, label="this run")
         for index, (name, value) in enumerate(beside.items()):
             label = f"{words(name, score.name)} {figure(value)}"
-            style = {"color": f"C{index + 1}", "linestyle": "--", "linewidth": 1.1}
+            style: dict[str, Any] = {"color": f"C{index + 1}", "linestyle": "--", "linewidth": 1.1}
             if value in near:
                 axes.axhline(value, label=label, **style)
             else:  # a line there would press all others together
