@@ -128,18 +128,8 @@ class BoundProblem:
           config: of the run.
         """
         receiver_fn = self.serving_input_receiver_fn() if kinds else None
-        made = [self._exporter(kind, receiver_fn) for kind in kinds]
+        made = [_exporter(kind, receiver_fn, self.score) for kind in kinds]
         return [*made, *self.ask("exporters", (), config=config)]
-
-    def _exporter(self, kind: ExporterKind, receiver_fn: Any) -> Exporter:
-        match kind:
-            case ExporterKind.LATEST:
-                return LatestExporter(kind.value, receiver_fn)
-            case ExporterKind.BEST:
-                mode = "max" if self.score.maximizes else "min"
-                return BestExporter(kind.value, receiver_fn, metric=self.score.name, mode=mode)
-            case ExporterKind.FINAL:
-                return FinalExporter(kind.value, receiver_fn)
 
     def check_metrics(self, estimator: Estimator) -> None:
         """Traces an evaluation, so that what is wrong with it is said before anything is trained.
@@ -182,6 +172,17 @@ class BoundProblem:
     def _bound(self, function: Callable[..., Any], *names: str) -> Callable[..., Any]:
         taken = argument_names(function)
         return functools.partial(function, **{name: self._given[name] for name in names if name in taken})
+
+
+def _exporter(kind: ExporterKind, receiver_fn: Any, score: Score) -> Exporter:
+    match kind:
+        case ExporterKind.LATEST:
+            return LatestExporter(kind.value, receiver_fn)
+        case ExporterKind.BEST:
+            mode = "max" if score.maximizes else "min"
+            return BestExporter(kind.value, receiver_fn, metric=score.name, mode=mode)
+        case ExporterKind.FINAL:
+            return FinalExporter(kind.value, receiver_fn)
 
 
 @contextlib.contextmanager
