@@ -1,0 +1,56 @@
+"""Fixtures for tests that need a cluster; a conftest.py, or a test's module, imports them by name."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.control_plane.plane import Plane
+from tests.launched import ROOT
+
+IMAGE = "registry/trainer:1"
+Start = Callable[..., Plane]
+
+
+@pytest.fixture
+def start_plane(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts a plane whose image runs the stand-in, and points kubectl's configuration at it."""
+    started: list[Plane] = []
+    lives = tmp_path / "lives"
+    lives.mkdir()
+    entry = [sys.executable, str(ROOT / "tests" / "control_plane" / "peer.py")]
+
+    def start(**settings: object) -> Plane:
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PEER_LIVES": str(lives)}
+        chosen = {"images": {IMAGE: entry}, "environ": environ} | settings
+        started.append(Plane(tmp_path / "plane", **chosen))  # type: ignore[arg-type]
+        monkeypatch.setenv("KUBECONFIG", str(started[-1].kubeconfig))
+        return started[-1]
+
+    yield start
+    for plane in started:
+        plane.close()
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder of a program called kubectl, for machines without one."""
+    folder = tmp_path_factory.mktemp("kubectl")
+    program = folder / "kubectl"
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m tests.control_plane.kubectl "$@"\n'
+    )
+    program.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def kubectl(stand_in: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is installed, or what stands for it."""
+    if shutil.which("kubectl") is None:
+        monkeypatch.setenv("PATH", f"{stand_in}{os.pathsep}{os.environ['PATH']}")
