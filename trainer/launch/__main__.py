@@ -21,9 +21,10 @@ COMMANDS = {
         "submission.target",
         "a job or a study on Vertex AI or Kubernetes; --dry_run shows and checks the request",
     ),
-    "status": ("jobs:status", "the state of a submitted job"),
-    "cancel": ("jobs:cancel", "ends a submitted job"),
-    "logs": ("jobs:logs", "where the logs of a submitted job are"),
+    "list": ("jobs:list_jobs", "the jobs that were submitted, the newest first"),
+    "status": ("jobs:status", "the state of a submitted job, and what it waits for"),
+    "logs": ("jobs:logs", "what the processes of a submitted job say; --follow goes on until it ends"),
+    "cancel": ("jobs:cancel", "ends a submitted job, with all that was created for it"),
     "completion": ("completion", "a script for bash or zsh that completes commands and flags"),
     "validate": ("validate", "checks sweep and job files offline, with the line of each error"),
 }

@@ -16,7 +16,7 @@ from trainer.job.errors import UsageError
 from trainer.launch import task_flags
 from trainer.launch.cluster.options import ClusterOptions
 from trainer.launch.doctor.options import DoctorOptions
-from trainer.launch.jobs import JobOptions
+from trainer.launch.jobs import JobOptions, ListOptions, LogOptions
 from trainer.launch.kubernetes.options import KubernetesOptions
 from trainer.launch.packaging.package import PackageOptions
 from trainer.launch.submission.options import ServiceOptions, SubmitOptions
@@ -38,8 +38,10 @@ _WORDS: Mapping[str, tuple[type, ...]] = {
     "status kubernetes": _OF_JOBS,
     "cancel vertex": _OF_JOBS,
     "cancel kubernetes": _OF_JOBS,
-    "logs vertex": _OF_JOBS,
-    "logs kubernetes": _OF_JOBS,
+    "logs vertex": (*_OF_JOBS, LogOptions),
+    "logs kubernetes": (*_OF_JOBS, LogOptions),
+    "list vertex": (*_OF_JOBS, ListOptions),
+    "list kubernetes": (*_OF_JOBS, ListOptions),
     "validate": (),
     "completion bash": (),
     "completion zsh": (),

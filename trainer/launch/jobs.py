@@ -1,18 +1,21 @@
-"""`python -m trainer.launch status|cancel|logs vertex|kubernetes JOB`: what became of a submitted job."""
+"""`python -m trainer.launch list|status|logs|cancel vertex|kubernetes [JOB]`: what became of submitted jobs."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import re
 import sys
 from collections.abc import Sequence
 
 from trainer.job import errors, flags
-from trainer.job.config import setting
+from trainer.job.config import require_positive, setting
 from trainer.job.errors import UsageError
 from trainer.launch import command_line
-from trainer.launch.kubernetes import kubectl
+from trainer.launch.kubernetes import jobs as kubernetes_jobs
+from trainer.launch.kubernetes.handle import KubernetesJob
+from trainer.launch.kubernetes.kubectl import Kubectl
 from trainer.launch.submission.options import ServiceOptions
 from trainer.launch.vertex import jobs as vertex_jobs
 from trainer.launch.vertex import rules as vertex_rules
@@ -22,6 +25,7 @@ from trainer.launch.vertex.client import VertexClient
 
 _TARGETS = ("vertex", "kubernetes")
 _FULL_NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/(customJobs|hyperparameterTuningJobs)/\d+")
+_CTRL_C = 130  # as a shell counts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,21 +39,59 @@ class JobOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LogOptions:
+    """Which lines:"""  # the heading of --help
+
+    follow: bool = setting(False, "go on until the job ends; the exit code says how")
+    tail: int | None = setting(None, "how many of the lines that each process has said already; default: all")
+    poll_secs: float = setting(5.0, "seconds between two looks at the job with --follow")
+
+    def __post_init__(self) -> None:
+        require_positive("tail", self.tail, "a whole number from 1 up")
+        require_positive("poll_secs", self.poll_secs, "seconds above 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """Which jobs:"""  # the heading of --help
+
+    all_namespaces: bool = setting(False, "those of all namespaces, on Kubernetes")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class _Asked:
     target: str
     job: str
-    where: JobOptions
-    service: ServiceOptions
+    settings: flags.Settings
+
+    @property
+    def where(self) -> JobOptions:
+        return self.settings[JobOptions]
+
+    @property
+    def service(self) -> ServiceOptions:
+        return self.settings[ServiceOptions]
+
+
+def list_jobs(argv: Sequence[str]) -> int:
+    """Prints a line for each job that was submitted by this package, the newest first."""
+    asked = _parsed("list", argv, ListOptions, has_job=False)
+    if asked.target == "vertex":
+        raise UsageError("list vertex", "list kubernetes", "gcloud ai custom-jobs list shows those of Vertex AI")
+    namespace = None if asked.settings[ListOptions].all_namespaces else asked.where.namespace
+    listed = Kubectl(asked.where.context).jobs(namespace)
+    now = datetime.datetime.now(datetime.UTC)
+    print("\n".join(kubernetes_jobs.table(listed, now)) if listed else f"no jobs in {namespace or 'any namespace'}")
+    return 0
 
 
 def status(argv: Sequence[str]) -> int:
-    """Prints one line on the job; 0 where it runs or succeeded, 1 where it ended otherwise."""
+    """Prints the job's state, and why it waits; 0 where it runs or succeeded, 1 where it ended otherwise."""
     asked = _parsed("status", argv)
     if asked.target == "kubernetes":
-        kind, name = _kind_and_name(asked.job)
-        job = kubectl.Kubectl(asked.where.context).job(kind, name, asked.where.namespace)
-        print(f"{kind} {name}: {kubectl.described(job)}")
-        return kubectl.exit_code(job) or 0
+        handle = _on_kubernetes(asked)
+        print(handle.status())
+        return handle.exit_code() or 0
     job = _client(asked).resolve(asked.job)
     print(f"{job.get('displayName')} ({job['name']}): {vertex_jobs.described(job)}")
     return vertex_jobs.exit_code(job) or 0
@@ -59,8 +101,9 @@ def cancel(argv: Sequence[str]) -> int:
     """Asks for the job's end; its processes save what they have."""
     asked = _parsed("cancel", argv)
     if asked.target == "kubernetes":
-        kind, name = _kind_and_name(asked.job)
-        kubectl.Kubectl(asked.where.context).delete(kind, name, asked.where.namespace)
+        handle = _on_kubernetes(asked)
+        ended = handle.cancel()
+        print(f"{handle.name} is being ended; its processes save first" if ended else f"there is no {handle.name}")
         return 0
     client = _client(asked)
     job = client.resolve(asked.job)
@@ -73,34 +116,53 @@ def cancel(argv: Sequence[str]) -> int:
 
 
 def logs(argv: Sequence[str]) -> int:
-    """Prints where the logs are, as commands and pages, without asking the service."""
-    asked = _parsed("logs", argv)
+    """Prints the lines of the job's processes, with --follow as they come."""
+    asked = _parsed("logs", argv, LogOptions)
     if asked.target == "kubernetes":
-        kind, name = _kind_and_name(asked.job)
-        print("\n".join(kubectl.hints(kind=kind, name=name, namespace=asked.where.namespace)))
-        return 0
+        return _kubernetes_logs(_on_kubernetes(asked), asked.settings[LogOptions])
     at = _location(asked)
     full = asked.job if "/" in asked.job else f"{at.parent}/customJobs/{asked.job}"
     print("\n".join(vertex_jobs.hints(full, region=at.region, project=at.project)))
     return 0
 
 
-def _parsed(verb: str, argv: Sequence[str]) -> _Asked:
-    usage = f"python -m trainer.launch {verb} vertex|kubernetes JOB [--flag=value ...]"
-    words = list(argv)
+def _kubernetes_logs(handle: KubernetesJob, chosen: LogOptions) -> int:
+    try:
+        count = handle.logs(follow=chosen.follow, poll_secs=chosen.poll_secs, tail=chosen.tail)
+    except KeyboardInterrupt:
+        print("no longer following; the job continues", file=sys.stderr)
+        return _CTRL_C
+    if chosen.follow:
+        return count
+    if not count:
+        print(handle.status(), file=sys.stderr)
+        print("nothing was said yet; --follow waits for it", file=sys.stderr)
+    return 0
+
+
+def _parsed(verb: str, argv: Sequence[str], *more: type, has_job: bool = True) -> _Asked:
+    usage = f"python -m trainer.launch {verb} vertex|kubernetes{' JOB' if has_job else ''} [--flag=value ...]"
+    words, classes = list(argv), (JobOptions, *more, ServiceOptions)
     if any(word in ("--help", "-h", "-help") for word in words):
-        raise flags.HelpRequested(command_line.help_text(usage, JobOptions, ServiceOptions))
+        raise flags.HelpRequested(command_line.help_text(usage, *classes))
     if not words or words[0] not in _TARGETS:
         got = f"{words[0]!r} is not a target" if words else "No target"
         raise UsageError(got, usage, "Write vertex or kubernetes first")
-    if len(words) < 2 or words[1].startswith("-"):
-        raise UsageError("No job", usage, "Write what submit printed as its name")
-    settings = flags.parse(words[2:], JobOptions, ServiceOptions)
-    asked = _Asked(target=words[0], job=words[1], where=settings[JobOptions], service=settings[ServiceOptions])
-    if asked.target == "vertex" and not re.fullmatch(rf"\d+|{_FULL_NAME.pattern}", asked.job):
+    target, job = words[0], ""
+    if has_job:
+        if len(words) < 2 or words[1].startswith("-"):
+            raise UsageError("No job", usage, f"Write what submit printed; trainer.launch list {target} shows the jobs")
+        job = words[1]
+    asked = _Asked(target=target, job=job, settings=flags.parse(words[2 if has_job else 1 :], *classes))
+    if target == "vertex" and has_job and not re.fullmatch(rf"\d+|{_FULL_NAME.pattern}", job):
         accept = "a number, or projects/P/locations/R/customJobs/NUMBER"
-        raise UsageError(f"{asked.job!r} is not a job of Vertex AI", accept, "Write what submit printed as its name")
+        raise UsageError(f"{job!r} is not a job of Vertex AI", accept, "Write what submit printed as its name")
     return asked
+
+
+def _on_kubernetes(asked: _Asked) -> KubernetesJob:
+    which = kubernetes_jobs.parsed(asked.job, asked.where.namespace)
+    return KubernetesJob(Kubectl(asked.where.context), which)
 
 
 def _location(asked: _Asked) -> vertex_service.Location:
@@ -115,9 +177,3 @@ def _location(asked: _Asked) -> vertex_service.Location:
 
 def _client(asked: _Asked) -> VertexClient:
     return submit_vertex.open_client(_location(asked))
-
-
-def _kind_and_name(job: str) -> tuple[str, str]:
-    """Of `tfjob/trainer`, or of `trainer`, which is a Job."""
-    kind, slash, name = job.rpartition("/")
-    return kubectl.kind_of(kind if slash else "job"), name

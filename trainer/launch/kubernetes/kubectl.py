@@ -1,25 +1,27 @@
-"""kubectl, which has the cluster's address and the person's credentials: applies manifests and looks at jobs."""
+"""kubectl, which has the cluster's address and the person's credentials: what it is asked, and what it answers."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.job.errors import JobError, UsageError
+from trainer.launch.cluster.child import Child
+from trainer.launch.files import render
+from trainer.launch.kubernetes import jobs
+from trainer.launch.kubernetes.jobs import JobName
+from trainer.launch.kubernetes.pods import Manifest
 
+Object = Mapping[str, Any]
 _TIMEOUT_SECS = 120
-_RESOURCES = {
-    "TFJob": "tfjobs.kubeflow.org",
-    "Job": "jobs.batch",
-    "JobSet": "jobsets.jobset.x-k8s.io",
-    "TrainJob": "trainjobs.trainer.kubeflow.org",
-    "Experiment": "experiments.kubeflow.org",
-}
-# A condition that is true and ends a job, and the exit code that it means.
-_ENDS = {"Succeeded": 0, "Complete": 0, "Completed": 0, "Failed": 1}
+_MANAGED = "app.kubernetes.io/name=trainer"
+# Of a file there may be others beside the job, such as claims with a person's data, which have to outlive it.
+_OWNED = ("Service", "TrainingRuntime")
+_NO_SUCH_KIND = "the server doesn't have a resource type"
 
 
 class Kubectl:
@@ -33,54 +35,109 @@ class Kubectl:
     def __init__(self, context: str | None = None, program: str = "kubectl") -> None:
         self._words = [program, *([f"--context={context}"] if context else [])]
 
-    def apply(self, manifest: str) -> None:
-        """Applies it and says what was made. Raises JobError in the cluster's words."""
-        print(self._run("apply", "-f", "-", given=manifest), end="", flush=True)
+    def create(self, documents: Sequence[Manifest], namespace: str) -> JobName:
+        """Creates all of them, the job itself last, which becomes the owner of its Service and of its runtime.
 
-    def job(self, kind: str, name: str, namespace: str) -> Mapping[str, Any]:
-        """The job as the cluster has it.
-
-        Args:
-          kind: of the job, as the cluster calls it.
-          name: of the job.
-          namespace: where it is.
-        """
-        text = self._run("get", _resource(kind), name, f"--namespace={namespace}", "--output=json")
-        job: Mapping[str, Any] = json.loads(text)
-        return job
-
-    def delete(self, kind: str, name: str, namespace: str) -> None:
-        """Ends the job: its processes get SIGTERM, and save.
+        So whatever removes the job, a person, its time to live or the cluster, removes those too. Where one of them
+        cannot be created, nothing stays.
 
         Args:
-          kind: of the job, as the cluster calls it.
-          name: of the job.
-          namespace: where it is.
-        """
-        print(
-            self._run("delete", _resource(kind), name, f"--namespace={namespace}", "--wait=false"), end="", flush=True
-        )
+          documents: a manifest each.
+          namespace: for those that say none.
 
-    def follow(self, *, kind: str, name: str, namespace: str, poll_secs: float) -> int:
-        """Prints what changes until the job ends; 0 where it succeeded, else 1.
+        Raises:
+          JobError: in the cluster's words.
+        """
+        created: list[Object] = []
+        try:
+            for document in documents:
+                text = render.text([document], render.Format.JSON)
+                made = self._run("create", "-f", "-", f"--namespace={namespace}", "--output=json", given=text)
+                created.append(json.loads(made))
+        except JobError:
+            for value in reversed(created):
+                self._delete(value["kind"], value["metadata"]["name"], namespace)
+            raise
+        *companions, job = created
+        for companion in companions:
+            if companion["kind"] in _OWNED:
+                self._own(job, companion, namespace)
+        return JobName(kind=job["kind"], name=job["metadata"]["name"], namespace=namespace)
+
+    def job(self, which: JobName) -> Object:
+        """The job as the cluster has it. Raises JobError where there is none."""
+        return self._get(*_words(which))
+
+    def find(self, which: JobName) -> Object | None:
+        """The job; None where there is none any more."""
+        found = self._run("get", *_words(which), "--output=json", "--ignore-not-found")
+        return json.loads(found) if found.strip() else None
+
+    def jobs(self, namespace: str | None) -> list[Object]:
+        """The jobs of this package, of every kind that the cluster knows.
 
         Args:
-          kind: of the job, as the cluster calls it.
-          name: of the job.
-          namespace: where it is.
-          poll_secs: between two looks at it.
+          namespace: None for all.
         """
-        last = ""
-        while True:
-            job = self.job(kind, name, namespace)
-            now = described(job)
-            if now != last:
-                print(now, flush=True)
-                last = now
-            code = exit_code(job)
-            if code is not None:
-                return code
-            time.sleep(poll_secs)
+        where = "--all-namespaces" if namespace is None else f"--namespace={namespace}"
+        found: list[Object] = []
+        for kind in jobs.KINDS:
+            try:
+                listed = self._get(jobs.resource(kind), where, f"--selector={_MANAGED}")
+            except JobError as error:
+                if _NO_SUCH_KIND not in str(error):
+                    raise
+            else:
+                found += listed["items"]
+        return [job for job in found if not job["metadata"].get("ownerReferences")]
+
+    def pods(self, which: JobName) -> list[Object]:
+        """The job's pods, those of its trials where it is an Experiment, by name."""
+        listed = self._get("pods", f"--namespace={which.namespace}", f"--selector={jobs.selector(which.name)}")
+        return sorted(listed["items"], key=lambda pod: str(pod["metadata"]["name"]))
+
+    def events(self, which: JobName) -> list[Object]:
+        """What went wrong with the job and what it owns, oldest first."""
+        listed = self._get("events", f"--namespace={which.namespace}", "--field-selector=type=Warning")
+        return sorted(listed["items"], key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))
+
+    def delete(self, which: JobName) -> list[str]:
+        """Ends the job: its processes get SIGTERM, and save. What was created with it goes too.
+
+        Returns:
+          A line for each object that was deleted.
+        """
+        lines = self._delete(which.kind, which.name, which.namespace)
+        beside = {"Job": "services", "Experiment": "services", "TrainJob": jobs.resource("TrainingRuntime")}
+        if which.kind in beside:
+            # Of jobs that own theirs, these are on their way already.
+            selector = f"--selector={_MANAGED},{jobs.selector(which.name)}"
+            lines += self._lines("delete", beside[which.kind], selector, *_deletion(which.namespace))
+        return lines
+
+    def log_stream(self, pod: str, namespace: str, *options: str) -> Child:
+        """A kubectl that writes the lines of a pod, each behind its time."""
+        words = ["logs", pod, f"--namespace={namespace}", "--timestamps", *options]
+        try:
+            return Child([*self._words, *words], os.environ, started_at=time.monotonic())
+        except FileNotFoundError as error:
+            raise self._not_installed() from error
+
+    def _own(self, job: Object, companion: Object, namespace: str) -> None:
+        owner = {"apiVersion": job["apiVersion"], "kind": job["kind"], "name": job["metadata"]["name"]}
+        patch = {"metadata": {"ownerReferences": [owner | {"uid": job["metadata"]["uid"]}]}}
+        name, kind = companion["metadata"]["name"], jobs.resource(companion["kind"])
+        self._run("patch", kind, name, f"--namespace={namespace}", "--type=merge", f"--patch={json.dumps(patch)}")
+
+    def _delete(self, kind: str, name: str, namespace: str) -> list[str]:
+        return self._lines("delete", jobs.resource(kind), name, *_deletion(namespace))
+
+    def _lines(self, *words: str) -> list[str]:
+        return [line for line in self._run(*words).splitlines() if line and line != "No resources found"]
+
+    def _get(self, *words: str) -> Object:
+        value: Object = json.loads(self._run("get", *words, "--output=json"))
+        return value
 
     def _run(self, *words: str, given: str | None = None) -> str:
         try:
@@ -88,62 +145,35 @@ class Kubectl:
                 [*self._words, *words], input=given, capture_output=True, text=True, timeout=_TIMEOUT_SECS, check=False
             )
         except FileNotFoundError as error:
-            do = "Install it, or print the manifest (--dry_run) and apply it where it is"
-            raise UsageError(f"{self._words[0]} is not installed", "kubectl in PATH", do) from error
+            raise self._not_installed() from error
         except subprocess.TimeoutExpired as error:
             got = f"kubectl {words[0]} did not answer in {_TIMEOUT_SECS} s"
             raise JobError(got, None, "Check whether the cluster is reachable: kubectl cluster-info") from error
         if done.returncode:
-            reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-            raise JobError(f"kubectl {words[0]}: {reason}", None, "kubectl config get-contexts shows the clusters")
+            raise _refused(words, " ".join(done.stderr.split()) or f"exit code {done.returncode}")
         return done.stdout
 
-
-def described(job: Mapping[str, Any]) -> str:
-    """The job's newest true condition, and how many pods are how."""
-    status = job.get("status") or {}
-    true = [entry for entry in status.get("conditions") or () if entry.get("status") == "True"]
-    words = [str(true[-1]["type"]).lower() if true else "waiting"]
-    if true and true[-1].get("message"):
-        words.append(str(true[-1]["message"]))
-    counts = {name: status[name] for name in ("active", "ready", "succeeded", "failed") if status.get(name)}
-    for kind, replicas in (status.get("replicaStatuses") or {}).items():
-        counts |= {f"{kind} {name}": count for name, count in replicas.items() if isinstance(count, int) and count}
-    if counts:
-        words.append(", ".join(f"{count} {name}" for name, count in counts.items()))
-    return "; ".join(words)
+    def _not_installed(self) -> UsageError:
+        do = "Install it, or print the manifest (--dry_run) and apply it where it is"
+        return UsageError(f"{self._words[0]} is not installed", "kubectl in PATH", do)
 
 
-def exit_code(job: Mapping[str, Any]) -> int | None:
-    """0 or 1 of a job that has ended; None while it runs."""
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    codes = [_ENDS[entry["type"]] for entry in conditions if entry.get("status") == "True" and entry["type"] in _ENDS]
-    return max(codes, default=None)
+def _words(which: JobName) -> tuple[str, ...]:
+    return jobs.resource(which.kind), which.name, f"--namespace={which.namespace}"
 
 
-def hints(*, kind: str, name: str, namespace: str) -> list[str]:
-    """Commands for a job.
-
-    Args:
-      kind: of the job, as the cluster calls it.
-      name: of the job.
-      namespace: where it is.
-    """
-    where = f"--namespace={namespace}"
-    return [
-        f"status: kubectl get {_resource(kind)} {name} {where}",
-        f"logs:   kubectl logs --selector=app.kubernetes.io/instance={name} {where} --prefix --follow",
-        f"cancel: kubectl delete {_resource(kind)} {name} {where}",
-    ]
+def _deletion(namespace: str) -> tuple[str, ...]:
+    return f"--namespace={namespace}", "--wait=false", "--ignore-not-found"
 
 
-def kind_of(word: str) -> str:
-    """The kind that a person means by job, tfjob, jobset, trainjob or experiment. Raises UsageError."""
-    by_word = {kind.lower(): kind for kind in _RESOURCES}
-    if word.lower() not in by_word:
-        raise UsageError(f"{word!r} is not a kind of job", ", ".join(by_word), "Write KIND/NAME, as tfjob/trainer")
-    return by_word[word.lower()]
-
-
-def _resource(kind: str) -> str:
-    return _RESOURCES.get(kind, kind.lower())
+def _refused(words: Sequence[str], reason: str) -> JobError:
+    """The error for a refusal, with the way on where it is one of those that people meet."""
+    ways_out = {
+        "AlreadyExists": "Nothing of it was changed. Choose another --name, or end it first: trainer.launch cancel",
+        "no matches for kind": "Its operator is not installed there: --kind=job needs none",
+        "orbidden": "kubectl auth can-i --list says what you may do there; who runs the cluster gives rights",
+        "ot found": "python -m trainer.launch list kubernetes shows the jobs; it may have another --namespace or kind",
+    }
+    otherwise = "kubectl config get-contexts shows the clusters"
+    do = next((way for words, way in ways_out.items() if words in reason), otherwise)
+    return JobError(f"kubectl {words[0]}: {reason}", None, do)

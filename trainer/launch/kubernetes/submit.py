@@ -1,21 +1,22 @@
-"""`python -m trainer.launch submit kubernetes`: options become manifests, which are checked, shown or applied."""
+"""`python -m trainer.launch submit kubernetes`: options become manifests, which are checked, shown or created."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from trainer.job import errors, flags
 from trainer.job.errors import UsageError
 from trainer.job.findings import Finding
 from trainer.launch import command_line
 from trainer.launch.files import render
-from trainer.launch.kubernetes import katib, kubectl, manifest_file
+from trainer.launch.kubernetes import katib, manifest_file
 from trainer.launch.kubernetes import manifests as kubernetes
 from trainer.launch.kubernetes import rules as kubernetes_rules
 from trainer.launch.kubernetes import study as kubernetes_study
+from trainer.launch.kubernetes.handle import KubernetesJob
+from trainer.launch.kubernetes.kubectl import Kubectl
 from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 from trainer.launch.kubernetes.pods import Manifest
 from trainer.launch.packaging import problem_files
@@ -35,7 +36,7 @@ class Submission:
     """Checked manifests.
 
     Attributes:
-      manifests: in the order in which they are applied; the job itself is the last.
+      manifests: in the order in which they are created; the job itself is the last.
       notes: what is not known here, and left to the cluster.
     """
 
@@ -44,7 +45,7 @@ class Submission:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Shows or applies the job; with --wait the exit code is the job's, 0 or 1."""
+    """Shows or creates the job; with --wait the exit code is the job's, 0 or 1."""
     own, task_argv = command_line.halves(argv)
     settings = submit_options.parse(own, USAGE, *_CLASSES)
     chosen, what = settings[SubmitOptions], settings[KubernetesOptions]
@@ -56,22 +57,26 @@ def main(argv: Sequence[str]) -> int:
         print(costs.line(prices, _items(what), longest_secs=what.timeout_secs), file=sys.stderr)
     if chosen.dry_run:
         print(render.text(documents, chosen.format or render.Format.YAML), end="")
-        print("checked; nothing was sent. kubectl apply -f accepts it", file=sys.stderr)
+        print("checked; nothing was sent. kubectl create -f accepts it", file=sys.stderr)
         return 0
-    client = kubectl.Kubectl(context=what.context)
-    client.apply(render.text(documents, render.Format.JSON) if len(documents) == 1 else _as_list(documents))
-    main_one = documents[-1]
-    where = {"kind": main_one["kind"], "name": main_one["metadata"]["name"]}
-    namespace = str(main_one["metadata"].get("namespace", what.namespace))
-    for hint in kubectl.hints(**where, namespace=namespace):
+    job = send(submission, what)
+    print(job.name, flush=True)
+    for hint in job.hints:
         print(hint, file=sys.stderr)
     if not chosen.wait:
         return 0
     try:
-        return client.follow(**where, namespace=namespace, poll_secs=chosen.poll_secs)
+        return job.wait(poll_secs=chosen.poll_secs)
     except KeyboardInterrupt:
         print("no longer following; the job continues", file=sys.stderr)
         return _CTRL_C
+
+
+def send(submission: Submission, what: KubernetesOptions) -> KubernetesJob:
+    """Creates the job. Raises JobError where the cluster refuses it."""
+    client, documents = Kubectl(context=what.context), submission.manifests
+    namespace = str(documents[-1]["metadata"].get("namespace", what.namespace))
+    return KubernetesJob(client, client.create(documents, namespace))
 
 
 def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> Submission:
@@ -140,9 +145,3 @@ def quantity(text: str) -> float:
         if text.endswith(suffix):
             return float(text.removesuffix(suffix)) * factor
     return float(text)
-
-
-def _as_list(documents: Sequence[Manifest]) -> str:
-    """Several manifests as one that kubectl takes."""
-    whole: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
-    return render.text([whole], render.Format.JSON)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from trainer.launch.submission import exit_codes
 from trainer.launch.vertex.requests import TUNING_JOBS
 
 _EXIT_CODES = {
@@ -15,14 +16,6 @@ _EXIT_CODES = {
     "JOB_STATE_FAILED": 1,
     "JOB_STATE_CANCELLED": 1,
     "JOB_STATE_EXPIRED": 1,
-}
-_OF_REPLICAS = {
-    "0": "done",
-    "1": "a training error; failure.json in the output directory says which",
-    "2": "wrong configuration, data or usage; its last log lines say which",
-    "137": "killed, most often for lack of memory: choose a larger --machine",
-    "139": "a crash inside a library",
-    "143": "asked to end, with its state saved: submit again to continue",
 }
 
 
@@ -54,8 +47,7 @@ def error_text(error: Mapping[str, Any]) -> str:
     match = re.search(r"replica (\S+) exited with a non-zero status of (\d+)", message)
     if not match:
         return message
-    meaning = _OF_REPLICAS.get(match[2], "not one of this package's codes")
-    return f"replica {match[1]} exited with {match[2]} ({meaning})"
+    return f"replica {match[1]} exited with {match[2]} ({exit_codes.meaning(int(match[2]))})"
 
 
 def best_trial(job: Mapping[str, Any]) -> Mapping[str, Any] | None:
