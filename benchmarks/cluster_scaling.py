@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 
-from benchmarks.cluster_steps import PATIENCE_SECS, cluster, saves
+from benchmarks.cluster_processes import PATIENCE_SECS, cluster, saves
 from benchmarks.sines import waves, write_csv
 
 _POLL_SECS = 0.01

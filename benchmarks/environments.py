@@ -35,6 +35,7 @@ ENVIRONMENTS = {
         python="python3.11",
         options=("--extra-index-url=https://download.pytorch.org/whl/cpu",),
     ),
+    "torch-cuda": Environment(requirements=("numpy>=2", "torch==2.14.1"), python="python3.11"),
     "jax": Environment(requirements=("jax==0.10.2", "optax==0.2.8"), python="python3.11"),
 }
 

@@ -42,7 +42,7 @@ def in_order(sequences: np.ndarray, batch_size: int, epochs: int | None) -> Call
     return input_fn
 
 
-def course_csv(path: str, batch_size: int) -> Callable[[], tf.data.Dataset]:
+def course_csv(path: str, batch_size: int, seed: int | None = None) -> Callable[[], tf.data.Dataset]:
     """The course's own way to read its CSV: decode a line, shuffle, repeat, batch, prefetch."""
 
     def input_fn() -> tf.data.Dataset:
@@ -53,7 +53,7 @@ def course_csv(path: str, batch_size: int) -> Callable[[], tf.data.Dataset]:
             return {FEATURE: tf.stack(columns[:-N_OUTPUTS])}, tf.stack(columns[-N_OUTPUTS:])
 
         lines = tf.data.TextLineDataset(path).map(decode)
-        return lines.shuffle(10 * batch_size).repeat().batch(batch_size).prefetch(1)
+        return lines.shuffle(10 * batch_size, seed).repeat().batch(batch_size).prefetch(1)
 
     return input_fn
 

@@ -3,7 +3,7 @@
     python -m benchmarks.race [WORKLOAD ...] [--rounds=5] [--quick] [--output=DIR]
 
 The peers' environments (tf.estimator 2.15, PyTorch, JAX) are made below the folder of temporary files at first use.
-WORKLOAD is a letter: without one, all are run. Left in DIR: race.md, race.json and race.svg.
+WORKLOAD is a letter, or one with a number: without any, all are run. Left in DIR: race.md, race.json and race.svg.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"workloads:\n{listed}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="letters; all of them by default")
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="a, or g for g1, g2 …; by default all but gpu")
     parser.add_argument("--rounds", type=int, help=f"default {_USUAL_ROUNDS}, or {_QUICK_ROUNDS} of a quick race")
     parser.add_argument("--quick", action="store_true", help="small sizes and fewer contenders: some minutes")
     parser.add_argument("--only", default="", help="parts of titles, comma separated; ours always runs")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: rates by processor time, on a busy machine"
     )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="an option, such as rows")
     parser.add_argument("--output", type=Path, help="a folder for the table, the figures and the plot")
     given = parser.parse_args(argv)
-    if unknown := [key for key in given.workloads if key not in WORKLOADS]:
+    if unknown := [each for each in given.workloads if not any(key.startswith(each) for key in WORKLOADS)]:
         parser.error(f"{', '.join(unknown)}: no such workload. There are {', '.join(WORKLOADS)}.")
     return given
 
@@ -48,7 +49,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 def chosen(given: argparse.Namespace) -> list[Workload]:
     """The workloads that were asked for, with the contenders that were."""
     parts = [part.lower() for part in given.only.split(",") if part]
-    found = [WORKLOADS[key] for key in given.workloads or WORKLOADS]
+    asked = tuple(given.workloads) or tuple(key for key in WORKLOADS if not key.startswith("gpu"))
+    found = [workload for key, workload in WORKLOADS.items() if key.startswith(asked)]
     if not parts:
         return found
     return [
@@ -75,11 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     workloads, before = chosen(given), os.getloadavg()[0]
     for name in sorted({each.environment for w in workloads for each in w.contenders} - {OURS}):
         environments.interpreter(name)
+    settings = {"clock": given.clock, **{name: int(value) for name, value in (s.split("=") for s in given.set)}}
     number = given.rounds or (_QUICK_ROUNDS if given.quick else _USUAL_ROUNDS)
     raced: list[tuple[Workload, list[Result]]] = []
     with tempfile.TemporaryDirectory() as folder:
         for workload in workloads:
-            raced.append((workload, rounds.race(workload, number, given.quick, Path(folder), given.clock)))
+            raced.append((workload, rounds.race(workload, number, given.quick, Path(folder), settings)))
             print(table.row(*raced[-1]), file=sys.stderr, flush=True)
     measured = machine.measure(before)
     text = f"{machine.said(measured, number, given.clock)}\n{table.table(raced)}\n\n{table.details(raced)}\n"

@@ -32,7 +32,8 @@ class Contender:
       role: what its ratio says.
       options: of its own, beside those of the workload.
       quick: runs in `--quick` too.
-      memory_mib: the most address space that it may take beyond what its imports do; None for no limit.
+      memory_mib: the most data that the process may hold (RLIMIT_DATA: its heap and private pages, not files that it
+        has mapped); None for no limit.
     """
 
     title: str

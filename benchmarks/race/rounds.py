@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,14 +18,17 @@ from benchmarks.race.contest import OURS, Contender, Result, Run, Workload
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _SHOWN = 3000
-_ENVIRON = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+_ENVIRON = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
+_NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 class BrokenError(Exception):
     """A contender's process failed; the text is the end of what it wrote."""
 
 
-def race(workload: Workload, rounds: int, quick: bool, folder: pathlib.Path, clock: str = "wall") -> list[Result]:
+def race(
+    workload: Workload, rounds: int, quick: bool, folder: pathlib.Path, settings: Mapping[str, Any]
+) -> list[Result]:
     """All contenders of a workload, in their order; one that breaks is left out of the later rounds.
 
     Args:
@@ -31,10 +36,10 @@ def race(workload: Workload, rounds: int, quick: bool, folder: pathlib.Path, clo
       rounds: how often; losses are compared in the first.
       quick: with the sizes and the contenders of a quick race.
       folder: for the data.
-      clock: `wall`, or `cpu` for rates in seconds of the processor.
+      settings: options that win over those of the workload; `clock` is `wall`, or `cpu` for seconds of the processor.
     """
-    options = {**workload.options, **(workload.quick if quick else {})}
-    options = {**options, **workload.prepare(folder, options), "clock": clock}
+    options = {**workload.options, **(workload.quick if quick else {}), **settings}
+    options = {**options, **workload.prepare(folder, options)}
     entered = [each for each in workload.contenders if each.quick or not quick]
     runs: dict[str, list[Run]] = {each.title: [] for each in entered}
     failures: dict[str, str] = {}
@@ -63,12 +68,15 @@ def measure(contender: Contender, options: Mapping[str, Any]) -> Run:
     python = sys.executable if contender.environment == OURS else environments.interpreter(contender.environment)
     with tempfile.TemporaryDirectory() as home:
         task, out, err = (pathlib.Path(home, name) for name in ("task.json", "out", "err"))
-        task.write_text(json.dumps(options))
         command = [python, "-m", "benchmarks.race.contenders", contender.program, str(task)]
+        task.write_text(json.dumps({**options, "started": time.time()}))
+        device = {} if options.get("device") == "gpu" else _NO_GPU
+        environ = {**os.environ, **_ENVIRON, **device, "TMPDIR": home}
         with out.open("w") as output, err.open("w") as errors:
-            process = subprocess.Popen(
-                command, cwd=home, env={**os.environ, **_ENVIRON, "TMPDIR": home}, stdout=output, stderr=errors
-            )
+            process = subprocess.Popen(command, cwd=home, env=environ, stdout=output, stderr=errors)
+            if contender.memory_mib is not None:
+                most = contender.memory_mib << 20
+                resource.prlimit(process.pid, resource.RLIMIT_DATA, (most, most))
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:

@@ -58,7 +58,9 @@ class UnrolledModel(Model):
 def measured(task: Task, begin: Callable[[int], tuple[Model, Callable[[torch.Tensor, torch.Tensor], None]]]) -> Figures:
     """Trains on tensors that the file was read into; `begin(units)` makes a model and its step."""
     torch.set_num_threads(task["threads"] or os.cpu_count() or 1)
-    histories, labels = (torch.from_numpy(stack.copy()) for stack in lstm_values.batches(task))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_default_device(device)
+    histories, labels = (torch.from_numpy(stack.copy()).to(device) for stack in lstm_values.batches(task))
     batches = list(zip(histories[..., None], labels, strict=True))
     loss = None
     if task["check"]:
@@ -74,24 +76,27 @@ def train(step: Callable[[torch.Tensor, torch.Tensor], None], batches: list, ste
     """So many steps over the batches, from their beginning."""
     for number in range(steps):
         step(*batches[number % len(batches)])
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def begin_eager(units: int) -> tuple[Model, Callable[[torch.Tensor, torch.Tensor], None]]:
+    """A model and its step, op by op."""
+    model = Model(units)
+    learned = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.SGD(learned, lstm_values.LEARNING_RATE)
+
+    def step(histories: torch.Tensor, labels: torch.Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        nn.functional.mse_loss(model(histories), labels).backward()
+        optimizer.step()
+
+    return model, step
 
 
 def eager(task: Task) -> Figures:
     """The loop that PyTorch's tutorials have."""
-
-    def begin(units: int) -> tuple[Model, Callable[[torch.Tensor, torch.Tensor], None]]:
-        model = Model(units)
-        learned = [weight for weight in model.parameters() if weight.requires_grad]
-        optimizer = torch.optim.SGD(learned, lstm_values.LEARNING_RATE)
-
-        def step(histories: torch.Tensor, labels: torch.Tensor) -> None:
-            optimizer.zero_grad(set_to_none=True)
-            nn.functional.mse_loss(model(histories), labels).backward()
-            optimizer.step()
-
-        return model, step
-
-    return measured(task, begin)
+    return measured(task, begin_eager)
 
 
 def compiled(task: Task) -> Figures:

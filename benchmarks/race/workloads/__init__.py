@@ -1,5 +1,16 @@
 """The workloads of a race, by the letters that the command line calls them."""
 
-from benchmarks.race.workloads import course
+from benchmarks.race.workloads import clusters, course, embedding, gpu, inference, own_inputs, startup, wide, windows
 
-WORKLOADS = {workload.key: workload for workload in course.WORKLOADS}
+_ALL = (
+    *course.WORKLOADS,
+    *windows.WORKLOADS,
+    *wide.WORKLOADS,
+    *embedding.WORKLOADS,
+    *inference.WORKLOADS,
+    *startup.WORKLOADS,
+    *clusters.WORKLOADS,
+    *own_inputs.WORKLOADS,
+    *gpu.WORKLOADS,
+)
+WORKLOADS = {workload.key: workload for workload in _ALL}

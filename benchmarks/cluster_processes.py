@@ -1,32 +1,19 @@
-"""Steps per second of the course's job on a parameter-server cluster, beside tf.estimator 2.15 under the same one.
-
-    python -m benchmarks.cluster_steps [--reference_python=PYTHON_WITH_2.15] [--rounds=2]
-
-A chief, a worker and a parameter server, a process each, on loopback. tf.estimator's chief trains too; ours only
-coordinates. The rate is that of the second half of a run, between two checkpoints.
-"""
+"""The processes of a job on this machine, on loopback, in tf.estimator or in ours; and how fast they train."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
 import pathlib
 import socket
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks import environments
-from benchmarks.sines import waves, write_csv
-
 JOBS = {"chief": 1, "worker": 1, "ps": 1}
 PATIENCE_SECS = 300
-WORKLOADS = {"LSTM(3), batch 20": (3, 20, 4_000), "LSTM(128), batch 256": (128, 256, 400)}
 
 
 def addresses(jobs: Mapping[str, int]) -> dict[str, list[str]]:
@@ -62,14 +49,23 @@ def cluster(
             process.wait()
 
 
-def rate(python: str, csv: str, workload: tuple[int, int, int], push_every: int) -> float:
-    """Steps per second between the checkpoint in the middle and the one at the end."""
+def rate(
+    python: str, csv: str, workload: tuple[int, int, int], push_every: int = 1, jobs: Mapping[str, int] = JOBS
+) -> float:
+    """Steps per second between the checkpoint in the middle and the one at the end.
+
+    Args:
+      python: the interpreter that has the package.
+      csv: of sequences.
+      workload: units of the LSTM, the size of a batch, and steps.
+      push_every: steps between two pushes to the parameter servers, for ours.
+      jobs: how many processes have which task.
+    """
     size, batch_size, steps = workload
-    steps *= min(push_every, 10)
     with tempfile.TemporaryDirectory() as home:
         arguments = [f"--model_dir={home}", f"--csv={csv}", f"--steps={steps}", f"--size={size}"]
         arguments += [f"--batch_size={batch_size}", f"--push_every={push_every}"]
-        with cluster(python, arguments) as processes:
+        with cluster(python, arguments, jobs) as processes:
             chief = processes["chief"][0]
             deadline = time.time() + PATIENCE_SECS
             while len(saved := saves(home)) < 3 or saved[-1][0] < steps:
@@ -84,31 +80,3 @@ def saves(home: str) -> list[tuple[int, float]]:
     """Steps of the checkpoints so far, and when they were written."""
     files = pathlib.Path(home).glob("model.ckpt-*.index")
     return sorted((int(file.stem.split("-")[1]), file.stat().st_mtime) for file in files)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reference_python", help="an interpreter that has tensorflow-cpu==2.15.1")
-    parser.add_argument("--rounds", type=int, default=2)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        python = environments.interpreter("reference", args.reference_python)
-        csv = pathlib.Path(home, "train.csv")
-        write_csv(csv, waves(20_000, 1))
-        print("| job | tf.estimator 2.15 | `push_every=1` | × | `push_every=100` | × |\n|---|---|---|---|---|---|")
-        for name, workload in WORKLOADS.items():
-            rounds = [
-                (
-                    rate(python, str(csv), workload, 1),
-                    rate(sys.executable, str(csv), workload, 1),
-                    rate(sys.executable, str(csv), workload, 100),
-                )
-                for _ in range(args.rounds)
-            ]
-            theirs, ours, downpour = (statistics.median(column) for column in zip(*rounds, strict=True))
-            figures = f"{theirs:,.0f} | {ours:,.0f} | {ours / theirs:.1f} | {downpour:,.0f} | {downpour / theirs:.1f}"
-            print(f"| {name} | {figures} |")
-
-
-if __name__ == "__main__":
-    main()

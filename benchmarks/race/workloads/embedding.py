@@ -1,0 +1,35 @@
+"""An embedding of a gigabyte, with sparse gradients."""
+
+from __future__ import annotations
+
+from benchmarks.race.contest import Contender, Role, Workload
+
+OPTIONS = {"rows": 4_000_000, "width": 64, "batch_size": 1_000, "steps": 20}
+
+
+def workload(key: str, title: str, optimizer: str, *peers: Contender) -> Workload:
+    """`trainer` beside tf.estimator and others."""
+    return Workload(
+        key=key,
+        title=title,
+        unit="steps/s",
+        contenders=(
+            Contender(title="trainer", program="embedding:train", role=Role.OURS),
+            Contender(title="tf.estimator", program="embedding:train", environment="reference"),
+            *peers,
+        ),
+        options={**OPTIONS, "optimizer": optimizer},
+        quick={"rows": 400_000},
+        targets={"tf.estimator": 1},
+    )
+
+
+WORKLOADS = (
+    workload("f1", "embedding of 1 GB, Adam of `compat.v1`", "v1"),
+    workload(
+        "f2",
+        "embedding of 1 GB, Adam of Keras",
+        "keras",
+        Contender(title="Keras `fit`", program="embedding:keras_fit"),
+    ),
+)
