@@ -12,6 +12,13 @@ PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderWithDefault"})
 # Run in training whether or not anything is fetched that depends on them: a person put them there to be run.
 ALWAYS_RUN = frozenset({"PrintV2", "Assert"})
 READ = "ReadVariableOp"
+# Products of matrices, [..., m, k] and [..., k, n], with the attributes that say which of the two is transposed.
+PRODUCTS = {
+    "MatMul": ("transpose_a", "transpose_b"),
+    "BatchMatMul": ("adj_x", "adj_y"),
+    "BatchMatMulV2": ("adj_x", "adj_y"),
+    "BatchMatMulV3": ("adj_x", "adj_y"),
+}
 # Handles of iterators of TensorFlow 1, and what takes their next elements.
 ITERATORS = frozenset(
     {"Iterator", "IteratorV2", "OneShotIterator", "IteratorFromStringHandle", "IteratorFromStringHandleV2"}
@@ -99,6 +106,11 @@ def is_lookup(op: tf.Operation, tensor: tf.Tensor) -> bool:
 
 def calls(op: tf.Operation) -> list[str]:
     """Names of the functions that an operation calls: the bodies of a loop, the sides of a branch."""
-    values = [op.get_attr(attr.name) for attr in op.op_def.attr if attr.type in ("func", "list(func)")]
-    functions = [one for value in values for one in (value if isinstance(value, list) else [value])]
-    return [function.name for function in functions]
+    return [name for names in functions(op).values() for name in names]
+
+
+def functions(op: tf.Operation) -> dict[str, list[str]]:
+    """The same by the attributes that name them."""
+    values = {attr.name: op.get_attr(attr.name) for attr in op.op_def.attr if attr.type in ("func", "list(func)")}
+    listed = {key: value if isinstance(value, list) else [value] for key, value in values.items()}
+    return {key: [function.name for function in value] for key, value in listed.items()}

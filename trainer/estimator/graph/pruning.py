@@ -13,7 +13,7 @@ is the whole, a step of training.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -22,7 +22,7 @@ from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import copying
 from trainer.estimator.graph.sharded_graph import RowSharding
 from trainer.estimator.graph.sharded_tensors import ShardedRef, ShardedValues
-from trainer.estimator.graph.subgraphs import Copier, Edges, ancestors, in_order
+from trainer.estimator.graph.subgraphs import Copier, Edges, Rewrite, ancestors, in_order
 
 
 class UnfedError(ValueError):
@@ -82,6 +82,7 @@ def prune(
     feeds: Sequence[tf.Tensor] = (),
     variables: GraphVariables = GraphVariables(),
     without: Edges | None = None,
+    rule: Callable[[Copier], Rewrite] | None = None,
 ) -> PrunedFunction:
     """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 
@@ -92,6 +93,7 @@ def prune(
       feeds: tensors of it, of any shapes [...], whose values are the arguments.
       variables: those of the graph; the function works on row-sharded ones where their rows are.
       without: control edges that do not count; None for none.
+      rule: makes the rewrite of the copier for what has nothing to do with row-sharded variables; None for none.
 
     Raises:
       UnfedError: a fetch depends on a placeholder that is not fed.
@@ -108,7 +110,8 @@ def prune(
 
     def body(*arguments: tf.Tensor) -> list[tf.Tensor]:
         copier = Copier(variables.device)
-        rule = RowSharding(ShardedValues(copier, variables.refs), ops)
+        sharding = RowSharding(ShardedValues(copier, variables.refs), ops)
+        rewrites: list[Rewrite] = [sharding, rule(copier)] if rule else [sharding]
         for feed, argument in zip(feeds, arguments, strict=True):
             _tell_handle(feed, argument, variables)
             copier.replace(feed, argument)
@@ -117,17 +120,22 @@ def prune(
             if id(inner) not in variables.refs:
                 copier.replace(inner, copier.graph.capture(outer))
         with tf.device(None):  # where an op runs was said when the graph was traced
-            copier.copy(ops, rule)
-            copies = [rule.whole(tensor) for tensor in tensors]
+            copier.copy(ops, lambda op: _first(rewrites, op))
+            copies = [sharding.whole(tensor) for tensor in tensors]
         # Ops that no fetch depends on run only as outputs of their own kind.
         copier.graph.control_outputs.extend(copied for op in operations for copied in copier.operations(op))
-        taken_whole.update(rule.values.taken_whole)
+        taken_whole.update(sharding.values.taken_whole)
         return copies
 
     # `tf.function` would add control edges of its own, and run every op with a side effect whether fetched or not.
     function = tf.compat.v1.wrap_function(body, [tf.TensorSpec(feed.shape, feed.dtype) for feed in feeds])
     used = frozenset(variables.names[id(outer)] for outer, _ in captures if id(outer) in variables.names)
     return PrunedFunction(used, frozenset(taken_whole), function, fetches)
+
+
+def _first(rewrites: Iterable[Rewrite], op: tf.Operation) -> Sequence[Any] | None:
+    """What the first rewrite that knows an operation makes of its outputs [...]; None where none does."""
+    return next((outputs for rewrite in rewrites if (outputs := rewrite(op)) is not None), None)
 
 
 def _check_fed(tensors: Sequence[tf.Tensor], ops: Iterable[tf.Operation]) -> None:

@@ -96,9 +96,17 @@ class Copier:
         known = self._operations.setdefault(op, [])
         known.extend(copied for copied in copies if copied not in known)
 
-    def same(self, op: tf.Operation, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """The operation on inputs of the same shapes [...]; its outputs."""
-        outputs = self.like(op, inputs, self._device(op))
+    def same(
+        self, op: tf.Operation, inputs: Sequence[tf.Tensor], attributes: Mapping[str, Any] | None = None
+    ) -> list[tf.Tensor]:
+        """The operation on inputs of the same shapes [...]; its outputs.
+
+        Args:
+          op: of the source.
+          inputs: tensors of the copy.
+          attributes: that it has in place of its own, by name, as in the protocol buffer of an op.
+        """
+        outputs = self.like(op, inputs, self._device(op), attributes)
         for before, after in zip(op.outputs, outputs, strict=True):
             # Shapes that the program has set by hand do not follow from the op and its inputs.
             after.set_shape(before.shape)

@@ -36,7 +36,7 @@ from trainer.estimator.graph.inside import graphs, legacy_layers, resources, sca
 from trainer.estimator.graph.pruning import GraphVariables, PrunedFunction, prune
 from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.graph.sharded_tensors import ShardedRef
-from trainer.estimator.graph.subgraphs import Edges
+from trainer.estimator.graph.subgraphs import Copier, Edges, Rewrite
 from trainer.estimator.graph.variables import Role, VariableStore
 
 
@@ -74,6 +74,7 @@ class TracedModel:
         row_ids: Mapping[str, tf.Tensor] | None = None,
         *,
         in_program_order: bool = True,
+        rule: Callable[[Copier], Rewrite] | None = None,
     ) -> PrunedFunction:
         """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 
@@ -84,15 +85,15 @@ class TracedModel:
           row_ids: for row-sharded variables by name whose handles are fed and that are caches of some rows: a
             placeholder of the numbers of those rows, int64 [rows] and sorted, which is fed too.
           in_program_order: whether what the function made before, on the same variables, runs before.
+          rule: puts something else in the place of operations, as `SmallProducts` does.
 
         Raises:
           UnfedError: a fetch depends on a placeholder that is not fed.
           ValueError: a row-sharded variable is taken whole in a way that cannot be done.
         """
-        feeds = list(self.feeds if feeds is None else feeds)
-        variables = self._variables(row_ids or {})
-        without = None if in_program_order else self.program_order
-        function = prune(self.graph, fetches, list(dict.fromkeys(operations)), feeds, variables, without)
+        feeds, operations = self.feeds if feeds is None else feeds, list(dict.fromkeys(operations))
+        variables, without = self._variables(row_ids or {}), None if in_program_order else self.program_order
+        function = prune(self.graph, fetches, operations, feeds, variables, without, rule)
         self.store.report_taken_whole(function.taken_whole)
         return dataclasses.replace(function, resources=self.resources)
 
@@ -115,8 +116,8 @@ class TracedModel:
 
     def handles(self) -> dict[str, tf.Tensor]:
         """The placeholders [] of the variables' handles in the graph, by the variables' names."""
-        names = self.store.names_by_handle()
-        return {names[id(outer)]: inner for outer, inner in self.graph.captures if id(outer) in names}
+        names, captures = self.store.names_by_handle(), self.graph.captures
+        return {names[id(outer)]: inner for outer, inner in captures if id(outer) in names}
 
     @functools.cached_property
     def summaries(self) -> list[Summary]:
@@ -263,8 +264,7 @@ def metrics_of(traced: TracedModel) -> Metrics:
     """
     updates: list[tf.Operation] = []
     results: dict[str, Callable[[], Any]] = {}
-    keras_names: set[str] = set()
-    names = traced.store.names_by_handle()
+    keras_names, names = set[str](), traced.store.names_by_handle()
     for name, metric in traced.spec.eval_metric_ops.items():
         if isinstance(metric, keras.metrics.Metric):
             own = {names[id(variable.value.handle)] for variable in metric.variables}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -17,14 +18,18 @@ class StackProgram:
     """A `stack_loop`, as a graph or compiled by XLA, for stacks of any shapes.
 
     Args:
-      loop: the loop.
+      make_loop: makes the loop, when it is needed.
       jit_compile: whether XLA compiles it.
     """
 
-    def __init__(self, loop: Callable[..., Any], jit_compile: bool = False) -> None:
+    def __init__(self, make_loop: Callable[[], Callable[..., Any]], jit_compile: bool = False) -> None:
         self.jit_compile = jit_compile
-        self._function = tf.function(loop, jit_compile=jit_compile or None, autograph=False)
+        self._make_loop = make_loop
         self._concrete: dict[Any, Any] = {}
+
+    @functools.cached_property
+    def _function(self) -> Any:
+        return tf.function(self._make_loop(), jit_compile=self.jit_compile or None, autograph=False)
 
     def __call__(self, tensors: list[tf.Tensor], start: tf.Tensor, stop: tf.Tensor) -> Any:
         """Makes the steps on batches start to stop - 1 of a stack, each component [steps, batch, …]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ import tensorflow as tf
 from trainer.estimator.graph import fingerprint, randomness
 from trainer.estimator.graph.fingerprint import Fingerprint
 from trainer.estimator.graph.model_function import ModelReplica
-from trainer.estimator.graph.tracing import training_operations
+from trainer.estimator.graph.pruning import PrunedFunction
+from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps import compile_policy, xla
 from trainer.estimator.steps.batches import StackedBatches
@@ -101,11 +102,11 @@ class StackedSteps(OwnSteps):
         if jit_compile and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
             log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
             return self._built(jit_compile=False)
-        pruned = pruned_step(self.traced)
-        loop = stack_loop(step_function(self.traced, pruned), fetches_of(self.traced))
-        compiled = StackProgram(loop, jit_compile=True) if jit_compile else None
+        traced, pruned = self.traced, pruned_step(self.traced)
+        as_graph = StackProgram(lambda: _loop(traced, pruned))
+        compiled = StackProgram(lambda: _loop(traced, pruned_step(traced, xla=True)), True) if jit_compile else None
         first_compiled = compile_policy.first_compiled_step(pruned.graph) if jit_compile else 0
-        program = Program(self._fingerprint(), StackProgram(loop), compiled, first_compiled)
+        program = Program(self._fingerprint(), as_graph, compiled, first_compiled)
         self._compiled.program = program
         return program
 
@@ -195,6 +196,11 @@ class StackedSteps(OwnSteps):
         whole = stack.batch_sizes == self._batch_sizes and stack.whole_batches()
         traced = self.traced if whole else self._replica.trace(self._spec, xla=False)
         return NextStep(traced, stack.batch(), self._spec, self._stacks.consumed)
+
+
+def _loop(traced: TracedModel, pruned: PrunedFunction) -> Callable[..., Any]:
+    """Steps of a traced model over a stack."""
+    return stack_loop(step_function(traced, pruned), fetches_of(traced))
 
 
 def _num_bytes(store: VariableStore) -> float:

@@ -38,3 +38,14 @@ def test_the_body_of_a_loop_is_related_to_the_graph_around_it() -> None:
     body = bodies.body(loop, loop.get_attr("body").name)
     assert body in bodies.related(graph)
     assert body is not None and graph in bodies.related(body)
+
+
+def test_an_attribute_names_other_functions() -> None:
+    loop = loop_of(traced())
+    stop = tf.function(lambda x: x < 1.0, autograph=False).get_concrete_function(tf.TensorSpec([]))
+    target = tf.Graph()
+    value = bodies.attribute(loop, "cond", [stop], target)
+    assert value.func.name == stop.name.decode() and value.func.name in {
+        function.signature.name for function in target.as_graph_def().library.function
+    }
+    assert bodies.attribute(loop, "cond", ["known"], target).func.name == "known"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 
 
@@ -33,3 +36,25 @@ def related(graph: tf.Graph) -> list[tf.Graph]:
         around.append(outer)
     functions = [function for one in around for function in one._functions.values()]
     return [*around, *(function.graph for function in functions if hasattr(function, "graph"))]
+
+
+def attribute(op: tf.Operation, key: str, functions: Sequence[Any], graph: tf.Graph) -> Any:
+    """An attribute of an op that calls functions, as in the protocol buffer of an op, which calls others instead.
+
+    `Operation.node_def` tells whether it is one function or a list of them.
+
+    Args:
+      op: of a loop, a branch or a call.
+      key: of the attribute.
+      functions: concrete functions, and the names of those that the graph knows already.
+      graph: where the op will be; it learns of the functions.
+    """
+    value = type(op.node_def.attr[key])()
+    value.CopyFrom(op.node_def.attr[key])
+    slots = [value.func] if value.HasField("func") else value.list.func
+    for slot, function in zip(slots, functions, strict=True):
+        if not isinstance(function, str):
+            function.add_to_graph(graph)
+            function = function.name.decode()
+        slot.name = function
+    return value
