@@ -51,6 +51,8 @@ SERVE = [
     "prometheus-client>=0.26,<1",  # figures for monitors
 ]
 REPORT = ["matplotlib>=3.10"]  # draws report.html
+MLFLOW = ["mlflow-skinny>=3.10,<4"]  # the client of a tracker of experiments, without its server
+WANDB = ["wandb>=0.30,<1"]  # likewise
 COMPAT = [f"tf_keras{VERSIONS}"]  # the layers and cells of TensorFlow 1, beside Keras 3
 MIGRATE = ["libcst>=1.9,<2"]  # reads and writes Python sources with their comments and layout
 DEV = [
@@ -105,9 +107,11 @@ setup(
         "launch": LAUNCH,
         "serve": SERVE,
         "report": REPORT,
+        "mlflow": MLFLOW,
+        "wandb": WANDB,
         "compat": COMPAT,
         "migrate": MIGRATE,
         # The scripts add compat, which would bring a second wheel of TensorFlow.
-        "dev": LAUNCH + SERVE + REPORT + MIGRATE + DEV,
+        "dev": LAUNCH + SERVE + REPORT + MLFLOW + WANDB + MIGRATE + DEV,
     },
 )

@@ -64,8 +64,8 @@ class Closing:
         steps_per_sec: float | None,
         seconds: float,
         goodput: Tally,
-    ) -> None:
-        """Evaluates the test part, if there is one, writes the summary and prints the table.
+    ) -> Summary:
+        """Evaluates the test part, if there is one, writes the summary, which it returns, and prints the table.
 
         Args:
           estimator: after its training.
@@ -88,8 +88,8 @@ class Closing:
             goodput=report.goodput_figures(goodput),
             checkpoint=estimator.latest_checkpoint(),
             export_dir=newest_export(self.directories, self.files, self.run, elsewhere=estimator.config.has_evaluator),
-            model=self._model_name(),
-            params=_plain(self.bound.params),
+            model=model_name(self.bound, self.run),
+            params=settings_of(self.bound.params),
             versions=_versions(),
             flags=self._argv(self.run, self.bound.data),
         )
@@ -98,6 +98,7 @@ class Closing:
         )
         self.directories.remove(self.files.failure)
         self._print(summary, self._written_report(estimator, summary))
+        return summary
 
     def _print(self, summary: Summary, written: str) -> None:
         inputs = served_inputs.of_export(summary.export_dir) if summary.export_dir else ()
@@ -136,12 +137,6 @@ class Closing:
         """Why training ended, as `training_done.json` says; without it, it ended well and was cut off afterwards."""
         done = read_record(self.directories.at(self.files.root), TRAINING_DONE)
         return str(done.get("reason", "max_steps"))
-
-    def _model_name(self) -> str:
-        """What `--model` names, where the problem has such a flag; else the problem itself."""
-        file_or_module = pathlib.PurePath(self.run.problem.removesuffix(".py")).name
-        model = getattr(self.bound.params, "model", file_or_module.rpartition(".")[2])
-        return str(model.value if isinstance(model, enum.Enum) else model)
 
     def _test_metrics(self, estimator: Estimator) -> dict[str, Any] | None:
         """Metrics of the last checkpoint on the test part; None without one."""
@@ -243,10 +238,26 @@ def scalars(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in metrics.items() if isinstance(value, int | float | np.number)}
 
 
-def _plain(params: Any) -> dict[str, Any]:
-    """The fields that are flags, as JSON has them."""
-    fields = [field.name for field in dataclasses.fields(params) if field.metadata.get("flag", True)]
-    values = {name: getattr(params, name) for name in fields}
+def model_name(bound: BoundProblem, run: RunSettings) -> str:
+    """What `--model` names, where the problem has such a flag; else the problem itself.
+
+    Args:
+      bound: the problem with its settings.
+      run: names the problem.
+    """
+    file_or_module = pathlib.PurePath(run.problem.removesuffix(".py")).name
+    model = getattr(bound.params, "model", file_or_module.rpartition(".")[2])
+    return str(model.value if isinstance(model, enum.Enum) else model)
+
+
+def settings_of(settings: Any) -> dict[str, Any]:
+    """The fields that are flags, as JSON has them.
+
+    Args:
+      settings: a dataclass.
+    """
+    fields = [field.name for field in dataclasses.fields(settings) if field.metadata.get("flag", True)]
+    values = {name: getattr(settings, name) for name in fields}
     return {name: value.value if isinstance(value, enum.Enum) else value for name, value in values.items()}
 
 

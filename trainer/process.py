@@ -11,7 +11,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from trainer.bound_problem import BoundProblem, faults_located
-from trainer.closing import Closing, earlier_summary, scalars, serve_newest, tell_again
+from trainer.closing import (
+    Closing,
+    earlier_summary,
+    model_name,
+    scalars,
+    serve_newest,
+    settings_of,
+    tell_again,
+)
 from trainer.end_in_time import EndInTime
 from trainer.estimator import (
     Estimator,
@@ -25,6 +33,7 @@ from trainer.estimator.evaluation.early_stopping import EarlyStoppingHook, stop_
 from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, ownership, tuner
 from trainer.estimator.saving.job_directory import JobDirectory
+from trainer.estimator.saving.tuner import TunerFile
 from trainer.estimator.steps.goodput_record import GoodputRecord
 from trainer.estimator.steps.progress import Progress
 from trainer.estimator.steps.stop import StopReason, StopRequestedError
@@ -39,6 +48,7 @@ from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
 from trainer.peers import meet
 from trainer.stall_watch import StallWatch
+from trainer.tracking.trackers import Trackers, TrackingHook
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +113,9 @@ class JobProcess:
             self._stop.begin_to_save()
         if self._files.tensorboard is not None:
             self._directories.copy_events(self._files.root, self._files.tensorboard)
-        with ownership.alone(estimator.directory, estimator.config), self._directories.flushed_at_end():
+        owned = ownership.alone(estimator.directory, estimator.config)
+        trackers = _trackers(self._bound, self._run, self._cluster, directory)
+        with owned, self._directories.flushed_at_end(), trackers as self._trackers:
             goodput = GoodputRecord(estimator.directory, estimator.account) if self._cluster.is_chief else None
             try:
                 code = self._finish(estimator, baselines, stop, goodput)
@@ -111,6 +123,7 @@ class JobProcess:
                 code = _saved(stop)
             if goodput is not None:
                 goodput.ended(well=code == 0)
+            trackers.end("finished" if code == 0 else "interrupted")
         if code == 0 and self._cluster.is_chief:
             serve_newest(self._directories, self._files, self._run, elsewhere=estimator.config.has_evaluator)
         return code
@@ -148,9 +161,10 @@ class JobProcess:
             directories=self._directories,
             is_trial=self._is_trial,
         )
-        metrics = metrics or self._caught_up(estimator)
+        metrics = metrics or _caught_up(estimator, self._bound, self._run, self._files, self._tuner)
         speed, seconds = self._progress.speed.steps_per_sec, time.monotonic() - self._started
-        closing.show(estimator, metrics, baselines.result(), speed, seconds, goodput.tally())
+        summary = closing.show(estimator, metrics, baselines.result(), speed, seconds, goodput.tally())
+        self._trackers.results(summary, by_others=estimator.config.has_evaluator)
         return 0
 
     def _train(
@@ -165,31 +179,19 @@ class JobProcess:
                 early_stopping.look_soon()
 
         early_stopping = _early_stopping(estimator, self._run, self._cluster, self._bound.score)
-        own_hooks = [self._progress, goodput, *([early_stopping] if early_stopping else [])] if goodput else []
+        extra = [TrackingHook(self._trackers), *([early_stopping] if early_stopping else [])]
+        own_hooks = [self._progress, goodput, *extra] if goodput else []
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),
             hooks=[self._stop, self.stalls, *self._bound.ask("hooks", (), config=estimator.config), *own_hooks],
             saving_listeners=[self._stop.saved, *([goodput] if goodput else [])],
         )
-        listeners: list[EvaluationListener] = [log_evaluation, self._tuner]
+        listeners: list[EvaluationListener] = [log_evaluation, self._tuner, self._trackers.evaluated]
         eval_spec = _eval_spec(self._bound, self._run, estimator.config)
         shown = self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext()
         with faults_located(self._bound), self.stalls.naming_peers(), shown:
             metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
-        return metrics
-
-    def _caught_up(self, estimator: Estimator) -> dict[str, Any]:
-        """Evaluates and exports what a run trained that was ended before it could; returns the metrics."""
-        checkpoint = estimator.latest_checkpoint()
-        if checkpoint is None:
-            raise TrainingError("Training made no step", "data that hold a whole batch", "Lower --train_batch_size")
-        metrics = estimator.evaluate(self._bound.input_fn("eval_input_fn"), steps=self._run.eval_steps)
-        if estimator.config.has_evaluator:  # it reports and exports, even if it is late
-            return metrics
-        self._tuner(metrics, checkpoint)
-        for exporter in self._bound.exporters(self._run.exporter, estimator.config):
-            exporter.export(estimator, self._files.exports_of(exporter.name), checkpoint, metrics, True)
         return metrics
 
 
@@ -203,6 +205,29 @@ def _early_stopping(estimator: Estimator, run: RunSettings, cluster: Cluster, sc
     if steps is None or not cluster.is_chief:
         return None
     return stop_if_not_better_hook(estimator, score.name, steps, maximizes=score.maximizes, min_delta=delta)
+
+
+def _caught_up(
+    estimator: Estimator, bound: BoundProblem, run: RunSettings, files: Layout, tuner_file: TunerFile
+) -> dict[str, Any]:
+    """Evaluates and exports what a run trained that was ended before it could; returns the metrics."""
+    checkpoint = estimator.latest_checkpoint()
+    if checkpoint is None:
+        raise TrainingError("Training made no step", "data that hold a whole batch", "Lower --train_batch_size")
+    metrics = estimator.evaluate(bound.input_fn("eval_input_fn"), steps=run.eval_steps)
+    if estimator.config.has_evaluator:  # it reports and exports, even if it is late
+        return metrics
+    tuner_file(metrics, checkpoint)
+    for exporter in bound.exporters(run.exporter, estimator.config):
+        exporter.export(estimator, files.exports_of(exporter.name), checkpoint, metrics, True)
+    return metrics
+
+
+def _trackers(bound: BoundProblem, run: RunSettings, cluster: Cluster, directory: JobDirectory) -> Trackers:
+    """Those that the chief tells of the run."""
+    given = {**settings_of(bound.data), **settings_of(bound.params), "train_steps": run.train_steps}
+    name = f"{directory.path.rstrip('/').rpartition('/')[2]} {model_name(bound, run)}"
+    return Trackers(run.tracker if cluster.is_chief else (), directory, name, given)
 
 
 def _run_config(run: RunSettings, cluster: Cluster, data: DataConfig, directory: JobDirectory) -> RunConfig:

@@ -35,6 +35,7 @@ from trainer.job.secrets import scrubbed
 from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
 from trainer.problem import Problem
+from trainer.tracking.tracker import require_installed
 
 if TYPE_CHECKING:
     from trainer.bound_problem import BoundProblem
@@ -65,6 +66,7 @@ def _run(argv: Sequence[str], stop: StopWatch) -> int:
         files = layout.from_environment(output_dir, os.environ, cluster.trial)
         cluster = dataclasses.replace(cluster, settings={**cluster.settings, "model_dir": files.root})
         _require_supported(cluster, settings[RunSettings])
+        require_installed(settings[RunSettings].tracker)
         metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, os.environ, tuple(problem.metrics))
         layout.make_root(files)
     except flags.TextRequested as text:

@@ -28,6 +28,12 @@ class LogFormat(enum.Enum):
     JSON = "json"
 
 
+class TrackerKind(enum.Enum):
+    MLFLOW = "mlflow"
+    WANDB = "wandb"
+    TENSORBOARD_HPARAMS = "tensorboard_hparams"
+
+
 class ExporterKind(enum.Enum):
     LATEST = "latest"
     BEST = "best"
@@ -183,6 +189,9 @@ class RunSettings:
     report: bool | None = setting(
         None, "write report.html at the end; default: where matplotlib is installed, but not for trials of a sweep"
     )
+    tracker: tuple[TrackerKind, ...] = setting(
+        (), "tell trackers of experiments: mlflow, wandb, tensorboard_hparams; comma separated"
+    )
     hyperparameter_metric_tag: str | None = setting(
         None, "metric to report to the tuner; default: CLOUD_ML_HP_METRIC_TAG, else the score"
     )
@@ -213,6 +222,9 @@ class RunSettings:
                 f"--exporter={','.join(kind.value for kind in self.exporter)} names one twice",
                 "each of latest, best and final at most once",
             )
+        if len(set(self.tracker)) != len(self.tracker):
+            got = f"--tracker={','.join(kind.value for kind in self.tracker)} names one twice"
+            raise UsageError(got, "each at most once", "Remove one")
         if self.output_dir is not None and not self.output_dir.strip():
             raise UsageError("--output_dir is empty", "a directory, local or gs://", "Name one, or leave the flag out")
 

@@ -119,6 +119,16 @@ class Events:
         summary.value.add(tag=tag, tensor=tf.make_tensor_proto(value), metadata=parsed)
         self._import(Event(step=step, wall_time=now, summary=summary))
 
+    def serialized(self, content: bytes, step: int, now: float) -> None:
+        """Writes a Summary under the tags that it has.
+
+        Args:
+          content: a serialized Summary.
+          step: the global step.
+          now: the time in seconds.
+        """
+        self._import(Event(step=step, wall_time=now, summary=tf.compat.v1.Summary.FromString(content)))
+
     def summary(self, tag: str, content: bytes, step: int, now: float) -> None:
         """Writes what an op of `tf.compat.v1.summary` gave, as tf.estimator did for a metric.
 
