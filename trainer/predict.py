@@ -13,9 +13,7 @@ from trainer import problem_file, storage
 from trainer.exported import finding
 from trainer.formats import files
 from trainer.formats.download_cache import DownloadCache
-from trainer.job import early_flags, flags, imports, logs, signals
-from trainer.job.errors import JobError
-from trainer.job.secrets import scrubbed
+from trainer.job import early_flags, entry, flags, imports, logs, signals
 from trainer.job.signals import StopRequest
 from trainer.predicting.settings import PredictOptions
 
@@ -29,20 +27,8 @@ _USAGE = "python -m trainer.predict --model_dir=DIR --input=GLOB --output=FILE"
 def main(argv: Sequence[str] | None = None) -> int:
     """Predicts as asked and returns the exit code: 0 done, 1 failure, 2 wrong usage or data, 143 asked to end."""
     with signals.listening() as stop:
-        try:
-            return _main(sys.argv[1:] if argv is None else argv, stop)
-        except flags.HelpRequested as text:
-            print(f"Usage: {_USAGE}\n" + str(text).partition("\n")[2], end="")
-            return 0
-        except flags.TextRequested as text:
-            print(text, end="")
-            return 0
-        except JobError as error:
-            print(f"trainer.predict: {scrubbed(str(error))}", file=sys.stderr, flush=True)
-            return error.exit_code
-        except OSError as error:
-            print(f"trainer.predict: {scrubbed(str(error))}", file=sys.stderr, flush=True)
-            return 1
+        words = sys.argv[1:] if argv is None else argv
+        return entry.exit_code("trainer.predict", _USAGE, lambda: _main(words, stop))
 
 
 def _main(argv: Sequence[str], stop: StopRequest) -> int:

@@ -10,13 +10,14 @@ from typing import Any
 
 from trainer import problem_file, storage
 from trainer.formats.download_cache import DownloadCache
-from trainer.job import flags, logs, records
+from trainer.job import entry, flags, logs, records
 from trainer.job.config import RunSettings, setting
-from trainer.job.errors import JobError, UsageError
+from trainer.job.errors import UsageError
 from trainer.job.layout import Layout
 from trainer.job.records import DamagedRecordError
 from trainer.job.report import Summary
-from trainer.job.secrets import scrubbed
+
+_USAGE = "python -m trainer.report --model_dir=DIR"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,27 +28,19 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         if not self.model_dir or not self.model_dir.strip():
-            raise UsageError("No --model_dir", "the directory of a run", "python -m trainer.report --model_dir=DIR")
+            raise UsageError("No --model_dir", "the directory of a run", _USAGE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the page and returns the exit code: 0 done, 1 failure, 2 wrong usage or no such run."""
-    try:
-        options = flags.parse(sys.argv[1:] if argv is None else argv, ReportOptions)[ReportOptions]
-        print(_written(storage.resolved(str(options.model_dir).strip())))
-        return 0
-    except flags.HelpRequested as text:
-        print("Usage: python -m trainer.report --model_dir=DIR\n" + str(text).partition("\n")[2], end="")
-        return 0
-    except flags.TextRequested as text:
-        print(text, end="")
-        return 0
-    except JobError as error:
-        print(f"trainer.report: {scrubbed(str(error))}", file=sys.stderr, flush=True)
-        return error.exit_code
-    except OSError as error:
-        print(f"trainer.report: {scrubbed(str(error))}", file=sys.stderr, flush=True)
-        return 1
+    words = sys.argv[1:] if argv is None else argv
+    return entry.exit_code("trainer.report", _USAGE, lambda: _report(words))
+
+
+def _report(argv: Sequence[str]) -> int:
+    options = flags.parse(argv, ReportOptions)[ReportOptions]
+    print(_written(storage.resolved(str(options.model_dir).strip())))
+    return 0
 
 
 def _written(root: str) -> str:

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from trainer import storage
 from trainer.exported import finding
-from trainer.job import flags, imports, logs, signals
-from trainer.job.errors import JobError, UsageError
-from trainer.job.secrets import scrubbed
+from trainer.job import entry, flags, imports, logs, signals
+from trainer.job.errors import UsageError
 from trainer.job.signals import StopRequest
 from trainer.serving import settings
 from trainer.serving.settings import Place, ServeOptions
@@ -23,17 +22,8 @@ _PACKAGES = ("starlette", "uvicorn", "prometheus_client")
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves as asked and returns the exit code: 0 asked to end, 1 failure, 2 wrong usage, or no model."""
     with signals.listening() as stop:
-        try:
-            return _serve(sys.argv[1:] if argv is None else argv, stop)
-        except flags.HelpRequested as text:
-            print(f"Usage: {_USAGE}\n" + str(text).partition("\n")[2], end="")
-            return 0
-        except flags.TextRequested as text:
-            print(text, end="")
-            return 0
-        except JobError as error:
-            print(f"trainer.serve: {scrubbed(str(error))}", file=sys.stderr, flush=True)
-            return error.exit_code
+        words = sys.argv[1:] if argv is None else argv
+        return entry.exit_code("trainer.serve", _USAGE, lambda: _serve(words, stop))
 
 
 def _serve(argv: Sequence[str], stop: StopRequest) -> int:
