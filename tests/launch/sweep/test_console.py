@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import pytest
@@ -42,7 +43,7 @@ TRIALS = [
     trial(1, Outcome.DONE, 0.5),
     trial(2, Outcome.FAILED, None),
     trial(3, Outcome.STOPPED, 0.1),
-    trial(4, None, None, None),
+    dataclasses.replace(trial(4, None, None, None), step="1,200/2,000"),
 ]
 PROGRESS = Progress(study=STUDY, trials=TRIALS, now=104.0)
 
@@ -59,7 +60,7 @@ def test_the_table_has_the_trials_under_way_and_then_the_best() -> None:
     Console(file=stream, width=100).print(sweep_console.table(PROGRESS))
     rows = [line.split() for line in stream.getvalue().splitlines()[1:]]
     assert [row[0] for row in rows] == ["4", "3", "1", "2"]
-    assert rows[0] == ["4", "runs", "0.1235", "[bold]a", "1,000", "0.75", "4.0"]
+    assert rows[0] == ["4", "runs", "0.1235", "[bold]a", "1,200/2,000", "0.75", "4.0"]
     assert rows[3] == ["2", "failed", "0.1235", "[bold]a", "1,000", "0.75", "10.0"]
 
 

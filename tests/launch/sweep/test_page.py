@@ -9,9 +9,12 @@ import pathlib
 import re
 
 import pytest
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from trainer.launch.study.parameter import Kind, Parameter, Scale
 from trainer.launch.study.study import Goal, Study
+from trainer.launch.sweep import losses
 from trainer.launch.sweep import page as sweep_page
 from trainer.launch.sweep import results as sweep_results
 from trainer.launch.sweep.evaluations import Evaluation
@@ -51,8 +54,11 @@ TRIALS = [
 ]
 
 
-def drawn() -> str:
-    return sweep_page.page(STUDY, TRIALS, best=TRIALS[0], importance={"rate": 0.75, "model": 0.25}, command=f"x {EVIL}")
+def drawn(directory: pathlib.Path = pathlib.Path("no such study")) -> str:
+    importance = {"rate": 0.75, "model": 0.25}
+    return sweep_page.page(
+        STUDY, TRIALS, best=TRIALS[0], importance=importance, command=f"x {EVIL}", directory=directory
+    )
 
 
 def content(page: str) -> dict[str, object]:
@@ -131,6 +137,25 @@ def test_the_end_names_the_best_trial_and_its_export(tmp_path: pathlib.Path) -> 
 
 @pytest.mark.parametrize("trials", [[], TRIALS[1:]])
 def test_a_study_without_a_result_has_a_page_too(trials: list[TrialRecord], tmp_path: pathlib.Path) -> None:
-    page = sweep_page.page(STUDY, trials, best=None, importance={}, command=None)
+    page = sweep_page.page(STUDY, trials, best=None, importance={}, command=None, directory=pathlib.Path("nowhere"))
     assert content(page)["best"] is None
     assert "best" not in sweep_results.closing(STUDY, trials, tmp_path, None)
+
+
+def test_a_trial_has_its_losses_and_a_link_to_its_report(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "report.html").write_text("<html>")
+    writer = EventFileWriter(str(tmp_path / "1"))
+    for step in range(1, 1001):
+        value = summary_pb2.Summary.Value(tag="loss", simple_value=1000.0 / step)
+        writer.add_event(event_pb2.Event(step=step, summary=summary_pb2.Summary(value=[value])))
+    writer.close()
+    first, second, _ = content(drawn(tmp_path))["trials"]  # type: ignore[misc]
+    assert (first["report"], second["report"], second["losses"]) == ("1/report.html", None, [])
+    assert len(first["losses"]) == 200
+    assert (first["losses"][0], first["losses"][-1]) == ([1, 1000.0], [1000, 1.0])
+
+
+def test_a_damaged_event_file_gives_what_can_be_read(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "events.out.tfevents.1").write_bytes(b"no events at all")
+    assert losses.of(tmp_path) == []

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from trainer.launch.sweep.tails import last_lines
+from trainer.launch.sweep.tails import last_lines, last_step
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,24 @@ def test_bytes_that_are_no_text_are_shown_as_far_as_they_can_be(tmp_path: pathli
     (tmp_path / "log").write_bytes(b"\xff\xfeend\n")
     assert last_lines(tmp_path / "log", 2) == ["\ufffd\ufffdend"]
     assert last_lines(tmp_path / "none", 2) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        (
+            "step 1/2,000 (0 %) · loss 2\nstep 1,200/2,000 (60 %) · loss 1\n12:00 I Evaluated step 1,300: …",
+            "1,200/2,000",
+        ),
+        ('{"severity": "INFO", "message": "step 40/60 (66 %) \\u00b7 loss 1"}\n', "40/60"),
+        ("step 7 · 10 steps/s · loss 3\n", "7"),
+        ("Evaluated step 1,300: rmse 2\n", ""),
+    ],
+)
+def test_the_step_that_was_told_last(tmp_path: pathlib.Path, text: str, step: str) -> None:
+    (tmp_path / "log").write_text(text)
+    assert last_step(tmp_path / "log") == step
+
+
+def test_no_log_tells_no_step(tmp_path: pathlib.Path) -> None:
+    assert last_step(tmp_path / "log") == ""

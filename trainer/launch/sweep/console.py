@@ -154,7 +154,7 @@ def _cells(study: Study, trial: TrialRecord, now: float) -> list[str]:
         str(trial.number),
         trial.outcome.value if trial.outcome else "runs",
         *(shown(trial.assignment[entry.name]) if entry.name in trial.assignment else "" for entry in study.parameters),
-        f"{last.step:,}" if last else "",
+        trial.step or (f"{last.step:,}" if last else ""),
         figure(value),
         f"{secs:.1f}",
     ]

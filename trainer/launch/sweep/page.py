@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.job import records
 from trainer.launch.study.parameter import Kind, Parameter, Scale, Value
 from trainer.launch.study.study import Goal, Study
-from trainer.launch.sweep import space
+from trainer.launch.sweep import losses, space
 from trainer.launch.sweep.console import shown
 from trainer.launch.sweep.trial_records import TrialRecord
 
 _TEMPLATE = "page.html"
-_PLACE = "{{STUDY}}"
+_PLACE, _REPORT = "{{STUDY}}", "report.html"
 _MOST_MARKS = 12
 _MARKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -27,6 +28,7 @@ def page(
     best: TrialRecord | None,
     importance: Mapping[str, float],
     command: str | None,
+    directory: pathlib.Path,
 ) -> str:
     """The page, with the whole study in it.
 
@@ -36,6 +38,7 @@ def page(
       best: the best of them, if any has a result.
       importance: share of each parameter; empty where it is unknown.
       command: that trains the best trial.
+      directory: of the study, where the page will be, and the folders of the trials are.
     """
     content = {
         "metric": study.metric,
@@ -46,7 +49,7 @@ def page(
         "command": command,
         "importance": dict(importance),
         "parameters": [_axis(parameter) for parameter in study.parameters],
-        "trials": [_entry(study, trial) for trial in trials],
+        "trials": [_entry(study, trial, directory / str(trial.number)) for trial in trials],
     }
     template = (importlib.resources.files("trainer.launch.sweep") / _TEMPLATE).read_text(encoding="utf-8")
     return template.replace(_PLACE, embedded(content))
@@ -82,8 +85,9 @@ def _round_values(parameter: Parameter) -> list[Value]:
     return list(dict.fromkeys([low, *inside, high]))
 
 
-def _entry(study: Study, trial: TrialRecord) -> dict[str, Any]:
+def _entry(study: Study, trial: TrialRecord, folder: pathlib.Path) -> dict[str, Any]:
     values = trial.assignment
+    report = folder / _REPORT
     return {
         "number": trial.number,
         "state": trial.outcome.value if trial.outcome else "under way",
@@ -94,6 +98,8 @@ def _entry(study: Study, trial: TrialRecord) -> dict[str, Any]:
             if entry.name in values
         },
         "texts": {name: shown(value) for name, value in values.items()},
+        "losses": losses.of(folder),
+        "report": f"{folder.name}/{report.name}" if report.is_file() else None,
         "curve": [(evaluation.step, evaluation.value) for evaluation in trial.evaluations],
         "secs": trial.secs,
         "reason": trial.reason,

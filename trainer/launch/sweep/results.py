@@ -38,7 +38,9 @@ def write(study: Study, task_argv: Sequence[str], journal: Journal, directory: p
     leader = best(study, trials)
     command = None if leader is None else train_command(study, leader, task_argv, directory, module)
     _publish(directory / CSV, table(study, trials))
-    page = sweep_page.page(study, trials, best=leader, importance=journal.importance(), command=command)
+    page = sweep_page.page(
+        study, trials, best=leader, importance=journal.importance(), command=command, directory=directory
+    )
     _publish(directory / PAGE, page)
     return closing(study, trials, directory, command)
 
@@ -109,6 +111,8 @@ def closing(study: Study, trials: Sequence[TrialRecord], directory: pathlib.Path
         ]
     lines += [f"  {'report':<12}{directory / PAGE}", f"  {'table':<12}{directory / CSV}"]
     lines += ["", "Next"] + ([f"  {command}"] if command else [])
+    if leader is not None and not (directory / str(leader.number) / "report.html").is_file():
+        lines += [f"  python -m trainer.report --model_dir={shlex.quote(str(directory / str(leader.number)))}"]
     lines += [f"  tensorboard --logdir {shlex.quote(str(directory))}"]
     lines += [f"  optuna-dashboard {shlex.quote(str(directory / FILE))}    (pip install optuna-dashboard)"]
     return "\n".join(lines)

@@ -62,6 +62,7 @@ class TrialRecord:
       log_tail: the last lines of its log, if it has failed.
       started_at: seconds since the epoch.
       secs: from its start to its end, of wall-clock time; None while it runs.
+      step: that its log told last, in words, while it runs; empty where that is not known.
     """
 
     number: int
@@ -73,6 +74,7 @@ class TrialRecord:
     log_tail: tuple[str, ...] = ()
     started_at: float
     secs: float | None = None
+    step: str = ""
 
 
 def from_optuna(trial: FrozenTrial, study: Study) -> TrialRecord:

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from trainer.launch.sweep import tails
 from trainer.launch.sweep.evaluations import Evaluation
 from trainer.launch.sweep.options import SweepOptions
 from trainer.launch.sweep.trial_records import TrialRecord
@@ -74,10 +75,16 @@ class TrialRuns:
         return len(self._runs)
 
     def with_reports(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
-        """The records, where those of running trials have all that was reported, with the seconds."""
-        reported = {run.record.number: tuple(run.reported) for run in self}
+        """The records, where those of running trials have all that was reported, with the seconds, and their step."""
+        running = {run.record.number: run for run in self}
         return [
-            dataclasses.replace(record, evaluations=reported.get(record.number, record.evaluations))
+            dataclasses.replace(
+                record,
+                evaluations=tuple(running[record.number].reported),
+                step=tails.last_step(running[record.number].plan.log),
+            )
+            if record.number in running
+            else record
             for record in records
         ]
 
