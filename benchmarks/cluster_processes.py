@@ -12,8 +12,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 JOBS = {"chief": 1, "worker": 1, "ps": 1}
-PATIENCE_SECS = 300
+PATIENCE_SECS = 600
 
 
 def addresses(jobs: Mapping[str, int]) -> dict[str, list[str]]:
@@ -37,7 +38,7 @@ def cluster(
             environ = {"TF_CONFIG": json.dumps({"cluster": spec, "task": {"type": job, "index": index}})}
             process = subprocess.Popen(
                 command,
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.getcwd(), **environ},
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), **environ},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )

@@ -49,7 +49,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 def chosen(given: argparse.Namespace) -> list[Workload]:
     """The workloads that were asked for, with the contenders that were."""
     parts = [part.lower() for part in given.only.split(",") if part]
-    asked = tuple(given.workloads) or tuple(key for key in WORKLOADS if not key.startswith("gpu"))
+    usual = (key for key, each in WORKLOADS.items() if not key.startswith("gpu") and not (given.quick and each.long))
+    asked = tuple(given.workloads or usual)
     found = [workload for key, workload in WORKLOADS.items() if key.startswith(asked)]
     if not parts:
         return found

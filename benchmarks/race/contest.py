@@ -32,6 +32,7 @@ class Contender:
       role: what its ratio says.
       options: of its own, beside those of the workload.
       quick: runs in `--quick` too.
+      same_loss: its loss has to be ours; False where it only does a part of the work.
       memory_mib: the most data that the process may hold (RLIMIT_DATA: its heap and private pages, not files that it
         has mapped); None for no limit.
     """
@@ -42,6 +43,7 @@ class Contender:
     role: Role = Role.PEER
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     quick: bool = True
+    same_loss: bool = True
     memory_mib: int | None = None
 
 
@@ -60,6 +62,7 @@ class Workload:
       tolerance: the largest relative difference of losses at which ratios are shown; None where there is no loss.
       less_is_better: figures are seconds or bytes, and ratios are turned round.
       targets: the ratio that ours has to reach, by the title of the contender.
+      long: is left out of a quick race, unless it is named.
     """
 
     key: str
@@ -72,6 +75,7 @@ class Workload:
     tolerance: float | None = 1e-3
     less_is_better: bool = False
     targets: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    long: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,7 @@ def standing(workload: Workload, ours: Result, theirs: Result) -> Standing:
 
 def differing(workload: Workload, ours: Result, theirs: Result) -> str:
     """Says that losses differ, or were not compared; empty where they are the same or the work has none."""
-    if workload.tolerance is None:
+    if workload.tolerance is None or not theirs.contender.same_loss:
         return ""
     mine, other = ours.runs[0].loss, theirs.runs[0].loss
     if mine is None or other is None:

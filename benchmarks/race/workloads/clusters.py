@@ -40,6 +40,7 @@ WORKLOADS = (
         title="the same, `push_every=100`",
         contenders=pushing(100),
         targets={"tf.estimator": 20},
+        long=True,
     ),
     Workload(
         key="i3",
@@ -58,5 +59,6 @@ WORKLOADS = (
         prepare=course.prepare,
         tolerance=None,
         targets={"sums alone, gRPC ring": 0.5},
+        long=True,
     ),
 )

@@ -52,7 +52,13 @@ SMALL = (
         options=steps(3_000, 500),
         quick=False,
     ),
-    Contender(title="bare XLA loop", program="lstm_function:xla_loop", role=Role.LIMIT, options=steps(40_000, 4_000)),
+    Contender(
+        title="bare XLA loop",
+        program="lstm_function:xla_loop",
+        role=Role.LIMIT,
+        quick=False,
+        options=steps(40_000, 4_000),
+    ),
     Contender(title="PyTorch, eager", program="lstm_torch:eager", environment="torch", options=steps(2_000, 200)),
     Contender(
         title="PyTorch, compiled",
@@ -75,7 +81,8 @@ LARGE_STEPS = {
 def from_memory(contender: Contender) -> Contender:
     """The same, with the rows in arrays."""
     program = contender.program.replace("from_csv", "from_memory")
-    return dataclasses.replace(contender, program=program, options={**contender.options, "memory": True})
+    quick = contender.title in ("trainer", "JAX `scan`")
+    return dataclasses.replace(contender, program=program, options={**contender.options, "memory": True}, quick=quick)
 
 
 def large(contender: Contender) -> Contender:
@@ -86,6 +93,13 @@ def large(contender: Contender) -> Contender:
     return dataclasses.replace(contender, options=options)
 
 
+PRODUCTS = Contender(
+    title="its products alone, numpy",
+    program="limits:lstm_products",
+    role=Role.LIMIT,
+    options=steps(200, 20),
+    same_loss=False,
+)
 IN_MEMORY = ("trainer", "tf.estimator", "Keras `fit`", "bare XLA loop", "JAX `scan`", "a loop in C")
 OPTIONS = {"units": 3, "batch_size": 20, "check_steps": 5_000, "threads": 1, "steps_per_call": 200}
 KERAS = {"unroll": True, "jit": True}
@@ -115,7 +129,7 @@ WORKLOADS = (
         key="c",
         title="LSTM(128), batch 256, SGD, from CSV",
         unit="steps/s",
-        contenders=tuple(large(each) for each in SMALL if each.title != "a loop in C"),
+        contenders=(*(large(each) for each in SMALL if each.title != "a loop in C"), PRODUCTS),
         options={**OPTIONS, **KERAS, "units": 128, "batch_size": 256, "check_steps": 200, "threads": 0},
         quick={"check_steps": 100},
         prepare=prepare,

@@ -6,8 +6,16 @@ from benchmarks.race.contest import Contender, Role, Workload
 
 OPTIONS = {"rows": 4_000_000, "width": 64, "batch_size": 1_000, "steps": 20}
 
+AVERAGES = Contender(
+    title="Adam's averages alone, numpy",
+    program="limits:adam_averages",
+    role=Role.LIMIT,
+    options={"warm": 2},
+    same_loss=False,
+)
 
-def workload(key: str, title: str, optimizer: str, *peers: Contender) -> Workload:
+
+def workload(key: str, title: str, optimizer: str, *peers: Contender, long: bool = False) -> Workload:
     """`trainer` beside tf.estimator and others."""
     return Workload(
         key=key,
@@ -17,10 +25,12 @@ def workload(key: str, title: str, optimizer: str, *peers: Contender) -> Workloa
             Contender(title="trainer", program="embedding:train", role=Role.OURS),
             Contender(title="tf.estimator", program="embedding:train", environment="reference"),
             *peers,
+            AVERAGES,
         ),
         options={**OPTIONS, "optimizer": optimizer},
         quick={"rows": 400_000},
         targets={"tf.estimator": 1},
+        long=long,
     )
 
 
@@ -31,5 +41,6 @@ WORKLOADS = (
         "embedding of 1 GB, Adam of Keras",
         "keras",
         Contender(title="Keras `fit`", program="embedding:keras_fit"),
+        long=True,
     ),
 )

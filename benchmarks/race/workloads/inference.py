@@ -22,6 +22,7 @@ def workload(key: str, title: str, program: str, targets: dict[str, float], **op
         options={**OPTIONS, **options},
         quick={"rows": 200_000},
         targets=targets,
+        long="Keras" not in targets,
     )
 
 

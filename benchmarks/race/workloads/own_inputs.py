@@ -54,6 +54,7 @@ def foreign(key: str, title: str, program: str) -> Workload:
         quick={"check_steps": 500},
         prepare=prepare,
         targets={"tf.estimator": 5},
+        long=key != "k1",
     )
 
 
