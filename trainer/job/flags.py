@@ -150,6 +150,7 @@ def _fields(settings_class: type) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(settings_class) if field.metadata.get("flag", True)]
 
 
+@functools.cache  # asked for every field, and an annotation is compiled each time
 def _hints(settings_class: type) -> dict[str, Any]:
     return typing.get_type_hints(settings_class)
 

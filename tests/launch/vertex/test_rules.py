@@ -88,7 +88,7 @@ WRONG_REQUESTS = [
         "gpu",
         "jobSpec.workerPoolSpecs.1.machineSpec.acceleratorCount",
         3,
-        "3 NVIDIA_TESLA_T4 in",
+        "3 NVIDIA_TESLA_T4",
         "--accelerator=TYPE:COUNT",
     ),
     (
