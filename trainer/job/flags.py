@@ -150,7 +150,6 @@ def _fields(settings_class: type) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(settings_class) if field.metadata.get("flag", True)]
 
 
-@functools.cache  # asked for every field, and an annotation is compiled each time
 def _hints(settings_class: type) -> dict[str, Any]:
     return typing.get_type_hints(settings_class)
 
@@ -159,8 +158,9 @@ def _flag_fields(settings_classes: Sequence[type]) -> dict[str, _FlagField]:
     """Every flag by name. Classes may share a name, which then sets the field of each, if its type is the same."""
     flags_by_name: dict[str, _FlagField] = {}
     for settings_class in settings_classes:
+        hints = _hints(settings_class)  # compiles every annotation, which takes a while
         for field in _fields(settings_class):
-            entry = _FlagField(field, _hints(settings_class)[field.name])
+            entry = _FlagField(field, hints[field.name])
             if field.name in flags_by_name and flags_by_name[field.name].hint != entry.hint:
                 raise TypeError(f"{settings_class.__name__}.{field.name} is {entry.hint}; another class differs")
             flags_by_name.setdefault(field.name, entry)
