@@ -1,34 +1,32 @@
-"""A server that takes jobs as Vertex AI does: bodies are parsed strictly with the official types; faults on demand."""
+"""A server that answers as Vertex AI, Cloud Logging and Cloud Build do; faults on demand.
+
+answers, discovery   bodies: as the services write them, and what they take
+jobs                 jobs as the service has them; life by script, or by processes
+replicas, trials     a job's replicas as processes of this machine; the trials of a study
+log_entries          what they said, for entries:list
+registry             models, endpoints, and containers behind them
+builds               Cloud Build
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.server
 import json
-import re
 import socket
 import struct
 import threading
 import urllib.parse
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Any
 
-from google.cloud.aiplatform_v1 import types
-from google.protobuf import json_format
-
-KINDS = {"customJobs": types.CustomJob, "hyperparameterTuningJobs": types.HyperparameterTuningJob}
-LIFE = ("JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED")
-_NAMES = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    409: "ALREADY_EXISTS",
-    429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
-    503: "UNAVAILABLE",
-}
+from tests.vertex.answers import Answer, error, not_found
+from tests.vertex.builds import Builds
+from tests.vertex.jobs import KINDS, Jobs
+from tests.vertex.log_entries import LogEntries
+from tests.vertex.registry import Registry
+from tests.vertex.replicas import Machines
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,26 +55,32 @@ class Received:
     body: dict[str, Any]
 
 
-class VertexService:
+class VertexService(contextlib.ExitStack):
     """The server, as a context manager.
 
-    Attributes:
-      jobs: as the service has them, by full name, in JSON.
-      parsed: the official message of each created job, by full name.
-      received: every request.
+    Args:
       faults: the next requests meet these; None lets one through.
-      life: states that a job goes through, one at each look.
-      error: what a job that ends in another state than success says.
+      machines: on which replicas and containers run; None for jobs whose life is a script.
+
+    Attributes:
+      jobs: their states, and how they change.
+      log: what replicas and the service said.
+      registry: models and endpoints.
+      builds: of Cloud Build.
+      received: every request.
+      refused_paths: beginnings of paths that are answered with 403.
     """
 
-    def __init__(self, faults: Iterable[Fault | None] = ()) -> None:
-        self.jobs: dict[str, dict[str, Any]] = {}
-        self.parsed: dict[str, Any] = {}
+    def __init__(self, faults: Iterable[Fault | None] = (), machines: Machines | None = None) -> None:
+        super().__init__()
         self.received: list[Received] = []
         self.faults = list(faults)
-        self.life: tuple[str, ...] = LIFE
-        self.error: str | None = None
-        self._lock = threading.Lock()
+        self.refused_paths: tuple[str, ...] = ()
+        self._lock = threading.RLock()
+        self.log = LogEntries(self._lock)
+        self.jobs = Jobs(self._lock, self.log, machines)
+        self.registry = Registry(machines)
+        self.builds = Builds()
         service = self
 
         class Handler(_Handler):
@@ -92,20 +96,16 @@ class VertexService:
 
     @property
     def creates(self) -> list[Received]:
-        return [
-            request for request in self.received if request.method == "POST" and not request.path.endswith(":cancel")
-        ]
+        return [one for one in self.received if one.method == "POST" and one.path.rpartition("/")[2] in KINDS]
 
     def __enter__(self) -> VertexService:
         self._thread.start()
+        self.callback(self._server.server_close)
+        self.callback(self._thread.join)
+        self.callback(self._server.shutdown)
+        self.callback(self.registry.close)
+        self.callback(self.jobs.close)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def answer(self, method: str, url: str, text: str) -> tuple[int, dict[str, Any], Fault | None]:
         """Performs one request: status, body, and the fault that it met."""
@@ -115,55 +115,22 @@ class VertexService:
             self.received.append(Received(method=method, path=parts.path, body=body))
             fault = self.faults.pop(0) if self.faults else None
             if fault is not None and not fault.lost:
-                return fault.status, _error(fault.status, fault.message), fault
-            status, found = self._perform(method, parts.path, dict(urllib.parse.parse_qsl(parts.query)), body)
+                return fault.status, error(fault.status, fault.message), fault
+            query = dict(urllib.parse.parse_qsl(parts.query))
+            status, found = self._perform(method, parts.path, query, body)
             return status, found, fault
 
-    def _perform(
-        self, method: str, path: str, query: dict[str, str], body: dict[str, Any]
-    ) -> tuple[int, dict[str, Any]]:
-        name = path.removeprefix("/v1/").removesuffix(":cancel")
-        parent, _, collection = name.rpartition("/")
-        if path.endswith(":cancel") and name in self.jobs:
-            self.jobs[name]["state"] = "JOB_STATE_CANCELLED"
-            return 200, {}
-        if method == "POST" and collection in KINDS:
-            return self._create(collection, parent, body)
-        if method == "GET" and collection in KINDS:
-            return 200, self._list(name, collection, query.get("filter", ""))
-        if method == "GET" and name in self.jobs:
-            return 200, self._look(name)
-        return 404, _error(404, f"{name} does not exist")
-
-    def _create(self, collection: str, parent: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        message = KINDS[collection]()
-        try:
-            json_format.ParseDict(body, type(message).pb(message))
-        except json_format.ParseError as error:
-            return 400, _error(400, str(error))
-        name = f"{parent}/{collection}/{1000 + len(self.jobs)}"
-        self.parsed[name] = message
-        self.jobs[name] = {**body, "name": name, "state": self.life[0], "createTime": "2026-01-02T03:04:05.678Z"}
-        return 200, self.jobs[name]
-
-    def _list(self, name: str, collection: str, wanted: str) -> dict[str, Any]:
-        match = re.fullmatch(r"labels\.(\w+)=([\w-]+)", wanted)
-        assert match, f"no filter of the service: {wanted!r}"
-        found = [
-            job
-            for full, job in self.jobs.items()
-            if full.startswith(f"{name}/") and (job.get("labels") or {}).get(match[1]) == match[2]
-        ]
-        return {collection: found} if found else {}
-
-    def _look(self, name: str) -> dict[str, Any]:
-        """The job as it is now; before the next look it goes on."""
-        shown = dict(self.jobs[name])
-        if shown["state"] in self.life[:-1]:
-            self.jobs[name]["state"] = self.life[self.life.index(shown["state"]) + 1]
-        if self.error and shown["state"] == self.life[-1]:
-            shown["error"] = {"code": 3, "message": self.error}
-        return shown
+    def _perform(self, method: str, path: str, query: dict[str, str], body: dict[str, Any]) -> Answer:
+        if path.startswith(self.refused_paths or ("none",)):
+            return 403, error(403, f"Permission denied on {path}")
+        if path == "/v2/entries:list":
+            return self.log.listed(body)
+        name = path.removeprefix("/v1/")
+        for part in (self.builds, self.registry, self.jobs):
+            found = part.answer(method, name, query, body)
+            if found is not None:
+                return found
+        return not_found(name)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -196,7 +163,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Says nothing: tests look at `received`."""
-
-
-def _error(status: int, message: str) -> dict[str, Any]:
-    return {"error": {"code": status, "message": message, "status": _NAMES.get(status, "UNKNOWN")}}

@@ -25,6 +25,7 @@ COMMANDS = {
     "status": ("jobs:status", "the state of a submitted job, and what it waits for"),
     "logs": ("jobs:logs", "what the processes of a submitted job say; --follow goes on until it ends"),
     "cancel": ("jobs:cancel", "ends a submitted job, with all that was created for it"),
+    "deploy": ("vertex.deploy", "a trained model behind an endpoint of Vertex AI"),
     "completion": ("completion", "a script for bash or zsh that completes commands and flags"),
     "validate": ("validate", "checks sweep and job files offline, with the line of each error"),
 }

@@ -21,7 +21,9 @@ from trainer.launch.kubernetes.options import KubernetesOptions
 from trainer.launch.packaging.package import PackageOptions
 from trainer.launch.submission.options import ServiceOptions, SubmitOptions
 from trainer.launch.sweep.options import SweepOptions
+from trainer.launch.vertex.deploy import DeployOptions
 from trainer.launch.vertex.options import VertexOptions
+from trainer.launch.vertex.sending_options import SendingOptions
 
 USAGE = "python -m trainer.launch completion bash|zsh"
 SHELLS = ("bash", "zsh")
@@ -32,7 +34,7 @@ _WORDS: Mapping[str, tuple[type, ...]] = {
     "sweep": (SweepOptions,),
     "doctor": (DoctorOptions,),
     "package": (PackageOptions,),
-    "submit vertex": (SubmitOptions, VertexOptions, ServiceOptions),
+    "submit vertex": (SubmitOptions, VertexOptions, SendingOptions, ServiceOptions),
     "submit kubernetes": (SubmitOptions, KubernetesOptions),
     "status vertex": _OF_JOBS,
     "status kubernetes": _OF_JOBS,
@@ -42,6 +44,7 @@ _WORDS: Mapping[str, tuple[type, ...]] = {
     "logs kubernetes": (*_OF_JOBS, LogOptions),
     "list vertex": (*_OF_JOBS, ListOptions),
     "list kubernetes": (*_OF_JOBS, ListOptions),
+    "deploy vertex": (DeployOptions, ServiceOptions),
     "validate": (),
     "completion bash": (),
     "completion zsh": (),

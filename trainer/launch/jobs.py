@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
-import re
 import sys
 from collections.abc import Sequence
 
@@ -17,14 +16,14 @@ from trainer.launch.kubernetes import jobs as kubernetes_jobs
 from trainer.launch.kubernetes.handle import KubernetesJob
 from trainer.launch.kubernetes.kubectl import Kubectl
 from trainer.launch.submission.options import ServiceOptions
+from trainer.launch.vertex import handle as vertex_handle
 from trainer.launch.vertex import jobs as vertex_jobs
+from trainer.launch.vertex import listing as vertex_listing
 from trainer.launch.vertex import rules as vertex_rules
 from trainer.launch.vertex import service as vertex_service
-from trainer.launch.vertex import submit as submit_vertex
-from trainer.launch.vertex.client import VertexClient
+from trainer.launch.vertex.handle import VertexJob
 
 _TARGETS = ("vertex", "kubernetes")
-_FULL_NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/(customJobs|hyperparameterTuningJobs)/\d+")
 _CTRL_C = 130  # as a shell counts
 
 
@@ -56,6 +55,10 @@ class ListOptions:
     """Which jobs:"""  # the heading of --help
 
     all_namespaces: bool = setting(False, "those of all namespaces, on Kubernetes")
+    limit: int = setting(20, "the most jobs, on Vertex AI")
+
+    def __post_init__(self) -> None:
+        require_positive("limit", self.limit, "a whole number from 1 up")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,9 +79,12 @@ class _Asked:
 def list_jobs(argv: Sequence[str]) -> int:
     """Prints a line for each job that was submitted by this package, the newest first."""
     asked = _parsed("list", argv, ListOptions, has_job=False)
+    chosen = asked.settings[ListOptions]
     if asked.target == "vertex":
-        raise UsageError("list vertex", "list kubernetes", "gcloud ai custom-jobs list shows those of Vertex AI")
-    namespace = None if asked.settings[ListOptions].all_namespaces else asked.where.namespace
+        found = vertex_listing.newest(vertex_handle.open_client(_location(asked)), chosen.limit)
+        print(vertex_listing.table(found) if found else f"no jobs in {asked.where.region}")
+        return 0
+    namespace = None if chosen.all_namespaces else asked.where.namespace
     listed = Kubectl(asked.where.context).jobs(namespace)
     now = datetime.datetime.now(datetime.UTC)
     print("\n".join(kubernetes_jobs.table(listed, now)) if listed else f"no jobs in {namespace or 'any namespace'}")
@@ -92,9 +98,9 @@ def status(argv: Sequence[str]) -> int:
         handle = _on_kubernetes(asked)
         print(handle.status())
         return handle.exit_code() or 0
-    job = _client(asked).resolve(asked.job)
-    print(f"{job.get('displayName')} ({job['name']}): {vertex_jobs.described(job)}")
-    return vertex_jobs.exit_code(job) or 0
+    submitted = _on_vertex(asked)
+    print(submitted.status())
+    return vertex_jobs.exit_code(submitted.as_last_seen) or 0
 
 
 def cancel(argv: Sequence[str]) -> int:
@@ -105,28 +111,19 @@ def cancel(argv: Sequence[str]) -> int:
         ended = handle.cancel()
         print(f"{handle.name} is being ended; its processes save first" if ended else f"there is no {handle.name}")
         return 0
-    client = _client(asked)
-    job = client.resolve(asked.job)
-    if vertex_jobs.exit_code(job) is not None:
-        print(f"{job['name']} has ended already: {vertex_jobs.state(job)}")
-        return 0
-    client.cancel(job["name"])
-    print(f"{job['name']} is being cancelled")
+    job = _on_vertex(asked)
+    if job.cancel():
+        print(f"{job.name} is being cancelled")
+    else:
+        print(f"{job.name} has ended already: {vertex_jobs.state(job.as_last_seen)}")
     return 0
 
 
 def logs(argv: Sequence[str]) -> int:
     """Prints the lines of the job's processes, with --follow as they come."""
     asked = _parsed("logs", argv, LogOptions)
-    if asked.target == "kubernetes":
-        return _kubernetes_logs(_on_kubernetes(asked), asked.settings[LogOptions])
-    at = _location(asked)
-    full = asked.job if "/" in asked.job else f"{at.parent}/customJobs/{asked.job}"
-    print("\n".join(vertex_jobs.hints(full, region=at.region, project=at.project)))
-    return 0
-
-
-def _kubernetes_logs(handle: KubernetesJob, chosen: LogOptions) -> int:
+    handle = _on_kubernetes(asked) if asked.target == "kubernetes" else _on_vertex(asked)
+    chosen = asked.settings[LogOptions]
     try:
         count = handle.logs(follow=chosen.follow, poll_secs=chosen.poll_secs, tail=chosen.tail)
     except KeyboardInterrupt:
@@ -154,9 +151,8 @@ def _parsed(verb: str, argv: Sequence[str], *more: type, has_job: bool = True) -
             raise UsageError("No job", usage, f"Write what submit printed; trainer.launch list {target} shows the jobs")
         job = words[1]
     asked = _Asked(target=target, job=job, settings=flags.parse(words[2 if has_job else 1 :], *classes))
-    if target == "vertex" and has_job and not re.fullmatch(rf"\d+|{_FULL_NAME.pattern}", job):
-        accept = "a number, or projects/P/locations/R/customJobs/NUMBER"
-        raise UsageError(f"{job!r} is not a job of Vertex AI", accept, "Write what submit printed as its name")
+    if target == "vertex" and has_job:
+        vertex_handle.require_name(job)
     return asked
 
 
@@ -167,7 +163,7 @@ def _on_kubernetes(asked: _Asked) -> KubernetesJob:
 
 def _location(asked: _Asked) -> vertex_service.Location:
     """Project and region of a full name, else of the flags. Raises FindingsError where they make no sense."""
-    match = _FULL_NAME.fullmatch(asked.job)
+    match = vertex_handle.FULL_NAME.fullmatch(asked.job)
     project = match[1] if match else asked.where.project or os.environ.get("GOOGLE_CLOUD_PROJECT") or ""
     region = match[2] if match else asked.where.region
     for note in errors.refuse(vertex_rules.place(project, region)):
@@ -175,5 +171,6 @@ def _location(asked: _Asked) -> vertex_service.Location:
     return vertex_service.location(project, region, asked.service.endpoint)
 
 
-def _client(asked: _Asked) -> VertexClient:
-    return submit_vertex.open_client(_location(asked))
+def _on_vertex(asked: _Asked) -> VertexJob:
+    at = _location(asked)
+    return vertex_handle.of_name(asked.job, project=at.project, region=at.region, service=asked.service)

@@ -18,6 +18,7 @@ from tests.vertex.server import Fault, VertexService
 from trainer.job.errors import UsageError
 from trainer.launch.vertex import session as google_session
 from trainer.launch.vertex.client import SUBMISSION_LABEL, VertexClient
+from trainer.launch.vertex.rest import Rest
 from trainer.launch.vertex.service import ServiceError, location
 
 REQUEST = vertex_requests.submission("one").request
@@ -26,13 +27,14 @@ PARENT = "projects/my-project/locations/us-central1"
 
 def client_of(service: VertexService, waits: list[float] | None = None) -> VertexClient:
     """Our client, which notes its waits instead of making them."""
-    return VertexClient(
+    rest = Rest(
         google_session.open_session(service.endpoint),
         location("my-project", "us-central1", service.endpoint),
         wait=(waits if waits is not None else []).append,
         chance=lambda: 0.5,
         broken=google_session.broken_connections(),
     )
+    return VertexClient(rest)
 
 
 @pytest.mark.parametrize("name", vertex_requests.OPTIONS)
@@ -41,7 +43,7 @@ def test_our_client_and_the_official_one_submit_the_same_job(name: str, vertex_s
     collection = "hyperparameterTuningJobs" if name == "sweep" else "customJobs"
     ours = client_of(vertex_service).create(collection, request, "token-1")
     theirs = _officially(vertex_service, collection, request)
-    mine, official = vertex_service.parsed[ours["name"]], vertex_service.parsed[theirs]
+    mine, official = vertex_service.jobs.parsed[ours["name"]], vertex_service.jobs.parsed[theirs]
     del mine.labels[SUBMISSION_LABEL]
     assert mine == official
     assert [sent.path for sent in vertex_service.creates] == [f"/v1/{PARENT}/{collection}"] * 2
@@ -106,7 +108,7 @@ def test_passing_trouble_is_waited_out(fault: Fault, vertex_service: VertexServi
     vertex_service.faults = [fault, None, fault]
     waits: list[float] = []
     job = client_of(vertex_service, waits).create("customJobs", REQUEST, "t")
-    assert list(vertex_service.jobs) == [job["name"]]
+    assert list(vertex_service.jobs.found) == [job["name"]]
     assert waits == [0.75, 1.5]
 
 
@@ -126,7 +128,7 @@ def test_a_job_whose_answer_was_lost_is_found_and_not_made_twice(
     client = client_of(vertex_service)
     vertex_service.faults = [Fault(lost=True), *([] if lost else [Fault(status=status)])]
     job = client.create("customJobs", REQUEST, "the-token")
-    assert list(vertex_service.jobs) == [job["name"]]
+    assert list(vertex_service.jobs.found) == [job["name"]]
     assert job["labels"][SUBMISSION_LABEL] == "the-token"
     assert len(vertex_service.creates) == 1
 
@@ -142,7 +144,7 @@ def test_a_conflict_with_another_job_is_reported(vertex_service: VertexService) 
     vertex_service.faults = [Fault(status=409, message="exists")]
     with pytest.raises(ServiceError, match=r"The job already exists: exists\. Accepted: a new name\. Change --name\."):
         client_of(vertex_service).create("customJobs", REQUEST, "other")
-    assert vertex_service.jobs == {}
+    assert vertex_service.jobs.found == {}
 
 
 def test_trouble_that_does_not_pass_ends_with_words(vertex_service: VertexService) -> None:  # noqa: F811

@@ -45,8 +45,8 @@ def test_without_a_finished_trial_there_is_no_best(job: dict[str, Any]) -> None:
     assert vertex_jobs.best_trial(job) is None
 
 
-def test_a_study_has_pages_of_its_own_and_no_stream_of_logs() -> None:
+def test_a_study_has_pages_of_its_own() -> None:
     name = "projects/p/locations/us-east1/hyperparameterTuningJobs/7"
-    lines = vertex_jobs.hints(name, region="us-east1", project="p")
+    lines = vertex_jobs.hints(name, project="p")
     assert "/vertex-ai/training/hyperparameter-tuning-jobs?project=p" in lines[0]
-    assert not any("stream-logs" in line for line in lines)
+    assert f"logs:   python -m trainer.launch logs vertex {name} --follow" in lines

@@ -171,7 +171,7 @@ WRONG_REQUESTS = [
     ("cluster", "jobSpec.serviceAccount", ..., "a TensorBoard without serviceAccount", "Set --service_account"),
     ("cluster", "encryptionSpec.kmsKeyName", "key", "kmsKeyName: 'key'", "gcloud kms keys list"),
     ("cluster", "labels", {"Team": "Forecast!"}, "labels.Team: Team=Forecast!", "Perhaps team=forecast-"),
-    ("cluster", "labels", {f"l{n}": "a" for n in range(64)}, "labels: 64 labels. Accepted: up to 63", "Drop some"),
+    ("cluster", "labels", {f"l{n}": "a" for n in range(64)}, "labels: 64 labels. Accepted: up to 62", "Drop some"),
     ("one", "displayName", "x" * 129, "displayName: a name of 129 characters", "Set --name"),
     ("one", "jobSpec.baseOutputDirectory", "gs://my-bucket/run", "Accepted: an object", "Write its fields: outputUri"),
     ("sweep", "maxTrialCount", -3, "maxTrialCount: -3. Accepted: 1 or more", "Correct it in the study's file"),

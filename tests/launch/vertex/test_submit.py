@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -22,6 +23,11 @@ from trainer.launch.packaging import archive
 WHERE = ["--project=my-project", "--region=us-central1"]
 ONE = [*WHERE, f"--image={vertex_requests.IMAGE}", "--output_dir=gs://my-bucket/runs/a"]
 NAME = "projects/my-project/locations/us-central1/customJobs/1000"
+
+
+def services(service: VertexService) -> list[str]:
+    """Flags that name the service's address for all that is asked."""
+    return [f"--{name}={service.endpoint}" for name in ("endpoint", "logging_endpoint")]
 
 
 def submit(*words: str, task: tuple[str, ...] = ("--train_steps=10",)) -> int:
@@ -123,7 +129,7 @@ def test_wrong_usage_is_reported_and_exits_with_2(
         (["cancel", "vertex"], "No job. Accepted"),
         (["status", "vertex", "my-job"], "'my-job' is not a job of Vertex AI. Accepted: a number, or projects/P"),
         (["logs", "vertex", "17", "--project=my-project", "--region=iowa"], "region: 'iowa'"),
-        (["logs", "kubernetes", "pod/a"], "'pod' is not a kind of job. Accepted: tfjob, job"),
+        (["logs", "kubernetes", "pod/a"], "'pod' is not a kind of job. Accepted: job, tfjob"),
     ],
 )
 def test_wrong_targets_and_jobs_are_reported(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,18 +141,17 @@ def test_a_job_is_submitted_followed_and_looked_at(
     vertex_service: VertexService,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    at = f"--endpoint={vertex_service.endpoint}"
-    assert submit(*ONE, at, "--wait", "--poll_secs=0.01") == 0
+    at = services(vertex_service)
+    assert submit(*ONE, *at, "--wait", "--poll_secs=0.01") == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         NAME,
         *(f"2026-01-02 03:04:05  {state}" for state in ("queued", "pending", "running", "succeeded")),
     ]
     assert f"cancel: python -m trainer.launch cancel vertex {NAME}" in shown.err
-    assert "gcloud ai custom-jobs stream-logs 1000 --region=us-central1 --project=my-project" in shown.err
-    assert launcher.main(["status", "vertex", "1000", *WHERE, at]) == 0
-    assert capsys.readouterr().out == f"trainer ({NAME}): succeeded\n"
-    assert launcher.main(["cancel", "vertex", NAME, at]) == 0
+    assert launcher.main(["status", "vertex", "1000", *WHERE, *at]) == 0
+    assert re.fullmatch(rf"trainer-\d{{4}}-\d{{4}}-\w{{4}} \({NAME}\): succeeded\n", capsys.readouterr().out)
+    assert launcher.main(["cancel", "vertex", NAME, *at]) == 0
     assert capsys.readouterr().out == f"{NAME} has ended already: succeeded\n"
 
 
@@ -154,11 +159,11 @@ def test_a_job_that_goes_on_is_cancelled(
     vertex_service: VertexService,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    at = f"--endpoint={vertex_service.endpoint}"
-    assert submit(*ONE, at) == 0
-    assert launcher.main(["cancel", "vertex", NAME, at]) == 0
+    at = services(vertex_service)
+    assert submit(*ONE, *at) == 0
+    assert launcher.main(["cancel", "vertex", NAME, *at]) == 0
     assert f"{NAME} is being cancelled" in capsys.readouterr().out
-    assert launcher.main(["status", "vertex", NAME, at]) == 1
+    assert launcher.main(["status", "vertex", NAME, *at]) == 1
     assert "cancelled" in capsys.readouterr().out
 
 
@@ -177,9 +182,9 @@ def test_a_failed_job_says_why_in_words_and_exits_with_1(
     vertex_service: VertexService,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    vertex_service.life = ("JOB_STATE_RUNNING", "JOB_STATE_FAILED")
-    vertex_service.error = error
-    assert submit(*ONE, f"--endpoint={vertex_service.endpoint}", "--wait", "--poll_secs=0.01") == 1
+    vertex_service.jobs.life = ("JOB_STATE_RUNNING", "JOB_STATE_FAILED")
+    vertex_service.jobs.error = {"code": 3, "message": error}
+    assert submit(*ONE, *services(vertex_service), "--wait", "--poll_secs=0.01") == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert "failed; " in last and told in last
 
@@ -189,11 +194,11 @@ def test_a_study_tells_its_trials_and_the_best_of_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     study = f"--config={pathlib.Path(__file__).parent.parent}/vertex_sweep.yaml"
-    at = f"--endpoint={vertex_service.endpoint}"
-    vertex_service.life = ("JOB_STATE_SUCCEEDED",)
-    assert submit(*ONE, study, at) == 0
+    at = services(vertex_service)
+    vertex_service.jobs.life = ("JOB_STATE_SUCCEEDED",)
+    assert submit(*ONE, study, *at) == 0
     name = capsys.readouterr().out.strip()
-    vertex_service.jobs[name]["trials"] = [
+    vertex_service.jobs.found[name]["trials"] = [
         {
             "id": str(number),
             "state": state,
@@ -202,7 +207,7 @@ def test_a_study_tells_its_trials_and_the_best_of_them(
         }
         for number, state, value in ((1, "SUCCEEDED", 0.3), (2, "SUCCEEDED", 0.1), (3, "INFEASIBLE", 0.0))
     ]
-    assert launcher.main(["status", "vertex", name.rpartition("/")[2], *WHERE, at]) == 0
+    assert launcher.main(["status", "vertex", name.rpartition("/")[2], *WHERE, *at]) == 0
     assert "succeeded; trials: 1 infeasible, 2 succeeded of 20" in capsys.readouterr().out
 
 
@@ -210,8 +215,8 @@ def test_a_refusal_of_the_service_is_reported_in_words(
     vertex_service: VertexService,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    vertex_service.faults = [Fault(status=403, message="Permission 'aiplatform.customJobs.create' denied")]
-    assert submit(*ONE, f"--endpoint={vertex_service.endpoint}") == 2
+    vertex_service.faults = [None, None, Fault(status=403, message="Permission 'aiplatform.customJobs.create' denied")]
+    assert submit(*ONE, *services(vertex_service)) == 2
     assert (
         "trainer.launch submit: Not allowed: Permission 'aiplatform.customJobs.create' denied"
         in capsys.readouterr().err
@@ -225,18 +230,11 @@ def test_the_package_is_uploaded_before_the_job_is_made(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = [*WHERE, f"--executor_image={vertex_requests.EXECUTOR}", f"--output_dir=gs://{BUCKET}/runs/a"]
-    at = f"--endpoint={vertex_service.endpoint}"
-    assert submit(*words, at) == 0
+    at = services(vertex_service)
+    assert submit(*words, *at) == 0
     assert "package: uploaded: gs://" in capsys.readouterr().err
-    (job,) = vertex_service.jobs.values()
+    (job,) = vertex_service.jobs.found.values()
     (uri,) = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]["packageUris"]
     assert storage.read(uri) == archive.build(archive.source_root(), {}).content
-    assert submit(*words, at) == 0
+    assert submit(*words, *at, "--same_output") == 0
     assert "package: is there: gs://" in capsys.readouterr().err
-
-
-def test_where_the_logs_are_is_said_without_asking_anybody(capsys: pytest.CaptureFixture[str]) -> None:
-    assert launcher.main(["logs", "vertex", "17", *WHERE]) == 0
-    assert (
-        "https://console.cloud.google.com/logs/query;query=resource.labels.job_id%3D%2217%22" in capsys.readouterr().out
-    )

@@ -32,13 +32,15 @@ class PackageOptions:
     bucket: str | None = setting(None, "gs://bucket/folder to upload it to, under a name made from its content")
     docker: bool = setting(False, "write a Dockerfile beside it")
     gpu: bool = setting(False, "a Dockerfile with CUDA")
+    serve: bool = setting(False, "a Dockerfile of an image that can serve the model too (trainer.serve)")
     base_image: str = setting(dockerfile.BASE_IMAGE, "image that the Dockerfile begins with")
 
     def __post_init__(self) -> None:
         if self.bucket is not None and not self.bucket.startswith("gs://"):
             raise UsageError(f"--bucket={self.bucket}", "gs://bucket/folder", "Add gs://")
-        if self.gpu and not self.docker:
-            raise UsageError("--gpu without --docker", "both", "Add --docker")
+        for name in ("gpu", "serve"):
+            if getattr(self, name) and not self.docker:
+                raise UsageError(f"--{name} without --docker", "both", "Add --docker")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -59,7 +61,9 @@ def main(argv: Sequence[str]) -> int:
         print(problem)
     if chosen.docker:
         module = problem.module if problem else None
-        text = dockerfile.text(built.file_name, base_image=chosen.base_image, gpu=chosen.gpu, module=module)
+        text = dockerfile.text(
+            built.file_name, base_image=chosen.base_image, gpu=chosen.gpu, serve=chosen.serve, module=module
+        )
         _write(folder / "Dockerfile", text.encode())
         print(f"{folder / 'Dockerfile'}: docker build --tag IMAGE {folder} && docker push IMAGE")
     if chosen.bucket is not None:

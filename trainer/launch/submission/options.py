@@ -35,11 +35,17 @@ class ServiceOptions:
     """Where Vertex AI is asked:"""  # the heading of --help
 
     endpoint: str | None = setting(None, "another address of the service, such as a proxy; default: the region's own")
+    logging_endpoint: str | None = setting(None, "another address of Cloud Logging, which has the log lines")
 
     def __post_init__(self) -> None:
-        if self.endpoint is not None and not self.endpoint.startswith(("https://", "http://")):
-            do = "Write it as https://HOST"
-            raise UsageError(f"--endpoint={self.endpoint}", "https:// or http://, and a host", do)
+        for name in ("endpoint", "logging_endpoint"):
+            require_address(name, getattr(self, name))
+
+
+def require_address(name: str, address: str | None) -> None:
+    """Raises UsageError where a flag's value cannot be the address of a service."""
+    if address is not None and not address.startswith(("https://", "http://")):
+        raise UsageError(f"--{name}={address}", "https:// or http://, and a host", "Write it as https://HOST")
 
 
 def parse(own: Sequence[str], usage: str, *settings_classes: type) -> flags.Settings:

@@ -17,6 +17,10 @@ _EXIT_CODES = {
     "JOB_STATE_CANCELLED": 1,
     "JOB_STATE_EXPIRED": 1,
 }
+WAITS = {
+    "queued": "it waits for its turn, or for quota of custom training (console, IAM & Admin, Quotas)",
+    "pending": "machines are being provisioned; spot machines and large ones may take long",
+}
 
 
 def state(job: Mapping[str, Any]) -> str:
@@ -66,26 +70,17 @@ def best_trial(job: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return min(scored, key=lambda entry: entry[:2])[2] if scored else None
 
 
-def hints(name: str, *, region: str, project: str) -> list[str]:
-    """Commands and pages for a job.
-
-    Args:
-      name: its full name.
-      region: where it runs.
-      project: whose it is.
-    """
+def hints(name: str, *, project: str) -> list[str]:
+    """Pages and commands for the job of a full name, which is `project`'s."""
     collection, _, number = name.rpartition("/")
     tuning = collection.endswith(TUNING_JOBS)
-    group = "hp-tuning-jobs" if tuning else "custom-jobs"
     console = "https://console.cloud.google.com"
     page = f"{console}/vertex-ai/training/{'hyperparameter-tuning-jobs' if tuning else 'custom-jobs'}"
     query = f"resource.labels.job_id%3D%22{number}%22"
-    lines = [
+    return [
         f"look:   {page}?project={project}",
-        f"logs:   {console}/logs/query;query={query}?project={project}",
+        f"        {console}/logs/query;query={query}?project={project}",
+        f"logs:   python -m trainer.launch logs vertex {name} --follow",
         f"status: python -m trainer.launch status vertex {name}",
         f"cancel: python -m trainer.launch cancel vertex {name}",
     ]
-    if not tuning:
-        lines.insert(2, f"stream: gcloud ai {group} stream-logs {number} --region={region} --project={project}")
-    return lines

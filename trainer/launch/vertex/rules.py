@@ -45,7 +45,7 @@ _AREAS = {
 _REGIONS = tuple(f"{area}{number}" for area, numbers in _AREAS.items() for number in numbers)
 _DURATION = re.compile(r"\d+(\.\d{1,9})?s")
 _MAX_SECS = 28 * 86400
-_MOST_LABELS = 63
+_MOST_LABELS = 62
 
 
 def place(project: str | None, region: str) -> Iterator[Finding]:
@@ -122,7 +122,7 @@ def _resource(request: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _labels(labels: Mapping[str, str], path: Path) -> Iterator[Finding]:
     if len(labels) > _MOST_LABELS:
-        accept = f"up to {_MOST_LABELS}, beside the one by which a submission is found again"
+        accept = f"up to {_MOST_LABELS}, beside the two by which a submission is found again"
         yield Finding(where=path, got=f"{len(labels)} labels", accept=accept, do="Drop some")
     for key, value in labels.items():
         accept = "up to 63 lower-case letters, digits, '_' and '-', the key beginning with a letter"

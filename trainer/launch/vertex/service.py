@@ -1,4 +1,4 @@
-"""Vertex AI as a service: where it is for a project and a region, and what its refusals mean."""
+"""Google's services: where they are for a project and a region, and what their refusals mean."""
 
 from __future__ import annotations
 
@@ -12,6 +12,26 @@ from trainer.job.errors import JobError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Api:
+    """One of the services.
+
+    Attributes:
+      title: what people call it.
+      host: by which it is enabled in a project.
+      role: what a person needs for what is done here.
+    """
+
+    title: str
+    host: str
+    role: str
+
+
+VERTEX = Api(title="Vertex AI", host="aiplatform.googleapis.com", role="roles/aiplatform.user")
+LOGGING = Api(title="Cloud Logging", host="logging.googleapis.com", role="roles/logging.viewer")
+BUILD = Api(title="Cloud Build", host="cloudbuild.googleapis.com", role="roles/cloudbuild.builds.editor")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Location:
     """Where requests go.
 
@@ -22,15 +42,25 @@ class Location:
     project: str
     region: str
     endpoint: str
+    api: Api = VERTEX
 
     @property
     def parent(self) -> str:
         """What the names of its jobs begin with."""
         return f"projects/{self.project}/locations/{self.region}"
 
+    def path(self, collection: str) -> str:
+        """Where resources of a collection are created, below the endpoint."""
+        return f"v1/{self.parent}/{collection}"
+
     def url(self, collection: str) -> str:
-        """Where jobs of a collection are created."""
-        return f"{self.endpoint}/v1/{self.parent}/{collection}"
+        """The same with the endpoint."""
+        return f"{self.endpoint}/{self.path(collection)}"
+
+    def of(self, api: Api, endpoint: str | None) -> Location:
+        """Another service's place for the same project; `endpoint` is None for the one that everybody has."""
+        there = (endpoint or f"https://{api.host}").rstrip("/")
+        return dataclasses.replace(self, api=api, endpoint=there)
 
 
 def location(project: str, region: str, endpoint: str | None) -> Location:
@@ -82,11 +112,11 @@ def _meaning(status: int, message: str, error: Mapping[str, Any], at: Location) 
             got = "The service rejects the credentials"
             return got, "valid credentials", "gcloud auth application-default login"
         case 403 if re.search("SERVICE_DISABLED|has not been used in project|is disabled", json.dumps(error)):
-            do = f"gcloud services enable aiplatform.googleapis.com --project={at.project}"
-            return f"The Vertex AI API is off in project {at.project}", "a project where it is enabled", do
+            do = f"gcloud services enable {at.api.host} --project={at.project}"
+            return f"The {at.api.title} API is off in project {at.project}", "a project where it is enabled", do
         case 403:
             do = "Ask for it (also iam.serviceAccountUser for --service_account), or correct --project"
-            return f"Not allowed: {message}", f"the role roles/aiplatform.user in project {at.project}", do
+            return f"Not allowed: {message}", f"the role {at.api.role} in project {at.project}", do
         case 404:
             accept = f"a job, project and region that exist ({at.parent})"
             return f"Not found: {message}", accept, "Correct the name, --project or --region"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import random
-import secrets
 import sys
-import time
 from collections.abc import Mapping, Sequence
 
 from trainer.job import errors, flags
@@ -15,7 +12,7 @@ from trainer.job.errors import UsageError
 from trainer.job.findings import Finding
 from trainer.launch import command_line, task_flags
 from trainer.launch.files import render
-from trainer.launch.packaging import archive, package, problem_files
+from trainer.launch.packaging import archive, build, problem_files
 from trainer.launch.packaging.archive import Archive
 from trainer.launch.packaging.problem_files import PackedProblem
 from trainer.launch.study import search_space, study_file
@@ -24,67 +21,80 @@ from trainer.launch.submission import costs
 from trainer.launch.submission import options as submit_options
 from trainer.launch.submission.options import ServiceOptions, SubmitOptions
 from trainer.launch.vertex import client as vertex_client
-from trainer.launch.vertex import following as vertex_following
-from trainer.launch.vertex import jobs as vertex_jobs
-from trainer.launch.vertex import request_file
+from trainer.launch.vertex import fallback, request_file
+from trainer.launch.vertex import models as vertex_models
 from trainer.launch.vertex import requests as vertex
 from trainer.launch.vertex import rules as vertex_rules
+from trainer.launch.vertex import sending as vertex_sending
 from trainer.launch.vertex import service as vertex_service
-from trainer.launch.vertex import session as google_session
 from trainer.launch.vertex import study as vertex_study
 from trainer.launch.vertex import surroundings as vertex_surroundings
-from trainer.launch.vertex.client import VertexClient
 from trainer.launch.vertex.options import VertexOptions
+from trainer.launch.vertex.prepared import Submission
 from trainer.launch.vertex.requests import Request
-from trainer.launch.vertex.service import Location
+from trainer.launch.vertex.sending_options import SendingOptions
 
 USAGE = "python -m trainer.launch submit vertex [--flag=value ...] -- [flags of trainer.task]"
-_CLASSES = (SubmitOptions, VertexOptions, ServiceOptions)
+CLASSES = (SubmitOptions, VertexOptions, SendingOptions, ServiceOptions)
 _CTRL_C = 130  # as a shell counts
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Submission:
-    """A checked request, and what it needs to be sent.
-
-    Attributes:
-      request: the body.
-      at: where it goes.
-      package: what has to be uploaded before; None where nothing has.
-      folder: in a bucket, for the package.
-      problem: the person's own, in the package; None where there is none in it.
-      notes: what is not known here, and left to the service.
-    """
-
-    request: Request
-    at: Location
-    notes: tuple[Finding, ...] = ()
-    package: Archive | None = None
-    folder: str = ""
-    problem: PackedProblem | None = None
-
-    @property
-    def collection(self) -> str:
-        """Where the request is posted to."""
-        return vertex.collection(self.request)
 
 
 def main(argv: Sequence[str]) -> int:
     """Shows or sends the job; the exit code is that of the request, or with --wait of the job."""
     own, task_argv = command_line.halves(argv)
-    settings = submit_options.parse(own, USAGE, *_CLASSES)
-    chosen = settings[SubmitOptions]
-    submission = prepare(settings[VertexOptions], settings[ServiceOptions], task_argv, os.environ)
-    for note in _notes(submission, chosen):
+    settings = submit_options.parse(own, USAGE, *CLASSES)
+    chosen, sending, service = settings[SubmitOptions], settings[SendingOptions], settings[ServiceOptions]
+    _require_together(chosen, sending, settings[VertexOptions])
+    submissions = [
+        prepare(option, service, task_argv, os.environ, built_here=sending.build is not None)
+        for option in fallback.alternatives(settings[VertexOptions], sending.fallback)
+    ]
+    for note in _notes(submissions, chosen, sending):
         print(note, file=sys.stderr)
     if chosen.dry_run:
-        print(render.text([submission.request], chosen.format or render.Format.JSON), end="")
+        print(render.text([submissions[0].request], chosen.format or render.Format.JSON), end="")
         return 0
-    return _send(submission, chosen)
+    if sending.build:
+        image = str(settings[VertexOptions].image)
+        files = build.context(os.environ, submissions[0].problem, gpu=_has_gpu(settings[VertexOptions]), serve=True)
+        built = vertex_sending.built_image(files, image, submissions[0], sending, poll_secs=chosen.poll_secs)
+        submissions = [submission.with_image(built) for submission in submissions]
+    try:
+        return vertex_sending.send_and_follow(
+            submissions, service, sending, wait=chosen.wait, poll_secs=chosen.poll_secs
+        )
+    except KeyboardInterrupt:
+        if not chosen.wait:
+            raise
+        print("no longer following; the job continues", file=sys.stderr)
+        return _CTRL_C
+
+
+def _require_together(chosen: SubmitOptions, sending: SendingOptions, what: VertexOptions) -> None:
+    """Raises UsageError where flags of several classes ask for what cannot be done together."""
+    if sending.needs_wait and not (chosen.wait or chosen.dry_run):
+        got = f"{sending.needs_wait} without --wait"
+        raise UsageError(got, "both, since it is done from here", "Add --wait")
+    if sending.build and not what.image:
+        raise UsageError("--build without --image", "the name of the image to build", "Add --image=REGISTRY/NAME:TAG")
+    if sending.upload_model:
+        vertex_models.require_id(sending.upload_model)
+        if not (sending.serving_image or what.image):
+            do = "Name an image of this package (`package --docker --serve`)"
+            raise UsageError("--upload_model with a prebuilt image", "--serving_image, or --image", do)
+
+
+def _has_gpu(what: VertexOptions) -> bool:
+    return any(pool.accelerator and pool.accelerator[0].startswith("NVIDIA") for pool in what.pools.values())
 
 
 def prepare(
-    chosen: VertexOptions, service: ServiceOptions, task_argv: Sequence[str], environ: Mapping[str, str]
+    chosen: VertexOptions,
+    service: ServiceOptions,
+    task_argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    built_here: bool = False,
 ) -> Submission:
     """Builds the request and checks it offline.
 
@@ -93,6 +103,7 @@ def prepare(
       service: where it would be sent.
       task_argv: flags of the task.
       environ: GOOGLE_CLOUD_PROJECT is the default project.
+      built_here: whether the image is built from this source, so that a problem of the person's own is in it.
 
     Raises:
       FindingsError: with everything that is wrong with it.
@@ -103,8 +114,8 @@ def prepare(
         request = _from_file(chosen, task_argv)
         place = [*vertex_rules.place(project, chosen.region), *vertex_surroundings.elsewhere(request, chosen.region)]
         notes = _refuse([*place, *rules(request)])
-        return Submission(request=request, at=at, notes=notes)
-    problem = _packed_problem(chosen, task_argv)
+        return Submission(request=request, at=at, notes=notes, is_named_apart=False)
+    problem = problem_files.named_in(task_argv) if _is_task(chosen) and (built_here or _is_packed(chosen)) else None
     built = _package(chosen, environ, problem)
     folder = chosen.staging or f"{(chosen.output_dir or 'gs://BUCKET').rstrip('/')}/packages"
     packages = [built.path_below(folder)] if built else list(chosen.package)
@@ -115,7 +126,8 @@ def prepare(
     notes = _refuse([*place, *rules(checked), *(() if problem or not _is_task(chosen) else elsewhere)])
     # The runner finds a packed problem under another name than this machine, whose name was good for the checks.
     request = _built(chosen, problem.flags(task_argv), packages, study) if problem else checked
-    return Submission(request=request, at=at, notes=notes, package=built, folder=folder, problem=problem)
+    where = fallback.described(chosen)
+    return Submission(request=request, at=at, notes=notes, package=built, folder=folder, problem=problem, where=where)
 
 
 def _refuse(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -166,11 +178,6 @@ def _is_packed(chosen: VertexOptions) -> bool:
     return chosen.image is None and not chosen.package and chosen.executor_image is not None
 
 
-def _packed_problem(chosen: VertexOptions, task_argv: Sequence[str]) -> PackedProblem | None:
-    """The person's own problem, where it is to be packed."""
-    return problem_files.named_in(task_argv) if _is_packed(chosen) and _is_task(chosen) else None
-
-
 def _is_task(chosen: VertexOptions) -> bool:
     """Whether replicas run the task, whose flags are known here."""
     return chosen.image is not None or chosen.module == task_flags.TASK_MODULE
@@ -182,16 +189,19 @@ def _package(chosen: VertexOptions, environ: Mapping[str, str], problem: PackedP
     return archive.build(archive.source_root(), environ, problem.files if problem else None)
 
 
-def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
+def _notes(submissions: Sequence[Submission], chosen: SubmitOptions, sending: SendingOptions) -> list[str]:
     """What a person wants to know besides the request, for stderr."""
+    submission = submissions[0]
     request = submission.request
     spec = request.get("jobSpec") or request.get("trialJobSpec") or {}
     verb = "would POST to" if chosen.dry_run else "POST"
-    notes = [*map(str, submission.notes), f"{verb} {submission.at.url(submission.collection)}"]
+    notes = [*map(str, dict.fromkeys(note for each in submissions for note in each.notes))]
+    notes.append(f"{verb} {submission.at.url(submission.collection)}")
+    notes += [f"where machines are short, next: {each.where}" for each in submissions[1:]]
+    if submission.problem and (submission.package or sending.build):
+        notes.append(f"{'package' if submission.package else 'image'}: {submission.problem}")
     if submission.package:
         path = submission.package.path_below(submission.folder)
-        if submission.problem:
-            notes.append(f"package: {submission.problem}")
         notes.append(f"package: {path} ({len(submission.package.files)} files, uploaded unless it is there)")
     prices = costs.require(chosen.prices)
     if prices:
@@ -202,33 +212,3 @@ def _notes(submission: Submission, chosen: SubmitOptions) -> list[str]:
         label = vertex_client.SUBMISSION_LABEL
         notes.append(f"checked; nothing was sent. The label {label} makes sure that it is created only once")
     return notes
-
-
-def open_client(at: Location) -> VertexClient:
-    """A client with this machine's credentials."""
-    return VertexClient(
-        google_session.open_session(at.endpoint),
-        at,
-        wait=time.sleep,
-        chance=random.random,
-        broken=google_session.broken_connections(),
-        denied=google_session.lost_credentials(),
-    )
-
-
-def _send(submission: Submission, chosen: SubmitOptions) -> int:
-    client = open_client(submission.at)
-    if submission.package:
-        path, is_new = package.publish(submission.package, submission.folder)
-        print(f"package: {'uploaded' if is_new else 'is there'}: {path}", file=sys.stderr)
-    job = client.create(submission.collection, submission.request, secrets.token_hex(8))
-    print(job["name"])
-    for hint in vertex_jobs.hints(job["name"], region=submission.at.region, project=submission.at.project):
-        print(hint, file=sys.stderr)
-    if not chosen.wait:
-        return 0
-    try:
-        return vertex_following.follow(client, job["name"], sys.stdout, wait=lambda: time.sleep(chosen.poll_secs))
-    except KeyboardInterrupt:
-        print("no longer following; the job continues", file=sys.stderr)
-        return _CTRL_C
