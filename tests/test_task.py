@@ -151,7 +151,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root = tmp_path_factory.mktemp("job")
     tuner_file = root / "hypertune" / "output.metrics"
     environ = {"CLOUD_ML_HP_METRIC_FILE": str(tuner_file), "CLOUD_ML_TRIAL_ID": "7", "PATH": "/usr/bin:/bin"}
-    argv = [f"--output_dir={root}", "--save_checkpoints_steps=20", "--min_eval_frequency=0", *SHORT]
+    argv = [f"--output_dir={root}", "--save_checkpoints_steps=20", "--min_eval_frequency=0", "--profile", *SHORT]
     done = subprocess.run(
         [sys.executable, "-m", "trainer.task", *argv],
         cwd=ROOT,
@@ -184,6 +184,18 @@ def test_the_summary_has_what_the_interface_names(finished: Finished) -> None:
     assert pathlib.Path(summary["export_dir"], "saved_model.pb").exists()
     assert summary["params"]["learning_rate"] == 0.01
     assert set(summary["versions"]) == {"trainer", "python", "tensorflow", "keras", "numpy"}
+
+
+@pytest.mark.process
+def test_a_profile_says_what_all_of_the_time_went_into(finished: Finished) -> None:
+    profile = strict_json(finished.root / "summary.json")["profile"]
+    for whole in ("percent_of_a_step", "percent_of_the_process"):
+        assert sum(round(10 * share) for share in profile[whole].values()) == 1000
+    assert profile["percent_of_the_process"]["startup"] > 0 and profile["percent_of_the_process"]["evaluation"] > 0
+    assert profile["trace"] == str(finished.root / "plugins" / "profile" / f"step_{profile['steps'][1]}")
+    assert (pathlib.Path(profile["trace"]) / "local.xplane.pb").exists()
+    assert f"steps {profile['steps'][0]} to {profile['steps'][1]}, " in finished.out
+    assert "\n    a step    " in finished.out and "\n    all time  " in finished.out
 
 
 @pytest.mark.process

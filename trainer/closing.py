@@ -64,6 +64,7 @@ class Closing:
         steps_per_sec: float | None,
         seconds: float,
         goodput: Tally,
+        profile: Mapping[str, Any] | None = None,
     ) -> Summary:
         """Evaluates the test part, if there is one, writes the summary, which it returns, and prints the table.
 
@@ -74,6 +75,7 @@ class Closing:
           steps_per_sec: while training; None when no step was made.
           seconds: of the whole run.
           goodput: what the time of the job went into.
+          profile: what a trace of some steps shows, where one was asked for.
         """
         step_examples = estimator.batches_per_step * self.bound.data.train_batch_size
         summary = Summary(
@@ -86,6 +88,7 @@ class Closing:
             examples_per_sec=None if steps_per_sec is None else steps_per_sec * step_examples,
             seconds=seconds,
             goodput=report.goodput_figures(goodput),
+            profile=profile,
             checkpoint=estimator.latest_checkpoint(),
             export_dir=newest_export(self.directories, self.files, self.run, elsewhere=estimator.config.has_evaluator),
             model=model_name(self.bound, self.run),

@@ -35,9 +35,10 @@ from trainer.estimator.saving import job_directory, ownership, tuner
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.saving.tuner import TunerFile
 from trainer.estimator.steps.goodput_record import GoodputRecord
+from trainer.estimator.steps.profile import Profile
 from trainer.estimator.steps.progress import Progress
 from trainer.estimator.steps.stop import StopReason, StopRequestedError
-from trainer.job import process_age, report
+from trainer.job import distribution, process_age, report, step_profile
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings
 from trainer.job.errors import TrainingError
@@ -108,6 +109,7 @@ class JobProcess:
         if _evaluates(self._cluster, estimator):
             self._bound.check_metrics(estimator)
 
+        self._profile = _profile(estimator, self._run, self._cluster, self._files)
         self._stop = EndInTime(stop, estimator, self._directories)
         if self._cluster.is_evaluator:
             self._stop.begin_to_save()
@@ -144,12 +146,15 @@ class JobProcess:
           goodput: where the chief records its time; None elsewhere.
         """
         metrics = self._train(estimator, baselines, goodput)
+        profile = self._profile.record() if self._profile and not self._cluster.is_evaluator else None
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
             return _saved(stop)
         self._stop.begin_to_save()  # where there was nothing to train
         if metrics is None or goodput is None:  # else the listeners of this training told it
             tell_again(self._tuner, estimator, self._files)
         if goodput is None:
+            for name, words in step_profile.words(profile) if profile else ():
+                _log.info("%s: %s", name.strip().capitalize(), words)
             return 0
         if metrics is None and earlier_summary(self._directories, self._files) is not None:
             _log.info("Nothing to do: %s is trained. Raise --train_steps to train further.", self._files.root)
@@ -163,7 +168,7 @@ class JobProcess:
         )
         metrics = metrics or _caught_up(estimator, self._bound, self._run, self._files, self._tuner)
         speed, seconds = self._progress.speed.steps_per_sec, time.monotonic() - self._started
-        summary = closing.show(estimator, metrics, baselines.result(), speed, seconds, goodput.tally())
+        summary = closing.show(estimator, metrics, baselines.result(), speed, seconds, goodput.tally(), profile)
         self._trackers.results(summary, by_others=estimator.config.has_evaluator)
         return 0
 
@@ -181,6 +186,7 @@ class JobProcess:
         early_stopping = _early_stopping(estimator, self._run, self._cluster, self._bound.score)
         extra = [TrackingHook(self._trackers), *([early_stopping] if early_stopping else [])]
         own_hooks = [self._progress, goodput, *extra] if goodput else []
+        own_hooks += [self._profile] if self._profile else []
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),
@@ -193,6 +199,13 @@ class JobProcess:
         with faults_located(self._bound), self.stalls.naming_peers(), shown:
             metrics, _ = train_and_evaluate(estimator, train_spec, eval_spec, evaluation_listeners=listeners)
         return metrics
+
+
+def _profile(estimator: Estimator, run: RunSettings, cluster: Cluster, files: Layout) -> Profile | None:
+    """What traces some steps; None where nobody asks for it."""
+    if not run.profile:
+        return None
+    return Profile(files.profiles, cluster, estimator.account, distribution.decide(cluster, run.strategy.value))
 
 
 def _evaluates(cluster: Cluster, estimator: Estimator) -> bool:

@@ -169,6 +169,9 @@ class RunSettings:
     explain_nan_secs: float = setting(
         120.0, "seconds for finding the operation and the rows that made a loss NaN; 0 leaves that out"
     )
+    profile: bool = setting(
+        False, "trace some steps, for TensorBoard, and say at the end what the time went into; see docs/profile.md"
+    )
     grace_secs: float = setting(
         DEFAULT_GRACE_SECS, "seconds from a signal to the end of the process, in which it saves; see also the runner's"
     )

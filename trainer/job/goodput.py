@@ -243,6 +243,19 @@ class TimeAccount:
         else:
             self._first.later_steps += steps
 
+    def counted(self, activity: Activity) -> float:
+        """The seconds of this process that were counted for an activity, up to its last change."""
+        return self._secs.get(activity, 0.0)
+
+    def of_process(self) -> dict[Activity, float]:
+        """The seconds of this process up to now, by activity."""
+        self._switch(self._current)
+        progress, compiling = self._first.settled(self._secs[Activity.PROGRESS])
+        secs = {activity: self._secs.get(activity, 0.0) for activity in Activity}
+        secs[Activity.PROGRESS] += progress
+        secs[Activity.COMPILE] += compiling
+        return secs
+
     def tally(self, step: int, at: float) -> Tally:
         """Of the whole job up to now.
 
@@ -250,11 +263,7 @@ class TimeAccount:
           step: the global step.
           at: the time in seconds since 1970.
         """
-        self._switch(self._current)
-        progress, compiling = self._first.settled(self._secs[Activity.PROGRESS])
-        secs = {name: self.before.secs.get(name, 0.0) + self._secs.get(name, 0.0) for name in Activity}
-        secs[Activity.PROGRESS] += progress
-        secs[Activity.COMPILE] += compiling
+        secs = {activity: self.before.secs.get(activity, 0.0) + own for activity, own in self.of_process().items()}
         return dataclasses.replace(self.before, at=at, step=step, secs=secs)
 
     def _switch(self, activity: Activity) -> Activity:

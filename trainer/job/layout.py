@@ -70,6 +70,11 @@ class Layout:
         return join(self.root, "failure.json")
 
     @property
+    def profiles(self) -> str:
+        """The directory of traces, where TensorBoard looks for them."""
+        return join(self.root, "plugins", "profile")
+
+    @property
     def generated_data(self) -> str:
         """The directory of the data that the job generates when it is given none."""
         return join(self.root, "data")

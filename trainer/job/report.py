@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.job import score_table
+from trainer.job import score_table, step_profile
 from trainer.job.goodput import Tally
 from trainer.job.score_table import Figures, Score, ScoreTable, figure
 
@@ -47,6 +47,7 @@ class Summary:
       examples_per_sec: likewise.
       seconds: of the whole run.
       goodput: what the time of the job went into, with all its restarts, as `goodput_figures` gives it.
+      profile: what a trace of some steps shows, as `StepProfile.record` gives it; None where none was asked for.
       checkpoint: prefix of the last one.
       export_dir: of the last export; None without one.
       model: what the model is called.
@@ -64,6 +65,7 @@ class Summary:
     examples_per_sec: float | None
     seconds: float
     goodput: Mapping[str, Any]
+    profile: Mapping[str, Any] | None = None
     checkpoint: str | None
     export_dir: str | None
     model: str
@@ -196,6 +198,7 @@ def _places(summary: Summary, root: str, scores: ScoreTable, shown: Sequence[str
         *([("report", written)] if written else []),
         ("took", f"{summary.seconds:.1f} s, {speed}; ended by {summary.reason}"),
         *([("goodput", _goodput(summary.goodput))] if summary.goodput.get("share") is not None else []),
+        *(step_profile.words(summary.profile) if summary.profile else ()),
     ]
     return [f"  {name:<12}{value}" for name, value in rows]
 

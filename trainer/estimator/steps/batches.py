@@ -17,6 +17,7 @@ import tensorflow as tf
 from trainer.estimator.steps import input_position
 from trainer.estimator.steps.input_position import ALL, Part
 from trainer.estimator.steps.stacks import Stack, varies
+from trainer.estimator.steps.traced_call import WAIT
 from trainer.job.goodput import Activity, TimeAccount
 
 
@@ -90,7 +91,7 @@ class StackedBatches:
 
     def _next(self) -> Stack | None:
         try:
-            with self.account.spent(Activity.INPUT):
+            with self.account.spent(Activity.INPUT), tf.profiler.experimental.Trace(WAIT):
                 parts = list(next(self._iterator))
         except StopIteration:
             return None

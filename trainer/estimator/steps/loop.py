@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+import tensorflow as tf
+
 from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
 from trainer.estimator.steps.cadence import Pacer, steps_to
 from trainer.estimator.steps.finite import Explain, FiniteCheck
@@ -16,6 +18,7 @@ from trainer.estimator.steps.step_function import given_to
 from trainer.estimator.steps.steps import CallResult, Steps, StepsLostError
 from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.summaries import Summaries
+from trainer.estimator.steps.traced_call import CALL
 from trainer.job.goodput import Activity, TimeAccount
 
 log = logging.getLogger("trainer")
@@ -104,7 +107,7 @@ class TrainingLoop:
             for hook in self._hooks:
                 hook.before_run(context)
             before = self.clock()
-            with self.account.call():
+            with self.account.call(), tf.profiler.experimental.Trace(CALL):
                 result = self.steps.run(num_steps)
             if len(result.losses):
                 self._after_call(context, result, self.clock() - before)
