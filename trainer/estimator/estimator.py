@@ -235,7 +235,6 @@ class Estimator(Exports):
         evaluation = self._evaluations.prepare(dataset.element_spec, self._values)
         return [*evaluation.traced.spec.eval_metric_ops, "loss", "global_step"]
 
-    @eagerly
     def predict(
         self,
         input_fn: InputFn,
@@ -256,10 +255,22 @@ class Estimator(Exports):
         Raises:
           ValueError: no such key, or batch lengths that differ.
         """
+        # What is done for each example is done in the caller's mode: entering another would take longer than the rest.
+        for batch in self._predicted_batches(input_fn, predict_keys, hooks, checkpoint_path):
+            yield from inference.single_examples(batch) if yield_single_examples else [batch]
+
+    @eagerly
+    def _predicted_batches(
+        self,
+        input_fn: InputFn,
+        predict_keys: Sequence[str] | str | None,
+        hooks: Sequence[AnyHook] | None,
+        checkpoint_path: str | None,
+    ) -> Iterator[Any]:
+        """The batches of `predict`, with its arguments."""
         own_hooks, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
         dataset = self._data(input_fn, ModeKeys.PREDICT, asking).dataset(ModeKeys.PREDICT)
         values = self._values.at(checkpoint_path or self.latest_checkpoint())
         model = self._model.with_hooks(asking)
         prediction = traced_predictions.ready(model, dataset.element_spec, values, predict_keys)
-        for batch in prediction.batches(dataset, own_hooks):
-            yield from inference.single_examples(batch) if yield_single_examples else [batch]
+        yield from prediction.batches(dataset, own_hooks)

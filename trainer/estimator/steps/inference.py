@@ -12,8 +12,10 @@ import tensorflow as tf
 
 from trainer.estimator.contract.hooks import RunContext, RunValues, TrainingHook
 from trainer.estimator.graph.composites import COMPOSITE_VALUES, value_of
+from trainer.estimator.graph.inside.live_datasets import is_live
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, metrics_of
+from trainer.estimator.steps import read_ahead
 from trainer.estimator.steps.cadence import Pacer
 from trainer.estimator.steps.step_function import asked_by, given_to, shapes_of, zeros_of
 from trainer.estimator.steps.stop import Stop
@@ -111,7 +113,9 @@ class Evaluation:
         """
         stop = Stop() if stop is None else stop
         self.traced.store.reset_metrics()
-        iterator = iter(dataset)
+        # No more is read than is evaluated, and what is live not before it is.
+        limited = dataset if steps is None else dataset.take(steps)
+        iterator = iter(limited if is_live(dataset) else limited.prefetch(2))
         if self._run is None:
             loop = tf.function(self._loop, autograph=False)
             self._run = loop.get_concrete_function(iterator, tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.float64))
@@ -163,11 +167,13 @@ class Prediction:
 
     Attributes:
       keys: of the requested predictions; None when the predictions are one tensor.
+      predictions: the tensors of the model's graph, [batch, …], by key or alone.
       part: computes them for a batch, and what the hooks ask for.
       hooks: of the model function.
     """
 
     keys: Sequence[str] | None
+    predictions: Any
     part: PrunedFunction
     hooks: Sequence[TrainingHook]
 
@@ -183,6 +189,9 @@ class Prediction:
           predictions are one tensor.
         """
         every = [*hooks, *self.hooks]
+        if not every and read_ahead.possible(dataset, self.predictions):
+            yield from read_ahead.batches(dataset, self.part, self.predictions)
+            return
         context = RunContext(0)
         for hook in every:
             hook.begin()
@@ -219,14 +228,14 @@ def prediction(traced: TracedModel, predict_keys: Sequence[str] | str | None) ->
             raise ValueError(
                 f"predict_keys is {predict_keys!r}, but the predictions are one tensor. Leave predict_keys out"
             )
-        return Prediction(None, traced.prune([predictions, asked]), hooks)
+        return Prediction(None, predictions, traced.prune([predictions, asked]), hooks)
     wanted = [predict_keys] if isinstance(predict_keys, str) else predict_keys
     chosen = {key: tensor for key, tensor in predictions.items() if not wanted or key in wanted}
     if not chosen:
         raise ValueError(
             f"predict_keys is {predict_keys!r}; the model predicts {', '.join(predictions)}. Name one of those"
         )
-    return Prediction(list(chosen), traced.prune([chosen, asked]), hooks)
+    return Prediction(list(chosen), chosen, traced.prune([chosen, asked]), hooks)
 
 
 def single_examples(batch: Any) -> Iterator[Any]:
@@ -251,5 +260,5 @@ def single_examples(batch: Any) -> Iterator[Any]:
             f"The predictions have batch lengths {lengths}. Single examples need the same length everywhere. "
             "Pass yield_single_examples=False to get whole batches"
         )
-    for index in range(next(iter(lengths.values())) or 0):
-        yield {key: value[index] for key, value in batch.items()}
+    for row in zip(*batch.values(), strict=True):
+        yield dict(zip(batch, row, strict=True))
