@@ -19,8 +19,8 @@ def told(*argv: str, has_evaluator: bool = False, has_base_dir: bool = True) -> 
     "argv",
     [
         [],
-        ["--train_data_paths=gs://b/a-*.csv,/gcs/b/c.csv", "--eval_data_paths=/mnt/data/e.csv"],
-        ["--output_dir=gs://b/run", "--first-layer-size=8", "--lstm_units=8.0"],
+        ["--train_data_paths=gs://my-bucket/a-*.csv,/gcs/b/c.csv", "--eval_data_paths=/mnt/data/e.csv"],
+        ["--output_dir=gs://my-bucket/run", "--first-layer-size=8", "--lstm_units=8.0"],
         [CLASSIFICATION, "--units=8", "--hyperparameter_metric_tag=accuracy"],
         [CLASSIFICATION, "--hyperparameter_metric_tag=training/hptuning/metric"],
     ],
@@ -72,4 +72,4 @@ def test_a_job_needs_a_directory_from_somewhere() -> None:
         "args: no output directory. Accepted: a directory that outlives the machine, such as gs://bucket/run. "
         "Set --output_dir."
     ]
-    assert told("--output_dir=gs://b/run", "--separate_evaluator", has_base_dir=False, has_evaluator=True) == []
+    assert told("--output_dir=gs://my-bucket/run", "--separate_evaluator", has_base_dir=False, has_evaluator=True) == []

@@ -77,7 +77,7 @@ def to_argv(*settings: Any) -> list[str]:
     """The flags that differ from their defaults, so that `parse(to_argv(a, b), A, B)` gives `a` and `b` again."""
     argv: dict[str, str] = {}
     for instance in settings:
-        hints = _hints(type(instance))
+        hints = _hints(instance.__class__)
         for field in _fields(type(instance)):
             value = getattr(instance, field.name)
             if value != field.default:

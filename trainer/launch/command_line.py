@@ -32,10 +32,21 @@ def misplaced(own: Sequence[str], *settings_classes: type) -> UsageError | None:
     return None
 
 
+_WITH_COMMAS = ("env",)  # whose values may be lists
+
+
 def pairs(flag: str, texts: tuple[str, ...]) -> dict[str, str]:
-    """`KEY=VALUE` texts as a dict. Raises UsageError on a text without `=`, and on a key twice."""
+    """`KEY=VALUE` texts as a dict; of `--env`, a text without `=` belongs to the value before it: `LIST=a,b`.
+
+    Raises:
+      UsageError: a text without `=`, or a key twice.
+    """
     values: dict[str, str] = {}
+    key = ""
     for text in texts:
+        if key and "=" not in text and flag in _WITH_COMMAS:
+            values[key] += f",{text}"
+            continue
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise UsageError(f"--{flag}={text}", "KEY=VALUE", f"Write it as --{flag}=team=forecast")

@@ -12,6 +12,7 @@ from trainer.job.findings import Finding, Level, Path, short
 from trainer.problem_file import ProblemNotFoundError, named_in
 
 TASK_MODULE = "trainer.task"
+SHARED_MOUNTS = ("/gcs/", "/mnt/")  # of buckets and of network file systems, as Vertex AI mounts them
 
 
 def settings_classes(argv: Sequence[str]) -> tuple[type, ...]:
@@ -63,7 +64,14 @@ def with_grace(argv: Sequence[str], runner_secs: float) -> list[str]:
     return list(argv)
 
 
-def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base_dir: bool) -> Iterator[Finding]:
+def violations(
+    argv: Sequence[str],
+    path: Path,
+    *,
+    has_evaluator: bool,
+    has_base_dir: bool,
+    mounts: Sequence[str] = SHARED_MOUNTS,
+) -> Iterator[Finding]:
     """What a task with these flags would end with 2 for, on a machine that has no files of the person's.
 
     Args:
@@ -71,6 +79,7 @@ def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base
       path: the field that holds them.
       has_evaluator: whether the job has a process that evaluates.
       has_base_dir: whether the runner names an output directory (AIP_*) itself.
+      mounts: directories in which other machines have the same files.
     """
     try:
         settings = parse(argv)
@@ -98,17 +107,29 @@ def violations(argv: Sequence[str], path: Path, *, has_evaluator: bool, has_base
     named = {"output_dir": (run.output_dir,), "train_data_paths": data.train_data_paths}
     for flag, values in (named | {"eval_data_paths": data.eval_data_paths}).items():
         for value in values:
-            if value is not None and not is_shared(value):
-                yield _machine_local(flag, value, path)
+            if value is not None and not is_shared(value, mounts):
+                yield _machine_local(flag, value, path, mounts)
+            elif value is not None and layout.is_remote(value):
+                yield from _bucket(flag, value, path)
 
 
-def is_shared(path: str) -> bool:
-    """Whether other machines see the path too: a bucket, or a mounted one."""
-    return layout.is_remote(path) or path.startswith(("/gcs/", "/mnt/"))
+def is_shared(path: str, mounts: Sequence[str] = SHARED_MOUNTS) -> bool:
+    """Whether other machines see the path too: a bucket, or a file in one of these directories."""
+    return layout.is_remote(path) or any(path.startswith(f"{mount.rstrip('/')}/") for mount in mounts)
 
 
-def _machine_local(flag: str, value: str, path: Path) -> Finding:
-    accept = "gs://bucket/..., or a mounted volume below /gcs/ or /mnt/"
+def _bucket(flag: str, value: str, path: Path) -> Iterator[Finding]:
+    bucket = value.removeprefix(layout.SCHEME).partition("/")[0]
+    if not layout.is_bucket_name(bucket):
+        name = bucket.rpartition("@")[2]  # what is before it may be a password
+        accept = f"gs://BUCKET/NAME, BUCKET being {layout.BUCKET_NAMES}"
+        got = f"--{flag} is in gs://{name}, which is not the name of a bucket"
+        yield Finding(where=path, got=got, accept=accept, do=f"Correct --{flag}")
+
+
+def _machine_local(flag: str, value: str, path: Path, mounts: Sequence[str]) -> Finding:
+    where = " or ".join(mounts)
+    accept = f"gs://bucket/..., or a mounted volume below {where}" if mounts else "gs://bucket/..., or a --volume"
     do = f"Copy it to a bucket and use that path (gcloud storage cp {value} gs://BUCKET/)"
     if flag == "output_dir":
         do = "Name a directory in a bucket"

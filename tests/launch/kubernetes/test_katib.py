@@ -3,84 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 
 from tests.launch.studies import studies
 from trainer.job.errors import UsageError
-from trainer.launch.kubernetes import katib
+from trainer.launch.kubernetes import katib, schemas
 from trainer.launch.study import search_space, study_file
 from trainer.launch.study.parameter import Kind, Parameter, Scale
 from trainer.launch.study.stopping import DecayCurveStopping, MedianStopping, StudyStopping
 from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
 
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
-
-# Fields by type, from experiment_types.go and common_types.go of kubeflow.org/v1beta1; a list names the items' type.
-TYPES: dict[str, dict[str, Any]] = {
-    "Experiment": {"apiVersion": str, "kind": str, "metadata": dict, "spec": "ExperimentSpec"},
-    "ExperimentSpec": {
-        "parameters": ["ParameterSpec"],
-        "objective": "ObjectiveSpec",
-        "algorithm": "AlgorithmSpec",
-        "earlyStopping": "AlgorithmSpec",
-        "trialTemplate": "TrialTemplate",
-        "parallelTrialCount": int,
-        "maxTrialCount": int,
-        "maxFailedTrialCount": int,
-        "metricsCollectorSpec": "MetricsCollectorSpec",
-        "nasConfig": dict,
-        "resumePolicy": str,
-    },
-    "ObjectiveSpec": {
-        "type": str,
-        "goal": float,
-        "objectiveMetricName": str,
-        "additionalMetricNames": [str],
-        "metricStrategies": ["MetricStrategy"],
-    },
-    "MetricStrategy": {"name": str, "value": str},
-    "AlgorithmSpec": {"algorithmName": str, "algorithmSettings": ["Setting"]},
-    "Setting": {"name": str, "value": str},
-    "ParameterSpec": {"name": str, "parameterType": str, "feasibleSpace": "FeasibleSpace"},
-    "FeasibleSpace": {"max": str, "min": str, "list": [str], "step": str, "distribution": str},
-    "MetricsCollectorSpec": {"source": "SourceSpec", "collector": "CollectorSpec"},
-    "CollectorSpec": {"kind": str, "customCollector": dict},
-    "SourceSpec": {"httpGet": dict, "fileSystemPath": "FileSystemPath", "filter": dict},
-    "FileSystemPath": {"path": str, "kind": str, "format": str},
-    "TrialTemplate": {
-        "retain": bool,
-        "trialSpec": dict,
-        "configMap": dict,
-        "trialParameters": ["TrialParameterSpec"],
-        "primaryPodLabels": dict,
-        "primaryContainerName": str,
-        "successCondition": str,
-        "failureCondition": str,
-    },
-    "TrialParameterSpec": {"name": str, "description": str, "reference": str},
-}
-
-
-def schema_errors(value: Any, kind: Any, path: str) -> Iterator[str]:
-    """Fields that the type does not have, and values of other types."""
-    if isinstance(kind, list):
-        assert isinstance(value, list), path
-        for number, item in enumerate(value):
-            yield from schema_errors(item, kind[0], f"{path}[{number}]")
-    elif isinstance(kind, str):
-        for name, inner in value.items():
-            if name in TYPES[kind]:
-                yield from schema_errors(inner, TYPES[kind][name], f"{path}.{name}")
-            else:
-                yield f"{path}.{name} is unknown"
-    elif not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
-        yield f"{path} is {value!r}"
 
 
 def refusals(experiment: dict[str, Any]) -> Iterator[str]:
@@ -179,8 +120,10 @@ def study(*parameters: Parameter, **settings: Any) -> Study:
 
 @given(studies(conditional=False))
 def test_every_flat_study_is_one_that_katib_accepts(any_study: Study) -> None:
+    texts = [entry.text(value) for entry in any_study.parameters for value in entry.values]
+    assume(not any(re.search(r"[\"'\\\x00-\x1f]|\$[$(]", text) for text in texts))  # refused, see below
     manifest = experiment(any_study)
-    assert list(schema_errors(manifest, "Experiment", "")) == []
+    assert schemas.schema_errors(manifest) == []
     assert list(refusals(manifest)) == []
 
 
@@ -245,6 +188,76 @@ def test_values_and_trials_arrive_in_the_container() -> None:
         {"name": "trialName", "description": "The trial's name", "reference": "${trialSpec.Name}"},
     ]
     assert template["trialSpec"]["metadata"] == {"labels": {"app": "sines"}}
+
+
+def shell(script: str, *, folder: pathlib.Path, is_stopped_early: bool = False) -> list[str]:
+    """What Katib makes of a script (wrapWorkerContainer), after Kubernetes made `$$` of `$$$$`."""
+    early = (
+        f" || if test -f {folder}/$$$$.pid && [ $(head -n 1 {folder}/$$.pid) = early-stopped ]; then echo early; "
+        "else echo failed; exit 1; fi"
+    )
+    whole = f"{script}{early if is_stopped_early else ''} && echo completed > {folder}/$$$$.pid"
+    return ["sh", "-c", whole.replace("/var/log/katib", str(folder)).replace("$$$$", "$$")]
+
+
+TASK = """#!/bin/sh
+echo "$@"
+case "$*" in
+  *--wait*) trap 'sleep 0.1; echo saved; exit 143' TERM; echo ready; while :; do sleep 0.05; done ;;
+  *--code=*) exit "${3##*--code=}" ;;
+esac
+"""
+
+
+@pytest.fixture
+def as_task(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A folder with a program `python` that stands for the image's; trials run with it in front of PATH."""
+    program = tmp_path / "bin" / "python"
+    program.parent.mkdir()
+    program.write_text(TASK)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    (tmp_path / "katib").mkdir()
+    return tmp_path / "katib"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("flag", "code", "marks"), [("--a=b c;d&$e'f", 0, ["completed\n"]), ("--code=2", 2, []), ("--code=143", 143, [])]
+)
+def test_a_trial_gets_its_flags_as_they_are_and_its_exit_code_is_the_pods(
+    flag: str, code: int, marks: list[str], as_task: pathlib.Path
+) -> None:
+    (script,) = katib.command([flag])["args"]
+    done = subprocess.run(shell(script, folder=as_task), capture_output=True, text=True, check=False)
+    assert done.stdout == f"-m trainer.task {flag}\n" and done.returncode == code
+    assert [path.read_text() for path in as_task.iterdir()] == marks
+    assert katib.task_words(script) == [flag]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("is_stopped_early", [False, True])
+def test_a_trial_that_is_ended_saves_and_counts_as_done_only_where_katib_stopped_it(
+    is_stopped_early: bool, as_task: pathlib.Path
+) -> None:
+    (script,) = katib.command(["--wait"])["args"]
+    words = shell(script, folder=as_task, is_stopped_early=is_stopped_early)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["-m trainer.task --wait\n", "ready\n"]
+        if is_stopped_early:
+            (as_task / f"{process.pid}.pid").write_text("early-stopped")
+        process.terminate()
+        told = process.stdout.read()
+    assert (told, process.returncode) == (("saved\nearly\n", 0) if is_stopped_early else ("saved\n", 143))
+    assert [path.read_text() for path in as_task.iterdir()] == (["completed\n"] if is_stopped_early else [])
+
+
+@pytest.mark.parametrize("value", ["it's", 'a "b"', "a\\b", "$(HOME)", "a\nb"])
+def test_a_value_that_neither_json_nor_a_shell_leaves_alone_is_refused(value: str) -> None:
+    kinds = Parameter(name="optimizer", kind=Kind.CATEGORICAL, values=("adam", value))
+    with pytest.raises(UsageError, match="of optimizer. Accepted: values without quotes, backslashes"):
+        experiment(study(kinds))
 
 
 @pytest.mark.process  # TensorFlow runs uname when it is imported first

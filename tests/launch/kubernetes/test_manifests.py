@@ -44,11 +44,16 @@ FULL = KubernetesOptions(
     secret_file=("google=/var/secrets/google",),
     volume=("data=/mnt/data",),
     label=("team=forecast",),
+    priority_class="batch-low",
+    queue="forecasts",
 )
 STUDY = str(ROOT / "tests" / "launch" / "vertex_sweep.yaml")
 OPTIONS = {
     "one": ONE,
-    **{kind.value: dataclasses.replace(FULL, kind=kind) for kind in Workload},
+    **{
+        kind.value: dataclasses.replace(FULL, kind=kind, ttl_secs=None if kind is Workload.TRAINJOB else FULL.ttl_secs)
+        for kind in Workload
+    },
     "gpu": dataclasses.replace(ONE, kind=Workload.TFJOB, worker=1, ps=1, gpu=2, spot=Spot.EKS),
     "study_job": dataclasses.replace(ONE, name="study", worker=1, evaluator=1, config=STUDY),
     "study_tfjob": dataclasses.replace(ONE, name="study", kind=Workload.TFJOB, worker=1, config=STUDY),
@@ -110,7 +115,7 @@ def test_the_official_models_know_every_field(name: str) -> None:
 
 @pytest.mark.parametrize("kind", [Workload.JOB, Workload.JOBSET, Workload.TRAINJOB])
 def test_each_pod_of_an_indexed_job_finds_its_place_in_the_cluster(kind: Workload) -> None:
-    manifests = submit_kubernetes.prepare(dataclasses.replace(FULL, kind=kind), ARGV).manifests
+    manifests = submit_kubernetes.prepare(OPTIONS[kind.value], ARGV).manifests
     container = next(iter(pod_templates(manifests)))["spec"]["containers"][0]
     environ = {entry["name"]: entry.get("value", "") for entry in container["env"]}
     members = [from_environment({**environ, "JOB_COMPLETION_INDEX": str(index)}) for index in range(5)]
@@ -135,6 +140,21 @@ def test_a_job_of_one_pod_needs_no_service_and_no_cluster() -> None:
     assert "env" not in container and "subdomain" not in manifest["spec"]["template"]["spec"]
 
 
+def test_a_claim_whose_name_no_volume_can_have_is_mounted_under_another() -> None:
+    options = dataclasses.replace(ONE, volume=("my.claim=/data", f"{'c' * 60}=/more"), output_dir="/data/run")
+    (manifest,) = submit_kubernetes.prepare(options, ARGV).manifests
+    volumes = manifest["spec"]["template"]["spec"]["volumes"]
+    claims = {volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in volumes}
+    assert claims == {"claim-0": "my.claim", "claim-1": "c" * 60}
+
+
+def test_only_the_job_itself_is_deleted_after_its_end() -> None:
+    (manifest,) = submit_kubernetes.prepare(OPTIONS["jobset"], ARGV).manifests
+    inner = manifest["spec"]["replicatedJobs"][0]["template"]["spec"]
+    assert manifest["spec"]["ttlSecondsAfterFinished"] == 3600 and "ttlSecondsAfterFinished" not in inner
+    assert inner["activeDeadlineSeconds"] == 86400
+
+
 def test_gpus_go_to_those_who_train() -> None:
     (manifest,) = submit_kubernetes.prepare(OPTIONS["gpu"], ARGV).manifests
     limits = {
@@ -157,6 +177,19 @@ def test_gpus_for_pods_that_do_not_train_are_refused() -> None:
         ({"env": ("NAME",)}, "--env=NAME. Accepted: KEY=VALUE"),
         ({"secret_env": ("KEY=secret",)}, "--secret_env=KEY=secret. Accepted: NAME=SECRET/KEY"),
         ({"toleration": ("dedicated",)}, "--toleration=dedicated. Accepted: KEY=VALUE:EFFECT"),
+        ({"env": ("a,b", "A=1")}, "--env=a,b. Accepted: KEY=VALUE"),
+        ({"label": ("app.kubernetes.io/instance=other",)}, "which the submission sets. Accepted: labels of your own"),
+        ({"label": ("kueue.x-k8s.io/queue-name=a",)}, "which --queue sets"),
+        ({"label": ("training.kubeflow.org/job-name=a",)}, "which Kubeflow sets"),
+        (
+            {"kind": Workload.TFJOB, "max_restarts": 0},
+            "--max_restarts with --kind=tfjob. Accepted: --kind=job, jobset or trainjob with it. Drop it: Kubeflow's",
+        ),
+        (
+            {"kind": Workload.TRAINJOB, "ttl_secs": 9},
+            "--ttl_secs with --kind=trainjob. Accepted: --kind=job, jobset or",
+        ),
+        ({"config": "a.yaml", "ttl_secs": 9}, "--ttl_secs with --config. "),
     ],
 )
 def test_a_wrong_option_is_refused_when_it_is_built(settings: dict[str, Any], message: str) -> None:

@@ -98,6 +98,69 @@ WRONG = [
     ),
     ("tfjob", "metadata.labels", {"team": "A team!"}, "labels.team: team=A team!", "Correct --label"),
     ("tfjob", "metadata.namespace", "My Space", "metadata.namespace: 'My Space'", "kubectl get namespaces"),
+    (
+        "tfjob",
+        f"{CONTAINER}.ports.0.name",
+        "training",
+        "training, beside which the operator adds tfjob-port, with the same number",
+        "Write name: tfjob-port",
+    ),
+    ("tfjob", f"{CONTAINER}.ports.0.containerPort", 70000, "containerPort: 70000", "Correct --port"),
+    ("tfjob", f"{CONTAINER}.ports.0.name", "Port_1", "ports[0].name: 'Port_1'", "Rename it"),
+    ("tfjob", "spec.runPolicy.backoffLimit", 0, "ends when a pod exits with 143", "Drop it"),
+    (
+        "tfjob",
+        "metadata.name",
+        "f" * 52,
+        "-evaluator-0, has 64 characters",
+        "Set a --name that is 1 characters shorter",
+    ),
+    ("study_job", "metadata.name", "f" * 41, "metadata.name: 'ffff", "Set a --name that is 1 characters shorter"),
+    (
+        "tfjob",
+        f"{CONTAINER}.resources.limits",
+        {"gpu": "1"},
+        "no resource 'gpu'. Accepted: cpu, memory",
+        "Set --gpu_resource",
+    ),
+    ("tfjob", f"{CONTAINER}.resources.limits", {"a.b/gpu": "0.5"}, "a.b/gpu: 0.5", "Correct --gpu_resource"),
+    ("tfjob", f"{CHIEF}.template.spec.nodeSelector", {"pool": "a b"}, "pool=a b", "Correct --node_selector"),
+    ("tfjob", f"{CHIEF}.template.spec.serviceAccountName", "My_SA", "serviceAccountName: 'My_SA'", "--service_account"),
+    ("tfjob", f"{CHIEF}.template.spec.priorityClassName", "A b", "priorityClassName: 'A b'", "--priority_class"),
+    ("tfjob", f"{CHIEF}.template.spec.imagePullSecrets.0.name", "a/b", "name: 'a/b'", "Correct --pull_secret"),
+    ("tfjob", f"{CONTAINER}.env.2.valueFrom.secretKeyRef.name", "A", "secretKeyRef.name: 'A'", "Correct --secret_env"),
+    ("tfjob", f"{CONTAINER}.env.2.valueFrom.secretKeyRef.key", "a/b", "secretKeyRef.key: 'a/b'", "--secret_env"),
+    ("tfjob", f"{CHIEF}.template.spec.tolerations.0.key", "a b", "a b=true", "Correct --toleration"),
+    ("tfjob", f"{CHIEF}.template.spec.tolerations.0.value", "a b", "=a b", "Correct --toleration"),
+    ("tfjob", f"{CHIEF}.template.spec.volumes.0.name", "a.b", "volumes[0].name: 'a.b'", "Rename it"),
+    (
+        "tfjob",
+        f"{CHIEF}.template.spec.volumes.0.persistentVolumeClaim.claimName",
+        "My claim",
+        "claimName: 'My claim'",
+        "Correct --volume",
+    ),
+    (
+        "tfjob",
+        f"{CONTAINER}.volumeMounts.1.mountPath",
+        "/mnt/data",
+        "a second volume on /mnt/data. Accepted: each path once",
+        "Mount it elsewhere",
+    ),
+    (
+        "tfjob",
+        f"{CONTAINER}.args.0",
+        "--output_dir=gs://a/b",
+        "--output_dir is in gs://a, which is not the name of a bucket",
+        "Correct --output_dir",
+    ),
+    (
+        "tfjob",
+        f"{CONTAINER}.args.0",
+        "--output_dir=/mnt/other/run",
+        "is on one machine only. Accepted: gs://bucket/..., or a mounted volume below /gcs/ or /mnt/data",
+        "Name a directory",
+    ),
     # Indexed Jobs, JobSets, TrainJobs, studies
     ("job", "spec.completionMode", "NonIndexed", "completionMode: 'NonIndexed'", "Write completionMode: Indexed"),
     ("job", "spec.parallelism", 2, "2 at a time of 5 processes, which wait for each other", "Write parallelism: 5"),
@@ -111,9 +174,11 @@ WRONG = [
         "the Job starts pods again",
     ),
     ("job", f"{POD}.containers.0.name", "main", "containerName: 'tensorflow'. Accepted: main", "containerName: main"),
-    ("job", "metadata.name", "f" * 63, "the last pod's host name, of 65 characters", "Set a shorter --name"),
+    ("job", "metadata.name", "f" * 63, "-4, has 65 characters", "Set a --name that is 2 characters shorter"),
+    ("jobset", "metadata.name", "f" * 49, "-node-0-4-abcde, has 64 characters", "that is 1 characters shorter"),
     ("jobset", "spec.replicatedJobs", [], "replicatedJobs: no jobs", "Write replicatedJobs"),
     ("trainjob", "spec.runtimeRef", {}, "runtimeRef.name: no runtime", "Write runtimeRef"),
+    ("trainjob", "metadata.name", "f" * 50, "-node-0-4-abcde, has 65 characters", "that is 2 characters shorter"),
     ("trainjob", "spec.trainer.numNodes", 0, "numNodes: 0", "Set it to the number of processes"),
     ("study_job", "spec.trialTemplate.trialSpec", ..., "trialTemplate.trialSpec: no trial", "Write trialSpec"),
     (
@@ -136,6 +201,15 @@ def test_a_wrong_manifest_is_refused_with_its_field_and_the_fix(
     assert any(told in line and fix in line.rpartition("Accepted: ")[2] for line in found), "\n".join(found)
 
 
+def test_a_name_that_is_too_long_is_said_once_with_how_much_it_has_to_lose() -> None:
+    with pytest.raises(FindingsError) as refused:
+        submit_kubernetes.prepare(dataclasses.replace(OPTIONS["tfjob"], name="f" * 70), ARGV)
+    (line,) = str(refused.value).splitlines()[1:]
+    assert line.endswith(
+        "-evaluator-0, has 82 characters. Accepted: up to 63. Set a --name that is 19 characters shorter."
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "argv", "told"),
     [
@@ -145,6 +219,8 @@ def test_a_wrong_manifest_is_refused_with_its_field_and_the_fix(
         ({"cpu": "four"}, ARGV, "cpu: four. Accepted: a quantity"),
         ({"name": "My Job"}, ARGV, "metadata.name: 'My Job'"),
         ({"env": ("API_TOKEN=abc",)}, ARGV, "API_TOKEN with its value in the manifest"),
+        ({"queue": "a b"}, ARGV, "queue-name=a b. Accepted: letters, digits, '-', '_' and '.', up to 63, strings"),
+        ({"volume": ("a=/m", "b=/m")}, ARGV, "a second volume on /m"),
         ({"grace_secs": 20}, ARGV, "20 s from SIGTERM to SIGKILL, and a task that takes up to 25 s to save"),
         (
             {"grace_secs": 60},

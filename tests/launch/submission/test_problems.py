@@ -10,6 +10,7 @@ import yaml
 
 from tests.launched import ROOT
 from trainer.launch import __main__ as launcher
+from trainer.launch.kubernetes import katib
 from trainer.launch.packaging import archive, problem_files
 
 PROBLEM = f"{ROOT}/examples/classification.py"
@@ -88,8 +89,14 @@ def test_katib_maximises_its_metric_over_its_parameters(
     experiment = list(yaml.safe_load_all(capsys.readouterr().out))[-1]
     objective = experiment["spec"]["objective"]
     assert (objective["type"], objective["objectiveMetricName"]) == ("maximize", "accuracy")
-    (args,) = (words for words in lists(experiment) if f"--problem={PROBLEM}" in words)
-    assert args[-2:] == ["--units=${trialParameters.units}", "--learning_rate=${trialParameters.learningRate}"]
+    (script,) = (words[0] for words in lists(experiment) if str(words[0]).startswith("trap "))
+    assert f"--problem={PROBLEM}" in script
+    args = katib.task_words(script)
+    assert args is not None
+    assert args[-2:] == [
+        "--units=${trialParameters.units}",
+        "--learning_rate=${trialParameters.learningRate}",
+    ]
 
 
 @pytest.mark.parametrize(

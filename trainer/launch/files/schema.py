@@ -59,7 +59,7 @@ class Part:
 Schema = Kind | Part | Mapping[str, Any] | list[Any]
 # The objects that a value is in, outermost first: their paths and fields.
 _Above = tuple[tuple[Path, Mapping[str, Any]], ...]
-_MOST_SHOWN = 20
+_MOST_SHOWN = 12
 _DEPTH = 3  # in which a field that was found in a wrong place is looked for
 
 

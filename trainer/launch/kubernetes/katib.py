@@ -1,11 +1,14 @@
 """A study as a Katib Experiment (API kubeflow.org/v1beta1), which runs it on a Kubernetes cluster.
 
 Katib's collector reads the lines of the tuner's file. So each trial's container runs with the variables of
-`environment`, and with the flags of `trial_flags` among its arguments.
+`environment`, and with `command`, which has the flags of `trial_flags`.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +16,17 @@ from trainer.job.errors import UsageError
 from trainer.launch.study.parameter import Kind, Parameter, Scale
 from trainer.launch.study.stopping import ConvexStopping, DecayCurveStopping, MedianStopping
 from trainer.launch.study.study import Algorithm, Goal, Measurement, Study
+from trainer.launch.task_flags import TASK_MODULE
 
 METRICS_FILE = "/var/log/katib/metrics.jsonl"
+# Of the shell: Kubernetes makes `$$` of `$$$$`.
+_MARK = "/var/log/katib/$$$$.pid"
+_NOT_PLAIN = re.compile(r"""['"\\\x00-\x1f]|\$[$(]""")
+_SCRIPT = (
+    "trap 'kill -TERM \"$p\"' TERM; {task} & p=$!; "
+    'while wait "$p"; r=$?; kill -0 "$p" 2>/dev/null; do :; done; '
+    '[ "$r" = 0 ] || [ -f {file} ] || exit "$r"; (exit "$r")'
+)
 TRIAL_NAME = "${trialParameters.trialName}"
 
 _ALGORITHMS = {Algorithm.BAYESIAN: "tpe", Algorithm.RANDOM: "random", Algorithm.GRID: "grid"}
@@ -33,6 +45,7 @@ def experiment(
     *,
     name: str,
     namespace: str,
+    labels: Mapping[str, str] | None = None,
     trial_spec: Mapping[str, Any],
     primary_container: str,
     primary_pod_labels: Mapping[str, str] | None = None,
@@ -43,7 +56,8 @@ def experiment(
       study: without conditional parameters, which Katib does not have.
       name: of the Experiment; trials are called after it.
       namespace: where it runs.
-      trial_spec: the job of a trial (Job, TFJob, JobSet or TrainJob), with `trial_flags` among its arguments. Its name
+      labels: of the Experiment.
+      trial_spec: the job of a trial (Job, TFJob, JobSet or TrainJob), whose containers run `command`. Its name
         and namespace are left out, since Katib gives each trial its own; `TRIAL_NAME` in it becomes that name.
       primary_container: name of the container whose metrics count.
       primary_pod_labels: of the pod that has it; None where the job has one pod.
@@ -52,6 +66,7 @@ def experiment(
       UsageError: the study, or the job, is none that Katib runs.
     """
     _require_flat(study)
+    _require_plain(study)
     spec = {
         "objective": _objective(study),
         "algorithm": {"algorithmName": _ALGORITHMS[study.algorithm]},
@@ -64,7 +79,7 @@ def experiment(
     return {
         "apiVersion": "kubeflow.org/v1beta1",
         "kind": "Experiment",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace, **({"labels": dict(labels)} if labels else {})},
         "spec": spec,
     }
 
@@ -72,6 +87,33 @@ def experiment(
 def trial_flags(study: Study) -> list[str]:
     """The flags of a trial, each with the placeholder for which Katib puts the value."""
     return [f"--{entry.spelled}={_placeholder(entry)}" for entry in study.parameters]
+
+
+def command(argv: Sequence[str]) -> dict[str, list[str]]:
+    """`command` and `args` of a trial's container that runs the task with these flags.
+
+    Katib's webhook (wrapWorkerContainer) joins both by spaces, puts ` && echo completed > DIRECTORY/$$.pid` behind, and
+    has a shell run that, unless they are `sh -c SCRIPT` already. So the script quotes the flags, hands SIGTERM on to
+    the task, which the shell would not, and ends with the task's exit code, except after Katib stopped the trial early:
+    then its own words, which look at the same file, come next. To end it Katib terminates the shell's only child.
+
+    Args:
+      argv: flags of the task, with placeholders where Katib puts values.
+    """
+    task = shlex.join(["python", "-m", TASK_MODULE, *argv])
+    return {"command": ["sh", "-c"], "args": [_SCRIPT.format(task=task, file=_MARK)]}
+
+
+def task_words(script: str) -> list[str] | None:
+    """The words behind `trainer.task` in a script of `command`; None in another."""
+    try:
+        words = shlex.split(script)
+    except ValueError:
+        return None
+    if TASK_MODULE not in words:
+        return None
+    rest = words[words.index(TASK_MODULE) + 1 :]
+    return list(itertools.takewhile(lambda word: not word.startswith(("&", ";", "|")), rest))
 
 
 def environment(study: Study) -> dict[str, str]:
@@ -103,6 +145,16 @@ def differences(study: Study) -> list[str]:
     if study.max_failed_trials > study.max_trials:
         notes.append(f"Failed trials: {study.max_trials}, as many as there are in all.")
     return notes
+
+
+def _require_plain(study: Study) -> None:
+    """Katib puts values into the trial's job as text, in JSON, and from there they go to a shell."""
+    for entry in study.parameters:
+        for value in entry.values:
+            text = entry.text(value)
+            if _NOT_PLAIN.search(text):
+                accept = "values without quotes, backslashes, $$, $( and control characters"
+                raise UsageError(f"The value {text!r} of {entry.name}", accept, "Rename it, or submit to Vertex AI")
 
 
 def _require_flat(study: Study) -> None:

@@ -12,16 +12,18 @@ from trainer.job.cluster import CHIEF, EVALUATOR, PS, WORKER
 from trainer.job.errors import UsageError
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.launch.kubernetes.options import KubernetesOptions, Workload
-from trainer.launch.kubernetes.pods import CONTAINER, Manifest, labels, present, template
+from trainer.launch.kubernetes.pods import CONTAINER, INSTANCE_LABEL, QUEUE_LABEL, Manifest, labels, present, template
 
 _REPLICA_TYPES = {CHIEF: "Chief", WORKER: "Worker", PS: "PS", EVALUATOR: "Evaluator"}
+TF_JOB_PORT = "tfjob-port"
+_RESTARTS = 10  # of each pod that fails, where nothing else is said
 # The replicated job, and its container, that Kubeflow Trainer v2 looks for in a runtime.
-_NODE = "node"
-_TRAINER_LABEL = {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
+NODE = "node"
+TRAINER_LABEL = "trainer.kubeflow.org/trainjob-ancestor-step"
 
 
 def manifests(options: KubernetesOptions, task_argv: Sequence[str]) -> list[Manifest]:
-    """What `kubectl apply` takes, in this order."""
+    """What is created, in this order; the job itself is the last."""
     argv = arguments(options, task_argv)
     match options.kind:
         case Workload.TFJOB:
@@ -45,21 +47,28 @@ def arguments(options: KubernetesOptions, task_argv: Sequence[str]) -> list[str]
 
 
 def tf_job(options: KubernetesOptions, argv: Sequence[str]) -> Manifest:
-    """Kubeflow's TFJob, v1. With ExitCode, 1 to 127 end the job and from 128 up a pod is started again: 143 is."""
+    """Kubeflow's TFJob, v1. With ExitCode, 1 to 127 end the job and from 128 up a pod is started again: 143 is.
+
+    The operator makes a Service for each pod from its container's ports; the one called tfjob-port, which it adds where
+    there is none, is in TF_CONFIG (SetDefaults_TFJob, CreateNewService, genClusterSpec). It counts no restarts, and
+    with backoffLimit 0 ends at the first (ReconcileJobs), so that no limit is written.
+    """
     replicas = {
         _REPLICA_TYPES[role]: {
             "replicas": count,
             "restartPolicy": "ExitCode",
-            "template": template(options, argv, gpu=options.gpu if role in (CHIEF, WORKER) else 0),
+            "template": template(
+                options, argv, port_name=TF_JOB_PORT, gpu=options.gpu if role in (CHIEF, WORKER) else 0
+            ),
         }
         for role, count in options.counts.items()
         if count
     }
     # All processes end by themselves; an operator that cleans up after the chief would end the evaluator too early.
-    policy = {"cleanPodPolicy": "None", "backoffLimit": options.max_restarts}
+    policy: Manifest = {"cleanPodPolicy": "None"}
     policy |= present(activeDeadlineSeconds=options.timeout_secs, ttlSecondsAfterFinished=options.ttl_secs)
     spec = {"runPolicy": policy, "tfReplicaSpecs": replicas}
-    return {"apiVersion": "kubeflow.org/v1", "kind": "TFJob", "metadata": metadata(options), "spec": spec}
+    return {"apiVersion": "kubeflow.org/v1", "kind": "TFJob", "metadata": job_metadata(options), "spec": spec}
 
 
 def indexed_job(options: KubernetesOptions, argv: Sequence[str], *, host: str | None = None) -> Manifest:
@@ -73,27 +82,28 @@ def indexed_job(options: KubernetesOptions, argv: Sequence[str], *, host: str | 
     where = f"{host or options.name}-{{index}}.{options.name}:{options.port}"
     subdomain = options.name if options.num_pods > 1 else None
     spec = _job_spec(options, argv, where, subdomain=subdomain)
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata(options), "spec": spec}
+    spec |= present(ttlSecondsAfterFinished=options.ttl_secs)
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": job_metadata(options), "spec": spec}
 
 
 def job_set(options: KubernetesOptions, argv: Sequence[str]) -> Manifest:
     """A JobSet (v1alpha2) of one such job; it makes the service by itself."""
-    where = f"{options.name}-{_NODE}-0-{{index}}.{options.name}:{options.port}"
+    where = f"{options.name}-{NODE}-0-{{index}}.{options.name}:{options.port}"
     spec = {
         "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True, "subdomain": options.name},
         "successPolicy": {"operator": "All"},
         "failurePolicy": {"maxRestarts": 0},
-        "replicatedJobs": [{"name": _NODE, "replicas": 1, "template": {"spec": _job_spec(options, argv, where)}}],
+        "replicatedJobs": [{"name": NODE, "replicas": 1, "template": {"spec": _job_spec(options, argv, where)}}],
     }
     spec |= present(ttlSecondsAfterFinished=options.ttl_secs)
-    return {"apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet", "metadata": metadata(options), "spec": spec}
+    return {"apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet", "metadata": job_metadata(options), "spec": spec}
 
 
 def train_job(options: KubernetesOptions, argv: Sequence[str]) -> list[Manifest]:
     """A TrainJob (v1alpha1), and the runtime that it needs: Trainer v2 brings none for TensorFlow."""
-    where = f"{options.name}-{_NODE}-0-{{index}}.{options.name}:{options.port}"
-    job = _job_spec(options, argv, where, container=_NODE)
-    replicated = {"name": _NODE, "template": {"metadata": {"labels": _TRAINER_LABEL}, "spec": job}}
+    where = f"{options.name}-{NODE}-0-{{index}}.{options.name}:{options.port}"
+    job = _job_spec(options, argv, where, container=NODE)
+    replicated = {"name": NODE, "template": {"metadata": {"labels": {TRAINER_LABEL: "trainer"}}, "spec": job}}
     policy = {"numNodes": options.num_pods}
     version = "trainer.kubeflow.org/v1alpha1"
     runtime = {
@@ -104,7 +114,7 @@ def train_job(options: KubernetesOptions, argv: Sequence[str]) -> list[Manifest]
     }
     reference = {"apiGroup": "trainer.kubeflow.org", "kind": "TrainingRuntime", "name": f"{options.name}-runtime"}
     spec = {"runtimeRef": reference, "trainer": policy}
-    return [runtime, {"apiVersion": version, "kind": "TrainJob", "metadata": metadata(options), "spec": spec}]
+    return [runtime, {"apiVersion": version, "kind": "TrainJob", "metadata": job_metadata(options), "spec": spec}]
 
 
 def services(options: KubernetesOptions) -> list[Manifest]:
@@ -114,7 +124,7 @@ def services(options: KubernetesOptions) -> list[Manifest]:
     spec = {
         "clusterIP": "None",
         "publishNotReadyAddresses": True,  # they look for each other before anybody is ready
-        "selector": {"app.kubernetes.io/instance": options.name},
+        "selector": {INSTANCE_LABEL: options.name},
         "ports": [{"name": "training", "port": options.port}],
     }
     return [{"apiVersion": "v1", "kind": "Service", "metadata": metadata(options), "spec": spec}]
@@ -123,6 +133,13 @@ def services(options: KubernetesOptions) -> list[Manifest]:
 def metadata(options: KubernetesOptions) -> Manifest:
     """Name, namespace and labels, the same for all manifests of a job."""
     return {"name": options.name, "namespace": options.namespace, "labels": labels(options)}
+
+
+def job_metadata(options: KubernetesOptions) -> Manifest:
+    """Of the job itself, for which Kueue has it wait where a queue is named."""
+    whole = metadata(options)
+    whole["labels"] |= present(**{QUEUE_LABEL: options.queue})
+    return whole
 
 
 def _job_spec(
@@ -152,12 +169,12 @@ def _job_spec(
         "completionMode": "Indexed",
         "completions": options.num_pods,
         "parallelism": options.num_pods,
-        "backoffLimitPerIndex": options.max_restarts,
+        "backoffLimitPerIndex": _RESTARTS if options.max_restarts is None else options.max_restarts,
         "maxFailedIndexes": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": rules},
     }
-    spec |= present(activeDeadlineSeconds=options.timeout_secs, ttlSecondsAfterFinished=options.ttl_secs)
+    spec |= present(activeDeadlineSeconds=options.timeout_secs)
     return {**spec, "template": pods}
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from trainer.job.findings import Finding, Path, short
 from trainer.job.spelling import suggestion
 from trainer.launch import task_flags
+from trainer.launch.kubernetes import katib, names
+from trainer.launch.kubernetes.pods import QUEUE_LABEL
+from trainer.launch.kubernetes.tables import Table, listed, table
+from trainer.launch.kubernetes.volume_rules import mount_paths, volumes
 
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
-_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi|e\d+)?")
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]*(:\d+)?(/[a-z0-9._-]+)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?")
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
@@ -19,8 +21,10 @@ _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _PLACEHOLDER = "${trial"
 _GRACE_SECS = 30
 """What Kubernetes gives a pod that says nothing."""
-
-Table = Mapping[str, Any]
+_BUCKETS = "/gcs/"  # the task reads such paths as gs:// where nothing is mounted
+_PORTS = range(1, 65536)
+# Resources without a domain in their name: validateContainerResourceName.
+_STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
 def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) -> Iterator[Finding]:
@@ -38,23 +42,25 @@ def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) 
     if not containers:
         yield Finding(where=(*at, "containers"), got="no container", accept="one", do="Write containers")
         return
-    names = [str(table(entry).get("name")) for entry in containers]
-    if container is not None and container not in names:
+    found = [str(table(entry).get("name")) for entry in containers]
+    if container is not None and container not in found:
         yield Finding(
             where=(*at, "containers", 0, "name"),
-            got=f"a container called {', '.join(map(repr, names))}",
+            got=f"a container called {', '.join(map(repr, found))}",
             accept=f"one called {container!r}, by which the operator finds it",
             do=f"Write name: {container}",
         )
-    main = names.index(container) if container in names else 0
+    main = found.index(container) if container in found else 0
     for index, entry in enumerate(containers):
         here = (*at, "containers", index)
         yield from _container(table(entry), here)
         if index == main:
-            yield from _task(table(entry), here, has_evaluator=has_evaluator)
+            yield from _task(table(entry), here, has_evaluator=has_evaluator, mounts=mount_paths(table(entry), spec))
             yield from _grace(table(entry), spec, at)
     yield from _tolerations(listed(spec.get("tolerations")), (*at, "tolerations"))
-    yield from _mounts(spec, containers, at)
+    yield from labels(table(spec.get("nodeSelector")), (*at, "nodeSelector"))
+    yield from _names_of_others(spec, at)
+    yield from volumes(spec, at)
 
 
 def _container(entry: Table, path: Path) -> Iterator[Finding]:
@@ -66,11 +72,62 @@ def _container(entry: Table, path: Path) -> Iterator[Finding]:
         accept, do = "registry/name:tag in lower case, without https://", "Correct --image"
         yield Finding(where=(*path, "image"), got=short(image), accept=accept, do=do)
     for which in ("requests", "limits"):
-        for name, amount in table(table(entry.get("resources")).get(which)).items():
-            if not _QUANTITY.fullmatch(str(amount)):
-                at, accept = (*path, "resources", which, str(name)), "a quantity, such as 4, 500m or 8Gi"
-                yield Finding(where=at, got=f"{name}: {amount}", accept=accept, do=f"Correct --{name}")
+        yield from _resources(table(table(entry.get("resources")).get(which)), (*path, "resources", which))
+    yield from ports(listed(entry.get("ports")), (*path, "ports"), "containerPort")
     yield from _variables(listed(entry.get("env")), (*path, "env"))
+
+
+def _resources(amounts: Table, path: Path) -> Iterator[Finding]:
+    for name, amount in amounts.items():
+        at = (*path, str(name))
+        if not _QUANTITY.fullmatch(str(amount)):
+            accept = "a quantity, such as 4, 500m or 8Gi"
+            yield Finding(where=at, got=f"{name}: {amount}", accept=accept, do=f"Correct --{name}")
+        if "/" in str(name):
+            if not names.is_qualified(str(name)) or not re.fullmatch(r"\d+", str(amount)):
+                accept = "DOMAIN/NAME, and a whole number"
+                yield Finding(where=at, got=f"{name}: {amount}", accept=accept, do="Correct --gpu_resource")
+        elif name not in _STANDARD_RESOURCES and not str(name).startswith("hugepages-"):
+            accept = f"{', '.join(_STANDARD_RESOURCES)}, or DOMAIN/NAME such as nvidia.com/gpu"
+            do = "Set --gpu_resource to the name that kubectl describe node shows"
+            yield Finding(where=at, got=f"no resource {name!r}", accept=accept, do=do)
+
+
+def ports(entries: list[Any], path: Path, number: str) -> Iterator[Finding]:
+    """What is wrong with the ports of a container or of a Service.
+
+    Args:
+      entries: the ports.
+      path: of the list.
+      number: the field that holds a port's number.
+    """
+    seen: set[object] = set()
+    for index, raw in enumerate(entries):
+        entry = table(raw)
+        port, name = entry.get(number), entry.get("name")
+        if isinstance(port, int) and port not in _PORTS:
+            at, accept = (*path, index, number), f"from {_PORTS[0]} up to {_PORTS[-1]}"
+            yield Finding(where=at, got=str(port), accept=accept, do="Correct --port")
+        if name is not None and not names.is_port_name(str(name)):
+            accept = "up to 15 lower-case letters, digits and dashes, a letter among them"
+            yield Finding(where=(*path, index, "name"), got=short(name), accept=accept, do="Rename it")
+        elif name is not None and name in seen:
+            yield Finding(where=(*path, index, "name"), got=f"{name} twice", accept="each name once", do="Rename one")
+        seen.add(name if isinstance(name, str) else None)
+
+
+def _names_of_others(spec: Table, path: Path) -> Iterator[Finding]:
+    """Names of objects that the pod refers to, which have to be such as there can be."""
+    account, priority = spec.get("serviceAccountName"), spec.get("priorityClassName")
+    named = [("serviceAccountName", account, "--service_account"), ("priorityClassName", priority, "--priority_class")]
+    for field, name, flag in named:
+        if name is not None and not names.is_subdomain(str(name)):
+            yield Finding(where=(*path, field), got=short(name), accept=names.SUBDOMAIN, do=f"Correct {flag}")
+    for index, raw in enumerate(listed(spec.get("imagePullSecrets"))):
+        secret = table(raw).get("name")
+        if not names.is_subdomain(str(secret)):
+            at = (*path, "imagePullSecrets", index, "name")
+            yield Finding(where=at, got=short(secret), accept=names.SUBDOMAIN, do="Correct --pull_secret")
 
 
 def _variables(entries: list[Any], path: Path) -> Iterator[Finding]:
@@ -90,23 +147,43 @@ def _variables(entries: list[Any], path: Path) -> Iterator[Finding]:
             do = f"Put it in a secret, and write --secret_env={name}=SECRET/KEY"
             yield Finding(where=at, got=f"{name} with its value in the manifest", accept="a reference", do=do)
         seen.add(name)
+        yield from _secret(table(table(entry.get("valueFrom")).get("secretKeyRef")), (*path, index, "valueFrom"))
 
 
-def _task(entry: Table, path: Path, *, has_evaluator: bool) -> Iterator[Finding]:
-    """The flags of the task, unless the container runs another program."""
+def _secret(reference: Table, path: Path) -> Iterator[Finding]:
+    at, do = (*path, "secretKeyRef"), "Correct --secret_env"
+    if reference and not names.is_subdomain(str(reference.get("name"))):
+        yield Finding(where=(*at, "name"), got=short(reference.get("name")), accept=names.SUBDOMAIN, do=do)
+    if reference and not names.is_key(str(reference.get("key"))):
+        accept = "letters, digits, '-', '_' and '.'"
+        yield Finding(where=(*at, "key"), got=short(reference.get("key")), accept=accept, do=do)
+
+
+def _task_words(entry: Table) -> list[str] | None:
+    """The flags of the task; None where the container runs another program."""
     words = [str(word) for word in listed(entry.get("args"))]
-    if entry.get("command"):
+    if not entry.get("command"):
+        return words
+    return katib.task_words(words[0]) if entry["command"] == ["sh", "-c"] and len(words) == 1 else None
+
+
+def _task(entry: Table, path: Path, *, has_evaluator: bool, mounts: tuple[str, ...]) -> Iterator[Finding]:
+    words = _task_words(entry)
+    if words is None:
         return
     fixed = [word for word in words if _PLACEHOLDER not in word]
     directory = any("{trial" in word for word in words if word.startswith("--output_dir"))
-    yield from task_flags.violations(fixed, (*path, "args"), has_evaluator=has_evaluator, has_base_dir=directory)
+    yield from task_flags.violations(
+        fixed, (*path, "args"), has_evaluator=has_evaluator, has_base_dir=directory, mounts=(_BUCKETS, *mounts)
+    )
 
 
 def _grace(entry: Table, spec: Table, path: Path) -> Iterator[Finding]:
     """A pod that is killed while its task, as it was told to, still saves."""
     secs = spec.get("terminationGracePeriodSeconds", _GRACE_SECS)
-    task_secs = task_flags.grace_secs([str(word) for word in listed(entry.get("args"))])
-    if not entry.get("command") and isinstance(secs, int) and task_secs is not None and secs <= task_secs:
+    words = _task_words(entry)
+    task_secs = None if words is None else task_flags.grace_secs(words)
+    if isinstance(secs, int) and task_secs is not None and secs <= task_secs:
         yield Finding(
             where=(*path, "terminationGracePeriodSeconds"),
             got=f"{secs} s from SIGTERM to SIGKILL, and a task that takes up to {task_secs:g} s to save",
@@ -117,39 +194,24 @@ def _grace(entry: Table, spec: Table, path: Path) -> Iterator[Finding]:
 
 def _tolerations(entries: list[Any], path: Path) -> Iterator[Finding]:
     for index, raw in enumerate(entries):
+        key, value = table(raw).get("key"), table(raw).get("value")
+        if (key and not names.is_qualified(str(key))) or (value is not None and not names.is_label_value(value)):
+            got, accept = (
+                str(key) if value is None else f"{key}={value}",
+                f"DOMAIN/NAME or NAME, and {names.LABEL_VALUE}",
+            )
+            yield Finding(where=(*path, index, "key"), got=got, accept=accept, do="Correct --toleration")
         effect = table(raw).get("effect")
         if effect is not None and effect not in _EFFECTS:
             do = suggestion(str(effect), _EFFECTS, "Use one of them")
             yield Finding(where=(*path, index, "effect"), got=short(effect), accept=", ".join(_EFFECTS), do=do)
 
 
-def _mounts(spec: Table, containers: list[Any], path: Path) -> Iterator[Finding]:
-    volumes = [table(entry).get("name") for entry in listed(spec.get("volumes"))]
-    for index, container in enumerate(containers):
-        for number, raw in enumerate(listed(table(container).get("volumeMounts"))):
-            mount, at = table(raw), (*path, "containers", index, "volumeMounts", number)
-            if mount.get("name") not in volumes:
-                accept, do = f"volumes of the pod: {volumes}", "Add the volume"
-                yield Finding(where=(*at, "name"), got=short(mount.get("name")), accept=accept, do=do)
-            if not str(mount.get("mountPath", "")).startswith("/"):
-                got, do = short(mount.get("mountPath")), "Write it as /mnt/data"
-                yield Finding(where=(*at, "mountPath"), got=got, accept="an absolute path", do=do)
-
-
 def labels(pairs: Table, path: Path) -> Iterator[Finding]:
-    """What is wrong with labels: keys and values have narrow alphabets."""
+    """What is wrong with labels, or with a node selector: keys and values have narrow alphabets."""
+    of_field = "--node_selector" if path[-1:] == ("nodeSelector",) else "--label"
     for key, text in pairs.items():
-        wrong_value = not isinstance(text, str) or len(text) > 63 or not _LABEL_VALUE.fullmatch(text)
-        if not _LABEL_KEY.fullmatch(str(key)) or wrong_value:
-            accept = "letters, digits, '-', '_' and '.', up to 63, strings in quotes"
-            yield Finding(where=(*path, str(key)), got=f"{key}={text}", accept=accept, do="Correct --label")
-
-
-def table(value: object) -> Table:
-    """The value where it is a table; else an empty one, whose lack is reported where one of its fields is needed."""
-    return value if isinstance(value, dict) else {}
-
-
-def listed(value: object) -> list[Any]:
-    """The value where it is a list; else an empty one."""
-    return value if isinstance(value, list) else []
+        flag = "--queue" if key == QUEUE_LABEL else of_field
+        if not names.is_qualified(str(key)) or not names.is_label_value(text):
+            accept = f"{names.LABEL_VALUE}, strings in quotes"
+            yield Finding(where=(*path, str(key)), got=f"{key}={text}", accept=accept, do=f"Correct {flag}")

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainer.launch import command_line
+from trainer.launch.kubernetes import names
 from trainer.launch.kubernetes.options import KubernetesOptions, Spot
 
 Manifest = dict[str, Any]
 # Kubeflow's operator wants this name; the others take any.
 CONTAINER = "tensorflow"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+"""Carries the job's name: by it pods find each other, and all that belongs to the job is found."""
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _SPOT_LABELS = {
     Spot.GKE: ("cloud.google.com/gke-spot", "true"),
     Spot.AKS: ("kubernetes.azure.com/scalesetpriority", "spot"),
@@ -27,6 +31,7 @@ def template(
     *,
     container: str = CONTAINER,
     gpu: int = 0,
+    port_name: str = "training",
     subdomain: str | None = None,
 ) -> Manifest:
     """A PodTemplateSpec.
@@ -37,19 +42,22 @@ def template(
       env: variables that say which process of the job this is.
       container: its name.
       gpu: how many GPUs it gets.
+      port_name: of the port on which the processes talk to each other.
       subdomain: of the headless service under which pods find each other.
     """
     mounts, volumes = _volumes(options)
     runs: Manifest = {"name": container, "image": options.image, "args": list(argv)}
     runs |= present(
         env=[*env, *_environment(options)],
-        ports=[{"name": "training", "containerPort": options.port}],
+        ports=[{"name": port_name, "containerPort": options.port}],
         resources=_resources(options, gpu),
         volumeMounts=mounts,
     )
     runs["terminationMessagePolicy"] = "FallbackToLogsOnError"
     spec = present(
         serviceAccountName=options.service_account,
+        priorityClassName=options.priority_class,
+        securityContext=_security(options),
         imagePullSecrets=[{"name": name} for name in options.pull_secret],
         subdomain=subdomain,
         nodeSelector=_node_selector(options),
@@ -62,7 +70,7 @@ def template(
 
 def labels(options: KubernetesOptions) -> dict[str, str]:
     """Labels of the job and of its pods."""
-    own = {"app.kubernetes.io/name": "trainer", "app.kubernetes.io/instance": options.name}
+    own = {"app.kubernetes.io/name": "trainer", INSTANCE_LABEL: options.name}
     return own | command_line.pairs("label", options.label)
 
 
@@ -88,17 +96,32 @@ def _resources(options: KubernetesOptions, gpu: int) -> Manifest:
     return {"requests": dict(amounts), "limits": dict(amounts)} if amounts else {}
 
 
+def _security(options: KubernetesOptions) -> Manifest:
+    """The group by which the image's user may write to volumes; a fresh one belongs to root."""
+    if not options.volume or not options.fs_group:
+        return {}
+    return {"fsGroup": options.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
+
+
 def _volumes(options: KubernetesOptions) -> tuple[list[Manifest], list[Manifest]]:
     """Mounts of the container, and volumes of the pod."""
     mounts: list[Manifest] = []
     volumes: list[Manifest] = []
     for claim, path in command_line.pairs("volume", options.volume).items():
-        mounts.append({"name": f"claim-{claim}", "mountPath": path})
-        volumes.append({"name": f"claim-{claim}", "persistentVolumeClaim": {"claimName": claim}})
+        name = _volume_name("claim", claim, volumes)
+        mounts.append({"name": name, "mountPath": path})
+        volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
     for secret, path in command_line.pairs("secret_file", options.secret_file).items():
-        mounts.append({"name": f"secret-{secret}", "mountPath": path, "readOnly": True})
-        volumes.append({"name": f"secret-{secret}", "secret": {"secretName": secret}})
+        name = _volume_name("secret", secret, volumes)
+        mounts.append({"name": name, "mountPath": path, "readOnly": True})
+        volumes.append({"name": name, "secret": {"secretName": secret}})
     return mounts, volumes
+
+
+def _volume_name(kind: str, name: str, volumes: Sequence[Manifest]) -> str:
+    """`claim-data`; numbered where the object has a name that is too long for a volume, or has dots."""
+    plain = f"{kind}-{name}"
+    return plain if names.is_label(plain) else f"{kind}-{len(volumes)}"
 
 
 def _node_selector(options: KubernetesOptions) -> dict[str, str]:

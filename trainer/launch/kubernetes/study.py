@@ -10,7 +10,7 @@ from trainer.job.errors import UsageError
 from trainer.launch.kubernetes import katib
 from trainer.launch.kubernetes import manifests as kubernetes
 from trainer.launch.kubernetes.options import KubernetesOptions, Workload
-from trainer.launch.kubernetes.pods import CONTAINER, Manifest
+from trainer.launch.kubernetes.pods import CONTAINER, Manifest, labels
 from trainer.launch.study.study import Study
 
 
@@ -30,10 +30,12 @@ def manifests(options: KubernetesOptions, task_argv: Sequence[str], study: Study
     for container in _containers(trial):
         own = [{"name": name, "value": value} for name, value in katib.environment(study).items()]
         container["env"] = [*container.get("env", []), *own]
+        container |= katib.command(argv)
     experiment = katib.experiment(
         study,
         name=options.name,
         namespace=options.namespace,
+        labels=labels(options),
         trial_spec=trial,
         primary_container=CONTAINER,
         primary_pod_labels=_reporting_pod(options),

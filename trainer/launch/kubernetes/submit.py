@@ -21,7 +21,7 @@ from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 from trainer.launch.kubernetes.pods import Manifest
 from trainer.launch.packaging import problem_files
 from trainer.launch.study import search_space, study_file
-from trainer.launch.submission import costs
+from trainer.launch.submission import costs, names
 from trainer.launch.submission import options as submit_options
 from trainer.launch.submission.costs import Item
 from trainer.launch.submission.options import SubmitOptions
@@ -49,6 +49,8 @@ def main(argv: Sequence[str]) -> int:
     own, task_argv = command_line.halves(argv)
     settings = submit_options.parse(own, USAGE, *_CLASSES)
     chosen, what = settings[SubmitOptions], settings[KubernetesOptions]
+    if what.manifest is None:  # what is written into a file has the name that it has there
+        what = dataclasses.replace(what, name=names.of_now(what.name))
     submission = prepare(what, task_argv)
     documents = submission.manifests
     for note in submission.notes:
