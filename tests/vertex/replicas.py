@@ -87,14 +87,14 @@ class Replicas(threading.Thread):
         super().__init__(name=job["name"])
         self._job, self._machines, self._log, self._lock = job, machines, log, lock
         self._trial, self._environ = trial, dict(environ or {})
-        self._stop = threading.Event()
+        self._cancelled = threading.Event()
         self._taken: list[str] = []
         self.replicas: dict[str, _Replica] = {}
         self.message: str | None = None
 
     def stop(self) -> None:
         """Ends them all, as a cancelled job's are."""
-        self._stop.set()
+        self._cancelled.set()
 
     def take_machine(self, name: str) -> None:
         """A machine of a pool is taken away: its replica gets SIGTERM, and is started again elsewhere."""
@@ -129,7 +129,8 @@ class Replicas(threading.Thread):
         runs = pool.get("containerSpec") or pool["pythonPackageSpec"]
         told = {entry["name"]: entry["value"] for entry in runs.get("env") or ()}
         image = {"imageUri": runs.get("imageUri") or runs["executorImageUri"], "command": runs.get("command")}
-        disk = {"TRAINER_SCRATCH": str(self._machines.disks / f"{self.name.rpartition('/')[2]}-{place.name}")}
+        number = f"{self.name.rpartition('/')[2]}-{self._trial[0] if self._trial else ''}"
+        disk = {"TRAINER_SCRATCH": str(self._machines.disks / f"{number}-{place.name}")}
         environ = {**self._machines.environ, **disk, **told, **place.environ, **self._environ}
         return _Replica(place=place, argv=self._machines.argv(image, place.argv), environ=environ)
 
@@ -139,7 +140,7 @@ class Replicas(threading.Thread):
         while time.monotonic() < deadline:
             for key, _ in self._selector.select(_POLL_SECS):
                 self._pass_on(key.data)
-            if self._stop.is_set():
+            if self._cancelled.is_set():
                 return "JOB_STATE_CANCELLED"
             for name in [self._taken.pop(0) for _ in self._taken]:
                 self._take(self.replicas[name])

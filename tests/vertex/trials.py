@@ -27,19 +27,19 @@ class Trials(threading.Thread):
         super().__init__(name=job["name"])
         self._job, self._machines, self._log, self._lock = job, machines, log, lock
         self._random = random.Random(1)
-        self._stop = threading.Event()
+        self._cancelled = threading.Event()
         self._running: list[Replicas] = []
 
     def stop(self) -> None:
         """Ends those that run, and begins no others."""
-        self._stop.set()
+        self._cancelled.set()
         for replicas in self._running:
             replicas.stop()
 
     def run(self) -> None:
         self._job["state"], self._job["trials"] = "JOB_STATE_RUNNING", []
         remaining = list(range(1, int(self._job["maxTrialCount"]) + 1))
-        while remaining and not self._stop.is_set() and not self._has_failed():
+        while remaining and not self._cancelled.is_set() and not self._has_failed():
             at_once, remaining = (
                 remaining[: int(self._job["parallelTrialCount"])],
                 remaining[int(self._job["parallelTrialCount"]) :],
@@ -49,7 +49,7 @@ class Trials(threading.Thread):
                 replicas.join()
                 self._finish(trial, replicas, metrics)
         with self._lock:
-            if self._stop.is_set():
+            if self._cancelled.is_set():
                 self._job["state"] = "JOB_STATE_CANCELLED"
             elif self._has_failed():
                 self._job["error"] = {"code": 3, "message": "Too many trials failed"}

@@ -33,25 +33,25 @@ def test_each_line_is_given_once_in_the_order_of_time_and_with_who_said_it(
     say("999", "workerpool0-0", "of another job", at="2026-01-02T03:04:06.0Z")
     say("1000", "workerpool0-0", "of an earlier life", at="2026-01-02T03:00:00.0Z")
     logs = logs_of(vertex_service)
-    assert texts(logs) == ["service    | first", "worker:2   | second", "worker:2   | third"]
+    assert texts(logs) == ["service     | first", "worker:2    | second", "worker:2    | third"]
     assert texts(logs) == []
     say("1000", "workerpool3-0", "fourth", at="2026-01-02T03:04:08.0Z", trial="7")
-    assert texts(logs) == ["trial 7 evaluator:0| fourth"]
+    assert texts(logs) == ["trial 7 evaluator:0 | fourth"]
 
 
 def test_a_line_that_arrives_late_is_not_lost(vertex_service: VertexService) -> None:  # noqa: F811
     logs = logs_of(vertex_service)
     vertex_service.log.say("1000", "workerpool0-0", "newest", at="2026-01-02T03:05:00.0Z")
-    assert texts(logs) == ["chief:0    | newest"]
+    assert texts(logs) == ["chief:0     | newest"]
     vertex_service.log.say("1000", "workerpool1-0", "older", at="2026-01-02T03:04:30.0Z")
-    assert texts(logs) == ["worker:0   | older"]
+    assert texts(logs) == ["worker:0    | older"]
 
 
 def test_more_lines_than_an_answer_holds_come_page_by_page(vertex_service: VertexService) -> None:  # noqa: F811
     vertex_service.log.page_size = 3
     for number in range(10):
         vertex_service.log.say("1000", "workerpool0-0", str(number), at=f"2026-01-02T03:04:{10 + number}.0Z")
-    assert texts(logs_of(vertex_service)) == [f"chief:0    | {number}" for number in range(10)]
+    assert texts(logs_of(vertex_service)) == [f"chief:0     | {number}" for number in range(10)]
     assert len(vertex_service.received) == 4
 
 
@@ -62,7 +62,7 @@ def test_waiting_shows_what_the_replicas_say(
     vertex_service.log.say("1000", "workerpool0-0", "step 1/10")
     assert submit(*ONE, *services(vertex_service), "--wait", "--poll_secs=0.01") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2] == "chief:0    | step 1/10" and lines[-1].endswith("succeeded")
+    assert lines[2] == "chief:0     | step 1/10" and lines[-1].endswith("succeeded")
 
 
 def test_a_job_of_which_no_logs_may_be_read_is_followed_without(
@@ -82,7 +82,7 @@ def test_trouble_of_logging_that_passes_is_not_told(
     logs = logs_of(vertex_service)
     vertex_service.log.say("1000", "workerpool0-0", "here")
     vertex_service.faults = [Fault(status=503), Fault()]
-    assert texts(logs) == ["chief:0    | here"]
+    assert texts(logs) == ["chief:0     | here"]
 
 
 def test_logs_are_read_and_followed_by_the_job_s_name(
@@ -98,7 +98,7 @@ def test_logs_are_read_and_followed_by_the_job_s_name(
     for text in ("hello", "again"):
         vertex_service.log.say("1000", "workerpool0-0", text)
     assert launcher.main(["logs", "vertex", NAME, *at]) == 0
-    assert capsys.readouterr().out == "chief:0    | hello\nchief:0    | again\n"
+    assert capsys.readouterr().out == "chief:0     | hello\nchief:0     | again\n"
     assert launcher.main(["logs", "vertex", NAME, *at, "--follow", "--tail=1", "--poll_secs=0.01"]) == 0
     said = capsys.readouterr().out
     assert "| again\n" in said and "hello" not in said and said.endswith("succeeded\n")

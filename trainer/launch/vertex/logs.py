@@ -33,7 +33,7 @@ class Line:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.who:<11}| {self.text}"
+        return f"{self.who:<11} | {self.text}"
 
 
 class JobLogs:
