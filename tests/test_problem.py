@@ -73,6 +73,14 @@ def test_the_data_may_decide_which_metric_is_the_score() -> None:
         bound(score_of=lambda: "rmse").score  # noqa: B018
 
 
+def test_a_flag_names_another_score_of_which_a_problem_may_say_more() -> None:
+    asked = dataclasses.replace(bound(), asked_score="loss")
+    assert (asked.score, asked.metrics) == (Score(name="loss", maximizes=False), ("loss", "accuracy"))
+    assert dataclasses.replace(bound(score_of=lambda: "accuracy"), asked_score="loss").score.name == "loss"
+    told = bound(score_of=lambda asked: {None: "accuracy", "loss": "loss"}[asked])
+    assert [dataclasses.replace(told, asked_score=score).score.name for score in (None, "loss")] == ["accuracy", "loss"]
+
+
 def test_functions_are_given_what_they_ask_for_by_name() -> None:
     problem = Problem(**RIGHT | {"baselines": lambda params, schema=7: {"units": params.units, "schema": schema}})
     assert problem.call("baselines", data=1, params=Params(), schema=2) == {"units": 3, "schema": 2}

@@ -52,6 +52,10 @@ def run(*argv: str) -> int:
             "--hyperparameter_metric_tag=rsme, which no evaluation of this problem reports. "
             "Accepted: rmse, mae, mse, smape, mase, loss",
         ),
+        (
+            ["--output_dir=out", "--score=mea"],
+            "--score=mea, which no evaluation of this problem reports. Accepted: rmse, mae, mse, smape, mase, loss",
+        ),
         (["--output_dir=out", "--strategy=ps"], "--strategy=ps in a job of one process"),
     ],
 )
@@ -101,6 +105,28 @@ def test_a_metric_that_these_data_do_not_have_is_refused_before_training(tmp_pat
         capsys.readouterr().err
     )
     assert not list(tmp_path.glob("model.ckpt*"))
+
+
+def test_another_metric_is_the_score_of_the_table_the_tuner_and_the_best_export(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("CLOUD_ML_HP_METRIC_FILE", str(tmp_path / "told"))
+    assert run(f"--output_dir={tmp_path}/run", "--score=mae", "--exporter=best", "--noreport", *SHORT) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[1].split()[:2] == ["mae", "rmse"]
+    assert "Evaluated step 60: mae " in shown.err and "same as last" in shown.err
+    summary = strict_json(tmp_path / "run" / "summary.json")
+    assert summary["baselines"]["mae_same_as_last"] < summary["baselines"]["mae_mean"]
+    assert json.loads((tmp_path / "told").read_text())["mae"] == str(summary["metrics"]["mae"])
+    best = json.loads((tmp_path / "run" / "export" / "best" / "best.json").read_text())
+    assert best["eval_result"]["mae"] == summary["metrics"]["mae"]
+
+
+def test_a_score_that_these_data_do_not_have_is_refused_before_training(tmp_path: pathlib.Path, capsys: Any) -> None:
+    assert run(f"--output_dir={tmp_path}", "--score=mse_standardized", *SHORT) == 2
+    assert "--score=mse_standardized, which evaluations of these data do not report. Accepted: rmse" in (
+        capsys.readouterr().err
+    )
 
 
 def test_help_goes_to_stdout_and_exits_0(capsys: Any) -> None:

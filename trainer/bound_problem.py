@@ -36,6 +36,7 @@ class BoundProblem:
       data: the flags about files and batches.
       params: the settings of the model.
       schema: what the problem's `describe` returned; None where it has none.
+      asked_score: what `--score` names; None leaves it to the problem.
       facts: what each checkpoint notes of the run.
       resumes_input: whether a run that is continued goes on in the middle of its data.
     """
@@ -44,14 +45,17 @@ class BoundProblem:
     data: DataConfig
     params: Any
     schema: Any
+    asked_score: str | None = None
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resumes_input: bool = True
 
     @property
     def score(self) -> Score:
         """The metric that a model of these data is judged by."""
-        problem = self.problem
-        name = problem.call("score_of", **self._given) if problem.score_of else next(iter(problem.metrics))
+        problem, asked = self.problem, self.asked_score
+        name = asked or next(iter(problem.metrics))
+        if problem.score_of is not None and (asked is None or "asked" in argument_names(problem.score_of)):
+            name = self.ask("score_of", name, asked=asked)
         if name not in problem.metrics:
             accept, do = ", ".join(problem.metrics), "Name one of them, or add it to metrics"
             raise UsageError(f"score_of of PROBLEM returned {name!r}", accept, do)
@@ -141,6 +145,9 @@ class BoundProblem:
           UsageError: the evaluation does not report the score.
         """
         score, reported = self.score.name, estimator.metric_names(self.input_fn("eval_input_fn"))
+        if score == self.asked_score and score not in reported:
+            do = spelling.suggestion(score, reported, "Name one of them")
+            raise UsageError(f"--score={score}, which evaluations of these data do not report", ", ".join(reported), do)
         if score not in reported:
             otherwise = "Add it to eval_metric_ops, or name another one first"
             raise UsageError(

@@ -25,7 +25,7 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "serving_input_receiver_fn": _KNOWN,
     "describe": ("data", "params", "output_dir", "cache"),
     "baselines": ("data", "params", "schema"),
-    "score_of": ("data", "params", "schema"),
+    "score_of": ("asked", "data", "params", "schema"),
     "hooks": _KNOWN,
     "exporters": _KNOWN,
     "resume_schema": ("schema", "earlier"),
@@ -58,7 +58,8 @@ class Problem:
       eval_input_fn: gives that of the examples to evaluate on, once.
       metrics: what evaluations report and whether "max" or "min" is better, by name; the first is the score, which
         tuners are told, the best exporter goes by and the closing table shows. `loss` may be among them.
-      score_of: where the data decide, names that one of `metrics` which is the score of these; else it is the first.
+      score_of: where the data decide, names that one of `metrics` which is the score of these; else it is the first. It
+        may take `asked`, what `--score` names, or None; otherwise that is the score without a question.
       test_input_fn: like `eval_input_fn`, for examples that are looked at once, at the end; may give None.
       serving_input_receiver_fn: gives a ServingInputReceiver; without it, clients send features as evaluation has them.
       describe: reads and checks the data before TensorFlow is imported; what it returns is `schema`. It may take

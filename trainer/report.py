@@ -61,7 +61,8 @@ def _written(root: str) -> str:
         with logs.without_import_chatter():
             from trainer import run_report
             from trainer.bound_problem import BoundProblem
-        bound = BoundProblem(problem=problem, data=data, params=params, schema=schema)
+        score = settings[RunSettings].score
+        bound = BoundProblem(problem=problem, data=data, params=params, schema=schema, asked_score=score)
         return run_report.of_ended_run(bound, settings[RunSettings], files, summary)
     finally:
         cache.close()

@@ -67,6 +67,7 @@ def _run(argv: Sequence[str], stop: StopWatch) -> int:
         cluster = dataclasses.replace(cluster, settings={**cluster.settings, "model_dir": files.root})
         _require_supported(cluster, settings[RunSettings])
         require_installed(settings[RunSettings].tracker)
+        metric_tag.check_score(settings[RunSettings].score, tuple(problem.metrics))
         metric_tag.chosen(settings[RunSettings].hyperparameter_metric_tag, os.environ, tuple(problem.metrics))
         layout.make_root(files)
     except flags.TextRequested as text:
@@ -126,7 +127,8 @@ def _bound(problem: Problem, settings: flags.Settings, files: Layout, cache: Dow
         import trainer.continuing
         import trainer.process  # noqa: F401
         from trainer.bound_problem import BoundProblem
-    return BoundProblem(problem=problem, data=data, params=params, schema=schema)
+    score = settings[RunSettings].score
+    return BoundProblem(problem=problem, data=data, params=params, schema=schema, asked_score=score)
 
 
 def _has_successors(cluster: Cluster, run: RunSettings) -> bool:

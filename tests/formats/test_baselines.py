@@ -34,6 +34,10 @@ def test_the_scores_are_those_of_formulas_written_out(tmp_path: Path) -> None:
     assert len(evaluation) == 99
     assert found["rmse_least_squares"] == pytest.approx(np.sqrt(np.mean((forecast - evaluation[:, 5:]) ** 2)))
     assert found["rmse_same_as_last"] == pytest.approx(np.sqrt(np.mean((evaluation[:, 4:5] - evaluation[:, 5:]) ** 2)))
+    assert found["mae_same_as_last"] == pytest.approx(np.mean(np.abs(evaluation[:, 4:5] - evaluation[:, 5:])))
+    scale = b[:300].std()
+    standardized = np.mean(((forecast - evaluation[:, 5:]) / scale) ** 2)
+    assert found["mse_standardized_least_squares"] == pytest.approx(standardized)
     assert found["rmse_mean"] == pytest.approx(np.sqrt(np.mean((train[:, 5:].mean() - evaluation[:, 5:]) ** 2)))
 
 
@@ -41,7 +45,8 @@ def test_least_squares_is_left_out_where_it_has_too_few_windows(tmp_path: Path) 
     path = tmp_path / "a.csv"
     path.write_text("a\n" + "".join(f"{i % 7}\n" for i in range(60)))
     found = scores(train_data_paths=(str(path),), lookback=20, split=(41.0, 19.0))
-    assert sorted(found) == ["rmse_mean", "rmse_same_as_last", "rmse_seasonal_naive"]
+    of_rmse = sorted(name for name in found if name.startswith("rmse_") and "standardized" not in name)
+    assert of_rmse == ["rmse_mean", "rmse_same_as_last", "rmse_seasonal_naive"]
 
 
 def test_a_stream_is_scored_like_the_same_data_in_memory(tmp_path: Path) -> None:

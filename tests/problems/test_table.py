@@ -12,7 +12,6 @@ import pytest
 import tensorflow as tf
 
 from trainer import problem_file, task
-from trainer.formats.tables.settings import TableData
 from trainer.job.errors import UsageError
 from trainer.problem_file import named_in
 from trainer.problems import table, table_baselines, table_scores
@@ -197,7 +196,7 @@ def described_shares(shares: tuple[float, ...]) -> Any:
 
 def test_every_score_of_a_task_is_among_the_metrics() -> None:
     for score in ("accuracy", "auc", "log_loss"):
-        assert table_scores.score_of(described_shares((0.5, 0.5)), TableData(score=score)) == score
+        assert table_scores.score_of(described_shares((0.5, 0.5)), score) == score
         assert score in TABLE.metrics
 
 

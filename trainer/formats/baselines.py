@@ -16,7 +16,8 @@ _LARGEST_FIT = 2e10
 
 
 def score(source: Source) -> dict[str, float]:
-    """Root mean squared errors over windows, steps and targets, in the units of the targets.
+    """Errors over windows, steps and targets: rmse, mae and mse in the units of the targets; and where the data are
+    standardised mse_standardized, mae_standardized and rmse_standardized. Each is named after its forecast.
 
     `rmse_same_as_last` repeats the last value of each target (when targets are among the columns),
     `rmse_seasonal_naive` the last period (when that is known and no longer than the history), `rmse_mean` is the mean
@@ -25,21 +26,34 @@ def score(source: Source) -> dict[str, float]:
     or costs too much. The first 100,000 windows of each part count.
     """
     indices = source.target_indices
-    scores = {"rmse_mean": _rmse(source.evaluation, _mean(source.train))}
+    mean = _mean(source.train)
+    errors = {"mean": _errors((mean, labels) for _, labels in _blocks(source.evaluation, MOST_WINDOWS))}
     if indices is not None:
         last = [*indices]
-        scores["rmse_same_as_last"] = _rmse_of(
+        errors["same_as_last"] = _errors(
             (values[:, -1:, last], labels) for values, labels in _blocks(source.evaluation, MOST_WINDOWS)
         )
         if source.period is not None and source.period <= source.steps:
             ahead = np.arange(source.horizon) % source.period + source.steps - source.period
-            scores["rmse_seasonal_naive"] = _rmse_of(
+            errors["seasonal_naive"] = _errors(
                 (values[:, ahead[:, None], last], labels) for values, labels in _blocks(source.evaluation, MOST_WINDOWS)
             )
     windows = _affordable(source)
     if windows:
-        scores["rmse_least_squares"] = _least_squares(source, windows)
-    return scores
+        errors["least_squares"] = _least_squares(source, windows)
+    return {name: value for forecast, found in errors.items() for name, value in _named(forecast, found, source)}
+
+
+def _named(forecast: str, errors: np.ndarray, source: Source) -> Iterator[tuple[str, float]]:
+    """The scores of a forecast, from its mean squared and mean absolute errors [2, targets]."""
+    yield f"rmse_{forecast}", math.sqrt(errors[0].mean())
+    yield f"mae_{forecast}", float(errors[1].mean())
+    yield f"mse_{forecast}", float(errors[0].mean())
+    if source.standardized and source.target_indices is not None:
+        scale = np.array([source.scale[index] for index in source.target_indices])
+        yield f"mse_standardized_{forecast}", float((errors[0] / scale**2).mean())
+        yield f"mae_standardized_{forecast}", float((errors[1] / scale).mean())
+        yield f"rmse_standardized_{forecast}", math.sqrt((errors[0] / scale**2).mean())
 
 
 def _blocks(part: Part, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -62,16 +76,15 @@ def _mean(part: Part) -> np.ndarray:
     return np.asarray(total / count)
 
 
-def _rmse(part: Part, forecast: np.ndarray) -> float:
-    return _rmse_of((forecast, labels) for _, labels in _blocks(part, MOST_WINDOWS))
-
-
-def _rmse_of(pairs: Iterator[tuple[np.ndarray, np.ndarray]]) -> float:
-    total, count = 0.0, 0
+def _errors(pairs: Iterator[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Mean squared and mean absolute errors of each target, float64 [2, targets], of forecasts and labels."""
+    total, count = np.zeros((2, 1)), 0
     for forecast, labels in pairs:
-        total += float(np.square(labels - forecast).sum())
-        count += labels.size
-    return math.sqrt(total / count)
+        wrong = labels - forecast
+        sums = (each.sum(axis=(0, 1), dtype=np.float64) for each in (np.square(wrong), np.abs(wrong)))
+        total = total + np.stack(list(sums))
+        count += labels.shape[0] * labels.shape[1]
+    return np.asarray(total / count)
 
 
 def _affordable(source: Source) -> int:
@@ -87,7 +100,7 @@ def _history_columns(source: Source) -> int:
     return 1 if source.target_indices is not None else len(source.columns)
 
 
-def _least_squares(source: Source, windows: int) -> float:
+def _least_squares(source: Source, windows: int) -> np.ndarray:
     fits = len(source.targets)
     triangles: list[np.ndarray] = [np.empty((0, 0))] * fits
     offsets = _offsets(source.train)
@@ -96,7 +109,7 @@ def _least_squares(source: Source, windows: int) -> float:
             system = np.concatenate([_history(source, values, target), labels[:, :, target]], axis=1)
             triangles[target] = _triangle(triangles[target], system)
     weights = [_solved(triangle, source.horizon) for triangle in triangles]
-    return _rmse_of(
+    return _errors(
         (np.stack([_history(source, values, target) @ weights[target] for target in range(fits)], axis=-1), labels)
         for values, labels in _centred(_blocks(source.evaluation, MOST_WINDOWS), offsets)
     )

@@ -158,6 +158,10 @@ class RunSettings:
     exporter: tuple[ExporterKind, ...] = setting(
         (ExporterKind.LATEST,), "when to export: latest (each evaluation), best, final (once); empty for never"
     )
+    score: str | None = setting(
+        None,
+        "metric to judge models by: the best export, early stopping, the table; default: the first of the problem's",
+    )
     early_stopping_steps: int | None = setting(
         None, "stop when no evaluation for so many steps has a better score (see --min_eval_frequency); default: never"
     )

@@ -1,4 +1,4 @@
-"""Which metric a tuner is told, and under which name: refused at once where no evaluation reports it."""
+"""Which metric models are judged by, and which one a tuner is told: refused at once where no evaluation reports it."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def chosen(tag: str | None, environ: Mapping[str, str], metrics: Sequence[str]) 
             spelling.suggestion(asked, metrics, otherwise),
         )
     return asked, metrics[0] if asked == OLD_DEFAULT_TAG else asked
+
+
+def check_score(score: str | None, metrics: Sequence[str]) -> None:
+    """Refuses a score that is none of the metrics.
+
+    Args:
+      score: of `--score`; None where that is not given.
+      metrics: what evaluations report.
+
+    Raises:
+      UsageError: it is none of them.
+    """
+    if score is not None and score not in metrics:
+        do = spelling.suggestion(score, metrics, "Name one of them")
+        raise UsageError(f"--score={score}, which no evaluation of this problem reports", ", ".join(metrics), do)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainer.formats.tables.schema import TableSchema
-from trainer.formats.tables.settings import TableData
 from trainer.job import spelling
 from trainer.job.errors import UsageError
 
@@ -35,17 +34,17 @@ _THRESHOLDS = 1000
 """Of the area under the curve, which is exact to about one in so many."""
 
 
-def score_of(schema: TableSchema, data: TableData) -> str:
+def score_of(schema: TableSchema, asked: str | None) -> str:
     """The metric that models of a table are judged by: `--score`, else the first of its task.
 
     Raises:
       UsageError: that metric belongs to another task.
     """
     there = _OF_TASK[schema.task]
-    if data.score is not None and data.score not in there:
-        do = spelling.suggestion(data.score, there, "Name one of them")
-        raise UsageError(f"--score={data.score} for a {schema.task} task", ", ".join(there), do)
-    return data.score or there[0]
+    if asked is not None and asked not in there:
+        do = spelling.suggestion(asked, there, "Name one of them")
+        raise UsageError(f"--score={asked} for a {schema.task} task", ", ".join(there), do)
+    return asked or there[0]
 
 
 def measure(outputs: tf.Tensor, labels: tf.Tensor, schema: TableSchema) -> dict[str, keras.metrics.Metric]:

@@ -31,9 +31,6 @@ class TableData(RowsData):
         Task.AUTO,
         "auto: text and few whole numbers are classes, other numbers a regression; else regression, binary, multiclass",
     )
-    score: str | None = setting(
-        None, "the metric that models are judged by; default: accuracy, or rmse in a regression", may_change=True
-    )
     positive_class: str | None = setting(
         None, "which of two classes precision, recall and AUC are of; default: the second in order (no, yes; 0, 1)"
     )
