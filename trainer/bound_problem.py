@@ -135,27 +135,6 @@ class BoundProblem:
         made = [_exporter(kind, receiver_fn, self.score) for kind in kinds]
         return [*made, *self.ask("exporters", (), config=config)]
 
-    def check_metrics(self, estimator: Estimator) -> None:
-        """Traces an evaluation, so that what is wrong with it is said before anything is trained.
-
-        Args:
-          estimator: that will evaluate.
-
-        Raises:
-          UsageError: the evaluation does not report the score.
-        """
-        score, reported = self.score.name, estimator.metric_names(self.input_fn("eval_input_fn"))
-        if score == self.asked_score and score not in reported:
-            do = spelling.suggestion(score, reported, "Name one of them")
-            raise UsageError(f"--score={score}, which evaluations of these data do not report", ", ".join(reported), do)
-        if score not in reported:
-            otherwise = "Add it to eval_metric_ops, or name another one first"
-            raise UsageError(
-                f"PROBLEM is scored by {score!r}, but its evaluation reports {', '.join(reported)}",
-                "the first of metrics among what eval_metric_ops names, or loss",
-                spelling.suggestion(score, reported, otherwise),
-            )
-
     def ask(self, name: str, otherwise: Any, **given: Any) -> Any:
         """What an optional function of the problem gives.
 
@@ -179,6 +158,29 @@ class BoundProblem:
     def _bound(self, function: Callable[..., Any], *names: str) -> Callable[..., Any]:
         taken = argument_names(function)
         return functools.partial(function, **{name: self._given[name] for name in names if name in taken})
+
+
+def check_metrics(bound: BoundProblem, estimator: Estimator) -> None:
+    """Traces an evaluation, so that what is wrong with it is said before anything is trained.
+
+    Args:
+      bound: the problem with its settings.
+      estimator: that will evaluate.
+
+    Raises:
+      UsageError: the evaluation does not report the score.
+    """
+    score, reported = bound.score.name, estimator.metric_names(bound.input_fn("eval_input_fn"))
+    if score == bound.asked_score and score not in reported:
+        do = spelling.suggestion(score, reported, "Name one of them")
+        raise UsageError(f"--score={score}, which evaluations of these data do not report", ", ".join(reported), do)
+    if score not in reported:
+        otherwise = "Add it to eval_metric_ops, or name another one first"
+        raise UsageError(
+            f"PROBLEM is scored by {score!r}, but its evaluation reports {', '.join(reported)}",
+            "the first of metrics among what eval_metric_ops names, or loss",
+            spelling.suggestion(score, reported, otherwise),
+        )
 
 
 def _exporter(kind: ExporterKind, receiver_fn: Any, score: Score) -> Exporter:

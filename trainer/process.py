@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from trainer.bound_problem import BoundProblem, faults_located
+from trainer.bound_problem import BoundProblem, check_metrics, faults_located
 from trainer.closing import (
     Closing,
     earlier_summary,
@@ -107,7 +107,7 @@ class JobProcess:
         estimator.account.began(time.monotonic() - self._place.since if self._place else process_age.secs())
         estimator.memory = StepMemory(self._place)
         if _evaluates(self._cluster, estimator):
-            self._bound.check_metrics(estimator)
+            check_metrics(self._bound, estimator)
 
         self._profile = _profile(estimator, self._run, self._cluster, self._files)
         self._stop = EndInTime(stop, estimator, self._directories)
