@@ -205,6 +205,16 @@ def test_the_version_is_printed_unless_a_setting_has_that_name() -> None:
     assert flags.parse(["--version=2"], Versioned)[Versioned].version == 2
 
 
+def test_a_list_that_repeats_has_the_values_of_all_its_flags_and_of_others_the_last_counts() -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Lists:
+        env: tuple[str, ...] = setting((), "variables", repeats=True)
+        files: tuple[str, ...] = setting((), "files")
+
+    argv = ["--env=A=1", "--files=a,b", '--env="B=2,3"', "--files=c", "--env", "C=4,D=5"]
+    assert flags.parse(argv, Lists)[Lists] == Lists(env=("A=1", "B=2,3", "C=4", "D=5"), files=("c",))
+
+
 def test_two_aliases_may_agree() -> None:
     run = flags.parse(["--job-dir=a", "--output_dir=a"], RunSettings)[RunSettings]
     assert run.output_dir == "a"

@@ -48,6 +48,7 @@ def setting(
     positive: str | None = None,
     choices: type[enum.Enum] | None = None,
     may_change: bool = False,
+    repeats: bool = False,
 ) -> Any:
     """A field that becomes a flag.
 
@@ -59,8 +60,10 @@ def setting(
       choices: of which the value has to be one; seen to by `Checked`.
       may_change: whether a run that is continued may have another value; for settings of data and models, whose other
         values are refused in a used directory.
+      repeats: whether a list may be given by several flags, as by other programs; of others the last flag counts.
     """
     metadata = {"help": help, "alias": alias, "positive": positive, "choices": choices, "may_change": may_change}
+    metadata |= {"repeats": repeats}
     return dataclasses.field(default=default, metadata=metadata)
 
 

@@ -184,7 +184,7 @@ def _canonical(
     values: absl_flags.FlagValues,
     describe: Callable[[], str],
 ) -> list[str]:
-    """`--name=value` for each flag of argv, under its own name; the last of several, unless two aliases disagree."""
+    """`--name=value` for each flag of argv, by its own name: the last, or all where it repeats; aliases must agree."""
     aliases = {alias: name for name, entry in fields.items() for alias in entry.aliases}
     given: dict[str, tuple[str, str]] = {}
     tokens = list(argv)
@@ -203,7 +203,8 @@ def _canonical(
                 "one of the two, which name the same flag",
                 "Drop one of them",
             )
-        given[name] = (spelled, value)
+        joined = name in given and name in fields and fields[name].field.metadata.get("repeats")
+        given[name] = (spelled, f"{first_value},{value}" if joined else value)
     return [f"--{name}={value}" for name, (_, value) in given.items()]
 
 

@@ -70,18 +70,24 @@ class KubernetesOptions:
     ttl_secs: int | None = setting(None, "seconds after its end until the job is deleted; default: never")
     grace_secs: int = setting(60, "seconds from SIGTERM to SIGKILL, in which a process saves")
     spot: Spot | None = setting(None, "run on spot nodes, which are cheap, but may be taken away at any time")
-    node_selector: tuple[str, ...] = setting((), "LABEL=VALUE that nodes must have, with commas between")
+    node_selector: tuple[str, ...] = setting((), "LABEL=VALUE that nodes must have, with commas between", repeats=True)
     priority_class: str | None = setting(None, "PriorityClass of the pods")
     queue: str | None = setting(None, "queue of Kueue (a LocalQueue) in which the job waits for its resources")
-    toleration: tuple[str, ...] = setting((), "KEY=VALUE:EFFECT taints that are tolerated, with commas between")
+    toleration: tuple[str, ...] = setting(
+        (), "KEY=VALUE:EFFECT taints that are tolerated, with commas between", repeats=True
+    )
     service_account: str | None = setting(None, "Kubernetes service account of the pods")
-    pull_secret: tuple[str, ...] = setting((), "secrets with which the image is pulled")
-    env: tuple[str, ...] = setting((), "NAME=VALUE for every pod, with commas between; no secrets")
-    secret_env: tuple[str, ...] = setting((), "NAME=SECRET/KEY: a variable whose value is in a secret")
-    secret_file: tuple[str, ...] = setting((), "SECRET=/path: a secret mounted as files, such as Google's credentials")
-    volume: tuple[str, ...] = setting((), "CLAIM=/mnt/path: a persistent volume claim that all pods share")
+    pull_secret: tuple[str, ...] = setting((), "secrets with which the image is pulled", repeats=True)
+    env: tuple[str, ...] = setting((), "NAME=VALUE for every pod, with commas between; no secrets", repeats=True)
+    secret_env: tuple[str, ...] = setting((), "NAME=SECRET/KEY: a variable whose value is in a secret", repeats=True)
+    secret_file: tuple[str, ...] = setting(
+        (), "SECRET=/path: a secret mounted as files, such as Google's credentials", repeats=True
+    )
+    volume: tuple[str, ...] = setting(
+        (), "CLAIM=/mnt/path: a persistent volume claim that all pods share", repeats=True
+    )
     fs_group: int = setting(1000, "group by which the image's user may write to a --volume; 0: none is set")
-    label: tuple[str, ...] = setting((), "KEY=VALUE labels of the job and its pods")
+    label: tuple[str, ...] = setting((), "KEY=VALUE labels of the job and its pods", repeats=True)
     port: int = setting(2222, "port on which the processes talk to each other")
     config: str | None = setting(None, "the study (hptuning_config.yaml): a Katib Experiment of such jobs")
     manifest: str | None = setting(
