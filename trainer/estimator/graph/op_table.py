@@ -50,6 +50,23 @@ _ALSO_CHEAP = (
     "Unpack UnsortedSegmentSum"
 )
 CHEAP = ELEMENTWISE | frozenset(_ALSO_CHEAP.split())
+# Elementwise, and each result is the same bits whatever is computed beside it: vector units and scalar ones approximate
+# functions by different series.
+_EXACT = (
+    "Abs Add AddV2 Cast Ceil Div DivNoNan Equal Floor Greater GreaterEqual Identity IsFinite IsInf IsNan Less "
+    "LessEqual LogicalAnd LogicalNot LogicalOr Mul Neg NotEqual OnesLike PreventGradient RealDiv Rint Round SelectV2 Snapshot "
+    "Square SquaredDifference StopGradient Sub ZerosLike"
+)
+EXACT = frozenset(_EXACT.split())
+# Likewise of integers; of floats vector units take another zero of two with different signs.
+EXACT_OF_INTEGERS = frozenset({"FloorDiv", "FloorMod", "Maximum", "Minimum", "Sign"})
+# Of texts, each by itself, into texts or numbers of the same shape.
+_OF_TEXTS = (
+    "AsString DecodeBase64 EncodeBase64 RegexFullMatch RegexReplace StaticRegexFullMatch StaticRegexReplace "
+    "StringLength StringLower StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong "
+    "StringToNumber StringUpper"
+)
+OF_TEXTS = frozenset(_OF_TEXTS.split())
 # Take rows of a variable by its handle and the numbers of the rows.
 GATHERS = frozenset({"ResourceGather", "ResourceGatherNd"})
 # Set or add to a variable as it is, without a rule of an optimizer.

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph import randomness
+from trainer.estimator.graph import late_maps, randomness
 from trainer.estimator.graph.inside import graphs, iterators, makers, resources
 from trainer.estimator.graph.inside.model_graph import InputGraph
 
@@ -79,11 +79,12 @@ def trace_input(call: Callable[[], Any], seed: int | None) -> TracedInput:
         with (
             resources.listed() as listed,
             randomness.by_step(graph, lambda: step),
-            iterators.iterators_meet(iterators.in_graph),
+            iterators.iterators_meet(lambda dataset: iterators.in_graph(late_maps.moved(dataset))),
             tf.variable_creator_scope(_refuse_variable),
         ):
             given = call()
-            made["given"] = given if isinstance(given, tf.data.Dataset) else _as_tensors(given, graph)
+            is_dataset = isinstance(given, tf.data.Dataset)
+            made["given"] = late_maps.moved(given) if is_dataset else _as_tensors(given, graph)
         made["resources"], made["step"] = listed, step
 
     graph = graphs.traced("input_fn", body, [tf.TensorSpec([], tf.int64)], {}, kind=InputGraph)

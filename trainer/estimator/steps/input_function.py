@@ -16,7 +16,7 @@ import tensorflow as tf
 from trainer.estimator.contract.arguments import accepted, argument_names
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
-from trainer.estimator.graph import input_pipeline
+from trainer.estimator.graph import input_pipeline, late_maps
 from trainer.estimator.graph.feature_keys import sortable
 from trainer.estimator.graph.inside.iterators import iterators_meet
 from trainer.estimator.graph.inside.modes import as_the_program
@@ -84,7 +84,7 @@ class InputFunction:
                 raise
             return input_pipeline.dataset_of(self._traced(mode, context), self._hooks)
         if isinstance(given, tf.data.Dataset):
-            return given
+            return late_maps.moved(given)
         if not any(tf.is_tensor(part) and not isinstance(part, PlainValue) for part in tf.nest.flatten(given)):
             return _for_ever(given)
         try:

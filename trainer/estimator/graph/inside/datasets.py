@@ -1,0 +1,197 @@
+"""What datasets are made of: the steps from what they read to what they give, so that they can be made again.
+
+A dataset tells neither what it goes over nor with what settings; `DatasetToGraph`, the public way, takes none that has
+a shuffle or a state of its own. So the attributes are read that TensorFlow's classes keep.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.data.experimental.ops import batching, shuffle_ops
+from tensorflow.python.data.ops import (
+    batch_op,
+    dataset_ops,
+    map_op,
+    prefetch_op,
+    repeat_op,
+    shard_op,
+    shuffle_op,
+    skip_op,
+    take_op,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """One step of a pipeline.
+
+    Attributes:
+      before: the dataset that it goes over.
+      again: makes the same step over another dataset, whose elements may be of other types.
+      function: what is called with the flat components of each element; None where elements stay as they are.
+      structure: of the elements that the function gives; None without one.
+      batches: whether it puts elements together.
+      shuffled: how many elements it holds to draw from.
+      parallel: how many elements are worked on at once, int64 []; None for one.
+    """
+
+    before: tf.data.Dataset
+    again: Callable[[tf.data.Dataset], tf.data.Dataset]
+    function: Any = None
+    structure: Any = None
+    batches: bool = False
+    shuffled: int = 0
+    parallel: Any = None
+
+
+def steps_of(dataset: tf.data.Dataset) -> list[Step]:
+    """The last step of a dataset; where that is two in one, the later one first. Empty for a step that is not known."""
+    dataset = unwrapped(dataset)
+    for kind, read in _STEPS.items():
+        if type(dataset) is kind:
+            return read(dataset)
+    return []
+
+
+def unwrapped(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset within one of TensorFlow 1, which wraps each."""
+    while isinstance(dataset, dataset_ops.DatasetV1Adapter):
+        dataset = dataset._dataset
+    return dataset
+
+
+def _types(dataset: tf.data.Dataset) -> Mapping[str, Any]:
+    """What ops of datasets are told of elements. Nothing public gives this for composite ones."""
+    structure: Mapping[str, Any] = dataset._flat_structure
+    return structure
+
+
+def _same(make: Callable[[Any, tf.data.Dataset], tf.data.Dataset]) -> Callable[[Any], list[Step]]:
+    """A step that leaves elements as they are."""
+
+    def read(dataset: Any) -> list[Step]:
+        return [Step(before=dataset._input_dataset, again=lambda other: make(dataset, other))]
+
+    return read
+
+
+def _shuffle(dataset: Any) -> list[Step]:
+    """The public method would draw other seeds."""
+    seeds = {"buffer_size": dataset._buffer_size, "seed": dataset._seed, "seed2": dataset._seed2}
+
+    def again(other: tf.data.Dataset) -> tf.data.Dataset:
+        settings = {**seeds, "reshuffle_each_iteration": dataset._reshuffle_each_iteration, **_types(other)}
+        variant = tf.data.experimental.to_variant(other)
+        within = tf.executing_eagerly() or tf.compat.v1.get_default_graph().building_function
+        if tf.__internal__.tf2.enabled() and within:
+            generator = tf.raw_ops.DummySeedGenerator()
+            made = tf.raw_ops.ShuffleDatasetV3(input_dataset=variant, seed_generator=generator, **settings)
+        else:
+            made = tf.raw_ops.ShuffleDataset(input_dataset=variant, **settings)
+        return tf.data.experimental.from_variant(made, other.element_spec)
+
+    return [Step(before=dataset._input_dataset, again=again, shuffled=_number(dataset._buffer_size))]
+
+
+def _shuffle_and_repeat(dataset: Any) -> list[Step]:
+    def again(other: tf.data.Dataset) -> tf.data.Dataset:
+        made = tf.raw_ops.ShuffleAndRepeatDataset(
+            input_dataset=tf.data.experimental.to_variant(other),
+            buffer_size=dataset._buffer_size,
+            seed=dataset._seed,
+            seed2=dataset._seed2,
+            count=dataset._count,
+            **_types(other),
+        )
+        return tf.data.experimental.from_variant(made, other.element_spec)
+
+    return [Step(before=dataset._input_dataset, again=again, shuffled=_number(dataset._buffer_size))]
+
+
+def _number(tensor: tf.Tensor) -> int:
+    """The number [] that a tensor is, or 1 where that is not known before it runs."""
+    value = tf.get_static_value(tensor)
+    return 1 if value is None else int(value)
+
+
+def _map(dataset: Any) -> list[Step]:
+    wrapper, parallel = dataset._map_func, getattr(dataset, "_num_parallel_calls", None)
+    settings = {"f": wrapper.function, "other_arguments": wrapper.function.captured_inputs}
+
+    def again(other: tf.data.Dataset) -> tf.data.Dataset:
+        variant = tf.data.experimental.to_variant(other)
+        if parallel is None:
+            made = tf.raw_ops.MapDataset(
+                input_dataset=variant, preserve_cardinality=dataset._preserve_cardinality, **settings, **_types(dataset)
+            )
+        else:
+            made = tf.raw_ops.ParallelMapDatasetV2(
+                input_dataset=variant,
+                num_parallel_calls=parallel,
+                deterministic=dataset._deterministic,
+                preserve_cardinality=dataset._preserve_cardinality,
+                **settings,
+                **_types(dataset),
+            )
+        return tf.data.experimental.from_variant(made, dataset.element_spec)
+
+    structure = wrapper.output_structure
+    return [
+        Step(
+            before=dataset._input_dataset,
+            again=again,
+            function=wrapper.function,
+            structure=structure,
+            parallel=parallel,
+        )
+    ]
+
+
+def _batch(dataset: Any) -> list[Step]:
+    def again(other: tf.data.Dataset) -> tf.data.Dataset:
+        return other.batch(dataset._batch_size, drop_remainder=dataset._drop_remainder)
+
+    return [Step(before=dataset._input_dataset, again=again, batches=True)]
+
+
+def _map_and_batch(dataset: Any) -> list[Step]:
+    """Two steps in one, of which neither is there by itself."""
+    wrapper = dataset._map_func
+
+    def batch(other: tf.data.Dataset) -> tf.data.Dataset:
+        return other.batch(dataset._batch_size_t, drop_remainder=dataset._drop_remainder_t)
+
+    def refuse(other: tf.data.Dataset) -> tf.data.Dataset:
+        raise NotImplementedError(f"the map before the batches of {dataset} over {other}")
+
+    return [
+        Step(before=dataset._input_dataset, again=batch, batches=True),
+        Step(
+            before=dataset._input_dataset,
+            again=refuse,
+            function=wrapper.function,
+            structure=wrapper.output_structure,
+            parallel=dataset._num_parallel_calls_t,
+        ),
+    ]
+
+
+_STEPS: Mapping[type, Callable[[Any], list[Step]]] = {
+    repeat_op._RepeatDataset: _same(lambda own, other: other.repeat(own._count)),
+    take_op._TakeDataset: _same(lambda own, other: other.take(own._count)),
+    skip_op._SkipDataset: _same(lambda own, other: other.skip(own._count)),
+    shard_op._ShardDataset: _same(lambda own, other: other.shard(own._num_shards, own._index)),
+    prefetch_op._PrefetchDataset: _same(lambda own, other: other.prefetch(_number(own._buffer_size))),
+    dataset_ops._OptionsDataset: _same(lambda own, other: other.with_options(own.options())),
+    shuffle_op._ShuffleDataset: _shuffle,
+    shuffle_ops._ShuffleAndRepeatDataset: _shuffle_and_repeat,
+    map_op._MapDataset: _map,
+    map_op._ParallelMapDataset: _map,
+    batch_op._BatchDataset: _batch,
+    batch_op._ParallelBatchDataset: _batch,
+    batching._MapAndBatchDataset: _map_and_batch,
+}

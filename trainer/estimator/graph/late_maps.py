@@ -1,0 +1,118 @@
+"""Pipelines that decode one record at a time, made to decode batches: the same batches, in the same order.
+
+The usual input function of old code calls its function for each line::
+
+    lines ─► map(decode) ─► shuffle ─► repeat ─► batch
+
+Shuffling, repeating, taking and putting together only move elements. So where `decode` is known to give the same bits
+for a batch (`stacked_records`), its calls can wait until there is one::
+
+    lines ─► shuffle ─► repeat ─► batch ─► map(decode, on batches)
+
+The draws of the shuffle are those of its seeds, whatever it holds. A record that cannot be decoded ends the pipeline at
+the batch that has it, and no longer when the shuffle reads it ahead.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.estimator.graph import stacked_records
+from trainer.estimator.graph.inside import datasets, graphs
+from trainer.estimator.graph.inside.datasets import Step
+from trainer.estimator.graph.stacked_records import NotStackableError
+
+log = logging.getLogger("trainer")
+
+
+def moved(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """A dataset that gives the same, with the maps of single records done on whole batches where that is possible.
+
+    A program that has switched TensorFlow's own changes of pipelines off gets its dataset as it is.
+
+    Args:
+      dataset: of any kind.
+    """
+    if dataset.options().experimental_optimization.apply_default_optimizations is False:
+        return dataset
+    steps = _steps(dataset)
+    batches = [at for at, step in enumerate(steps) if step.batches]
+    if not batches:
+        return dataset
+    above, batch, below = steps[: batches[-1]], steps[batches[-1]], steps[batches[-1] + 1 :]
+    maps = _movable(below)
+    if not maps:
+        return dataset
+    log.debug("Maps of the input function that are done on whole batches: %s", [step.function.name for step in maps])
+    between = below[: below.index(maps[-1])]
+    made = maps[-1].before
+    for step in reversed(between):
+        made = made if step.function is not None else step.again(made)
+    made = batch.again(made).map(_on_batches(maps), num_parallel_calls=_parallel(maps))
+    for step in reversed(above):
+        made = step.again(made)
+    # What is known of the shapes is what the program has known.
+    return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), dataset.element_spec)
+
+
+def _steps(dataset: tf.data.Dataset) -> list[Step]:
+    """The steps of a dataset, the last one first, down to the first that is not known."""
+    found: list[Step] = []
+    while steps := datasets.steps_of(dataset):
+        found += steps
+        dataset = steps[-1].before
+    return found
+
+
+def _movable(steps: Sequence[Step]) -> list[Step]:
+    """The maps that can be done on batches, up to the first that cannot.
+
+    Args:
+      steps: before the batches, the last one first.
+    """
+    maps = []
+    for step in steps:
+        if step.function is not None:
+            try:
+                _try(step)
+            except NotStackableError as why:
+                log.debug("%s stays with single records: %s", step.function.name, why)
+                break
+            maps.append(step)
+    return maps
+
+
+def _try(step: Step) -> None:
+    """Raises NotStackableError where a map cannot be done on batches."""
+    given, gives = (tf.nest.flatten(spec) for spec in (step.before.element_spec, step.structure))
+    if not all(isinstance(spec, tf.TensorSpec) for spec in (*given, *gives)):
+        raise NotStackableError("composite tensors")
+    if not given:
+        raise NotStackableError("elements without tensors")
+
+    def body(*components: tf.Tensor) -> None:
+        stacked_records.on_batch(step.function, components)
+
+    graphs.traced("on_batch", body, [tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in given], {})
+
+
+def _on_batches(maps: Sequence[Step]) -> Any:
+    """The function of batches that stands for functions of records, of which the last one is named first."""
+
+    @tf.autograph.experimental.do_not_convert
+    def on_batches(*element: Any) -> Any:
+        components = tf.nest.flatten(element)
+        for step in reversed(maps):
+            components = stacked_records.on_batch(step.function, components)
+        return tf.nest.pack_sequence_as(maps[0].structure, components)
+
+    return on_batches
+
+
+def _parallel(maps: Sequence[Step]) -> Any:
+    """On how many batches to work at once, int64 []; None for one."""
+    return next((step.parallel for step in maps if step.parallel is not None), None)
