@@ -202,7 +202,14 @@ def test_arithmetic_is_the_same_bits_beside_whatever_it_stands() -> None:
             -x,
             tf.abs(x),
         ]
-        found += [tf.math.rint(x), tf.cast(x, tf.float64), tf.cast(x, tf.bfloat16), tf.cast(x, tf.int32), tf.cast(x, tf.int64), x < y]
+        found += [
+            tf.math.rint(x),
+            tf.cast(x, tf.float64),
+            tf.cast(x, tf.bfloat16),
+            tf.cast(x, tf.int32),
+            tf.cast(x, tf.int64),
+            x < y,
+        ]
         return tuple(found)
 
     dataset = tf.data.Dataset.from_tensor_slices(values).map(function).repeat(2).batch(101)
@@ -216,6 +223,7 @@ STAYS: dict[str, Pipeline] = {
     "no map": lambda data: data.batch(3),
     "random": lambda data: data.map(lambda line: (line, tf.random.uniform([]))).batch(3),
     "approximated": lambda data: data.map(lambda line: tf.exp(decode(line)[0]["x"])).batch(3),
+    "numbers out of range": lambda data: data.map(lambda line: tf.cast(decode(line)[0]["x"], tf.uint8)).batch(3),
     "the larger of two zeros": lambda data: data.map(lambda line: tf.nn.relu(decode(line)[0]["x"])).batch(3),
     "clipped": lambda data: data.map(lambda line: tf.clip_by_value(decode(line)[0]["x"], 0.0, 1.0)).batch(3),
     "Python": lambda data: data.map(lambda line: tf.numpy_function(len, [line], tf.int64)).batch(3),

@@ -37,7 +37,7 @@ def moved(dataset: tf.data.Dataset) -> tf.data.Dataset:
     Args:
       dataset: of any kind.
     """
-    if dataset.options().experimental_optimization.apply_default_optimizations is False:
+    if datasets.changes_refused(dataset):
         return dataset
     steps = _steps(dataset)
     batches = [at for at, step in enumerate(steps) if step.batches]

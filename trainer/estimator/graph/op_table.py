@@ -54,8 +54,8 @@ CHEAP = ELEMENTWISE | frozenset(_ALSO_CHEAP.split())
 # functions by different series.
 _EXACT = (
     "Abs Add AddV2 Cast Ceil Div DivNoNan Equal Floor Greater GreaterEqual Identity IsFinite IsInf IsNan Less "
-    "LessEqual LogicalAnd LogicalNot LogicalOr Mul Neg NotEqual OnesLike PreventGradient RealDiv Rint Round SelectV2 Snapshot "
-    "Square SquaredDifference StopGradient Sub ZerosLike"
+    "LessEqual LogicalAnd LogicalNot LogicalOr Mul Neg NotEqual OnesLike PreventGradient RealDiv Rint Round SelectV2 "
+    "Snapshot Square SquaredDifference StopGradient Sub ZerosLike"
 )
 EXACT = frozenset(_EXACT.split())
 # Likewise of integers; of floats vector units take another zero of two with different signs.

@@ -87,8 +87,7 @@ class _Stack:
         self._stacked.update((id(tensor), stacked) for tensor in op.outputs)
         if not stacked:
             return None
-        exact = op.type in op_table.EXACT or (op.type in op_table.EXACT_OF_INTEGERS and op.inputs[0].dtype.is_integer)
-        rule = _elementwise if exact else _RULES.get(op.type)
+        rule = _elementwise if _is_exact(op) else _RULES.get(op.type)
         if rule is None or any(map(_may_differ, op.outputs)):
             raise NotStackableError(op.type)
         return rule(self, op)
@@ -129,6 +128,15 @@ class _Stack:
 
 
 _Rule = Callable[[_Stack, tf.Operation], Sequence[tf.Tensor]]
+
+
+def _is_exact(op: tf.Operation) -> bool:
+    """Whether an op is of each element alone, and gives the same bits whatever elements stand beside it."""
+    if op.type == "Cast":
+        # What becomes of numbers out of range differs where the processor has no instruction for the type.
+        to = op.outputs[0].dtype
+        return op.inputs[0].dtype.is_integer or not to.is_integer or to in (tf.int32, tf.int64)
+    return op.type in op_table.EXACT or (op.type in op_table.EXACT_OF_INTEGERS and op.inputs[0].dtype.is_integer)
 
 
 def _may_differ(tensor: tf.Tensor) -> bool:
@@ -242,7 +250,8 @@ def _to_shape(stack: _Stack, op: tf.Operation) -> Sequence[tf.Tensor]:
 def _strided_slice(stack: _Stack, op: tf.Operation) -> Sequence[tf.Tensor]:
     """The batch's dimension is taken whole: bit 0 of the masks is its own."""
     value, *bounds = op.inputs
-    begin, end, strides = (np.concatenate([[first], _constant(part)]) for first, part in zip((0, 0, 1), bounds, strict=True))
+    constants = [_constant(bound) for bound in bounds]
+    begin, end, strides = (np.insert(bound, 0, first) for bound, first in zip(constants, (0, 0, 1), strict=True))
     masks = {name: op.get_attr(f"{name}_mask") << 1 for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
     masks = {f"{name}_mask": mask | (name in ("begin", "end")) for name, mask in masks.items()}
     return [tf.raw_ops.StridedSlice(input=stack.value(value), begin=begin, end=end, strides=strides, **masks)]

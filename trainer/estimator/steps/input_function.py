@@ -18,6 +18,7 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph import input_pipeline, late_maps
 from trainer.estimator.graph.feature_keys import sortable
+from trainer.estimator.graph.inside import generators
 from trainer.estimator.graph.inside.iterators import iterators_meet
 from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.inside.plain_values import PlainValue, wrapped
@@ -107,7 +108,7 @@ class InputFunction:
             "config": self._config.replace(),
             "input_context": context,
         }
-        with seeded(self._config.tf_random_seed), as_the_program():
+        with seeded(self._config.tf_random_seed), as_the_program(), generators.in_chunks():
             return wrapped(sortable(self._function(**accepted(self._function, arguments))))
 
 

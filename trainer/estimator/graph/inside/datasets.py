@@ -57,6 +57,14 @@ def steps_of(dataset: tf.data.Dataset) -> list[Step]:
     return []
 
 
+def changes_refused(dataset: tf.data.Dataset) -> bool:
+    """Whether a program has switched off what TensorFlow changes in pipelines by itself.
+
+    `options()` warns in a graph; what it reads there are the settings that Python keeps.
+    """
+    return unwrapped(dataset)._options_attr.experimental_optimization.apply_default_optimizations is False
+
+
 def unwrapped(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The dataset within one of TensorFlow 1, which wraps each."""
     while isinstance(dataset, dataset_ops.DatasetV1Adapter):
@@ -186,7 +194,7 @@ _STEPS: Mapping[type, Callable[[Any], list[Step]]] = {
     skip_op._SkipDataset: _same(lambda own, other: other.skip(own._count)),
     shard_op._ShardDataset: _same(lambda own, other: other.shard(own._num_shards, own._index)),
     prefetch_op._PrefetchDataset: _same(lambda own, other: other.prefetch(_number(own._buffer_size))),
-    dataset_ops._OptionsDataset: _same(lambda own, other: other.with_options(own.options())),
+    dataset_ops._OptionsDataset: _same(lambda own, other: other.with_options(own._options_attr)),
     shuffle_op._ShuffleDataset: _shuffle,
     shuffle_ops._ShuffleAndRepeatDataset: _shuffle_and_repeat,
     map_op._MapDataset: _map,
