@@ -24,7 +24,7 @@ import tensorflow as tf
 from trainer.estimator.graph import stacked_records
 from trainer.estimator.graph.inside import datasets, graphs
 from trainer.estimator.graph.inside.datasets import Step
-from trainer.estimator.graph.stacked_records import NotStackableError
+from trainer.estimator.graph.stacked_tensors import NotStackableError
 
 log = logging.getLogger("trainer")
 
@@ -40,6 +40,7 @@ def moved(dataset: tf.data.Dataset) -> tf.data.Dataset:
     if datasets.changes_refused(dataset):
         return dataset
     steps = _steps(dataset)
+    # The last in the list comes first in the pipeline: it is the one that puts records together.
     batches = [at for at, step in enumerate(steps) if step.batches]
     if not batches:
         return dataset
@@ -49,13 +50,14 @@ def moved(dataset: tf.data.Dataset) -> tf.data.Dataset:
         return dataset
     log.debug("Maps of the input function that are done on whole batches: %s", [step.function.name for step in maps])
     between = below[: below.index(maps[-1])]
+    # Made again in order: what only moves records, the batch, the maps, and all that came behind the batch.
     made = maps[-1].before
     for step in reversed(between):
         made = made if step.function is not None else step.again(made)
     made = batch.again(made).map(_on_batches(maps), num_parallel_calls=_parallel(maps))
     for step in reversed(above):
         made = step.again(made)
-    # What is known of the shapes is what the program has known.
+    # Of shapes the program is to know what it knew, and no more: its model function may ask.
     return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), dataset.element_spec)
 
 
@@ -77,6 +79,7 @@ def _movable(steps: Sequence[Step]) -> list[Step]:
     maps = []
     for step in steps:
         if step.function is not None:
+            # What is before a map that stays is made from what that map gives, so it stays too.
             try:
                 _try(step)
             except NotStackableError as why:
