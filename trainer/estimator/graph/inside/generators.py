@@ -54,7 +54,8 @@ def chunks(
     flat = tf.nest.flatten(spec)
     convert, most, following = _converter(spec, flat), 1, None
     while True:
-        chunk, error = [] if following is None else [following], None
+        chunk: list[list[np.ndarray]] = [] if following is None else [following]
+        error: Exception | None = None
         following, until = None, clock() + _MOST_SECS
         while len(chunk) < most and (not chunk or clock() < until):
             try:
