@@ -65,12 +65,12 @@ class Encoding:
         texts = {column: self._known(text) for column, text in raw.texts.items()}
         dates = {column: _Date.read(texts[column], writing) for column, writing in self.schema.dates.items()}
         days = {column: date.days for column, date in dates.items()}
-        numbers = [self._standardized(column, {**raw.numbers, **days}[column]) for column in self.schema.numbers]
-        blanks = [self._is_blank({**raw.numbers, **days}[column]) for column in self.schema.with_blanks]
+        given = {**raw.numbers, **days}
+        numbers, blank = self._standardized({column: given[column] for column in self.schema.numbers})
         ids = [self._ids(texts[column], self.schema.vocabulary(column)) for column in self.schema.vocabularies]
         for column, writing in self.schema.dates.items():
             ids += dates[column].ids(with_clock=writing.endswith("clock"))
-        columns = [*numbers, *(tf.cast(blank, tf.float32) for blank in blanks)]
+        columns = [*numbers.values(), *(tf.cast(blank[column], tf.float32) for column in self.schema.with_blanks)]
         found = {"numbers": tf.stack(columns, axis=1)} if columns else {}
         return found | ({"categories": tf.stack(ids, axis=1)} if ids else {})
 
@@ -103,7 +103,7 @@ class Encoding:
         return tf.strings.to_number(tf.where(tf.equal(texts, ""), "nan", texts), tf.float64)
 
     def _is_blank(self, numbers: Any) -> Any:
-        """bool [batch]"""
+        """Of numbers [batch, columns], bool [batch, columns]."""
         import tensorflow as tf
 
         blank = tf.math.is_nan(numbers)
@@ -111,13 +111,30 @@ class Encoding:
             blank |= tf.equal(numbers, tf.cast(number, numbers.dtype))
         return blank
 
-    def _standardized(self, column: str, numbers: Any) -> Any:
-        """float32 [batch], a blank as the median."""
+    def _standardized(self, columns: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """By column the numbers, float32 [batch], a blank as the median; and which are blanks, bool [batch].
+
+        Columns of one type go together: an op for each of hundreds of columns would take longer than their arithmetic.
+
+        Args:
+          columns: of numbers or days, float [batch] each.
+        """
         import tensorflow as tf
 
-        found = self.schema.numbers[column]
-        mean, scale, median = (tf.constant(found[name], numbers.dtype) for name in ("mean", "scale", "median"))
-        return tf.cast((tf.where(self._is_blank(numbers), median, numbers) - mean) / scale, tf.float32)
+        numbers: dict[str, Any] = dict.fromkeys(columns)
+        blanks: dict[str, Any] = dict.fromkeys(columns)
+        for dtype in dict.fromkeys(column.dtype for column in columns.values()):
+            names = [name for name, column in columns.items() if column.dtype == dtype]
+            table = tf.stack([columns[name] for name in names], axis=1)
+            mean, scale, median = (
+                tf.constant([self.schema.numbers[name][learnt] for name in names], dtype)
+                for learnt in ("mean", "scale", "median")
+            )
+            blank = self._is_blank(table)
+            found = tf.cast((tf.where(blank, median, table) - mean) / scale, tf.float32)
+            numbers.update(zip(names, tf.unstack(found, num=len(names), axis=1), strict=True))
+            blanks.update(zip(names, tf.unstack(blank, num=len(names), axis=1), strict=True))
+        return numbers, blanks
 
     def _ids(self, texts: Any, vocabulary: Sequence[str]) -> Any:
         """int32 [batch]: 0 for a blank, then the values of the vocabulary, then buckets for all others."""

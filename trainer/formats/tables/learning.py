@@ -87,6 +87,11 @@ class CategoryCounts:
             self.forgotten = True
 
     @property
+    def distinct(self) -> int:
+        """How many values there are, a blank among them."""
+        return len(self._counts)
+
+    @property
     def values(self) -> list[str]:
         """All values but blanks, the most frequent first, and equally frequent ones by themselves."""
         known = [(value, count) for value, count in self._counts.items() if value]

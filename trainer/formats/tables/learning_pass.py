@@ -75,7 +75,7 @@ class Learning:
         label = self._kinds.label
         if label in block.numbers:
             self.label_numbers.add(block.numbers[label][train])
-        if self._data.task is not Task.REGRESSION and len(self.labels.values) <= MOST_CLASSES:
+        if self._data.task is not Task.REGRESSION and self.labels.distinct <= MOST_CLASSES:
             self.labels.add(_chosen(block.texts[label], train))
             self.other_labels.add(_chosen(block.texts[label], ~train))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _ROWS_AT_ONCE = 8192
+_PLAIN = r"(?:[-+]?[0-9.][-+0-9.eE]*)?"
+"""A number in a row of nothing but numbers and blanks, in which no quotes, words or dashes stand for something else."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,23 +61,48 @@ class TableStream(Stream):
     def decode(self, examples: Any) -> tuple[dict[str, Any], Any]:
         import tensorflow as tf
 
-        encoding, label = Encoding(schema=self.schema), self.schema.label
-        found = fields(examples, self.dialect, self.names, [*self.schema.columns, label])
-        raw = raw_of(encoding, found[:-1], self.dialect)
-        labels = found[-1]
+        encoding = Encoding(schema=self.schema)
+        raw, labels = self._read(examples, encoding)
         if self.schema.is_regression and self.dialect.decimal_comma:
             labels = tf.strings.regex_replace(labels, ",", ".")
         return encoding.features(raw), encoding.labels(tf.strings.strip(labels))
 
+    def _read(self, lines: Any, encoding: Encoding) -> tuple[Raw, Any]:
+        """The columns of lines, string [lines], and the labels as texts, string [lines]."""
+        import tensorflow as tf
 
-def fields(lines: Any, dialect: Dialect, names: tuple[str, ...], columns: list[str]) -> list[Any]:
-    """The fields of some columns, string [lines] each, in the order of `columns`.
+        columns, mark = (*self.schema.columns, self.schema.label), self.dialect.separator
+
+        def by_texts() -> tuple[dict[str, Any], Any]:
+            *found, labels = fields(lines, self.dialect, self.names, columns)
+            raw = raw_of(encoding, found, self.dialect)
+            return {**raw.numbers, **raw.texts}, labels
+
+        def as_numbers() -> tuple[dict[str, Any], Any]:
+            nan = tf.constant([math.nan], tf.float64)
+            *found, labels = fields(lines, self.dialect, self.names, columns, (*[nan] * (len(columns) - 1), [""]))
+            return dict(zip(columns[:-1], found, strict=True)), labels
+
+        if mark is None or self.dialect.decimal_comma or set(self.schema.columns) != set(self.schema.plain_numbers):
+            given, labels = by_texts()
+        else:
+            rows = tf.strings.regex_full_match(lines, f"{_PLAIN}(?:{re.escape(mark)}{_PLAIN})*")
+            given, labels = tf.cond(tf.reduce_all(rows), as_numbers, by_texts)
+        numbers = {name: given.pop(name) for name in self.schema.plain_numbers}
+        return Raw(numbers=numbers, texts=given), labels
+
+
+def fields(
+    lines: Any, dialect: Dialect, names: Sequence[str], columns: Sequence[str], blanks: Sequence[Any] | None = None
+) -> list[Any]:
+    """The fields of some columns, [lines] each, in the order of `columns`.
 
     Args:
       lines: string [lines].
       dialect: how they are written.
       names: of all fields of a row.
       columns: the names of those that are wanted.
+      blanks: for each of them what a blank is, [1], of the type that its fields have; None for "".
 
     Raises:
       tf.errors.InvalidArgumentError: when it runs, a row is of another width, or badly quoted.
@@ -85,8 +114,10 @@ def fields(lines: Any, dialect: Dialect, names: tuple[str, ...], columns: list[s
         lines, separator = tf.strings.regex_replace(tf.strings.strip(lines), r"\s+", "\t"), "\t"
     positions = [names.index(column) for column in columns]
     order = sorted(positions)
-    read = tf.io.decode_csv(lines, [[""]] * len(order), field_delim=separator, select_cols=order)
-    return [read[order.index(position)] for position in positions]
+    by_position = dict(zip(positions, blanks or [[""]] * len(positions), strict=True))
+    defaults = [by_position[position] for position in order]
+    read = dict(zip(order, tf.io.decode_csv(lines, defaults, field_delim=separator, select_cols=order), strict=True))
+    return [read[position] for position in positions]
 
 
 def raw_of(encoding: Encoding, texts: list[Any], dialect: Dialect) -> Raw:

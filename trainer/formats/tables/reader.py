@@ -23,6 +23,8 @@ _BLOCK_BYTES = 1 << 19
 """Of text: a few thousand rows, whose fields stay in the processor's cache."""
 _BLANKS = " \t\n\v\f\r"
 """What TensorFlow strips, too."""
+_SEPARATORS = frozenset("\x1c\x1d\x1e\x1f")
+"""What Python strips, and TensorFlow does not."""
 _DAY_SECS = 86_400.0
 
 
@@ -158,16 +160,23 @@ def _check_labels(layout: TableLayout, block: Block) -> None:
 
 
 def _numbers(layout: TableLayout, column: Sequence[str]) -> np.ndarray:
-    fields = [field.strip(_BLANKS) for field in column]
-    joined = "".join(fields)
-    if "_" in joined or not joined.isascii():  # which Python reads as numbers, and others do not
+    joined = "".join(column)
+    # Which Python reads as numbers, or strips from them, and others do not.
+    if "_" in joined or not joined.isascii() or not _SEPARATORS.isdisjoint(joined):
         raise ValueError("text")
     if layout.dialect.decimal_comma:
-        fields = [layout.dialect.plain(field) for field in fields]
-    try:
-        numbers = np.array([float(field) if field else math.nan for field in fields])
+        column = [layout.dialect.plain(field) for field in column]
+    try:  # Python strips what is around a number by itself
+        numbers = np.fromiter(map(float, column), np.float64, len(column))
     except ValueError:
-        numbers = np.array([math.nan if layout.missing.is_none(field) else float(field) for field in fields])
+        fields = [field.strip(_BLANKS) for field in column]
+        none = layout.missing.is_none
+        numbers = np.array([math.nan if not field or none(field) else float(field) for field in fields])
+    return _in_range(layout, numbers)
+
+
+def _in_range(layout: TableLayout, numbers: np.ndarray) -> np.ndarray:
+    """Numbers, nan for blanks; ValueError where float32 does not hold one."""
     numbers = layout.missing.without(numbers)
     if (np.abs(numbers) > rows.FLOAT32_MAX).any():
         raise ValueError("too large")
