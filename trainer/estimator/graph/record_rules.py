@@ -60,6 +60,7 @@ def _constant(tensor: tf.Tensor) -> np.ndarray:
 
 def _elementwise(stack: Stacked, op: tf.Operation) -> Outputs:
     """Inputs of fewer dimensions get dimensions of one behind that of the batch, as broadcasting would add them."""
+    # [batch, 2] and [3, 2] of a record would meet as [batch, 2] and [3, 2] of the batch.
     rank = max(tensor.shape.rank for tensor in op.inputs)
 
     def aligned(tensor: tf.Tensor) -> tf.Tensor:
@@ -148,6 +149,7 @@ def _expand(stack: Stacked, op: tf.Operation) -> Outputs:
 
 def _to_shape(stack: Stacked, op: tf.Operation) -> Outputs:
     """Reshaping and squeezing: the shape of a record is known."""
+    # With the number of records, since -1 may stand in one place only and says nothing of tensors without elements.
     value, shape = stack.value(op.inputs[0]), op.outputs[0].shape.as_list()
     return [tf.reshape(value, tf.stack([stack.batch, *shape]))]
 
@@ -196,6 +198,9 @@ def _one_hot(stack: Stacked, op: tf.Operation) -> Outputs:
 
 
 def _join(stack: Stacked, op: tf.Operation) -> Outputs:
+    # Scalars beside tensors are joined with each of their texts, which a [batch] beside [batch, n] is not.
+    if len({tensor.shape.rank for tensor in op.inputs}) > 1:
+        raise NotStackableError(op.type)
     return [tf.strings.join([stack.whole(tensor) for tensor in op.inputs], op.get_attr("separator"))]
 
 

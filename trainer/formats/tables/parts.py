@@ -86,6 +86,7 @@ class TableStream(Stream):
         if mark is None or self.dialect.decimal_comma or set(self.schema.columns) != set(self.schema.plain_numbers):
             given, labels = by_texts()
         else:
+            # As numbers at once in half the time that texts take. Quotes, words and dashes are left to the other way.
             rows = tf.strings.regex_full_match(lines, f"{_PLAIN}(?:{re.escape(mark)}{_PLAIN})*")
             given, labels = tf.cond(tf.reduce_all(rows), as_numbers, by_texts)
         numbers = {name: given.pop(name) for name in self.schema.plain_numbers}

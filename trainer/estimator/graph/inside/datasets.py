@@ -51,6 +51,7 @@ class Step:
 def steps_of(dataset: tf.data.Dataset) -> list[Step]:
     """The last step of a dataset; where that is two in one, the later one first. Empty for a step that is not known."""
     dataset = unwrapped(dataset)
+    # Exactly these: a class made of one of them may do more.
     for kind, read in _STEPS.items():
         if type(dataset) is kind:
             return read(dataset)
@@ -94,6 +95,7 @@ def _shuffle(dataset: Any) -> list[Step]:
     def again(other: tf.data.Dataset) -> tf.data.Dataset:
         settings = {**seeds, "reshuffle_each_iteration": dataset._reshuffle_each_iteration, **_types(other)}
         variant = tf.data.experimental.to_variant(other)
+        # As TensorFlow chooses: the op of version 2 has its seeds from a generator that outlives one iteration.
         within = tf.executing_eagerly() or tf.compat.v1.get_default_graph().building_function
         if tf.__internal__.tf2.enabled() and within:
             generator = tf.raw_ops.DummySeedGenerator()
@@ -128,6 +130,7 @@ def _number(tensor: tf.Tensor) -> int:
 
 def _map(dataset: Any) -> list[Step]:
     wrapper, parallel = dataset._map_func, getattr(dataset, "_num_parallel_calls", None)
+    # The function as it was traced. To call the program's once more would run what it does in Python twice.
     settings = {"f": wrapper.function, "other_arguments": wrapper.function.captured_inputs}
 
     def again(other: tf.data.Dataset) -> tf.data.Dataset:
@@ -176,6 +179,7 @@ def _map_and_batch(dataset: Any) -> list[Step]:
     def refuse(other: tf.data.Dataset) -> tf.data.Dataset:
         raise NotImplementedError(f"the map before the batches of {dataset} over {other}")
 
+    # The order in which the steps stand in a pipeline, from its end.
     return [
         Step(before=dataset._input_dataset, again=batch, batches=True),
         Step(

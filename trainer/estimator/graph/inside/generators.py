@@ -67,6 +67,7 @@ def chunks(
                 following = element
                 break
             chunk.append(element)
+        # The first chunk is one element, so that the first batch does not wait for others.
         if chunk:
             num_bytes = sum(part.nbytes for part in chunk[0])
             most = max(1, min(2 * most, _MOST_ELEMENTS, _MOST_BYTES // max(1, num_bytes)))
@@ -160,6 +161,7 @@ def _install() -> None:
         if not (_chunked.get() and _is_plain(spec) and tf.nest.flatten(spec)):
             return plain
 
+        # A generator of chunks in the place of the program's: TensorFlow starts, repeats and closes it as ever.
         def in_chunks_of(*arguments: Any) -> Iterator[Any]:
             for arrays in chunks(iter(generator(*arguments)), spec):
                 yield tf.nest.pack_sequence_as(spec, arrays)
