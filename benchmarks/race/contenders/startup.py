@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 from benchmarks.race.contenders.task import Figures, Task
 
@@ -113,8 +114,12 @@ def course_job(task: Task) -> Figures:
 
     made = lstm_estimator.estimator(task, tempfile.mkdtemp())
     input_fn = sines.batched_csv(task["csv"], task["batch_size"])
-    features = {sines.FEATURE: tf.TensorSpec([None, sines.SEQUENCE_LENGTH - sines.N_OUTPUTS], tf.float32)}
-    receiver = tf_estimator.export.build_raw_serving_input_receiver_fn(features)
+
+    def receiver() -> Any:
+        shape = [None, sines.SEQUENCE_LENGTH - sines.N_OUTPUTS]
+        features = {sines.FEATURE: tf.compat.v1.placeholder(tf.float32, shape)}
+        return tf_estimator.export.ServingInputReceiver(features, features)
+
     tf_estimator.train_and_evaluate(
         made,
         tf_estimator.TrainSpec(input_fn, max_steps=2_000),
