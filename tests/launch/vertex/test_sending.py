@@ -99,6 +99,28 @@ def test_a_refusal_for_lack_of_quota_leads_to_the_next_region_at_once(
     assert "Over the quota: Quota exceeded for custom_model_training_nvidia_l4_gpus" in capsys.readouterr().err
 
 
+def test_a_connection_that_breaks_for_long_ends_the_following_and_not_the_job(
+    vertex_service: VertexService,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    vertex_service.faults = [None, None, None, *[Fault(status=503)] * 40]
+    monkeypatch.setattr("time.sleep", lambda secs: None)
+    assert submit(*ONE, *services(vertex_service), *QUICK) == 1
+    assert f"no longer following; {NAME} continues" in capsys.readouterr().err
+
+
+def test_a_job_for_which_there_are_no_machines_says_what_else_may_be_tried(
+    vertex_service: VertexService,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    vertex_service.jobs.life, vertex_service.jobs.error = ("JOB_STATE_FAILED",), SHORT
+    assert submit(*ONE, *services(vertex_service), *QUICK) == 1
+    assert "insufficient in region: us-central1. Please try a different region (no machines: --fallback" in (
+        capsys.readouterr().out
+    )
+
+
 def test_a_job_that_fails_by_itself_is_not_tried_elsewhere(vertex_service: VertexService) -> None:  # noqa: F811
     error = {"code": 3, "message": "The replica workerpool0-0 exited with a non-zero status of 1. quota"}
     vertex_service.jobs.life, vertex_service.jobs.error = ("JOB_STATE_FAILED",), error

@@ -9,6 +9,7 @@ import enum
 import gzip
 import io
 import pathlib
+import platform
 import re
 import subprocess
 import tarfile
@@ -73,10 +74,15 @@ def with_docker(files: Mapping[str, bytes], image: str, stream: TextIO, program:
     with tempfile.TemporaryDirectory(prefix="trainer-build-") as directory:
         for name, content in files.items():
             pathlib.Path(directory, name).write_bytes(content)
-        _run([program, "build", "--tag", image, directory], stream)
+        _run([program, "build", *_for_servers(platform.machine()), "--tag", image, directory], stream)
     pushed = _run([program, "push", image], stream)
     digest = _DIGEST.search(pushed)
     return at_digest(image, digest[1]) if digest else image
+
+
+def _for_servers(machine: str) -> list[str]:
+    """docker's flag by which a machine with another processor builds for those of clusters, as Macs with M chips do."""
+    return [] if machine.lower() in ("x86_64", "amd64") else ["--platform=linux/amd64"]
 
 
 def at_digest(image: str, digest: str) -> str:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from trainer.job.errors import UsageError
 from trainer.launch.vertex.options import Provisioning, VertexOptions
 
 ON_DEMAND = "on_demand"
-_RESOURCE_EXHAUSTED = 8
-_SHORTAGE = re.compile(r"insufficient|not enough resources|stock ?out|exhausted|out of capacity|preempted|quota", re.I)
 
 
 def alternatives(chosen: VertexOptions, words: Sequence[str]) -> list[VertexOptions]:
@@ -50,11 +47,3 @@ def alternatives(chosen: VertexOptions, words: Sequence[str]) -> list[VertexOpti
 def described(chosen: VertexOptions) -> str:
     """Where and on what machines, in a few words."""
     return f"{(chosen.provisioning or Provisioning.STANDARD).value} machines in {chosen.region}"
-
-
-def is_shortage(job: Mapping[str, Any]) -> bool:
-    """Whether a job failed because there were no machines, and not through anything of its own."""
-    error = job.get("error") or {}
-    is_of_replica = "exited with a non-zero status" in str(error.get("message"))
-    is_short = error.get("code") == _RESOURCE_EXHAUSTED or bool(_SHORTAGE.search(str(error.get("message") or "")))
-    return job.get("state") == "JOB_STATE_FAILED" and is_short and not is_of_replica

@@ -10,6 +10,7 @@ from typing import Any
 from trainer.launch.submission import exit_codes
 from trainer.launch.vertex.requests import TUNING_JOBS
 
+_SHORTAGE = re.compile(r"insufficient|not enough resources|stock ?out|exhausted|out of capacity|preempted|quota", re.I)
 _EXIT_CODES = {
     "JOB_STATE_SUCCEEDED": 0,
     "JOB_STATE_PARTIALLY_SUCCEEDED": 0,
@@ -17,6 +18,7 @@ _EXIT_CODES = {
     "JOB_STATE_CANCELLED": 1,
     "JOB_STATE_EXPIRED": 1,
 }
+_RESOURCE_EXHAUSTED = 8  # google.rpc.Code
 WAITS = {
     "queued": "it waits for its turn, or for quota of custom training (console, IAM & Admin, Quotas)",
     "pending": "machines are being provisioned; spot machines and large ones may take long",
@@ -26,6 +28,14 @@ WAITS = {
 def state(job: Mapping[str, Any]) -> str:
     """The state in one lower-case word or two."""
     return str(job.get("state", "JOB_STATE_UNSPECIFIED")).removeprefix("JOB_STATE_").lower().replace("_", " ")
+
+
+def is_shortage(job: Mapping[str, Any]) -> bool:
+    """Whether a job failed because there were no machines, and not through anything of its own."""
+    error = job.get("error") or {}
+    is_of_replica = "exited with a non-zero status" in str(error.get("message"))
+    is_short = error.get("code") == _RESOURCE_EXHAUSTED or bool(_SHORTAGE.search(str(error.get("message") or "")))
+    return job.get("state") == "JOB_STATE_FAILED" and is_short and not is_of_replica
 
 
 def exit_code(job: Mapping[str, Any]) -> int | None:
@@ -48,6 +58,8 @@ def described(job: Mapping[str, Any]) -> str:
 def error_text(error: Mapping[str, Any]) -> str:
     """The service's words, and what an exit code of ours means."""
     message = " ".join(str(error.get("message") or "no message").split())
+    if error.get("code") == _RESOURCE_EXHAUSTED:
+        return f"{message} (no machines: --fallback=REGION,on_demand tries others, --provisioning=flex_start waits)"
     match = re.search(r"replica (\S+) exited with a non-zero status of (\d+)", message)
     if not match:
         return message

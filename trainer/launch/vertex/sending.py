@@ -14,7 +14,7 @@ from trainer.job.errors import UsageError
 from trainer.launch.packaging import build, package
 from trainer.launch.submission import names
 from trainer.launch.submission.options import ServiceOptions
-from trainer.launch.vertex import cloud_build, fallback, models
+from trainer.launch.vertex import cloud_build, models
 from trainer.launch.vertex import handle as vertex_handle
 from trainer.launch.vertex import jobs as vertex_jobs
 from trainer.launch.vertex.client import VertexClient
@@ -98,7 +98,7 @@ def send_and_follow(
             rest = vertex_handle.open_client(submission.at).rest
             wait_a_little = functools.partial(time.sleep, min(poll_secs, _SOON_SECS))
             models.upload_of_job(job.as_last_seen, rest, sending, wait=wait_a_little)
-        if following is None or (code is not None and not fallback.is_shortage(job.as_last_seen)):
+        if following is None or (code is not None and not vertex_jobs.is_shortage(job.as_last_seen)):
             return 1 if code is None else code
         _note(f"no machines for {submission.where}\nnext: {following.where}")
     raise AssertionError("the last of them ends the loop")
@@ -141,7 +141,11 @@ def _followed(job: VertexJob, sending: SendingOptions, poll_secs: float, *, is_l
         is_waiting = vertex_jobs.state(now) in vertex_jobs.WAITS
         return is_waiting and not is_last and time.monotonic() - started > sending.fallback_secs
 
-    code = job.wait(poll_secs=poll_secs, given_up=waited_too_long)
+    try:
+        code = job.wait(poll_secs=poll_secs, given_up=waited_too_long)
+    except ServiceError:
+        _note(f"no longer following; {job.name} continues")
+        raise
     if code is None:
         _note(f"{job.name} has waited for {sending.fallback_after}, and is cancelled")
         job.cancel()
