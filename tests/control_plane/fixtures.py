@@ -14,6 +14,8 @@ from tests.control_plane.plane import Plane
 from tests.launched import ROOT
 
 IMAGE = "registry/trainer:1"
+PEER = (sys.executable, str(ROOT / "tests" / "control_plane" / "peer.py"))
+"""The entry point of an image in which the stand-in is."""
 Start = Callable[..., Plane]
 
 
@@ -23,11 +25,10 @@ def start_plane(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     started: list[Plane] = []
     lives = tmp_path / "lives"
     lives.mkdir()
-    entry = [sys.executable, str(ROOT / "tests" / "control_plane" / "peer.py")]
 
     def start(**settings: object) -> Plane:
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "PEER_LIVES": str(lives)}
-        chosen = {"images": {IMAGE: entry}, "environ": environ} | settings
+        chosen = {"images": {IMAGE: PEER}, "environ": environ} | settings
         started.append(Plane(tmp_path / "plane", **chosen))  # type: ignore[arg-type]
         monkeypatch.setenv("KUBECONFIG", str(started[-1].kubeconfig))
         return started[-1]

@@ -48,6 +48,7 @@ class Kubelet:
       environ: what every container has besides its own variables.
       secrets: values by `name/key`.
       cpus: of the one node.
+      labels: of the one node.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Kubelet:
         environ: Mapping[str, str],
         secrets: Mapping[str, str],
         cpus: float,
+        labels: Mapping[str, str],
     ) -> None:
+        self._labels = labels
         self._store, self._directory, self._images = store, directory, images
         self._environ, self._secrets, self._cpus = environ, secrets, cpus
         self._names = Names(store)
@@ -120,10 +123,15 @@ class Kubelet:
 
     def _fits(self, pod: Manifest) -> bool:
         wanted = _cpus(pod)
+        if not pod["spec"].get("nodeSelector", {}).items() <= self._labels.items():
+            return self._has_no_node(pod, "1 node(s) didn't match Pod's node affinity/selector.")
         used = sum(_cpus(other) for other in self._store.listed(PODS) if other["status"]["phase"] == "Running")
         if used + wanted <= self._cpus:
             return True
-        message = "0/1 nodes are available: 1 Insufficient cpu."
+        return self._has_no_node(pod, "1 Insufficient cpu.")
+
+    def _has_no_node(self, pod: Manifest, why: str) -> bool:
+        message = f"0/1 nodes are available: {why}"
         set_condition(pod, "PodScheduled", "Unschedulable", message, "False")
         self._store.replace(PODS, pod)
         self._store.event(pod, "FailedScheduling", message, "Warning")

@@ -49,21 +49,21 @@ def _act(name: str) -> str:
 
 
 def _meet(name: str, cluster: Cluster) -> list[str]:
-    """Says its name to all others, and waits until all have said theirs."""
+    """Says its name to all others, and waits until all have said theirs. Whom they do not know meets nobody."""
     addresses = {f"{job}-{index}": address for job, nodes in cluster.jobs.items() for index, address in nodes.items()}
+    if name not in addresses:  # an evaluator, which is in no cluster of Kubeflow's
+        return []
     others, deadline = set(addresses) - {name}, time.monotonic() + _SECS
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if name in addresses:
-            host, _, port = addresses[name].rpartition(":")
-            listener.bind((host, int(port)))
+        host, _, port = addresses[name].rpartition(":")
+        listener.bind((host, int(port)))
         listener.listen(64)
         for other in sorted(others):
             _greet(addresses[other], name, deadline)
         came: set[str] = set()
-        # An evaluator is in no list of Kubeflow's, so that nobody can greet it.
         listener.settimeout(_SECS)
-        while name in addresses and not others <= came:
+        while not others <= came:
             connection, _ = listener.accept()
             with connection:
                 came.add(connection.makefile().readline().strip())

@@ -38,6 +38,7 @@ class Plane(contextlib.ExitStack):
       environ: what every container has besides its own variables.
       secrets: values by `name/key`.
       cpus: of the node.
+      labels: of the node.
       most_pods: a quota of pods for each namespace; None without one.
       known: the kinds that are installed.
     """
@@ -50,6 +51,7 @@ class Plane(contextlib.ExitStack):
         environ: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         cpus: float = 1000.0,
+        labels: Mapping[str, str] | None = None,
         most_pods: int | None = None,
         known: tuple[Resource, ...] = (*CORE, *OPERATORS),
     ) -> None:
@@ -64,6 +66,7 @@ class Plane(contextlib.ExitStack):
             environ=environ or dict(os.environ),
             secrets=secrets or {},
             cpus=cpus,
+            labels=labels or {},
         )
         for name in ("default", "training"):
             self.store.create(NAMESPACES, "", {"metadata": {"name": name}, "status": {"phase": "Active"}})

@@ -17,13 +17,14 @@ from trainer.launch import task_flags
 from trainer.launch.cluster.options import ClusterOptions
 from trainer.launch.doctor.options import DoctorOptions
 from trainer.launch.jobs import JobOptions, ListOptions, LogOptions
+from trainer.launch.kubernetes import sending_options as kubernetes_sending
 from trainer.launch.kubernetes.options import KubernetesOptions
 from trainer.launch.packaging.package import PackageOptions
 from trainer.launch.submission.options import ServiceOptions, SubmitOptions
 from trainer.launch.sweep.options import SweepOptions
+from trainer.launch.vertex import sending_options as vertex_sending
 from trainer.launch.vertex.deploy import DeployOptions
 from trainer.launch.vertex.options import VertexOptions
-from trainer.launch.vertex.sending_options import SendingOptions
 
 USAGE = "python -m trainer.launch completion bash|zsh"
 SHELLS = ("bash", "zsh")
@@ -34,8 +35,8 @@ _WORDS: Mapping[str, tuple[type, ...]] = {
     "sweep": (SweepOptions,),
     "doctor": (DoctorOptions,),
     "package": (PackageOptions,),
-    "submit vertex": (SubmitOptions, VertexOptions, SendingOptions, ServiceOptions),
-    "submit kubernetes": (SubmitOptions, KubernetesOptions),
+    "submit vertex": (SubmitOptions, VertexOptions, vertex_sending.SendingOptions, ServiceOptions),
+    "submit kubernetes": (SubmitOptions, KubernetesOptions, kubernetes_sending.SendingOptions),
     "status vertex": _OF_JOBS,
     "status kubernetes": _OF_JOBS,
     "cancel vertex": _OF_JOBS,

@@ -13,7 +13,7 @@ import pytest
 
 from tests.control_plane.fixtures import IMAGE, Start, kubectl, stand_in, start_plane  # noqa: F401
 from tests.control_plane.plane import Plane
-from tests.control_plane.resources import CORE, EVENTS, JOBS, SERVICES, TF_JOBS
+from tests.control_plane.resources import CORE, EVENTS, JOB_SETS, JOBS, PODS, RUNTIMES, SERVICES, TF_JOBS, TRAIN_JOBS
 from trainer.launch import __main__ as launcher
 from trainer.launch.kubernetes.kubectl import Kubectl
 from trainer.launch.kubernetes.log_streams import LogStreams
@@ -144,6 +144,46 @@ def test_a_job_that_is_cancelled_leaves_nothing(start_plane: Start, capsys: Show
     plane.wait_for(lambda: not plane.store.listed(JOBS) and not plane.pods() and not plane.store.listed(SERVICES))
     assert launch("cancel", "kubernetes", name) == 0
     assert capsys.readouterr().out == f"there is no job/{name}\n"
+
+
+@pytest.mark.parametrize("kind", ["tfjob", "jobset", "trainjob"])
+def test_a_cancelled_job_of_an_operator_leaves_nothing(kind: str, start_plane: Start, capsys: Shown) -> None:  # noqa: F811
+    plane = start_plane()
+    assert submit("--worker=1", f"--kind={kind}", acts="chief-0:wait worker-0:wait") == 0
+    (name,) = capsys.readouterr().out.splitlines()
+    plane.wait_for(lambda: plane.kubelet.running == 2)
+    assert launch("cancel", "kubernetes", name) == 0
+    kinds = (JOBS, TF_JOBS, JOB_SETS, TRAIN_JOBS, RUNTIMES, SERVICES, PODS)
+    plane.wait_for(lambda: not any(plane.store.listed(resource) for resource in kinds))
+
+
+def test_the_same_command_twice_makes_two_jobs(start_plane: Start, capsys: Shown) -> None:  # noqa: F811
+    plane = start_plane()
+    assert submit("--worker=1", "--wait") == 0
+    assert submit("--worker=2", "--wait") == 0
+    names = re.findall(r"^job/\S+$", capsys.readouterr().out, re.MULTILINE)
+    assert len(set(names)) == 2 == len(plane.store.listed(JOBS))
+
+
+def test_the_same_manifest_twice_is_refused_and_the_first_job_stays(
+    start_plane: Start,  # noqa: F811
+    tmp_path: pathlib.Path,
+    capsys: Shown,
+) -> None:
+    plane = start_plane()
+    assert submit("--worker=1", "--dry_run", acts="chief-0:wait worker-0:wait") == 0
+    manifest = tmp_path / "job.yaml"
+    manifest.write_text(capsys.readouterr().out)
+    assert launch("submit", "kubernetes", f"--manifest={manifest}") == 0
+    before = plane.store.listed(JOBS)[0]["metadata"]["uid"]
+    manifest.write_text(manifest.read_text().replace("train_steps=10", "train_steps=20"))
+    assert launch("submit", "kubernetes", f"--manifest={manifest}", "--wait") == 1
+    assert (
+        "already exists. Nothing of it was changed. Choose another name, or end it first: trainer.launch cancel"
+        in capsys.readouterr().err
+    )
+    assert [job["metadata"]["uid"] for job in plane.store.listed(JOBS)] == [before]
+    assert len(plane.store.listed(SERVICES)) == 1
 
 
 def test_what_a_job_brought_goes_with_its_time_to_live(start_plane: Start) -> None:  # noqa: F811

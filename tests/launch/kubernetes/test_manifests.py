@@ -15,8 +15,9 @@ from tests.launch.vertex_requests import ROOT
 from trainer.job.cluster import from_environment
 from trainer.job.errors import FindingsError, UsageError
 from trainer.launch.files import render
+from trainer.launch.kubernetes import plan as kubernetes_plan
 from trainer.launch.kubernetes import rules as kubernetes_rules
-from trainer.launch.kubernetes import submit as submit_kubernetes
+from trainer.launch.kubernetes import submit
 from trainer.launch.kubernetes.options import KubernetesOptions, Spot, Workload
 
 IMAGE = "us-docker.pkg.dev/my-project/train/trainer:1.0"
@@ -62,7 +63,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_manifest_is_as_in_its_golden_file(name: str, golden: Golden) -> None:
-    manifests = submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests
+    manifests = kubernetes_plan.prepare(OPTIONS[name], ARGV).manifests
     golden(f"kubernetes/{name}.yaml", render.text(manifests, render.Format.YAML))
 
 
@@ -104,7 +105,7 @@ def pod_templates(value: Any) -> Iterator[Mapping[str, Any]]:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_official_models_know_every_field(name: str) -> None:
     kinds = {"Job": "V1Job", "Service": "V1Service"}
-    for manifest in submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests:
+    for manifest in kubernetes_plan.prepare(OPTIONS[name], ARGV).manifests:
         if manifest["kind"] in kinds:
             assert list(unknown_fields(manifest, kinds[manifest["kind"]])) == []
         templates = list(pod_templates(manifest))
@@ -115,7 +116,7 @@ def test_the_official_models_know_every_field(name: str) -> None:
 
 @pytest.mark.parametrize("kind", [Workload.JOB, Workload.JOBSET, Workload.TRAINJOB])
 def test_each_pod_of_an_indexed_job_finds_its_place_in_the_cluster(kind: Workload) -> None:
-    manifests = submit_kubernetes.prepare(OPTIONS[kind.value], ARGV).manifests
+    manifests = kubernetes_plan.prepare(OPTIONS[kind.value], ARGV).manifests
     container = next(iter(pod_templates(manifests)))["spec"]["containers"][0]
     environ = {entry["name"]: entry.get("value", "") for entry in container["env"]}
     members = [from_environment({**environ, "JOB_COMPLETION_INDEX": str(index)}) for index in range(5)]
@@ -127,7 +128,7 @@ def test_each_pod_of_an_indexed_job_finds_its_place_in_the_cluster(kind: Workloa
 
 
 def test_exit_code_143_is_not_counted_and_2_ends_the_job() -> None:
-    (manifest,) = submit_kubernetes.prepare(ONE, ARGV).manifests
+    (manifest,) = kubernetes_plan.prepare(ONE, ARGV).manifests
     rules = manifest["spec"]["podFailurePolicy"]["rules"]
     by_code = {code: rule["action"] for rule in rules for code in rule.get("onExitCodes", {}).get("values", ())}
     assert by_code == {2: "FailJob", 143: "Ignore"}
@@ -135,28 +136,28 @@ def test_exit_code_143_is_not_counted_and_2_ends_the_job() -> None:
 
 
 def test_a_job_of_one_pod_needs_no_service_and_no_cluster() -> None:
-    (manifest,) = submit_kubernetes.prepare(ONE, ARGV).manifests
+    (manifest,) = kubernetes_plan.prepare(ONE, ARGV).manifests
     container = manifest["spec"]["template"]["spec"]["containers"][0]
     assert "env" not in container and "subdomain" not in manifest["spec"]["template"]["spec"]
 
 
 def test_a_claim_whose_name_no_volume_can_have_is_mounted_under_another() -> None:
     options = dataclasses.replace(ONE, volume=("my.claim=/data", f"{'c' * 60}=/more"), output_dir="/data/run")
-    (manifest,) = submit_kubernetes.prepare(options, ARGV).manifests
+    (manifest,) = kubernetes_plan.prepare(options, ARGV).manifests
     volumes = manifest["spec"]["template"]["spec"]["volumes"]
     claims = {volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in volumes}
     assert claims == {"claim-0": "my.claim", "claim-1": "c" * 60}
 
 
 def test_only_the_job_itself_is_deleted_after_its_end() -> None:
-    (manifest,) = submit_kubernetes.prepare(OPTIONS["jobset"], ARGV).manifests
+    (manifest,) = kubernetes_plan.prepare(OPTIONS["jobset"], ARGV).manifests
     inner = manifest["spec"]["replicatedJobs"][0]["template"]["spec"]
     assert manifest["spec"]["ttlSecondsAfterFinished"] == 3600 and "ttlSecondsAfterFinished" not in inner
     assert inner["activeDeadlineSeconds"] == 86400
 
 
 def test_gpus_go_to_those_who_train() -> None:
-    (manifest,) = submit_kubernetes.prepare(OPTIONS["gpu"], ARGV).manifests
+    (manifest,) = kubernetes_plan.prepare(OPTIONS["gpu"], ARGV).manifests
     limits = {
         role: replica["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
         for role, replica in manifest["spec"]["tfReplicaSpecs"].items()
@@ -166,7 +167,7 @@ def test_gpus_go_to_those_who_train() -> None:
 
 def test_gpus_for_pods_that_do_not_train_are_refused() -> None:
     with pytest.raises(FindingsError, match=r"GPUs for 1 pods that do not train.*Accepted: --kind=tfjob"):
-        submit_kubernetes.prepare(dataclasses.replace(ONE, worker=1, ps=1, gpu=1), ARGV)
+        kubernetes_plan.prepare(dataclasses.replace(ONE, worker=1, ps=1, gpu=1), ARGV)
 
 
 @pytest.mark.parametrize(
@@ -200,16 +201,16 @@ def test_a_wrong_option_is_refused_when_it_is_built(settings: dict[str, Any], me
 
 def test_a_study_of_jobsets_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--config with --kind=jobset\. Accepted: --kind=job or tfjob"):
-        submit_kubernetes.prepare(dataclasses.replace(ONE, kind=Workload.JOBSET, config=STUDY), ARGV)
+        kubernetes_plan.prepare(dataclasses.replace(ONE, kind=Workload.JOBSET, config=STUDY), ARGV)
 
 
 @pytest.mark.parametrize(("text", "number"), [("4", 4), ("500m", 0.5), ("8Gi", 8 * 2**30), ("2G", 2e9), ("1.5", 1.5)])
 def test_quantities_are_numbers(text: str, number: float) -> None:
-    assert submit_kubernetes.quantity(text) == number
+    assert submit.quantity(text) == number
 
 
 def test_names_in_the_golden_files_obey_the_rules() -> None:
     for options in OPTIONS.values():
-        for manifest in submit_kubernetes.prepare(options, ARGV).manifests:
+        for manifest in kubernetes_plan.prepare(options, ARGV).manifests:
             assert kubernetes_rules.document(manifest) == []
             assert re.fullmatch(r"[a-z][a-z0-9-]*", manifest["metadata"]["name"])

@@ -12,7 +12,7 @@ from tests.launch.kubernetes.matrix import ARGV, Combination, combinations
 from trainer.job.cluster import from_environment
 from trainer.job.errors import UsageError
 from trainer.launch.kubernetes import katib, names, schemas
-from trainer.launch.kubernetes import submit as submit_kubernetes
+from trainer.launch.kubernetes import plan as kubernetes_plan
 from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 
 ALL = list(combinations())
@@ -49,11 +49,11 @@ def test_there_are_enough_combinations_of_each_kind() -> None:
 def test_a_combination_is_sound_or_refused_for_its_reason(combination: Combination) -> None:
     if combination.refused is not None:
         with pytest.raises(UsageError) as refused:
-            submit_kubernetes.prepare(combination.options(), ARGV)
+            kubernetes_plan.prepare(combination.options(), ARGV)
         assert combination.refused in str(refused.value)
         return
     options = combination.options()
-    manifests = submit_kubernetes.prepare(options, ARGV).manifests
+    manifests = kubernetes_plan.prepare(options, ARGV).manifests
     found = [schemas.schema_errors(job) for manifest in manifests for job in jobs_of(manifest)]
     assert not any(found), found
     for manifest in manifests:

@@ -11,8 +11,8 @@ import pytest
 from tests.launch.kubernetes.test_manifests import ARGV, FULL, ONE, OPTIONS
 from trainer.job.errors import FindingsError
 from trainer.job.findings import Level
+from trainer.launch.kubernetes import plan as kubernetes_plan
 from trainer.launch.kubernetes import rules as kubernetes_rules
-from trainer.launch.kubernetes import submit as submit_kubernetes
 
 CHIEF = "spec.tfReplicaSpecs.Chief"
 CONTAINER = f"{CHIEF}.template.spec.containers.0"
@@ -21,7 +21,7 @@ POD = "spec.template.spec"
 
 def changed(name: str, path: str, value: Any) -> dict[str, Any]:
     """A copy of a sound manifest with another value at a path; ... removes it."""
-    manifest = copy.deepcopy(submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests[-1])
+    manifest = copy.deepcopy(kubernetes_plan.prepare(OPTIONS[name], ARGV).manifests[-1])
     at: Any = manifest
     *steps, last = [int(step) if step.isdecimal() else step for step in path.split(".")]
     for step in steps:
@@ -203,7 +203,7 @@ def test_a_wrong_manifest_is_refused_with_its_field_and_the_fix(
 
 def test_a_name_that_is_too_long_is_said_once_with_how_much_it_has_to_lose() -> None:
     with pytest.raises(FindingsError) as refused:
-        submit_kubernetes.prepare(dataclasses.replace(OPTIONS["tfjob"], name="f" * 70), ARGV)
+        kubernetes_plan.prepare(dataclasses.replace(OPTIONS["tfjob"], name="f" * 70), ARGV)
     (line,) = str(refused.value).splitlines()[1:]
     assert line.endswith(
         "-evaluator-0, has 82 characters. Accepted: up to 63. Set a --name that is 19 characters shorter."
@@ -232,7 +232,7 @@ def test_a_name_that_is_too_long_is_said_once_with_how_much_it_has_to_lose() -> 
 )
 def test_wrong_options_are_refused_before_anything_is_sent(changes: dict[str, Any], argv: list[str], told: str) -> None:
     with pytest.raises(FindingsError) as refused:
-        submit_kubernetes.prepare(dataclasses.replace(ONE, **changes), argv)
+        kubernetes_plan.prepare(dataclasses.replace(ONE, **changes), argv)
     assert told in str(refused.value)
 
 
@@ -248,7 +248,7 @@ def test_wrong_options_are_refused_before_anything_is_sent(changes: dict[str, An
     ],
 )
 def test_what_is_only_unknown_here_is_noted_and_left_to_the_cluster(changes: dict[str, str], told: str) -> None:
-    manifest = submit_kubernetes.prepare(OPTIONS["tfjob"], ARGV).manifests[-1]
+    manifest = kubernetes_plan.prepare(OPTIONS["tfjob"], ARGV).manifests[-1]
     (note,) = kubernetes_rules.document({**manifest, **changes})
     assert note.level is Level.NOTE and str(note).startswith(told)
 
@@ -262,7 +262,7 @@ def test_of_a_config_map_metadata_and_fields_are_checked() -> None:
 @pytest.mark.parametrize("value", [None, 3, "text", [], {"spec": 3}, {"containers": "none"}])
 def test_rubbish_in_any_place_is_reported_and_never_a_crash(value: Any) -> None:
     for name in ("tfjob", "job", "jobset", "trainjob", "study_job"):
-        sound = submit_kubernetes.prepare(OPTIONS[name], ARGV).manifests[-1]
+        sound = kubernetes_plan.prepare(OPTIONS[name], ARGV).manifests[-1]
         assert kubernetes_rules.document({**sound, "spec": value})
         for key in sound["spec"]:
             kubernetes_rules.document({**sound, "spec": {**sound["spec"], key: value}})

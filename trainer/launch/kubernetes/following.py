@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
@@ -17,16 +18,22 @@ _FIRST_POLL_SECS = 1.0
 _REST_SECS, _REST_OF_FAILED_SECS = 600.0, 5.0
 
 
-def lines(client: Kubectl, which: JobName, *, poll_secs: float, tail: int | None = None) -> Generator[Line, None, int]:
+def lines(
+    client: Kubectl, which: JobName, *, poll_secs: float, patience_secs: float | None = None, tail: int | None = None
+) -> Generator[Line, None, int | None]:
     """Everything that happens, as it happens; ends with the job, and returns 0 where it succeeded, else 1.
+
+    Where pods have waited longer for nodes than `patience_secs`, it ends before and returns None.
 
     Args:
       client: of the cluster.
       which: the job.
       poll_secs: between two looks at it, at most: until the first process speaks, they are shorter.
+      patience_secs: None for ever.
       tail: how many of the lines that were said before are given; None for all.
     """
     streams, shown, secs = LogStreams(client, which.namespace, tail), set[str](), min(_FIRST_POLL_SECS, poll_secs)
+    fitted_at = time.monotonic()
     try:
         while True:
             job, pods = client.find(which), client.pods(which)
@@ -43,6 +50,9 @@ def lines(client: Kubectl, which: JobName, *, poll_secs: float, tail: int | None
                 if text not in shown:
                     shown.add(text)
                     yield LAUNCHER, text
+            fitted_at = fitted_at if any(waiting.has_no_node(pod) for pod in pods) else time.monotonic()
+            if patience_secs is not None and time.monotonic() - fitted_at > patience_secs:
+                return None
             yield from streams.lines(secs)
             secs = poll_secs if streams.are_open else min(secs * 1.5, poll_secs)
     finally:
@@ -50,23 +60,31 @@ def lines(client: Kubectl, which: JobName, *, poll_secs: float, tail: int | None
 
 
 def wait(
-    client: Kubectl, which: JobName, *, poll_secs: float, write: Callable[[Line], None], tail: int | None = None
-) -> int:
-    """Hands every line on until the job ends; 0 where it succeeded, else 1.
+    client: Kubectl,
+    which: JobName,
+    *,
+    poll_secs: float,
+    write: Callable[[Line], None],
+    patience_secs: float | None = None,
+    tail: int | None = None,
+) -> int | None:
+    """Hands every line on until the job ends; 0 where it succeeded, else 1, None where `lines` gave it up.
 
     Args:
       client: of the cluster.
       which: the job.
       poll_secs: between two looks at it.
       write: gets the lines.
+      patience_secs: how long pods may wait for nodes; None for ever.
       tail: how many of the lines that were said before are given; None for all.
     """
-    following = lines(client, which, poll_secs=poll_secs, tail=tail)
+    following = lines(client, which, poll_secs=poll_secs, patience_secs=patience_secs, tail=tail)
     while True:
         try:
             write(next(following))
         except StopIteration as end:
-            return int(end.value)
+            code: int | None = end.value
+            return code
 
 
 def said(client: Kubectl, which: JobName, tail: int | None = None) -> Iterator[Line]:

@@ -44,20 +44,34 @@ class KubernetesJob:
         """0 or 1 of a job that has ended; None while it runs."""
         return jobs.exit_code(self._client.job(self._which))
 
-    def wait(self, stream: TextIO | None = None, *, logs: bool = True, poll_secs: float = 15.0) -> int:
+    @property
+    def has_pods(self) -> bool:
+        """Whether any process of it is left, running or ended."""
+        return bool(self._client.pods(self._which))
+
+    def wait(
+        self,
+        stream: TextIO | None = None,
+        *,
+        logs: bool = True,
+        poll_secs: float = 15.0,
+        patience_secs: float | None = None,
+    ) -> int | None:
         """Follows the job to its end, and returns its exit code: 0 where it succeeded, else 1.
 
         Args:
           stream: gets states and log lines; None for standard output.
           logs: whether to show what the processes say.
           poll_secs: between two looks.
+          patience_secs: how long pods may wait for nodes before the job is left as it is, which makes the exit code
+            None; None for ever.
         """
 
         def write(line: Line) -> None:
             if logs or line[0] == following.LAUNCHER:
                 _write(line, stream)
 
-        return following.wait(self._client, self._which, poll_secs=poll_secs, write=write)
+        return following.wait(self._client, self._which, poll_secs=poll_secs, patience_secs=patience_secs, write=write)
 
     def logs(
         self,
@@ -76,9 +90,10 @@ class KubernetesJob:
           tail: how many of the lines that each has said already; None for all.
         """
         if follow:
-            return following.wait(
+            code = following.wait(
                 self._client, self._which, poll_secs=poll_secs, tail=tail, write=lambda line: _write(line, stream)
             )
+            return code or 0
         count = 0
         for line in following.said(self._client, self._which, tail):
             _write(line, stream)

@@ -169,7 +169,7 @@ def _deletion(namespace: str) -> tuple[str, ...]:
 def _refused(words: Sequence[str], reason: str) -> JobError:
     """The error for a refusal, with the way on where it is one of those that people meet."""
     ways_out = {
-        "AlreadyExists": "Nothing of it was changed. Choose another --name, or end it first: trainer.launch cancel",
+        "AlreadyExists": "Nothing of it was changed. Choose another name, or end it first: trainer.launch cancel",
         "no matches for kind": "Its operator is not installed there: --kind=job needs none",
         "orbidden": "kubectl auth can-i --list says what you may do there; who runs the cluster gives rights",
         "ot found": "python -m trainer.launch list kubernetes shows the jobs; it may have another --namespace or kind",

@@ -51,6 +51,13 @@ class KubernetesOptions:
     name: str = setting("trainer", "what the job's name begins with; the time of the submission follows")
     namespace: str = setting("default", "where it runs")
     image: str | None = setting(None, "container image that runs the task")
+    python_image: str | None = setting(
+        None,
+        "instead of --image: one with Python 3.11 to 3.13, in which each process installs this source at its start",
+    )
+    staging: str | None = setting(
+        None, "gs://bucket/folder for the source of --python_image; default: packages in --output_dir"
+    )
     output_dir: str | None = setting(
         None, "gs://bucket/run, or a folder of a --volume; passed to the task", alias=("job_dir",)
     )
@@ -106,12 +113,21 @@ class KubernetesOptions:
             if text.partition("=")[2].count("/") != 1:
                 do = "Write it as --secret_env=API_KEY=my-secret/key"
                 raise UsageError(f"--secret_env={text}", "NAME=SECRET/KEY", do)
+        self._require_one_image()
         self._require_own_labels()
         self._require_what_the_operator_does()
         for text in self.toleration:
             if ":" not in text:
                 do = "Write it as --toleration=dedicated=training:NoSchedule"
                 raise UsageError(f"--toleration={text}", "KEY=VALUE:EFFECT or KEY:EFFECT", do)
+
+    def _require_one_image(self) -> None:
+        if self.python_image is not None:
+            for flag, value in (("image", self.image), ("config", self.config)):
+                if value is not None:
+                    raise UsageError(f"--{flag} with --python_image", "one of the two", "Drop one")
+        elif self.staging is not None:
+            raise UsageError("--staging without --python_image", "both", "Drop it: an image has the source in it")
 
     def _require_own_labels(self) -> None:
         for key in command_line.pairs("label", self.label):

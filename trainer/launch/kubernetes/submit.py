@@ -6,126 +6,92 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from trainer.job import errors, flags
+from trainer.job import flags
 from trainer.job.errors import UsageError
-from trainer.job.findings import Finding
 from trainer.launch import command_line
 from trainer.launch.files import render
-from trainer.launch.kubernetes import katib, manifest_file
-from trainer.launch.kubernetes import manifests as kubernetes
-from trainer.launch.kubernetes import rules as kubernetes_rules
-from trainer.launch.kubernetes import study as kubernetes_study
+from trainer.launch.kubernetes import sending
 from trainer.launch.kubernetes.handle import KubernetesJob
-from trainer.launch.kubernetes.kubectl import Kubectl
-from trainer.launch.kubernetes.options import KubernetesOptions, Workload
-from trainer.launch.kubernetes.pods import Manifest
-from trainer.launch.packaging import problem_files
-from trainer.launch.study import search_space, study_file
+from trainer.launch.kubernetes.options import KubernetesOptions
+from trainer.launch.kubernetes.plan import Submission, prepare
+from trainer.launch.kubernetes.sending_options import SendingOptions
 from trainer.launch.submission import costs, names
 from trainer.launch.submission import options as submit_options
 from trainer.launch.submission.costs import Item
 from trainer.launch.submission.options import SubmitOptions
 
 USAGE = "python -m trainer.launch submit kubernetes [--flag=value ...] -- [flags of trainer.task]"
-_CLASSES = (SubmitOptions, KubernetesOptions)
+_CLASSES = (SubmitOptions, KubernetesOptions, SendingOptions)
 _CTRL_C = 130  # as a shell counts
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Submission:
-    """Checked manifests.
-
-    Attributes:
-      manifests: in the order in which they are created; the job itself is the last.
-      notes: what is not known here, and left to the cluster.
-    """
-
-    manifests: list[Manifest]
-    notes: tuple[Finding, ...]
 
 
 def main(argv: Sequence[str]) -> int:
     """Shows or creates the job; with --wait the exit code is the job's, 0 or 1."""
     own, task_argv = command_line.halves(argv)
-    settings = submit_options.parse(own, USAGE, *_CLASSES)
-    chosen, what = settings[SubmitOptions], settings[KubernetesOptions]
-    if what.manifest is None:  # what is written into a file has the name that it has there
-        what = dataclasses.replace(what, name=names.of_now(what.name))
-    submission = prepare(what, task_argv)
-    documents = submission.manifests
-    for note in submission.notes:
-        print(note, file=sys.stderr)
+    settings = _parsed(own)
+    chosen, what, how = settings[SubmitOptions], settings[KubernetesOptions], settings[SendingOptions]
+    submission = _prepared(what, how, task_argv)
     if prices := costs.require(chosen.prices):
         print(costs.line(prices, _items(what), longest_secs=what.timeout_secs), file=sys.stderr)
     if chosen.dry_run:
-        print(render.text(documents, chosen.format or render.Format.YAML), end="")
-        print("checked; nothing was sent. kubectl create -f accepts it", file=sys.stderr)
+        _show(submission, chosen)
         return 0
-    job = send(submission, what)
-    print(job.name, flush=True)
-    for hint in job.hints:
-        print(hint, file=sys.stderr)
-    if not chosen.wait:
-        return 0
+    on_demand = dataclasses.replace(what, spot=None)
     try:
-        return job.wait(poll_secs=chosen.poll_secs)
+        return sending.send_and_follow(
+            submission,
+            wait=chosen.wait,
+            poll_secs=chosen.poll_secs,
+            patience_secs=how.fallback_secs,
+            otherwise=(lambda: _prepared(on_demand, how, task_argv)) if how.fallback else None,
+        )
     except KeyboardInterrupt:
         print("no longer following; the job continues", file=sys.stderr)
         return _CTRL_C
 
 
-def send(submission: Submission, what: KubernetesOptions) -> KubernetesJob:
-    """Creates the job. Raises JobError where the cluster refuses it."""
-    client, documents = Kubectl(context=what.context), submission.manifests
-    namespace = str(documents[-1]["metadata"].get("namespace", what.namespace))
-    return KubernetesJob(client, client.create(documents, namespace))
+def submitted(own: Sequence[str], task_argv: Sequence[str]) -> KubernetesJob:
+    """Creates the job for a program, which does with it what it likes. Raises UsageError, JobError.
 
-
-def prepare(what: KubernetesOptions, task_argv: Sequence[str]) -> Submission:
-    """Builds the manifests and checks them.
-
-    Raises:
-      FindingsError: with everything that is wrong with them.
+    Args:
+      own: flags of `submit kubernetes`.
+      task_argv: flags of the task.
     """
-    if what.manifest is not None:
-        beside = [
-            flag for flag in flags.to_argv(what) if not flag.startswith(("--manifest=", "--context=", "--namespace="))
-        ]
-        if beside or task_argv:
-            got = f"{' '.join([*beside, *task_argv])} together with --manifest"
-            raise UsageError(got, "--context and --namespace with it", "Write it into the file")
-        manifests, notes = manifest_file.read(what.manifest)
-        return Submission(manifests=manifests, notes=notes)
-    if what.config is not None:
-        documents = _study(what, what.config, task_argv)
-    else:
-        documents = kubernetes.manifests(what, task_argv)
-    findings = [finding for document in documents for finding in kubernetes_rules.document(document)]
-    findings += [*_gpus(what), *problem_files.elsewhere(task_argv, "image")]
-    notes = errors.refuse(findings, "The manifests are not accepted; nothing was sent:")
-    return Submission(manifests=documents, notes=notes)
+    settings = _parsed(own)
+    submit_options.require_of_program(settings[SubmitOptions])
+    return sending.send(_prepared(settings[KubernetesOptions], settings[SendingOptions], task_argv))
 
 
-def _study(what: KubernetesOptions, config: str, task_argv: Sequence[str]) -> list[Manifest]:
-    study = study_file.read(config, search_space.of_task(task_argv))
-    for difference in katib.differences(study):
-        print(difference, file=sys.stderr)
-    return kubernetes_study.manifests(what, task_argv, study)
+def _parsed(own: Sequence[str]) -> flags.Settings:
+    settings = submit_options.parse(own, USAGE, *_CLASSES)
+    chosen, what, how = settings[SubmitOptions], settings[KubernetesOptions], settings[SendingOptions]
+    if how.fallback and (what.spot is None or not (chosen.wait or chosen.dry_run)):
+        lacks = "--spot" if what.spot is None else "--wait"
+        raise UsageError(f"--fallback without {lacks}", "--spot and --wait with it", f"Add {lacks}, or drop it")
+    if how.build and not what.image:
+        raise UsageError("--build without --image", "the name of the image to build", "Add --image=REGISTRY/NAME:TAG")
+    return settings
 
 
-def _gpus(what: KubernetesOptions) -> list[Finding]:
-    """Pods of an Indexed Job are all alike."""
-    idle = what.ps + what.evaluator
-    if not what.gpu or not idle or what.kind is Workload.TFJOB:
-        return []
-    return [
-        Finding(
-            where=("spec", "template", "spec", "containers", 0, "resources"),
-            got=f"GPUs for {idle} pods that do not train, since the pods of one Job are alike",
-            accept="--kind=tfjob, whose replica types differ",
-            do="Set it, or drop --ps and --evaluator",
-        )
-    ]
+def _prepared(what: KubernetesOptions, how: SendingOptions, task_argv: Sequence[str]) -> Submission:
+    """The checked job, under a name of its own; what is written into a file has the name that it has there."""
+    if what.manifest is None:
+        what = dataclasses.replace(what, name=names.of_now(what.name))
+    submission = prepare(what, task_argv, built_here=how.build is not None)
+    for note in submission.notes:
+        print(note, file=sys.stderr)
+    return submission
+
+
+def _show(submission: Submission, chosen: SubmitOptions) -> None:
+    print(render.text(submission.manifests, chosen.format or render.Format.YAML), end="")
+    if submission.package is not None:
+        files = len(submission.package.files)
+        path = submission.package.path_below(submission.folder)
+        print(f"package: {path} ({files} files, uploaded unless it is there)", file=sys.stderr)
+    if submission.image is not None:
+        print(f"image: {submission.image} would be built of {', '.join(submission.image_files)}", file=sys.stderr)
+    print("checked; nothing was sent. kubectl create -f accepts it", file=sys.stderr)
 
 
 def _items(what: KubernetesOptions) -> list[Item]:

@@ -59,6 +59,12 @@ def ends(pods: Sequence[Object]) -> list[str]:
     return lines
 
 
+def has_no_node(pod: Object) -> bool:
+    """Whether the scheduler looks for a node in vain."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(entry["type"] == "PodScheduled" and entry["status"] == "False" for entry in conditions)
+
+
 def _of_job(job: Object, pods: Sequence[Object], events: Sequence[Object]) -> Iterator[str]:
     """What the job itself waits for: a queue, or a quota that lets no pod come about."""
     if (job.get("spec") or {}).get("suspend") or ((job.get("spec") or {}).get("runPolicy") or {}).get("suspend"):
@@ -84,10 +90,10 @@ def _of_pod(pod: Object, events: Sequence[Object]) -> Iterator[str]:
             yield "it ends again and again; its log says why: trainer.launch logs"
         elif waits and waits.get("message"):
             yield _with_way_out(f"{waits['reason']}: {waits['message']}")
-    mounts = [event for event in events if event.get("reason") in ("FailedMount", "FailedAttachVolume")]
-    for event in mounts[-1:] if (pod.get("status") or {}).get("phase") == "Pending" else ():
-        if event["involvedObject"].get("name") == pod["metadata"]["name"]:
-            yield _with_way_out(str(event.get("message")))
+    if (pod.get("status") or {}).get("phase") == "Pending":
+        about = [event for event in events if event["involvedObject"].get("name") == pod["metadata"]["name"]]
+        mounts = [event for event in about if event.get("reason") in ("FailedMount", "FailedAttachVolume")]
+        yield from (_with_way_out(str(event.get("message"))) for event in mounts[-1:])
 
 
 def _with_way_out(message: str) -> str:

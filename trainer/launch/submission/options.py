@@ -48,6 +48,13 @@ def require_address(name: str, address: str | None) -> None:
         raise UsageError(f"--{name}={address}", "https:// or http://, and a host", "Write it as https://HOST")
 
 
+def require_of_program(chosen: SubmitOptions) -> None:
+    """Raises UsageError where a program asks for what is for people."""
+    for flag in ("dry_run", "wait"):
+        if getattr(chosen, flag):
+            raise UsageError(f"{flag} in a program", "the other flags", "Drop it; the job that is returned has wait()")
+
+
 def parse(own: Sequence[str], usage: str, *settings_classes: type) -> flags.Settings:
     """The settings that the words before `--` say.
 

@@ -24,8 +24,13 @@ def main(argv: Sequence[str]) -> int:
     if target in ("--help", "-h", "-help", "help"):
         lines = [f"  {name:<12}{text}" for name, (_, text) in TARGETS.items()]
         raise flags.HelpRequested("\n".join([f"Usage: {USAGE}", "", *lines, "", "Each has a --help of its own.", ""]))
+    run: Callable[[Sequence[str]], int] = importlib.import_module(f"trainer.launch.{module(target)}").main
+    return run(argv[1:])
+
+
+def module(target: str | None) -> str:
+    """The module of a target, below `trainer.launch`. Raises UsageError."""
     if target not in TARGETS:
         got = "No target" if target is None else f"{target!r} is not a target"
         raise UsageError(got, USAGE, "Write it directly after submit")
-    run: Callable[[Sequence[str]], int] = importlib.import_module(f"trainer.launch.{TARGETS[target][0]}").main
-    return run(argv[1:])
+    return TARGETS[target][0]

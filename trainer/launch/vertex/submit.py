@@ -29,6 +29,7 @@ from trainer.launch.vertex import sending as vertex_sending
 from trainer.launch.vertex import service as vertex_service
 from trainer.launch.vertex import study as vertex_study
 from trainer.launch.vertex import surroundings as vertex_surroundings
+from trainer.launch.vertex.handle import VertexJob
 from trainer.launch.vertex.options import VertexOptions
 from trainer.launch.vertex.prepared import Submission
 from trainer.launch.vertex.requests import Request
@@ -68,6 +69,24 @@ def main(argv: Sequence[str]) -> int:
             raise
         print("no longer following; the job continues", file=sys.stderr)
         return _CTRL_C
+
+
+def submitted(own: Sequence[str], task_argv: Sequence[str]) -> VertexJob:
+    """Sends the job for a program, which does with it what it likes. Raises UsageError, ServiceError.
+
+    Args:
+      own: flags of `submit vertex`.
+      task_argv: flags of the task.
+    """
+    settings = submit_options.parse(own, USAGE, *CLASSES)
+    sending, service = settings[SendingOptions], settings[ServiceOptions]
+    submit_options.require_of_program(settings[SubmitOptions])
+    if flag := sending.needs_wait or ("--build" if sending.build else None):
+        raise UsageError(f"{flag} in a program", "the other flags", "Use the command line, or drop it")
+    submission = prepare(settings[VertexOptions], service, task_argv, os.environ)
+    for note in submission.notes:
+        print(note, file=sys.stderr)
+    return vertex_sending.send(submission, service, same_output=sending.same_output)
 
 
 def _require_together(chosen: SubmitOptions, sending: SendingOptions, what: VertexOptions) -> None:
