@@ -1,9 +1,7 @@
-"""The environment of each process of a job, as Vertex AI, Kubeflow's operator and an Indexed Job document theirs.
+"""The environment of each process of a job, as Vertex AI documents it.
 
-Host names become loopback addresses, since there is no network of pods here; everything else is as documented:
-https://cloud.google.com/vertex-ai/docs/training/code-requirements and .../distributed-training,
-https://www.kubeflow.org/docs/components/trainer/legacy-v1/user-guides/tensorflow and
-https://kubernetes.io/docs/concepts/workloads/controllers/job.
+Host names become loopback addresses, since there is no network of machines here; everything else is as documented:
+https://cloud.google.com/vertex-ai/docs/training/code-requirements and .../distributed-training.
 """
 
 from __future__ import annotations
@@ -80,39 +78,3 @@ def _vertex_cluster(
         task = {"type": _POOLS[pool], "index": index, "cloud": "a1b2c3", **of_trial}
         environ["TF_CONFIG"] = json.dumps({"cluster": named, "environment": "cloud", "job": spec, "task": task})
     return environ
-
-
-def of_tf_job(manifest: Mapping[str, Any], addresses: Sequence[str]) -> list[Place]:
-    """Pods of Kubeflow's TFJob: the operator lists every replica type in lower case, the evaluator's too."""
-    replicas = manifest["spec"]["tfReplicaSpecs"]
-    remaining = iter(addresses)
-    listed = {kind.lower(): [next(remaining) for _ in range(spec["replicas"])] for kind, spec in replicas.items()}
-    places = []
-    for kind, spec in replicas.items():
-        container = spec["template"]["spec"]["containers"][0]
-        for index in range(spec["replicas"]):
-            task = {"type": kind.lower(), "index": index}
-            config = {"cluster": listed, "task": task, "environment": "cloud"}
-            environ = {**_of_container(container), "TF_CONFIG": json.dumps(config)}
-            places.append(Place(name=f"{kind.lower()}-{index}", environ=environ, argv=tuple(container["args"])))
-    return places
-
-
-def of_indexed_job(manifest: Mapping[str, Any], host_pattern: str) -> list[Place]:
-    """Pods of a Job with completionMode Indexed.
-
-    Args:
-      manifest: the Job.
-      host_pattern: takes the place of TRAINER_HOST_PATTERN, whose names only a cluster's DNS knows.
-    """
-    container = manifest["spec"]["template"]["spec"]["containers"][0]
-    places = []
-    for index in range(manifest["spec"]["completions"]):
-        environ = {**_of_container(container), "JOB_COMPLETION_INDEX": str(index)}
-        environ["TRAINER_HOST_PATTERN"] = host_pattern
-        places.append(Place(name=f"index-{index}", environ=environ, argv=tuple(container["args"])))
-    return places
-
-
-def _of_container(container: Mapping[str, Any]) -> dict[str, str]:
-    return {entry["name"]: entry["value"] for entry in container.get("env", ()) if "value" in entry}
