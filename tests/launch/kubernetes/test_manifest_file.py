@@ -19,6 +19,14 @@ def test_golden_manifests_are_accepted(name: str) -> None:
     assert notes == ()
 
 
+def test_a_list_is_read_as_its_manifests(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n"
+    )
+    ((manifest,), notes) = manifest_file.read(str(tmp_path / "a.yaml"))
+    assert manifest["metadata"] == {"name": "a"} and notes == ()
+
+
 def test_a_file_of_something_else_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.yaml").write_text("a: 1\n")
     with pytest.raises(FindingsError, match=r"a\.yaml:1:1: Not a manifest\. Accepted: apiVersion, kind"):

@@ -17,6 +17,7 @@ from trainer.launch.kubernetes import rules as kubernetes_rules
 CHIEF = "spec.tfReplicaSpecs.Chief"
 CONTAINER = f"{CHIEF}.template.spec.containers.0"
 POD = "spec.template.spec"
+RULE = "spec.podFailurePolicy.rules.0"
 
 
 def changed(name: str, path: str, value: Any) -> dict[str, Any]:
@@ -175,6 +176,20 @@ WRONG = [
     ),
     ("job", f"{POD}.containers.0.name", "main", "containerName: 'tensorflow'. Accepted: main", "containerName: main"),
     ("job", "metadata.name", "f" * 63, "-4, has 65 characters", "Set a --name that is 2 characters shorter"),
+    ("job", "spec.podReplacementPolicy", "TerminatingOrFailed", "TerminatingOrFailed together with podFail", "Write"),
+    ("job", "spec.maxFailedIndexes", 9, "maxFailedIndexes: 9. Accepted: up to 5", "Correct it"),
+    ("job", "spec.backoffLimitPerIndex", ..., "maxFailedIndexes: 0. Accepted: with backoffLimitPerIndex", "Write"),
+    ("job", f"{RULE}.onExitCodes.values", [3, 2], "values: [3, 2]. Accepted: codes in order", "Write them in order"),
+    ("job", f"{RULE}.onExitCodes.values", [0, 2], "values: 0, which is no failure", "Drop it"),
+    ("job", f"{RULE}.onExitCodes", ..., "rules[0]: neither exit codes nor conditions", "Write one"),
+    ("job", f"{RULE}.onPodConditions", [], "rules[0]: both onExitCodes and onPodConditions", "Write two rules"),
+    (
+        "jobset",
+        "spec.successPolicy",
+        {"operator": "All", "targetReplicatedJobs": ["nodes"]},
+        "targetReplicatedJobs[0]: 'nodes'. Accepted: node",
+        "Did you mean node?",
+    ),
     ("jobset", "metadata.name", "f" * 49, "-node-0-4-abcde, has 64 characters", "that is 1 characters shorter"),
     ("jobset", "spec.replicatedJobs", [], "replicatedJobs: no jobs", "Write replicatedJobs"),
     ("trainjob", "spec.runtimeRef", {}, "runtimeRef.name: no runtime", "Write runtimeRef"),
@@ -251,6 +266,33 @@ def test_what_is_only_unknown_here_is_noted_and_left_to_the_cluster(changes: dic
     manifest = kubernetes_plan.prepare(OPTIONS["tfjob"], ARGV).manifests[-1]
     (note,) = kubernetes_rules.document({**manifest, **changes})
     assert note.level is Level.NOTE and str(note).startswith(told)
+
+
+def test_what_jobset_fills_in_may_be_left_out() -> None:
+    manifest = changed("jobset", "spec.failurePolicy", ...)
+    job = manifest["spec"]["replicatedJobs"][0]["template"]["spec"]
+    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "maxFailedIndexes"):
+        del job[name]
+    del job["template"]["spec"]["restartPolicy"]
+    assert kubernetes_rules.document(manifest) == []
+
+
+def test_a_runtime_has_one_replica_and_a_container_called_node() -> None:
+    runtime = submit_kubernetes.prepare(OPTIONS["trainjob"], ARGV).manifests[0]
+    (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    job["replicas"] = 2
+    job["template"]["spec"]["template"]["spec"]["containers"][0]["name"] = "main"
+    found = [str(finding) for finding in kubernetes_rules.document(runtime)]
+    assert any("replicatedJobs[0].replicas: 2. Accepted: 1, of whose job" in line for line in found)
+    assert any("containers ['main']. Accepted: one called 'node'. Write name: node." in line for line in found)
+
+
+def test_the_manifests_of_a_list_are_checked_one_by_one() -> None:
+    items = submit_kubernetes.prepare(OPTIONS["job"], ARGV).manifests
+    whole = {"apiVersion": "v1", "kind": "List", "items": items}
+    assert kubernetes_rules.document(whole) == []
+    (finding,) = kubernetes_rules.document({**whole, "items": [items[0], {**items[1], "specs": {}}]})
+    assert str(finding).startswith("items[1].specs: no such field. ") and str(finding).endswith("Did you mean spec?")
 
 
 def test_of_a_config_map_metadata_and_fields_are_checked() -> None:

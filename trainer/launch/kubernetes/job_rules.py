@@ -8,7 +8,7 @@ from trainer.job.findings import Finding, Path, short
 from trainer.launch.files.schema import whole
 from trainer.launch.kubernetes import names
 from trainer.launch.kubernetes.pod_rules import pod
-from trainer.launch.kubernetes.pods import CONTAINER
+from trainer.launch.kubernetes.restart_rules import restarts
 from trainer.launch.kubernetes.tables import Table, listed, table
 
 
@@ -38,26 +38,9 @@ def job_spec(spec: Table, path: Path, host: str, suffix: str = "") -> Iterator[F
     for count in ("backoffLimit", "backoffLimitPerIndex", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
         yield from not_negative(spec, count, path)
     pods = table(spec.get("template"))
-    yield from _pod_restarts(spec, table(pods.get("spec")), path)
+    yield from restarts(spec, path)
     yield from _replicas(table(pods.get("spec")), completions, (*path, "template", "spec"))
     yield from pod(pods, (*path, "template"), container=None, has_evaluator=_has_evaluator(pods))
-
-
-def _pod_restarts(spec: Table, pod: Table, path: Path) -> Iterator[Finding]:
-    policy, at = pod.get("restartPolicy"), (*path, "template", "spec", "restartPolicy")
-    if policy not in ("Never", "OnFailure"):
-        do = "Write restartPolicy: Never"
-        yield Finding(where=at, got=short(policy), accept="Never or OnFailure in a Job", do=do)
-    elif spec.get("podFailurePolicy") and policy != "Never":
-        do = "Write restartPolicy: Never; the Job starts pods again"
-        yield Finding(where=at, got=f"{policy} together with podFailurePolicy", accept="Never", do=do)
-    found = [str(table(entry).get("name")) for entry in listed(pod.get("containers"))]
-    for index, rule in enumerate(listed(table(spec.get("podFailurePolicy")).get("rules"))):
-        codes = table(table(rule).get("onExitCodes"))
-        if codes.get("containerName") not in (None, *found):
-            at = (*path, "podFailurePolicy", "rules", index, "onExitCodes", "containerName")
-            do = f"Write containerName: {found[0] if found else CONTAINER}"
-            yield Finding(where=at, got=short(codes["containerName"]), accept=", ".join(found), do=do)
 
 
 def _replicas(pod: Table, completions: int | None, path: Path) -> Iterator[Finding]:

@@ -38,4 +38,9 @@ def read(path: str) -> tuple[list[dict[str, Any]], tuple[Finding, ...]]:
             about = [Finding(where=root.place, got="Not a manifest", accept=accept, do=do)]
         findings += about
     notes = errors.refuse(findings, documents.REFUSED)
-    return [nodes.plain(root) for root in roots], notes
+    return [manifest for root in roots for manifest in _manifests(nodes.plain(root))], notes
+
+
+def _manifests(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """A manifest, or those of a List."""
+    return value.get("items") or [] if value.get("kind") == "List" else [value]

@@ -7,10 +7,13 @@ one Chief or Master.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from trainer.job.findings import Finding, Level, Path, Where, short, unknown
+from trainer.job.spelling import suggestion
 from trainer.launch.files.schema import whole
 from trainer.launch.kubernetes import names, schemas
 from trainer.launch.kubernetes.job_rules import job_spec
@@ -44,6 +47,8 @@ def document(value: Table) -> list[Finding]:
         "Experiment": lambda value: experiment(value, document),
     }
     kind = str(value.get("kind"))
+    if kind == "List" and value.get("apiVersion") == "v1":
+        return list(_items(listed(value.get("items"))))
     versions = {name: version for version, _, name in (entry.partition(" ") for entry in schemas.kinds())}
     findings = list(_metadata(value))
     if kind not in versions:
@@ -51,6 +56,14 @@ def document(value: Table) -> list[Finding]:
     findings += _version(value.get("apiVersion"), versions[kind], kind)
     findings += rules[kind](value) if kind in rules else ()
     return _without_echoes([*findings, *_not_said(schemas.schema_errors(value), findings)])
+
+
+def _items(items: list[Any]) -> Iterator[Finding]:
+    """What is wrong with each manifest of a List."""
+    for index, item in enumerate(items):
+        for finding in document(table(item)):
+            assert isinstance(finding.where, tuple), "a field"
+            yield dataclasses.replace(finding, where=("items", index, *finding.where))
 
 
 def _not_said(findings: list[Finding], before: list[Finding]) -> list[Finding]:
@@ -129,6 +142,14 @@ def _runtime(value: Table) -> Iterator[Finding]:
     for index, raw in enumerate(listed(spec.get("replicatedJobs"))):
         template = table(table(raw).get("template"))
         step = table(table(template.get("metadata")).get("labels")).get(TRAINER_LABEL)
+        if step and table(raw).get("replicas", 1) != 1:
+            at = (*path, "replicatedJobs", index, "replicas")
+            yield Finding(
+                where=at,
+                got=short(table(raw)["replicas"]),
+                accept="1, of whose job numNodes are the pods",
+                do="Drop it",
+            )
         pods = table(table(table(template.get("spec")).get("template")).get("spec"))
         found = [table(entry).get("name") for entry in listed(pods.get("containers"))]
         if step == "trainer" and NODE not in found:  # validateReplicatedJobs
@@ -146,7 +167,21 @@ def _replicated(spec: Table, path: Path, name: str) -> Iterator[Finding]:
         job, at = table(raw), (*path, "replicatedJobs", index, "template", "spec")
         last = (whole(job.get("replicas", 1)) or 1) - 1
         host = f"{name}-{job.get('name')}-{last}" if name else ""
-        yield from job_spec(table(table(job.get("template")).get("spec")), at, host, suffix=_RANDOM)
+        yield from job_spec(_filled(table(table(job.get("template")).get("spec"))), at, host, suffix=_RANDOM)
+    names_of_jobs = [str(table(job).get("name")) for job in jobs]
+    for policy in ("successPolicy", "failurePolicy"):
+        for index, name_of_job in enumerate(listed(table(spec.get(policy)).get("targetReplicatedJobs"))):
+            if name_of_job not in names_of_jobs:
+                where = (*path, policy, "targetReplicatedJobs", index)
+                do = suggestion(str(name_of_job), names_of_jobs, "Correct it")
+                yield Finding(where=where, got=short(name_of_job), accept=", ".join(names_of_jobs), do=do)
+
+
+def _filled(spec: Table) -> Table:
+    """A job of a JobSet with what its webhook fills in (Default)."""
+    template = table(spec.get("template"))
+    pods = {**template, "spec": {"restartPolicy": "OnFailure", **table(template.get("spec"))}}
+    return {"completionMode": "Indexed", **spec, "template": pods}
 
 
 def _train_job(value: Table) -> Iterator[Finding]:
