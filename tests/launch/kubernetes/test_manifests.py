@@ -165,6 +165,12 @@ def test_gpus_go_to_those_who_train() -> None:
     assert limits == {"Chief": {"nvidia.com/gpu": "2"}, "Worker": {"nvidia.com/gpu": "2"}, "PS": {}}
 
 
+def test_of_trials_it_is_said_which_problem_they_train() -> None:
+    (note,) = kubernetes_plan.prepare(OPTIONS["study_job"], ARGV).notes
+    assert str(note).startswith("image: note: the trials run python -m trainer.task, which trains trainer.model")
+    assert kubernetes_plan.prepare(OPTIONS["study_job"], [*ARGV, "--problem=trainer.model"]).notes == ()
+
+
 def test_gpus_for_pods_that_do_not_train_are_refused() -> None:
     with pytest.raises(FindingsError, match=r"GPUs for 1 pods that do not train.*Accepted: --kind=tfjob"):
         kubernetes_plan.prepare(dataclasses.replace(ONE, worker=1, ps=1, gpu=1), ARGV)

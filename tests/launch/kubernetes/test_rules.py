@@ -278,7 +278,7 @@ def test_what_jobset_fills_in_may_be_left_out() -> None:
 
 
 def test_a_runtime_has_one_replica_and_a_container_called_node() -> None:
-    runtime = submit_kubernetes.prepare(OPTIONS["trainjob"], ARGV).manifests[0]
+    runtime = kubernetes_plan.prepare(OPTIONS["trainjob"], ARGV).manifests[0]
     (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
     job["replicas"] = 2
     job["template"]["spec"]["template"]["spec"]["containers"][0]["name"] = "main"
@@ -288,7 +288,7 @@ def test_a_runtime_has_one_replica_and_a_container_called_node() -> None:
 
 
 def test_the_manifests_of_a_list_are_checked_one_by_one() -> None:
-    items = submit_kubernetes.prepare(OPTIONS["job"], ARGV).manifests
+    items = kubernetes_plan.prepare(OPTIONS["job"], ARGV).manifests
     whole = {"apiVersion": "v1", "kind": "List", "items": items}
     assert kubernetes_rules.document(whole) == []
     (finding,) = kubernetes_rules.document({**whole, "items": [items[0], {**items[1], "specs": {}}]})

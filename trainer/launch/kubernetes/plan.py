@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from trainer.job import errors, flags, layout
+from trainer.job import early_flags, errors, flags, layout
 from trainer.job.errors import UsageError
-from trainer.job.findings import Finding
+from trainer.job.findings import Finding, Level
 from trainer.launch.kubernetes import katib, manifest_file, source_install
 from trainer.launch.kubernetes import manifests as kubernetes
 from trainer.launch.kubernetes import rules as kubernetes_rules
@@ -73,7 +73,8 @@ def prepare(
         return _of_source(what, task_argv, environ)
     if built_here:
         return _of_built_image(what, task_argv, environ)
-    documents, notes = _checked(what, task_argv, problem_files.elsewhere(task_argv, "image"))
+    about_problem = [*problem_files.elsewhere(task_argv, "image"), *_problem_of_trials(what, task_argv)]
+    documents, notes = _checked(what, task_argv, about_problem)
     return Submission(manifests=documents, namespace=what.namespace, context=what.context, notes=notes)
 
 
@@ -155,6 +156,15 @@ def _documents(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Manife
     for difference in katib.differences(study):
         print(difference, file=sys.stderr)
     return kubernetes_study.manifests(what, task_argv, study)
+
+
+def _problem_of_trials(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Finding]:
+    """Katib's shell runs the command of the manifest, and not the image's, which may name a problem."""
+    if what.config is None or early_flags.value(task_argv, "problem") is not None:
+        return []
+    got = "the trials run python -m trainer.task, which trains trainer.model whatever problem the image has"
+    do = "Write -- --problem=MODULE where it has another"
+    return [Finding(where="image", got=got, do=do, level=Level.NOTE)]
 
 
 def _gpus(what: KubernetesOptions) -> list[Finding]:
