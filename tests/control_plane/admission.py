@@ -29,7 +29,6 @@ from tests.control_plane.store import Refusal, Store
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_NAME = 63
-_SUFFIX_CHARACTERS = 6  # "-abcde", of a pod of a Job
 _LONGEST_EXPERIMENT_NAME = 40
 
 
@@ -106,9 +105,6 @@ def _job(store: Store, name: str, value: Manifest) -> None:
         JOBS, name, pod.get("restartPolicy") in ("Never", "OnFailure"), "spec.template.spec.restartPolicy", "Required"
     )
     _require(JOBS, name, never or "podFailurePolicy" not in spec, "spec.template.spec.restartPolicy", "only Never")
-    _require(
-        JOBS, name, len(name) + _SUFFIX_CHARACTERS <= _LONGEST_NAME, "metadata.name", "pods' names would be too long"
-    )
     if spec.get("completionMode") == "Indexed":
         last = f"{name}-{spec['completions'] - 1}"
         _require(

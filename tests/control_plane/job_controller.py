@@ -25,6 +25,7 @@ from tests.control_plane.store import (
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _NO_LIMIT = 2**31 - 1
+_LONGEST_HEAD = 58  # of a name before its random part, MaxGeneratedNameLength
 
 
 def reconcile(store: Store) -> None:
@@ -79,7 +80,8 @@ def _pod(job: Manifest, index: int) -> Manifest:
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     labels |= {"batch.kubernetes.io/job-name": name, "job-name": name, _INDEX: str(index)}
     labels["batch.kubernetes.io/controller-uid"] = job["metadata"]["uid"]
-    metadata = {"name": f"{name}-{index}-{suffix()}", "labels": labels, "annotations": {_INDEX: str(index)}}
+    head = f"{name[: _LONGEST_HEAD - len(f'-{index}-')]}-{index}-"  # podGenerateNameWithIndex
+    metadata = {"name": f"{head}{suffix()}", "labels": labels, "annotations": {_INDEX: str(index)}}
     spec = template["spec"]
     spec.setdefault("hostname", f"{name}-{index}")
     for container in spec["containers"]:

@@ -147,7 +147,7 @@ class Kubelet:
             self._store.event(pod, "Failed", f'Failed to pull image "{container["image"]}": not found', "Warning")
             return
         try:
-            argv, environ = self._command(pod, container)
+            argv, environ = self.command(pod, container)
         except _ConfigError as error:
             self._wait(pod, "CreateContainerConfigError", str(error))
             self._store.event(pod, "Failed", f"Error: {error}", "Warning")
@@ -204,7 +204,7 @@ class Kubelet:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _command(self, pod: Manifest, container: Manifest) -> tuple[list[str], dict[str, str]]:
+    def command(self, pod: Manifest, container: Manifest) -> tuple[list[str], dict[str, str]]:
         """What is run, with which environment; names and mounted folders are those of this machine."""
         own = {entry["name"]: self._value(pod, entry) for entry in container.get("env", ())}
         own = {name: _expanded(value, own) for name, value in own.items()}

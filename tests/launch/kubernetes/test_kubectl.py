@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import subprocess
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -115,11 +116,15 @@ def test_while_a_person_waits_they_are_told_what_for(start_plane: Start, capsys:
     plane = start_plane(cpus=1.0)
     plane.store.create(JOBS, "default", _blocking("900m"))
     plane.wait_for(lambda: plane.kubelet.running)
-    deleting = subprocess.Popen(
-        ["sh", "-c", "sleep 2; kubectl delete job blocks --wait=false"], stdout=subprocess.DEVNULL
-    )
-    with deleting:
-        assert submit("--wait", "--cpu=500m") == 0
+
+    def make_room() -> None:
+        plane.wait_for(lambda: any("/events" in request for request in plane.server.requests))
+        plane.store.delete(JOBS, "default", "blocks")
+
+    room = threading.Thread(target=make_room)
+    room.start()
+    assert submit("--wait", "--cpu=500m") == 0
+    room.join()
     shown = capsys.readouterr().out
     assert "no node has room: 0/1 nodes are available: 1 Insufficient cpu. Ask for less" in shown
     assert "chief-0 met nobody" in shown

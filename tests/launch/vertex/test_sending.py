@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 
+import trainer.launch
 from tests.bucket.fixtures import BUCKET, bucket_server  # noqa: F401
 from tests.bucket.process import BucketServer
 from tests.launch.vertex.test_submit import NAME, ONE, WHERE, services, submit
@@ -15,6 +16,7 @@ from tests.vertex.builds import DIGEST
 from tests.vertex.fixtures import vertex_service  # noqa: F401
 from tests.vertex.server import Fault, VertexService
 from trainer import storage
+from trainer.job.errors import UsageError
 from trainer.launch.vertex import fallback
 from trainer.launch.vertex.options import Provisioning, VertexOptions
 
@@ -243,3 +245,15 @@ def test_cloud_build_builds_from_a_context_in_the_bucket(
         (pool,) = vertex_service.jobs.found[NAME]["jobSpec"]["workerPoolSpecs"]
         assert pool["containerSpec"]["imageUri"] == f"host.dev/p/trainer@{DIGEST}"
         assert "build build0: working" in told
+
+
+def test_a_program_submits_looks_and_cancels(vertex_service: VertexService) -> None:  # noqa: F811
+    vertex_service.jobs.life = ("JOB_STATE_RUNNING",)
+    addresses = {name: vertex_service.endpoint for name in ("endpoint", "logging_endpoint")}
+    flags = {"project": "my-project", "image": "a/b:1", "output_dir": "gs://my-bucket/runs/a", **addresses}
+    job = trainer.launch.submit("vertex", ["--train_steps=10"], **flags)
+    assert job.name == NAME and job.exit_code() is None
+    assert f"({NAME}): running" in job.status()
+    assert job.cancel()
+    with pytest.raises(UsageError, match="--build in a program. Accepted: the other flags"):
+        trainer.launch.submit("vertex", ["--train_steps=10"], build="docker", **flags)
