@@ -70,8 +70,8 @@ class KubernetesOptions:
     gpu_resource: str = setting("nvidia.com/gpu", "their resource name in the cluster")
     max_restarts: int | None = setting(
         None,
-        "restarts of each pod that fails; those that exit 143 or are preempted are not counted; default: 10; "
-        "tfjob: none after exit codes below 128, and any number after others",
+        "restarts of each pod that fails; those that exit 143 or are preempted are not counted; default: 10; not with "
+        "tfjob, whose operator starts any number after exit codes from 128 up, and none after others",
     )
     timeout_secs: int | None = setting(None, "longest running time of the job, or of each trial of a study")
     ttl_secs: int | None = setting(None, "seconds after its end until the job is deleted; default: never")
