@@ -11,7 +11,9 @@ from google.protobuf import json_format
 
 from tests.conftest import Golden
 from tests.launch import vertex_requests
+from tests.vertex import discovery
 from trainer.launch.vertex import requests as vertex
+from trainer.launch.vertex import schemas
 
 
 @pytest.mark.parametrize("name", vertex_requests.OPTIONS)
@@ -56,3 +58,23 @@ def _as_numbers(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_numbers(item) for item in value]
     return float(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+@pytest.mark.parametrize("kind", ["CustomJob", "HyperparameterTuningJob"])
+def test_every_field_that_is_known_here_is_one_of_the_discovery_document_s(kind: str) -> None:
+    ours = schemas.CUSTOM_JOB if kind == "CustomJob" else schemas.TUNING_JOB
+    theirs = discovery.document("aiplatform.v1")["schemas"]
+    assert _unknown(ours, {"$ref": f"GoogleCloudAiplatformV1{kind}"}, theirs, kind) == []
+
+
+def _unknown(ours: Any, theirs: Any, all_of_them: Any, at: str) -> list[str]:
+    """Fields of our schema that the service's lacks, or lets nobody set."""
+    theirs = all_of_them[theirs["$ref"]] if "$ref" in theirs else theirs
+    if isinstance(ours, list):
+        return _unknown(ours[0], theirs["items"], all_of_them, at)
+    if not isinstance(ours, dict):
+        return []
+    fields = theirs["properties"]
+    wrong = [f"{at}.{name}" for name in ours if name not in fields or fields[name].get("readOnly")]
+    known = [name for name in ours if name in fields]
+    return wrong + [more for name in known for more in _unknown(ours[name], fields[name], all_of_them, f"{at}.{name}")]
