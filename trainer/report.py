@@ -81,9 +81,10 @@ def _summary(files: Layout) -> Summary:
     try:
         kinds = {"metrics": dict, "global_step": int, "flags": list, "params": dict}
         found = records.parsed(storage.read(files.summary), files.summary, kinds, {"checkpoint": (str, type(None))})
-        return Summary(**{field.name: found[field.name] for field in dataclasses.fields(Summary)})
-    except (DamagedRecordError, KeyError) as error:
-        got = error.got if isinstance(error, DamagedRecordError) else f"{files.summary} has no {error}"
+        fields = [field.name for field in dataclasses.fields(Summary)]
+        return Summary(**{name: found[name] for name in fields if name in found})
+    except (DamagedRecordError, TypeError) as error:
+        got = error.got if isinstance(error, DamagedRecordError) else f"{files.summary}: {error}"
         do = "Run its command again with more --train_steps, which writes a report too"
         raise UsageError(got, "what this version writes", do) from None
 

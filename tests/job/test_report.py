@@ -188,3 +188,11 @@ def test_an_evaluation_is_one_line(metrics: dict[str, float], baselines: dict[st
 
 def test_the_record_has_every_field() -> None:
     assert list(SUMMARY.record()) == [field.name for field in dataclasses.fields(Summary)]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (math.nan, "nan"), (1.23456, "1.235"), (53961.7, "53,962"), (-12345.6, "-12,346"), (2e7, "2e+07")],
+)
+def test_figures_are_written_as_people_read_them(value: float | None, text: str) -> None:
+    assert score_table.figure(value) == text

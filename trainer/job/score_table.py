@@ -156,8 +156,10 @@ def words(name: str, metric: str) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Four digits that mean something; a dash for what is not known."""
-    return "-" if value is None else "nan" if math.isnan(value) else f"{value:.4g}"
+    """Four digits that mean something, or whole numbers up to ten millions; a dash for what is not known."""
+    if value is None or math.isnan(value):
+        return "-" if value is None else "nan"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def _cells(values: Mapping[str, Any]) -> dict[str, Cell]:

@@ -16,6 +16,7 @@ import cycler
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator, MaxNLocator, ScalarFormatter
 
 from trainer.reporting.plot import Plot
 
@@ -32,6 +33,7 @@ VARIABLES: Mapping[str, str] = {
 """The variable of CSS for each colour."""
 
 _HALF, _WHOLE = 5.6, 11.6
+_MOST_TICKS = 6
 _STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
@@ -81,9 +83,24 @@ def svg(plot: Plot) -> str:
         figure = Figure(figsize=(_WHOLE if plot.wide else _HALF, plot.height))
         FigureCanvasSVG(figure)
         plot.draw(figure)
+        _write_numbers_out(figure)
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _embedded(written.getvalue(), plot.title)
+
+
+def _write_numbers_out(figure: Figure) -> None:
+    """Ticks as people write numbers, `200,000`, and few enough to stand beside each other, where the plot sets none."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), ScalarFormatter):
+                axis.set_major_formatter(_number)
+        if isinstance(axes.xaxis.get_major_locator(), AutoLocator):
+            axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS, steps=[1, 2, 2.5, 5, 10]))
+
+
+def _number(value: float, _: int | None = None) -> str:
+    return f"{value:,.7g}".replace("-", "\N{MINUS SIGN}") if abs(value) < 1e9 else f"{value:.3g}"
 
 
 def _embedded(document: str, title: str) -> str:
