@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from trainer import Problem
+from trainer.reporting import classification
 
+KINDS = ("setosa", "versicolor", "virginica")
 CENTRES = np.array([[5.0, 3.4, 1.5, 0.2], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.6, 2.0]])
 
 
@@ -57,4 +59,5 @@ PROBLEM = Problem(
     eval_input_fn=lambda data: examples(1, 500).batch(data.eval_batch_size),
     metrics={"accuracy": "max", "loss": "min"},
     baselines=lambda: {"accuracy_chance": 1 / 3},
+    plots=lambda examples: classification.plots(examples.labels, examples.predictions["probabilities"], KINDS),
 )

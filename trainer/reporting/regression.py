@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainer.job.score_table import figure as shown
 from trainer.reporting.plot import Plot
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def residuals(errors: np.ndarray, unit: str = "") -> Plot:
         axes = figure.subplots()
         axes.hist(errors, bins=_bins(len(errors)), range=_range(errors), color="C0", alpha=0.65)
         axes.axvline(0, color="#66727f", linewidth=0.8, linestyle=":")
-        axes.axvline(mean, color="C1", linewidth=1.4, label=f"mean {mean:.3g}, deviation {deviation:.3g}")
+        axes.axvline(mean, color="C1", linewidth=1.4, label=f"mean {shown(mean)}, deviation {shown(deviation)}")
         axes.set(xlabel=f"error {unit}".strip(), ylabel="count")
         axes.legend()
 

@@ -99,7 +99,7 @@ def _write_numbers_out(figure: Figure) -> None:
             axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS, steps=[1, 2, 2.5, 5, 10]))
 
 
-def _number(value: float, _: int | None = None) -> str:
+def _number(value: float, _: float | None = None) -> str:
     return f"{value:,.7g}".replace("-", "\N{MINUS SIGN}") if abs(value) < 1e9 else f"{value:.3g}"
 
 
