@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import pathlib
+
 import pytest
 
-from benchmarks.race import plot, rounds, table
+from benchmarks import environments
+from benchmarks.race import contenders, plot, rounds, table
+from benchmarks.race.contest import OURS as HERE
 from benchmarks.race.contest import Contender, Result, Role, Run, Workload
+from benchmarks.race.workloads import WORKLOADS
+
+assert contenders.__file__ is not None
+PROGRAMS = pathlib.Path(contenders.__file__).parent
 
 OURS = Contender(title="ours", program="", role=Role.OURS)
 PEER = Contender(title="peer", program="")
@@ -72,3 +81,21 @@ def test_a_contender_runs_in_a_process_of_its_own() -> None:
     broken = Contender(title="broken", program="nowhere:nothing")
     with pytest.raises(rounds.BrokenError, match="No module named 'benchmarks.race.contenders.nowhere'"):
         rounds.measure(broken, {"check": True})
+
+
+def test_a_quick_race_takes_half_of_the_steps() -> None:
+    contender = Contender(title="peer", program="", options={"steps": 10, "warm": 5, "model": "dnn"})
+    assert rounds.own_options(contender, quick=True) == {"steps": 5, "warm": 2, "model": "dnn"}
+    assert rounds.own_options(contender, quick=False) == contender.options
+
+
+@pytest.mark.parametrize("key", WORKLOADS)
+def test_every_contender_of_a_workload_is_a_function_of_a_program_and_ours_comes_first(key: str) -> None:
+    entered = WORKLOADS[key].contenders
+    assert [each.title for each in entered if each.role is Role.OURS] == [entered[0].title]
+    assert set(WORKLOADS[key].targets) <= {each.title for each in entered}
+    for each in entered:
+        module, _, function = each.program.partition(":")
+        tree = ast.parse((PROGRAMS / f"{module}.py").read_text())
+        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assert each.environment in {HERE, *environments.ENVIRONMENTS}

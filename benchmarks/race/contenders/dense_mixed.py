@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.race.contenders.task import Figures, Task, steps_per_second
 
-COLUMNS, HIDDEN, LEARNING_RATE, BATCHES = 256, (2048, 2048, 2048), 0.01, 64
+COLUMNS, HIDDEN, LEARNING_RATE, BATCHES = 256, (2048, 2048, 2048), 1e-4, 64
 
 
 def batches(task: Task) -> tuple[np.ndarray, np.ndarray]:

@@ -65,6 +65,7 @@ WIDE = dataclasses.replace(
     key="gpu-wide",
     contenders=on_gpu("wide_estimator:records", None, None, {}),
     quick={},
+    targets={},
 )
 WORKLOADS = (
     of_course("gpu-lstm3", SMALL, {"check_steps": 1_000}, steps(10_000)),
