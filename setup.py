@@ -85,6 +85,7 @@ if (ROOT / "PKG-INFO").is_file():
 else:
     PACKAGES = find_packages(include=["trainer", "trainer.*"])
     DATA = {
+        "trainer.launch.completion": ["script.*"],
         "trainer.launch.sweep": ["*.html"],
         "trainer.launch.kubernetes": ["schemas.json"],
         "trainer.reporting": ["*.html"],

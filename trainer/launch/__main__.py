@@ -26,7 +26,7 @@ COMMANDS = {
     "logs": ("jobs:logs", "what the processes of a submitted job say; --follow goes on until it ends"),
     "cancel": ("jobs:cancel", "ends a submitted job, with all that was created for it"),
     "deploy": ("vertex.deploy", "a trained model behind an endpoint of Vertex AI"),
-    "completion": ("completion", "a script for bash or zsh that completes commands and flags"),
+    "completion": ("completion.completion", "a script for bash or zsh that completes commands and flags"),
     "validate": ("validate", "checks sweep and job files offline, with the line of each error"),
 }
 

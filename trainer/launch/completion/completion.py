@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import importlib.resources
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,63 +52,7 @@ _WORDS: Mapping[str, tuple[type, ...]] = {
     "completion zsh": (),
 }
 
-_SCRIPT = """\
-# Completes python -m trainer.launch and python -m trainer.task. Written by: {usage}
-{zsh}_trainer_flags() {{
-  case "$1" in
-{flags}
-  esac
-}}
-
-_trainer_values() {{
-  case "$1" in
-{values}
-  esac
-}}
-
-_trainer_next() {{
-  case "$1" in
-{next}
-  esac
-}}
-
-_trainer() {{
-  local current line before word path="" prefix="" text="" whole=""
-  # bash parts words at = too, the line does not
-  line="${{COMP_LINE:0:$COMP_POINT}}"
-  current="${{line##* }}"
-  before="${{line% *}}"
-  COMPREPLY=()
-  [[ $before == *" -m trainer.launch"* ]] && path="launch"
-  [[ $before == *" -m trainer.task"* ]] && path="task"
-  if [[ -z $path ]]; then
-    [[ $before == *" -m" ]] && COMPREPLY=($(compgen -W "trainer.launch trainer.task" -- "$current"))
-    return 0
-  fi
-  for word in $(echo "${{before##* -m trainer.}}"); do
-    if [[ $word == "--" ]]; then
-      path="task"
-    elif [[ $word != -* && $word != launch && $word != task && -n $(_trainer_next "$path") ]]; then
-      path="$path $word"
-    fi
-  done
-  if [[ $current == --*=* ]]; then
-    prefix="${{current%%=*}}" text="${{current#*=}}"
-    [[ -n ${{ZSH_VERSION:-}} ]] && whole="$prefix="
-    COMPREPLY=($(compgen -P "$whole" -W "$(_trainer_values "${{path%% *}} $prefix")" -- "$text"))
-  elif [[ $current == -* ]]; then
-    COMPREPLY=($(compgen -W "$(_trainer_flags "$path")" -- "$current"))
-    [[ "${{COMPREPLY[*]}}" == *= ]] && compopt -o nospace 2>/dev/null
-  else
-    COMPREPLY=($(compgen -W "$(_trainer_next "$path")" -- "$current"))
-  fi
-  return 0
-}}
-
-# where this knows nothing, the shell completes files as ever
-complete -o default -F _trainer python python3
-"""
-_ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
+PROGRAMS = ("launch", "migrate", "predict", "report", "serve", "task")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -123,17 +68,20 @@ def main(argv: Sequence[str]) -> int:
 
 
 def script(shell: str) -> str:
-    """The script, for bash; zsh runs it through its bashcompinit."""
+    """The script for a shell."""
     by_path = {f"launch {words}": classes for words, classes in _WORDS.items()} | {
         "task": task_flags.settings_classes(())
     }
-    return _SCRIPT.format(
-        usage=USAGE.replace("bash|zsh", shell),
-        zsh=_ZSH if shell == "zsh" else "",
-        flags=_cases({path: " ".join(_flags(classes)) for path, classes in by_path.items()}),
-        values=_cases(_values(by_path)),
-        next=_cases(_next(_WORDS)),
-    )
+    text = importlib.resources.files(__package__).joinpath(f"script.{shell}").read_text(encoding="utf-8")
+    for name, value in {
+        "USAGE": USAGE.replace("bash|zsh", shell),
+        "PROGRAMS": " ".join(f"trainer.{program}" for program in PROGRAMS),
+        "FLAGS": _cases({path: " ".join(_flags(classes)) for path, classes in by_path.items()}),
+        "VALUES": _cases(_values(by_path)),
+        "NEXT": _cases(_next(_WORDS)),
+    }.items():
+        text = text.replace(f"@{name}@", value)
+    return text
 
 
 def _flags(classes: Iterable[type]) -> list[str]:
@@ -190,5 +138,6 @@ _HELP = f"""Usage: {USAGE}
   bash   eval "$({USAGE.replace("bash|zsh", "bash")})"     in ~/.bashrc
   zsh    eval "$({USAGE.replace("bash|zsh", "zsh")})"      in ~/.zshrc
 
-Completes commands, flags and the values of flags behind python -m trainer.launch and python -m trainer.task.
+Completes commands, flags, their values and files behind python -m trainer.launch and python -m trainer.task. What
+completed python before goes on to complete everything else.
 """

@@ -1,0 +1,1 @@
+"""A script for bash or zsh that completes commands, flags and their values."""
