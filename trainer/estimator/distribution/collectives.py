@@ -37,6 +37,8 @@ _SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
 _MOST_BITS = 64
 _SENT_WORDS = 1 << 22
 """Of 4 bytes, in one sum."""
+_GATHERED_BYTES = 1 << 16
+"""What all vectors of a sum may have together to be gathered: about what crosses while one message is under way."""
 
 
 class PeerLostError(StepsLostError):
@@ -113,7 +115,10 @@ class Participant:
 
 
 def reduced(vector: tf.Tensor, device: str, size: int, key: int, instance: int) -> tf.Tensor:
-    """One all-reduce: NCCL's on GPUs, else TensorFlow's ring.
+    """One all-reduce: NCCL's on GPUs, else TensorFlow's ring, or for small vectors a gathering of all of them.
+
+    A ring of n sums in n - 1 messages, one after the other, and hands the sum round in as many again. Small messages
+    are waits and no work, so all vectors go round, in half as many, and are added in the same order everywhere.
 
     Args:
       vector: [length], what this participant gives.
@@ -125,16 +130,14 @@ def reduced(vector: tf.Tensor, device: str, size: int, key: int, instance: int) 
     Returns:
       [length], the sum.
     """
+    on_gpu, length = "GPU" in device.upper(), vector.shape[0]
+    group = {"group_size": size, "group_key": key, "instance_key": instance, "ordering_token": []}
     with tf.device(device):
+        if not on_gpu and length is not None and size * length * vector.dtype.size <= _GATHERED_BYTES:
+            rows = tf.raw_ops.CollectiveGatherV2(input=vector[None], communication_hint="ring", **group)
+            return tf.add_n(tf.unstack(tf.ensure_shape(rows, [size, length])))
         return tf.raw_ops.CollectiveReduceV2(
-            input=vector,
-            group_size=size,
-            group_key=key,
-            instance_key=instance,
-            ordering_token=[],
-            merge_op="Add",
-            final_op="Id",
-            communication_hint="nccl" if "GPU" in device.upper() else "ring",
+            input=vector, merge_op="Add", final_op="Id", communication_hint="nccl" if on_gpu else "ring", **group
         )
 
 
@@ -249,9 +252,8 @@ class Processes:
         Returns:
           [length].
         """
-        # TensorFlow keeps the shape that an instance key was first used with. One process may still keep it when its
-        # peer starts the next sum, so a key serves one shape only: each length, rounded up to a power of two, has its
-        # own key, which all processes compute alike.
+        # TensorFlow keeps the shape that an instance key was first used with, one process perhaps still when its peer
+        # starts the next sum. So each length, rounded up to a power of two, has a key of its own, alike everywhere.
         length = int(vector.shape[0])
         bits = max(length - 1, 0).bit_length()
         padded = tf.pad(vector, [[0, (1 << bits) - length]])
