@@ -156,7 +156,7 @@ def test_a_damaged_record_begins_new_runs(tmp_path: pathlib.Path, caplog: pytest
     (tmp_path / RECORD).write_text("[broken")
     with Trackers([TrackerKind.TENSORBOARD_HPARAMS], job_directory.on_disk(str(tmp_path)), "a run", {"units": 3}):
         pass
-    assert "trackers.json is damaged: trackers begin new runs." in caplog.text
+    assert "trackers.json is damaged: it is not JSON. Trackers begin new runs." in caplog.text
     assert hparams_of(tmp_path) == {"units": "3"}
 
 

@@ -5,7 +5,6 @@ The ids of runs are in `trackers.json`, so that a run that is continued goes on 
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import queue
@@ -19,6 +18,7 @@ from trainer.estimator.saving import events
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.job import records
 from trainer.job.config import TrackerKind
+from trainer.job.records import DamagedRecordError
 from trainer.job.report import Summary
 from trainer.job.secrets import scrubbed
 from trainer.tracking.hparams_tracker import HparamsTracker
@@ -168,7 +168,7 @@ class Trackers:
         self.end("failed")
 
     def _replay(self, by_step: Mapping[int, Mapping[str, float]]) -> None:
-        last = int(self._record.get(_EVALUATED, -1))
+        last = self._record.get(_EVALUATED, -1)
         for step, values in by_step.items():
             if step > last:
                 self.metrics(values, step)
@@ -176,8 +176,7 @@ class Trackers:
 
     def _begun(self, kind: TrackerKind, name: str, params: Mapping[str, str]) -> Tracker:
         tracker = self._made(kind)
-        run_id = self._record.get(kind.value)
-        begun = tracker.begin(run_id if isinstance(run_id, str) else None, name, params)
+        begun = tracker.begin(self._record.get(kind.value), name, params)
         if begun is not None:
             self._keep(kind.value, begun)
         return tracker
@@ -195,7 +194,7 @@ class Trackers:
         with self._lock:
             if self._record.get(key) != value:
                 self._record[key] = value
-                self._directory.records.write(RECORD, records.text(self._record).encode())
+                self._directory.records.write(RECORD, records.text(records.sealed(self._record)).encode())
 
 
 class TrackingHook(TrainingHook):
@@ -224,15 +223,14 @@ class TrackingHook(TrainingHook):
 
 
 def _recorded(directory: JobDirectory) -> dict[str, Any]:
-    """The ids of an earlier process; none where they cannot be read."""
+    """The ids of an earlier process; none where they cannot be believed."""
     content = directory.records.read(RECORD)
     try:
-        found = json.loads(content) if content else {}
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        _log.warning("%s/%s is damaged: trackers begin new runs.", directory.path, RECORD)
-    return found if isinstance(found, dict) else {}
+        kinds = {_EVALUATED: int, **{kind.value: str for kind in TrackerKind}}
+        return {} if content is None else records.parsed(content, f"{directory.path}/{RECORD}", {}, kinds)
+    except DamagedRecordError as error:
+        _log.warning("%s. Trackers begin new runs.", error.got)
+        return {}
 
 
 def _is_finite(value: Any) -> bool:
