@@ -31,6 +31,7 @@ def page() -> str:
 def _modules() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
     import trainer
     import trainer.estimator
+    import trainer.launch
 
     found = {
         "trainer": trainer,
@@ -39,6 +40,7 @@ def _modules() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
         "trainer.estimator.experimental": trainer.estimator.experimental,
         "trainer.estimator.inputs": trainer.estimator.inputs,
         "trainer.estimator.tpu": trainer.estimator.tpu,
+        "trainer.launch": trainer.launch,
     }
     for module, value in found.items():
         own = [name for name, one in vars(value).items() if getattr(one, "__module__", "") == value.__name__]

@@ -25,6 +25,7 @@ from tests.control_plane.resources import (
     Resource,
 )
 from tests.control_plane.store import Refusal, Store
+from trainer.launch.kubernetes import schemas
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -51,7 +52,18 @@ def admit(store: Store, resource: Resource, value: Manifest) -> None:
         EXPERIMENTS: _experiment,
     }
     if resource in rules:
+        _fields(resource, name, value)
         rules[resource](store, name, value)
+
+
+def _fields(resource: Resource, name: str, value: Manifest) -> None:
+    """What the schema says of an object that a person sent; strict, as kubectl asks for it."""
+    if "ownerReferences" in value["metadata"]:
+        return
+    typed = value | {"apiVersion": resource.group_version, "kind": resource.kind}
+    for finding in schemas.schema_errors(typed):
+        field = ".".join(map(str, finding.where)) if isinstance(finding.where, tuple) else str(finding.where)
+        _require(resource, name, False, field, f"unknown field or wrong type: {finding.got}")
 
 
 def changed(resource: Resource, before: Manifest, after: Manifest) -> None:

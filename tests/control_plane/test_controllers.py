@@ -149,8 +149,16 @@ def test_two_ports_of_one_number_cannot_be_in_a_service(start_plane: Start) -> N
     plane = start_plane()
     ports = [{"name": "training", "port": 2222}, {"name": "tfjob-port", "port": 2222}]
     service = {"metadata": {"name": "run"}, "spec": {"clusterIP": "None", "ports": ports}}
-    with pytest.raises(Refusal, match="spec.ports: Invalid value: Duplicate value"):
+    with pytest.raises(Refusal, match="spec.ports.1: Invalid value: .* port 2222 twice"):
         plane.store.create(SERVICES, "default", service)
+
+
+def test_a_field_in_a_wrong_place_is_refused_by_the_schema(start_plane: Start) -> None:  # noqa: F811
+    plane = start_plane()
+    (job,) = manifests(Workload.TFJOB)
+    job["spec"]["cleanPodPolicy"] = "None"  # which belongs into runPolicy
+    with pytest.raises(Refusal, match=r"spec.cleanPodPolicy: Invalid value: unknown field or wrong type"):
+        send(plane, [job])
 
 
 def test_a_pod_without_room_says_so(start_plane: Start) -> None:  # noqa: F811

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def submit(target: str, task_flags: Sequence[str] = (), **flags: object) -> SubmittedJob:
     """Submits a job, as `python -m trainer.launch submit` does, and returns it.
 
-        job = trainer.launch.submit("kubernetes", ["--train_steps=5000"], image=IMAGE, output_dir=DIRECTORY, worker=2)
-        sys.exit(job.wait())
+    `trainer.launch.submit("kubernetes", ["--train_steps=5000"], image=IMAGE, output_dir=DIRECTORY).wait()` follows it
+    to its end, and returns its exit code. A job has `name`, `status()`, `exit_code()`, `logs()` and `cancel()`, too.
 
     Args:
       target: `vertex` or `kubernetes`.
