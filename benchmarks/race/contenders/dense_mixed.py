@@ -32,11 +32,11 @@ def keras_model() -> Any:
     """The last layer computes in float32, as Keras's guide to mixed precision has it."""
     import keras
 
+    starts = [keras.initializers.Constant(kernel) for kernel in weights()[::2]]
     model = keras.Sequential([keras.Input((COLUMNS,))])
-    for size in HIDDEN:
-        model.add(keras.layers.Dense(size, activation="relu", dtype="mixed_bfloat16"))
-    model.add(keras.layers.Dense(1, dtype="float32"))
-    model.set_weights(weights())
+    for size, start in zip(HIDDEN, starts, strict=False):
+        model.add(keras.layers.Dense(size, activation="relu", dtype="mixed_bfloat16", kernel_initializer=start))
+    model.add(keras.layers.Dense(1, dtype="float32", kernel_initializer=starts[-1]))
     return model
 
 

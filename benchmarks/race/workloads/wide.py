@@ -117,7 +117,7 @@ WORKLOADS = (
             contender("trainer", "wide_trainer:whole_job", Role.OURS),
             contender("Keras `fit`, `decode_csv`", "wide:keras_fit"),
         ),
-        tolerance=0.1,
+        tolerance=0.25,  # weights begin at random, and ours standardises the label
         long=True,
         targets={"Keras `fit`, `decode_csv`": 1},
     ),
