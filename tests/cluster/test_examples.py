@@ -40,7 +40,7 @@ def check(path: Path, directory: Path) -> None:
     value = summary["metrics"][metric]
     assert value < limit if metric == "rmse" else value > limit, summary["metrics"]
     assert summary["export_dir"] is not None
-    assert all(name.startswith(f"{metric}_") for name in summary["baselines"])
+    assert all(name.startswith(tuple(f"{each}_" for each in summary["metrics"])) for name in summary["baselines"])
 
 
 @every_example
