@@ -167,6 +167,9 @@ def test_a_lost_response_is_a_false_conflict_to_the_client(server: BucketServer,
 @pytest.mark.parametrize("kind", ["503", "429", "408", "500", "reset", "truncation"])
 def test_the_client_tries_again_what_may_succeed(server: BucketServer, bucket: storage.Bucket, kind: str) -> None:
     bucket.blob("tried").upload_from_string(b"data")
+    before = len(server.log())
     server.set_faults(Rule(kind=kind, count=1))
     assert bucket.blob("tried").download_as_bytes() == b"data"
-    assert [entry["fault"] for entry in server.log()[-2:]] == [kind, None]
+    faults = [entry["fault"] for entry in server.log()[before:]]
+    # On a busy machine the client may try once more, after a connection that the server has closed.
+    assert (faults[0], set(faults[1:])) == (kind, {None})
