@@ -144,6 +144,8 @@ def test_the_output_directory_is_looked_at(tmp_path: pathlib.Path) -> None:
     assert found(str(tmp_path / "new"))[0][1].startswith(f"{tmp_path / 'new'}: ")
     (tmp_path / "file").touch()
     assert found(str(tmp_path / "file" / "run")) == [(Level.ERROR, f"{tmp_path / 'file'} is not a directory")]
+    # in which nobody makes files, whatever its permissions say
+    assert found("/proc/run") == [(Level.ERROR, "/proc is not writable: No such file or directory")]
 
 
 def test_a_finding_is_a_line_and_its_fix_another() -> None:

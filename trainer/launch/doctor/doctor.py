@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 
 import trainer
@@ -251,8 +252,11 @@ def _local_output(root: str) -> Finding:
     parent = machine.existing_parent(root)
     if not parent.is_dir():
         return wrong("output", f"{parent} is not a directory", "Choose another --output_dir")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        return wrong("output", f"{parent} is not writable", "Change its permissions, or --output_dir")
+    try:
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        got = f"{parent} is not writable: {error.strerror}"
+        return wrong("output", got, "Change its permissions, or --output_dir")
     free = machine.free_disk_bytes(root)
     if free < _LEAST_DISK:
         return note("output", f"{root}: {gigabytes(free)} free", "Make room, or choose another --output_dir")
