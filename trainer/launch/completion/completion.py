@@ -72,7 +72,7 @@ def script(shell: str) -> str:
     by_path = {f"launch {words}": classes for words, classes in _WORDS.items()} | {
         "task": task_flags.settings_classes(())
     }
-    text = importlib.resources.files(__package__).joinpath(f"script.{shell}").read_text(encoding="utf-8")
+    text = _template(shell).replace("@CASES@", _template("cases"))
     for name, value in {
         "USAGE": USAGE.replace("bash|zsh", shell),
         "PROGRAMS": " ".join(f"trainer.{program}" for program in PROGRAMS),
@@ -82,6 +82,11 @@ def script(shell: str) -> str:
     }.items():
         text = text.replace(f"@{name}@", value)
     return text
+
+
+def _template(kind: str) -> str:
+    """A part of the script, with places for what is known here."""
+    return importlib.resources.files(__package__).joinpath(f"script.{kind}").read_text(encoding="utf-8")
 
 
 def _flags(classes: Iterable[type]) -> list[str]:

@@ -1,22 +1,5 @@
 # Completes `python -m trainer.task` and `python -m trainer.launch` in zsh. Written by: @USAGE@
-_trainer_flags() {
-  case "$1" in
-@FLAGS@
-  esac
-}
-
-_trainer_values() {
-  case "$1" in
-@VALUES@
-  esac
-}
-
-_trainer_next() {
-  case "$1" in
-@NEXT@
-  esac
-}
-
+@CASES@
 # Sets `place` to where in a command the arguments are, as "launch submit vertex" or "task"; empty in other programs.
 _trainer_place() {
   local word
