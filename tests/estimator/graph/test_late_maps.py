@@ -283,3 +283,9 @@ def test_it_is_said_what_stays_with_single_records(caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.DEBUG, "trainer")
     late_maps.moved(text_lines(lines).map(lambda line: tf.io.read_file(line)).batch(2))
     assert "stays with single records: ReadFile" in caplog.messages[-1]
+
+
+def test_a_map_that_batches_batches_leaves_the_pipeline_as_it_is() -> None:
+    dataset = tf.data.Dataset.range(24).map(lambda x: x + 1).batch(2)
+    dataset = dataset.apply(tf.data.experimental.map_and_batch(lambda x: x * 2, 3))
+    assert late_maps.moved(dataset) is dataset

@@ -55,8 +55,11 @@ def moved(dataset: tf.data.Dataset) -> tf.data.Dataset:
     for step in reversed(between):
         made = made if step.function is not None else step.again(made)
     made = batch.again(made).map(_on_batches(maps), num_parallel_calls=_parallel(maps))
-    for step in reversed(above):
-        made = step.again(made)
+    try:
+        for step in reversed(above):
+            made = step.again(made)
+    except NotImplementedError:  # a step that is a map and batches behind other batches
+        return dataset
     # Of shapes the program is to know what it knew, and no more: its model function may ask.
     return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), dataset.element_spec)
 

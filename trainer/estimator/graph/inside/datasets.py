@@ -177,6 +177,7 @@ def _map_and_batch(dataset: Any) -> list[Step]:
         return other.batch(dataset._batch_size_t, drop_remainder=dataset._drop_remainder_t)
 
     def refuse(other: tf.data.Dataset) -> tf.data.Dataset:
+        # Whoever asks leaves the pipeline as its program made it.
         raise NotImplementedError(f"the map before the batches of {dataset} over {other}")
 
     # The order in which the steps stand in a pipeline, from its end.
