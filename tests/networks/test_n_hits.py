@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -41,6 +42,13 @@ def test_the_forecast_is_the_sum_of_what_the_stacks_interpolate(make_schema, tra
     np.testing.assert_allclose(network.forecasts(values), np.transpose(expected, (0, 2, 1)), atol=1e-5)
 
 
+def test_a_step_of_training_leaves_units_out(make_schema, traced, some_values):
+    schema, settings = make_schema(steps=10, horizon=6), dataclasses.replace(SETTINGS, hits_dropout=0.5)
+    values, forecast = some_values(schema), functools.partial(n_hits.forecast, params=settings)
+    training = traced(functools.partial(forecast, training=True), schema).forecasts(values)
+    assert np.abs(training - traced(forecast, schema).forecasts(values)).max() > 0.01
+
+
 def test_the_last_values_are_pooled_even_where_they_are_few():
     pooled = n_hits.pooled(tf.constant([[-1.0, -2.0, -3.0, -4.0, -5.0]]), 2)
     np.testing.assert_array_equal(pooled, [[-1, -3, -5]])
@@ -54,6 +62,7 @@ def test_a_step_between_two_knots_is_between_their_values():
     ("settings", "message"),
     [
         ({"hits_pooling": (4, 2, 1, 1)}, "--hits_pooling=4,2,1,1 with --hits_spacing=24,12,1. Accepted: a number for"),
+        ({"hits_dropout": 1.0}, "--hits_dropout=1. Accepted: at least 0 and below 1"),
         ({"hits_spacing": (4, 0, 1)}, "--hits_spacing=4,0,1. Accepted: whole numbers from 1 up"),
     ],
 )

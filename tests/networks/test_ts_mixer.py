@@ -17,8 +17,9 @@ def dense(inputs: np.ndarray, weights: dict[str, np.ndarray], name: str) -> np.n
 
 
 def untrained_norm(inputs: np.ndarray, weights: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """A batch normalisation whose running mean is 0 and variance 1."""
-    return inputs / np.sqrt(1 + 1e-3) * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
+    """A batch normalisation, of each step of each column, whose running mean is 0 and variance 1."""
+    gamma, beta = (weights[f"{name}/{part}"].reshape(inputs.shape[1:]) for part in ("gamma", "beta"))
+    return inputs / np.sqrt(1 + 1e-3) * gamma + beta
 
 
 def test_blocks_mix_steps_then_columns_around_the_windows_own_scale(make_schema, traced, some_values):
@@ -41,7 +42,7 @@ def test_its_size_follows_from_the_paper(make_schema, traced):
     steps, columns, horizon, units, blocks = 8, 3, 4, 5, 2
     schema = make_schema(steps=steps, columns=columns, horizon=horizon, targets=3)
     weights = traced(functools.partial(ts_mixer.forecast, params=SETTINGS), schema).weights
-    block = 2 * 2 * columns + steps * (steps + 1) + units * (columns + 1) + columns * (units + 1)
+    block = 2 * 2 * steps * columns + steps * (steps + 1) + units * (columns + 1) + columns * (units + 1)
     expected = blocks * block + horizon * (steps + 1) + 2 * columns
     assert sum(variable.numpy().size for variable in weights.values()) == expected
 

@@ -122,8 +122,9 @@ def test_several_classes_and_a_streamed_table(
     assert described is not None
     streamed = dataclasses.replace(TABLE, describe=lambda data, output_dir: described(data, output_dir, memory_limit=0))
     monkeypatch.setattr(table, "PROBLEM", streamed)
-    flags = ["--label_column=plan", "--model=linear", "--train_steps=200", "--learning_rate=.05", "--exporter="]
-    assert run(data, tmp_path, *flags) == 0
+    flags = ["--label_column=plan", "--model=linear", "--num_epochs=42", "--learning_rate=.05", "--exporter="]
+    assert run(data, tmp_path, *flags, "--learning_rate_schedule=cosine") == 0
+    assert tf.train.load_variable(str(tmp_path), "global_step") == 481 * 42 // 100
     summary = Run(tmp_path, "").summary
     assert summary["metrics"]["accuracy"] > 0.9 < summary["metrics"]["f1"]
     assert summary["baselines"]["accuracy_logistic"] > 0.9
@@ -138,6 +139,23 @@ def test_a_number_is_predicted_in_the_units_of_the_file(data: pathlib.Path, tmp_
     assert done.summary["metrics"]["mae"] < 1.2 * done.summary["baselines"]["mae_least_squares"]
     asked = done.export()["serving_default"](tenure=tf.constant([30.0]), contract=tf.constant(["m"]))
     assert float(asked["prediction"][0]) == pytest.approx(1300, abs=40)
+
+
+def test_an_epoch_of_a_schedule_is_a_pass_over_the_rows_of_training(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    flags = ["--label_column=plan", "--model=linear", "--feature_columns=tenure", "--train_batch_size=48"]
+    flags += [
+        "--exporter=",
+        "--learning_rate_schedule=step",
+        "--decay_epochs=1",
+        "--decay_rate=1e-30",
+        "--report=false",
+    ]
+    weights = []
+    for steps in (11, 13):  # of which 10.02 make an epoch, after which nothing is learnt
+        assert run(data, tmp_path, *flags, f"--train_steps={steps}") == 0
+        weights.append(tf.train.load_variable(str(tmp_path), "wide_numbers/kernel"))
+    assert np.abs(weights[0]).max() > 1e-4
+    np.testing.assert_array_equal(*weights)
 
 
 def test_flags_of_a_table_choose_its_problem() -> None:

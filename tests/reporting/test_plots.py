@@ -51,6 +51,14 @@ def test_a_class_that_never_comes_breaks_no_plot() -> None:
         drawn(plot)
 
 
+@pytest.mark.parametrize("classes", [2, 3, 70])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_classification_without_a_mistake_or_with_nothing_else_is_drawn(classes: int, shift: int) -> None:
+    labels = np.arange(140) % classes
+    for plot in classification.plots(labels, np.eye(classes)[(labels + shift) % classes]):
+        drawn(plot)
+
+
 def test_the_area_under_roc_is_the_share_of_pairs_in_order() -> None:
     positive = RANDOM.random(200) < 0.4
     score = np.round(RANDOM.random(200) + 0.3 * positive, 1)  # with ties

@@ -25,9 +25,12 @@ class Settings(Checked):
     )
     hits_spacing: tuple[int, ...] = setting((24, 12, 1), "rows of the horizon for each knot of a stack, likewise")
     hits_units: int = setting(512, "units of the two dense layers of each stack of nhits", positive="from 1 up")
+    hits_dropout: float = setting(0.0, "share of those units that nhits leaves out of a training step")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.hits_dropout < 1:
+            raise UsageError(f"--hits_dropout={self.hits_dropout:g}", "at least 0 and below 1", "Try 0.5")
         for name in ("hits_pooling", "hits_spacing"):
             sizes = getattr(self, name)
             if not sizes or min(sizes) < 1:
@@ -38,7 +41,7 @@ class Settings(Checked):
             raise UsageError(got, "a number for each stack in both", "Give as many of the one as of the other")
 
 
-def forecast(values: tf.Tensor, schema: Schema, params: Settings) -> tf.Tensor:
+def forecast(values: tf.Tensor, schema: Schema, params: Settings, *, training: bool = False) -> tf.Tensor:
     """y = x_last + Σ g(θᶠ); for each stack h = relu(dense(relu(dense(maxpool(x))))), θᵇ, θᶠ = linear(h), x ← x - θᵇ.
 
     θᵇ has `steps` values, of which the last stack needs none; θᶠ has max(1, horizon // spacing) knots, between which g
@@ -48,10 +51,12 @@ def forecast(values: tf.Tensor, schema: Schema, params: Settings) -> tf.Tensor:
       values: float32 [batch, steps, columns], standardised.
       schema: says the steps, the horizon and the targets.
       params: with the stacks.
+      training: whether units are left out.
 
     Returns:
       float32 [batch, horizon, targets], standardised.
     """
+    import keras
     import tensorflow as tf
 
     history = channels.of_targets(values, schema)
@@ -61,31 +66,33 @@ def forecast(values: tf.Tensor, schema: Schema, params: Settings) -> tf.Tensor:
     for number, (pooling, spacing) in enumerate(stacks, start=1):
         knots = max(1, schema.horizon // spacing)
         backcast = schema.steps if number < len(stacks) else 0
-        theta = _theta(pooled(rest, pooling), backcast + knots, f"stack_{number}", params.hits_units)
+        dropout = params.hits_dropout if training else 0.0
+        hidden = _hidden(pooled(rest, pooling), f"stack_{number}", params.hits_units, dropout)
+        theta = tf.cast(keras.layers.Dense(backcast + knots, name=f"stack_{number}_theta")(hidden), tf.float32)
         rest = rest - theta[:, :backcast] if backcast else rest
         between = tf.constant(interpolation(knots, schema.horizon), tf.float32)
         total += tf.matmul(theta[:, backcast:], between)
     return tf.transpose(tf.reshape(total, [-1, len(schema.targets), schema.horizon]), [0, 2, 1])
 
 
-def _theta(inputs: tf.Tensor, size: int, name: str, units: int) -> tf.Tensor:
-    """What a stack says of its inputs: float32 [rows, size].
+def _hidden(inputs: tf.Tensor, name: str, units: int, dropout: float) -> tf.Tensor:
+    """What the dense layers of a stack make of its inputs: float32 [rows, units].
 
     Args:
       inputs: float32 [rows, pooled steps].
-      size: of the result.
       name: of the stack.
-      units: of its dense layers.
+      units: of each layer.
+      dropout: share of them that is left out.
     """
     import keras
     import tensorflow as tf
 
     hidden = inputs
     for layer in ("hidden_1", "hidden_2"):
-        hidden = keras.layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=f"{name}_{layer}")(
-            hidden
-        )
-    return tf.cast(keras.layers.Dense(size, name=f"{name}_theta")(hidden), tf.float32)
+        dense = keras.layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=f"{name}_{layer}")
+        hidden = tf.cast(dense(hidden), tf.float32)
+        hidden = tf.nn.dropout(hidden, dropout) if dropout else hidden
+    return hidden
 
 
 def pooled(rows: tf.Tensor, width: int) -> tf.Tensor:

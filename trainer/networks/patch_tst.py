@@ -138,7 +138,8 @@ class _Encoder:
         if before is not None:
             scores += before
         mixed = tf.einsum("rhqk,rkhs->rqhs", tf.nn.softmax(scores), value)
-        return self._dense(tf.reshape(mixed, [-1, states.shape[1], width]), width, f"{name}_mixed"), scores
+        taken = self._dense(tf.reshape(mixed, [-1, states.shape[1], width]), width, f"{name}_mixed")
+        return self._kept(taken), scores
 
     def _dense(self, inputs: tf.Tensor, units: int, name: str, **settings: Any) -> tf.Tensor:
         """float32 [..., units] of [..., inputs], by a dense layer with some settings."""

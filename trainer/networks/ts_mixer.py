@@ -35,7 +35,8 @@ def forecast(values: tf.Tensor, schema: Schema, params: Settings, *, training: b
 
     T [steps, steps] mixes steps and is the same for all columns; U [units, columns] and V [columns, units] mix columns
     and are the same for all steps; W [horizon, steps] is the same for all columns. `norm` is a batch normalisation of
-    each column, and all of it works on windows scaled by their own mean and deviation (RevIN, with gain and offset).
+    each step of each column by itself, and all of it works on windows scaled by their own mean and deviation (RevIN,
+    with gain and offset).
 
     Args:
       values: float32 [batch, steps, columns], standardised.
@@ -68,7 +69,8 @@ def _block(inputs: tf.Tensor, name: str, params: Settings, *, training: bool) ->
 
     def normal(units: tf.Tensor, of: str) -> tf.Tensor:
         layer = keras.layers.BatchNormalization(dtype="float32", name=f"{name}_{of}_norm")
-        return layer(units, training=training)
+        flat = layer(tf.reshape(units, [-1, steps * columns]), training=training)
+        return tf.reshape(flat, [-1, steps, columns])
 
     def kept(units: tf.Tensor) -> tf.Tensor:
         units = tf.cast(units, tf.float32)

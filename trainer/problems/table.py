@@ -13,14 +13,13 @@ from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.settings import TableData
 from trainer.job.config import setting
 from trainer.job.errors import JobError, UsageError
-from trainer.problems import optimizers, schedules, table_models, table_scores
-from trainer.problems.schedules import Epochs
+from trainer.problems import optimizers, table_models, table_scores
 from trainer.problems.table_models import Model
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from trainer.estimator import EstimatorSpec
+    from trainer.estimator import EstimatorSpec, RunConfig
     from trainer.estimator.contract.export import ServingInputReceiver
     from trainer.job.report import Summary
     from trainer.reporting.plot import Examples, Plot
@@ -89,7 +88,13 @@ def serving_input_receiver_fn(schema: Table) -> ServingInputReceiver:
 
 
 def model_fn(
-    features: dict[str, tf.Tensor], labels: tf.Tensor | None, mode: str, params: Params, schema: Table
+    features: dict[str, tf.Tensor],
+    labels: tf.Tensor | None,
+    mode: str,
+    params: Params,
+    config: RunConfig,
+    data: TableData,
+    schema: Table,
 ) -> EstimatorSpec:
     """The model that `params.model` names.
 
@@ -98,6 +103,8 @@ def model_fn(
       labels: float32 [batch] in the units of the files, or int32 [batch], classes; None in PREDICT.
       mode: one of ModeKeys.
       params: the settings.
+      config: of the run.
+      data: says how long an epoch is.
       schema: of the table.
     """
     from trainer.estimator import EstimatorSpec, ModeKeys
@@ -109,7 +116,8 @@ def model_fn(
     weights = _weights(labels, params, schema) if training else None
     loss = _loss(outputs, labels, weights, schema)
     if training:
-        return EstimatorSpec(mode, loss=loss, train_op=optimizers.train_op(loss, params))
+        rates = optimizers.rates(params, schema.train.count, data, config)
+        return EstimatorSpec(mode, loss=loss, train_op=optimizers.train_op(loss, params, rates))
     return EstimatorSpec(mode, loss=loss, eval_metric_ops=table_scores.measure(outputs, labels, schema))
 
 
@@ -214,7 +222,9 @@ def locate_fault(schema: Table, data: TableData, message: str) -> JobError | Non
     return reading.locate_fault(schema, data, message)
 
 
-def plots(examples: Examples, summary: Summary, schema: Table, params: Params) -> list[Plot]:
+def plots(
+    examples: Examples, summary: Summary, schema: Table, params: Params, data: TableData, config: RunConfig
+) -> list[Plot]:
     """What a report draws of a classification or a regression, and the schedule of the learning rate.
 
     Args:
@@ -222,11 +232,13 @@ def plots(examples: Examples, summary: Summary, schema: Table, params: Params) -
       summary: of the run.
       schema: of the table.
       params: the settings.
+      data: says how long an epoch is.
+      config: of the run.
     """
     from trainer.problems import rate_plot
     from trainer.reporting import classification, regression
 
-    rate = rate_plot.plots(schedules.rates(params, Epochs()), summary.global_step)
+    rate = rate_plot.plots(optimizers.rates(params, schema.train.count, data, config), summary.global_step)
     if schema.is_regression:
         return [*regression.plots(examples.labels, examples.predictions["prediction"], schema.label), *rate]
     return [*classification.plots(examples.labels, examples.predictions["probabilities"], schema.classes), *rate]

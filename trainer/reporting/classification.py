@@ -93,7 +93,8 @@ def _confusion(labels: np.ndarray, probabilities: np.ndarray, names: Sequence[st
             drawn = [cell for cell in cells if (cell[0] == cell[1]) == is_right]
             patches = [Rectangle((column - 0.5, row - 0.5), 1, 1) for row, column in drawn]
             shades = [0.06 + 0.6 * shares[cell] for cell in drawn]
-            axes.add_collection(PatchCollection(patches, facecolor=colour, alpha=shades, edgecolor="none"))
+            if drawn:  # a collection of nothing cannot be shaded
+                axes.add_collection(PatchCollection(patches, facecolor=colour, alpha=shades, edgecolor="none"))
         if size <= _MOST_WITH_COUNTS:
             for row, column in cells:
                 text = (

@@ -38,6 +38,7 @@ class TableStream(Stream):
       schema: what is made of them.
       split: how rows are divided.
       part: the one that is read.
+      count: how many rows that one has.
     """
 
     names: tuple[str, ...]
@@ -45,6 +46,7 @@ class TableStream(Stream):
     schema: TableSchema
     split: Split
     part: Part
+    count: int
 
     def open_file(self, path: Any, compression: Any, left_out: Any = None) -> tf.data.Dataset:
         def keep(lines: Any, numbers: Any) -> Any:

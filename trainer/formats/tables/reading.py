@@ -177,8 +177,8 @@ def _table(data: TableData, heads: Sequence[Head], train: int, learnt: Learnt, m
 
     def part(which: Part) -> TableStream | TableRows | None:
         chosen = slice(train, None) if alone and which is Part.EVALUATION else slice(0, train)
-        stream = _stream(heads[chosen], learnt.bad[chosen], learnt.schema, split, Part.TRAIN if alone else which)
-        count = learnt.counts[which]
+        read, count = Part.TRAIN if alone else which, learnt.counts[which]
+        stream = _stream(heads[chosen], learnt.bad[chosen], learnt.schema, split, read, count)
         return None if not count else TableRows(stream=stream, count=count) if held else stream
 
     parts: dict[str, Any] = {"train": part(Part.TRAIN), "evaluation": part(Part.EVALUATION)}
@@ -186,7 +186,7 @@ def _table(data: TableData, heads: Sequence[Head], train: int, learnt: Learnt, m
 
 
 def _stream(
-    heads: Sequence[Head], bad: Sequence[tuple[int, ...]], schema: TableSchema, split: Split, part: Part
+    heads: Sequence[Head], bad: Sequence[tuple[int, ...]], schema: TableSchema, split: Split, part: Part, count: int
 ) -> TableStream:
     """The rows of a part.
 
@@ -196,6 +196,7 @@ def _stream(
       schema: of the table.
       split: how rows are divided.
       part: which of them.
+      count: of its rows.
     """
     return TableStream(
         paths=tuple(head.path for head in heads),
@@ -206,6 +207,7 @@ def _stream(
         schema=schema,
         split=split,
         part=part,
+        count=count,
     )
 
 
