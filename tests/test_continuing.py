@@ -41,7 +41,15 @@ class Used:
     def run(self, *argv: str, steps: int = STEPS, data: pathlib.Path | None = None) -> int:
         paths = [f"--train_data_paths={data or self.data}"] if not self._names_problem(argv) else []
         return task.main(
-            [f"--output_dir={self.root}", f"--train_steps={steps}", "--seed=3", "--exporter=", *paths, *argv]
+            [
+                f"--output_dir={self.root}",
+                f"--train_steps={steps}",
+                "--seed=3",
+                "--exporter=",
+                "--noreport",
+                *paths,
+                *argv,
+            ]
         )
 
     def said(self) -> str:
@@ -64,7 +72,13 @@ class Used:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("trained")
-    argv = [f"--train_data_paths={series(folder / 'series.csv')}", "--model=linear", "--seed=3", "--exporter="]
+    argv = [
+        f"--train_data_paths={series(folder / 'series.csv')}",
+        "--model=linear",
+        "--seed=3",
+        "--exporter=",
+        "--noreport",
+    ]
     assert task.main([f"--output_dir={folder / 'run'}", f"--train_steps={STEPS}", *argv]) == 0
     return folder
 

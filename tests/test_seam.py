@@ -43,7 +43,7 @@ PROBLEM = """
 def run(tmp_path: pathlib.Path, arguments: str, *flags: str) -> int:
     path = tmp_path / f"problem_{tmp_path.name}.py"
     path.write_text(textwrap.dedent(PROBLEM).replace("ARGUMENTS", arguments))
-    return task.main([f"--problem={path}", f"--output_dir={tmp_path}/out", "--train_steps=5", *flags])
+    return task.main([f"--problem={path}", f"--output_dir={tmp_path}/out", "--train_steps=5", "--noreport", *flags])
 
 
 def test_hooks_exporters_baselines_and_the_report_of_a_problem_take_part(

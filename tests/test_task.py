@@ -20,7 +20,7 @@ from trainer.job.config import RunSettings
 from trainer.model import Params
 
 ROOT = pathlib.Path(__file__).parent.parent
-SHORT = ["--train_steps=60", "--seed=1", "--model=linear", "--train_batch_size=20"]
+SHORT = ["--train_steps=60", "--seed=1", "--model=linear", "--train_batch_size=20", "--noreport"]
 
 
 def strict_json(path: pathlib.Path) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_another_metric_is_the_score_of_the_table_the_tuner_and_the_best_export(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setenv("CLOUD_ML_HP_METRIC_FILE", str(tmp_path / "told"))
-    assert run(f"--output_dir={tmp_path}/run", "--score=mae", "--exporter=best", "--noreport", *SHORT) == 0
+    assert run(f"--output_dir={tmp_path}/run", "--score=mae", "--exporter=best", *SHORT) == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines()[1].split()[:2] == ["mae", "rmse"]
     assert "Evaluated step 60: mae " in shown.err and "same as last" in shown.err
@@ -311,7 +311,7 @@ def test_a_loss_that_turns_nan_names_step_and_checkpoint(
 @pytest.mark.process
 def test_sigterm_saves_and_exits_143_and_the_same_command_continues(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "out"
-    argv = [sys.executable, "-m", "trainer.task", f"--output_dir={out}", "--model=linear", "--seed=1"]
+    argv = [sys.executable, "-m", "trainer.task", f"--output_dir={out}", "--model=linear", "--seed=1", "--noreport"]
     environ = {"CLOUD_ML_HP_METRIC_FILE": str(tmp_path / "metrics"), "PATH": "/usr/bin:/bin"}
     endless = [*argv, "--train_steps=1000000000"]
     with subprocess.Popen(endless, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) as process:

@@ -56,7 +56,8 @@ def start(forking_python: pathlib.Path) -> Iterator[Start]:
 
     def started(*flags: str, task: list[str], module: str = "trainer.task", fresh: bool = False, **environ: str) -> Job:
         python = None if fresh else forking_python
-        jobs.append(Job([*flags, f"--module={module}", "--", *task], environ, python))
+        unreported = ["--noreport"] if module == "trainer.task" else []  # drawing it takes longer than a short training
+        jobs.append(Job([*flags, f"--module={module}", "--", *unreported, *task], environ, python))
         return jobs[-1]
 
     yield started

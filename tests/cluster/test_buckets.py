@@ -56,7 +56,7 @@ def begin(forking_python: pathlib.Path) -> Iterator[Begin]:
         def started(steps: int, *, fresh: bool = False, **flags: Any) -> Task:
             argv = [f"--{name}={value}" for name, value in {"train_steps": steps, **flags}.items()]
             python = sys.executable if fresh else forking_python
-            command = [python, "-m", "trainer.task", f"--output_dir={RUN}", *DATA, *argv]
+            command = [python, "-m", "trainer.task", f"--output_dir={RUN}", "--noreport", *DATA, *argv]
             task = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             stack.callback(task.wait)
             stack.callback(task.kill)

@@ -65,7 +65,7 @@ def local_rmse(forking_python: Path, tmp_path_factory: pytest.TempPathFactory) -
     found = {}
     for model in RATES:
         directory = tmp_path_factory.mktemp(model)
-        command = [forking_python, "-m", "trainer.task", f"--output_dir={directory}", *task_of(model)]
+        command = [forking_python, "-m", "trainer.task", f"--output_dir={directory}", "--noreport", *task_of(model)]
         subprocess.run(command, cwd=ROOT, capture_output=True, timeout=JOB_SECS, check=True)
         found[model] = float(record(directory, "summary.json")["metrics"]["rmse"])
     return found

@@ -50,11 +50,13 @@ def test_an_example_is_one_short_file(path: Path) -> None:
 
 @every_example
 def test_an_example_runs_in_one_process(path: Path, forking_python: Path, tmp_path: Path) -> None:
-    command = [forking_python, "-m", "trainer.task", *task_of(path, tmp_path)]
+    drawn = "--report" if "plots=" in path.read_text() else "--noreport"
+    command = [forking_python, "-m", "trainer.task", drawn, *task_of(path, tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=JOB_SECS, check=False)
     assert done.returncode == 0, done.stderr
     check(path, tmp_path)
     assert f"this run ({path.stem})" in done.stdout
+    assert (tmp_path / "report.html").exists() == (drawn == "--report"), done.stderr
 
 
 @pytest.mark.parametrize("shape", [["--worker=1"], ["--worker=2", "--ps=1", "--evaluator=1"]], ids=["sync", "ps"])

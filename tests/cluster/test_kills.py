@@ -126,7 +126,10 @@ def test_a_chief_that_was_killed_after_the_last_step_ends_its_job_without_the_ot
     with Reservation(1 + len(peers), random.Random()) as held:
         nodes = {name: [address] for name, address in zip(["chief", *peers], held.addresses, strict=True)}
         config = json.dumps({"cluster": nodes, "task": {"type": "chief", "index": 0}})
-        argv, environ = [forking_python, "-m", "trainer.task", *flags], {**os.environ, "TF_CONFIG": config}
+        argv, environ = (
+            [forking_python, "-m", "trainer.task", "--noreport", *flags],
+            {**os.environ, "TF_CONFIG": config},
+        )
         back = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=JOB_SECS, check=False)
     assert back.returncode == 0, back.stderr
     assert "Training is skipped: max_steps is 200" in back.stderr

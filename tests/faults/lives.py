@@ -77,7 +77,7 @@ def job(
     (folder / "stamps").mkdir()
     own = {"PYTHONPATH": str(ROOT), "STEP_SECS": str(step_secs), "STEP_STAMPS": str(folder / "stamps")}
     own["CLOUD_ML_HP_METRIC_FILE"] = str(folder / "metrics")
-    command = [python, "-m", "trainer.task", f"--problem={slow_problem.__file__}", "--seed=1", *flags]
+    command = [python, "-m", "trainer.task", f"--problem={slow_problem.__file__}", "--seed=1", "--noreport", *flags]
     return Job(command=command, environ={**os.environ, **own, **environ}, folder=folder)
 
 

@@ -18,7 +18,14 @@ from tests.faults import machine_problem
 
 PROBLEM = pathlib.Path(machine_problem.__file__)
 ROOT = PROBLEM.parent.parent.parent
-FLAGS = ("--train_steps=60", "--save_checkpoints_steps=10", "--steps_per_loop=5", "--eval_steps=1", "--exporter=")
+FLAGS = (
+    "--train_steps=60",
+    "--save_checkpoints_steps=10",
+    "--steps_per_loop=5",
+    "--eval_steps=1",
+    "--exporter=",
+    "--noreport",
+)
 LIMIT_SECS = 300
 
 

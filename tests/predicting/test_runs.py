@@ -25,7 +25,7 @@ FLAGS = ("--model=dnn", "--seed=1")
 def run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The directory of a short run."""
     root = tmp_path_factory.mktemp("run")
-    flags = ["--train_steps=20", "--save_checkpoints_steps=10", "--eval_batch_size=4000"]
+    flags = ["--train_steps=20", "--save_checkpoints_steps=10", "--eval_batch_size=4000", "--noreport"]
     assert task.main([f"--output_dir={root}", *FLAGS, *flags]) == 0
     return root
 

@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def run(data: pathlib.Path, out: pathlib.Path, *flags: str) -> int:
-    shared = [f"--train_data_paths={data}", f"--output_dir={out}", "--seed=1", "--explain_nan_secs=0"]
+    shared = [f"--train_data_paths={data}", f"--output_dir={out}", "--seed=1", "--explain_nan_secs=0", "--noreport"]
     return task.main([*shared, *flags])
 
 

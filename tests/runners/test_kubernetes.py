@@ -31,7 +31,14 @@ from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 pytestmark = pytest.mark.process
 
 OUTPUT = f"gs://{BUCKET}/runs/k"
-TASK = ["--model=linear", "--save_checkpoints_steps=4000", "--seed=1", "--min_eval_frequency=0", "--eval_delay_secs=0"]
+TASK = [
+    "--model=linear",
+    "--save_checkpoints_steps=4000",
+    "--seed=1",
+    "--min_eval_frequency=0",
+    "--eval_delay_secs=0",
+    "--noreport",
+]
 
 
 @pytest.fixture

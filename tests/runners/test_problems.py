@@ -29,7 +29,13 @@ def test_a_packed_file_trains_where_only_the_package_is_installed(
     tmp_path: pathlib.Path, environ: dict[str, str]
 ) -> None:
     python = installed_with(str(ROOT / "examples" / "classification.py"), tmp_path / "runner")
-    flags = ["--problem=trainer.problems.classification", "--output_dir=out", "--train_steps=300", "--seed=1"]
+    flags = [
+        "--problem=trainer.problems.classification",
+        "--output_dir=out",
+        "--train_steps=300",
+        "--seed=1",
+        "--noreport",
+    ]
     done = subprocess.run(
         [python, "-P", "-m", "trainer.task", *flags],
         cwd=tmp_path,

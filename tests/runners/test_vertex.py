@@ -22,11 +22,9 @@ from trainer.launch.vertex import submit as submit_vertex
 from trainer.launch.vertex.requests import Request
 
 BASE = f"gs://{BUCKET}/runs/a"
-LONG = [
-    *("--model=linear", "--train_steps=10000", "--save_checkpoints_steps=1000", "--seed=1"),
-    "--min_eval_frequency=0",
-]
-SHORT = [*("--model=linear", "--train_steps=60", "--save_checkpoints_steps=20", "--seed=1"), "--min_eval_frequency=0"]
+SHARED = ["--model=linear", "--seed=1", "--min_eval_frequency=0", "--noreport"]
+LONG = [*SHARED, "--train_steps=10000", "--save_checkpoints_steps=1000"]
+SHORT = [*SHARED, "--train_steps=60", "--save_checkpoints_steps=20"]
 
 
 def request_for(name: str, argv: list[str], **changes: object) -> Request:
@@ -121,7 +119,7 @@ def test_a_preempted_machine_saves_and_its_successor_goes_on(
     bucket_server: BucketServer,
     tmp_path: pathlib.Path,
 ) -> None:
-    argv = ["--model=linear", "--train_steps=100000", "--save_checkpoints_steps=50000", "--seed=1"]
+    argv = ["--model=linear", "--train_steps=100000", "--save_checkpoints_steps=50000", "--seed=1", "--noreport"]
     request = request_for("one", argv)
     told = {**environ, **bucket_server.environ}
     with Runner(

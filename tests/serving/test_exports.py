@@ -23,7 +23,15 @@ pytestmark = pytest.mark.process
 def export_dir(forking_python: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The export of the default job, cut to a few steps."""
     root = tmp_path_factory.mktemp("job")
-    command = [forking_python, "-m", "trainer.task", f"--output_dir={root}", "--train_steps=20", "--seed=1"]
+    command = [
+        forking_python,
+        "-m",
+        "trainer.task",
+        f"--output_dir={root}",
+        "--train_steps=20",
+        "--seed=1",
+        "--noreport",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return next((root / "export" / "latest").iterdir())
