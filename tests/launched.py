@@ -10,11 +10,12 @@ import threading
 from collections.abc import Mapping, Sequence
 
 ROOT = pathlib.Path(__file__).parent.parent
-_WITH_PYTHON = """
+WITH_PYTHON = """
 import runpy, sys
 sys.executable = sys.argv.pop(1)
 runpy.run_module("trainer.launch", run_name="__main__", alter_sys=True)
 """
+"""`-c` with a path in front of the launcher's arguments: the interpreter that it starts processes with."""
 
 
 class Launched:
@@ -39,7 +40,7 @@ class Launched:
         python: pathlib.Path | None = None,
         module: str = "trainer.launch",
     ) -> None:
-        program = ["-c", _WITH_PYTHON, str(python)] if python else ["-m", module]
+        program = ["-c", WITH_PYTHON, str(python)] if python else ["-m", module]
         self._process = subprocess.Popen(
             [sys.executable, *program, *argv],
             cwd=cwd,

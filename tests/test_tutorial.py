@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.launched import ROOT
+from tests.launched import ROOT, WITH_PYTHON
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BLOCKS = re.compile(r"(?:^|\n)([^\n]*\n(?:[^\n]+\n)?)\n?```(\w+)\n(.*?)```", re.DOTALL)
@@ -35,10 +35,27 @@ def test_every_block_is_a_file_or_commands() -> None:
     assert sum(not name for name, _ in steps()) == TUTORIAL.count("```bash") == 8
 
 
+@pytest.fixture
+def python(forking_python: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
+    """`python`: trainings, alone and on a cluster, are forks of a process that has imported TensorFlow."""
+    path = tmp_path / "bin" / "python"
+    path.parent.mkdir()
+    path.write_text(
+        f"""#!/bin/sh
+case "$*" in
+  "-m trainer.task "*) exec "{forking_python}" "$@" ;;
+  "-m trainer.launch cluster "*) shift 2; exec "{sys.executable}" -c '{WITH_PYTHON}' "{forking_python}" "$@" ;;
+  *) exec "{sys.executable}" "$@" ;;
+esac
+"""
+    )
+    path.chmod(0o755)
+    return path
+
+
 @pytest.mark.process
-def test_the_tutorial_runs_as_it_is_written(tmp_path: pathlib.Path) -> None:
-    own = pathlib.Path(sys.executable).parent  # where `python` is this interpreter
-    environ = os.environ | {"PATH": f"{own}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+def test_the_tutorial_runs_as_it_is_written(tmp_path: pathlib.Path, python: pathlib.Path) -> None:
+    environ = os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     folder = tmp_path / "empty"
     folder.mkdir()
     printed = ""
