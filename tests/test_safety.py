@@ -65,9 +65,9 @@ def _unsafe_call(call: ast.Call, file: str) -> Iterator[str]:
         yield ast.unparse(call)
 
 
-@pytest.mark.parametrize("file", SOURCES)
-def test_nothing_that_is_read_is_run(file: str) -> None:
-    assert list(unsafe(ast.parse((ROOT / file).read_text(encoding="utf-8")), file)) == []
+def test_nothing_that_is_read_is_run() -> None:
+    found = {file: list(unsafe(ast.parse((ROOT / file).read_text(encoding="utf-8")), file)) for file in SOURCES}
+    assert found and {file: calls for file, calls in found.items() if calls} == {}
 
 
 @pytest.mark.parametrize(
