@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
+import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -36,6 +40,32 @@ def start_plane(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield start
     for plane in started:
         plane.close()
+
+
+@contextlib.contextmanager
+def peers() -> Iterator[pathlib.Path]:
+    """An executable called python that is the stand-in whatever it shall run, in milliseconds; until it is closed."""
+    here = ROOT / "tests" / "control_plane"
+    with tempfile.TemporaryDirectory(prefix="trainer-peers-") as folder:  # the path of a socket has to be short
+        path, executable = pathlib.Path(folder, "socket"), pathlib.Path(folder, "python")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen(64)  # whoever comes before the server has begun waits
+            number = listener.fileno()
+            command = [sys.executable, here / "peer_server.py", str(number)]
+            environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+            server = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, pass_fds=[number])
+        with server:
+            executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{here}/peer_client.py" "{path}" "$@"\n')
+            executable.chmod(0o755)
+            yield executable
+
+
+@pytest.fixture(scope="session")
+def peer_python() -> Iterator[pathlib.Path]:
+    """The stand-in for tests that start very many of it."""
+    with peers() as executable:
+        yield executable
 
 
 @pytest.fixture(scope="session")

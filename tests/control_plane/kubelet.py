@@ -67,6 +67,7 @@ class Kubelet:
         self._environ, self._secrets, self._cpus = environ, secrets, cpus
         self._names = Names(store)
         self._processes: dict[str, _Process] = {}
+        self._an_end = threading.Event()
 
     @property
     def running(self) -> int:
@@ -81,6 +82,11 @@ class Kubelet:
                 self._store.remove(PODS, pod)
             elif self._fits(pod):
                 self._start(pod)
+
+    def wait_for_an_end(self, secs: float) -> None:
+        """Returns as soon as a process says nothing more, or after that time; `notice_ends` sees which have ended."""
+        self._an_end.wait(secs)
+        self._an_end.clear()
 
     def notice_ends(self) -> None:
         for pod in self._store.listed(PODS):
@@ -117,6 +123,7 @@ class Kubelet:
             _sweep(process.child)
             process.child.wait()
             process.keeper.join()
+        self._names.close()
 
     def _path(self, pod: Manifest) -> pathlib.Path:
         return self._directory / f"{pod['metadata']['name']}.{pod['metadata']['uid']}.log"
@@ -163,7 +170,7 @@ class Kubelet:
         )
         path = self._path(pod)
         path.touch()
-        keeper = threading.Thread(target=_keep, args=[child, path], daemon=True)
+        keeper = threading.Thread(target=_keep, args=[child, path, self._an_end], daemon=True)
         keeper.start()
         self._processes[pod["metadata"]["uid"]] = _Process(child, keeper)
         pod["status"]["phase"] = "Running"
@@ -240,13 +247,15 @@ class Kubelet:
         return text
 
 
-def _keep(child: subprocess.Popen[bytes], path: pathlib.Path) -> None:
+def _keep(child: subprocess.Popen[bytes], path: pathlib.Path, an_end: threading.Event) -> None:
     """Writes each line behind its time."""
     assert child.stdout is not None
     with child.stdout, path.open("ab", buffering=0) as kept:
         for line in child.stdout:
             moment = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
             kept.write(f"{moment} ".encode() + line.rstrip(b"\n") + b"\n")
+    child.wait()
+    an_end.set()
 
 
 def _sweep(child: subprocess.Popen[bytes]) -> None:

@@ -7,8 +7,10 @@ not resolve is left as it is, so that a process waits for it in vain as it would
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
+import socket
 
 from tests.control_plane.resources import PODS, SERVICES, Manifest
 from tests.control_plane.store import Store
@@ -18,10 +20,11 @@ _ADDRESS = re.compile(r"(?<![\w./-])([a-z0-9][-a-z0-9]*(?:\{index\})?(?:\.[a-z][
 _INDEX = "{index}"
 
 
-class Names:
-    """Addresses for the names of all pods; a name keeps its own while the plane lives."""
+class Names(contextlib.ExitStack):
+    """Addresses for the names of all pods; a name keeps its own, which no other plane gets, until this is closed."""
 
     def __init__(self, store: Store) -> None:
+        super().__init__()
         self._store = store
         self._ports: dict[tuple[str, str], int] = {}
         self._tens: dict[tuple[str, str], int] = {}
@@ -58,19 +61,27 @@ class Names:
     def _port(self, namespace: str, address: str) -> int:
         key = (namespace, address)
         if key not in self._ports:
-            with ports.Reservation(1, random.Random()) as reservation:
-                self._ports[key] = int(reservation.addresses[0].rpartition(":")[2])
+            (self._ports[key],) = self.enter_context(ports.Reservation(1, random.Random())).ports
         return self._ports[key]
 
     def _ten(self, namespace: str, address: str) -> int:
         """The tens of ten free ports in a row, since the one {index} of a pattern is in the port here."""
         key = (namespace, address)
         if key not in self._tens:
-            taken = set(self._tens.values())
             candidates = random.sample(range(1600, 3200), 1600)
-            self._tens[key] = next(
-                tens
-                for tens in candidates
-                if tens not in taken and all(ports.is_free(10 * tens + digit) for digit in range(10))
-            )
+            self._tens[key] = next(tens for tens in candidates if self._takes(range(10 * tens, 10 * tens + 10)))
         return self._tens[key]
+
+    def _takes(self, numbers: range) -> bool:
+        """Holds the UDP twins of these ports, as a reservation does, where all of them are free."""
+        with contextlib.ExitStack() as held:
+            try:
+                for number in numbers:
+                    twin = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    twin.bind((ports.LOOPBACK, number))
+            except OSError:
+                return False
+            if not all(map(ports.is_free, numbers)):
+                return False
+            self.push(held.pop_all())
+        return True

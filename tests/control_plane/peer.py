@@ -17,6 +17,7 @@ import time
 from trainer.job.cluster import Cluster, from_environment
 
 _SECS = 90.0
+_POLL_SECS = 0.02
 _SAVED = 143
 
 
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> int:
 def _act(name: str) -> str:
     """Of this life; the last one is for all that follow."""
     acts = dict(entry.split(":") for entry in os.environ.get("PEER_ACTS", "").split())
-    lives = pathlib.Path(os.environ["PEER_LIVES"], name)
+    lives = pathlib.Path(os.environ["PEER_LIVES"], f"{os.environ.get('CLOUD_ML_TRIAL_ID', '')}{name}")
     number = int(lives.read_text()) if lives.exists() else 0
     lives.write_text(str(number + 1))
     of_process = acts.get(name, "meet").split("/")
@@ -80,7 +81,7 @@ def _greet(address: str, name: str, deadline: float) -> None:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
+            time.sleep(_POLL_SECS)
 
 
 if __name__ == "__main__":

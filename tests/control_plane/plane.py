@@ -10,12 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.control_plane import (
-    experiment_controller,
-    job_controller,
-    job_set_controller,
-    tf_job_controller,
-)
+from tests.control_plane import controllers
 from tests.control_plane.admission import admit
 from tests.control_plane.kubelet import Kubelet
 from tests.control_plane.resources import CORE, NAMESPACES, OPERATORS, PODS, Manifest, Resource
@@ -25,8 +20,6 @@ from tests.deadlines import ANSWER_SECS
 
 _POLL_SECS = 0.02
 _LOOK_SECS = 0.5  # between two passes without a change, for deadlines
-_MOST_PASSES = 100
-_CONTROLLERS = (experiment_controller, job_set_controller, tf_job_controller, job_controller)
 
 
 class Plane(contextlib.ExitStack):
@@ -128,26 +121,13 @@ class Plane(contextlib.ExitStack):
             while not self._ended.is_set():
                 self.kubelet.notice_ends()
                 if self.store.version != seen or time.monotonic() > looked + _LOOK_SECS:
-                    self._reconcile()
+                    controllers.settle(self.store)
+                    self.kubelet.start_pending()
                     seen, looked = self.store.version, time.monotonic()
                 self._ended.wait(_POLL_SECS)
         except BaseException as error:
             self._trouble.append(error)
             raise
-
-    def _reconcile(self) -> None:
-        """Until nothing changes any more; only then are pods started, since by then they have their names."""
-        for _ in range(_MOST_PASSES):
-            before = self.store.version
-            for controller in _CONTROLLERS:
-                with self.store.changed:
-                    controller.reconcile(self.store)
-            self.store.collect()
-            if self.store.version == before:
-                break
-        else:
-            raise AssertionError(f"the controllers never rest: {list(self.store.changes(before, 0))}")
-        self.kubelet.start_pending()
 
     def _end(self) -> None:
         self._ended.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
+import marshal
 import random
 import string
 import threading
@@ -178,8 +178,8 @@ class Store:
 
 
 def copied(value: Manifest) -> Manifest:
-    """A copy of JSON, in a tenth of the time that `deepcopy` takes."""
-    copy: Manifest = json.loads(json.dumps(value))
+    """A copy of what JSON can say, in a small part of the time that `deepcopy` takes."""
+    copy: Manifest = marshal.loads(marshal.dumps(value))
     return copy
 
 

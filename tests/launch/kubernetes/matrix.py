@@ -12,7 +12,7 @@ from trainer.job.errors import UsageError
 from trainer.launch.kubernetes.options import KubernetesOptions, Spot, Workload
 
 ARGV = ["--train_steps=1000"]
-STUDY = str(ROOT / "tests" / "launch" / "vertex_sweep.yaml")
+STUDY = str(ROOT / "tests" / "launch" / "kubernetes" / "two_trials.yaml")
 BASE: Mapping[str, Any] = {
     "name": "forecast",
     "image": "registry.example/trainer:1.0",
