@@ -1,4 +1,5 @@
-"""`tf.estimator.experimental`, as far as it is given: early stopping, receivers of supervised exports, networks."""
+"""`tf.estimator.experimental`, as far as it is given: early stopping, evaluation in memory, receivers of
+supervised exports, networks."""
 
 from typing import Never
 
@@ -17,9 +18,11 @@ from trainer.estimator.evaluation.early_stopping import (
     stop_if_no_decrease_hook,
     stop_if_no_increase_hook,
 )
+from trainer.estimator.evaluation.in_memory import InMemoryEvaluatorHook
 from trainer.estimator.not_given import missing
 
 __all__ = [
+    "InMemoryEvaluatorHook",
     "SupervisedInputReceiver",
     "UnsupervisedInputReceiver",
     "build_raw_supervised_input_receiver_fn",

@@ -11,8 +11,6 @@ ADVICE = {
     "RNNClassifier": _RECURRENT,
     "RNNEstimator": _RECURRENT,
     "KMeans": "Cluster with sklearn.cluster.MiniBatchKMeans, or with tf.raw_ops.NearestNeighbors in a model function",
-    "InMemoryEvaluatorHook": "Call train_and_evaluate with RunConfig(save_checkpoints_steps=n) and "
-    "EvalSpec(throttle_secs=0): it evaluates every n steps",
     "LinearSDCA": "Train linear models with optimizer='Ftrl', which has l1 and l2 penalties too",
 }
 

@@ -220,7 +220,6 @@ def test_an_estimator_that_is_not_given_says_what_to_use(module: Any) -> None:
     with pytest.raises(AttributeError, match=r"BoostedTreesClassifier.*TensorFlow Decision Forests"):
         module.BoostedTreesClassifier  # noqa: B018
     for name, advice in (
-        ("InMemoryEvaluatorHook", "train_and_evaluate"),
         ("KMeans", "MiniBatchKMeans"),
         ("LinearSDCA", "Ftrl"),
         ("RNNClassifier", "LSTM"),

@@ -84,6 +84,16 @@ class TrainingHook:
         """Called once after the last step, when it ended without an error."""
 
 
+class VariablesHook(TrainingHook):
+    """A hook that reads the variables of the model between device calls. Ours.
+
+    Attributes:
+      variables: those that a checkpoint holds, by name; the training sets them before `begin`.
+    """
+
+    variables: Mapping[str, Any] = {}
+
+
 class ProfilerHook(TrainingHook):
     """Writes a profile for TensorBoard of one device call every so often.
 

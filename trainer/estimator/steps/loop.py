@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
+from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook, VariablesHook
 from trainer.estimator.steps.cadence import Pacer, steps_to
 from trainer.estimator.steps.finite import Explain, FiniteCheck
 from trainer.estimator.steps.outputs import Outputs
@@ -83,6 +83,8 @@ class TrainingLoop:
 
     def _train(self) -> StopReason:
         for hook in self._hooks:
+            if isinstance(hook, VariablesHook):
+                hook.variables = self._store.saved()
             hook.begin()
         self._saves.begin()
         self._summaries.begin(self.clock())

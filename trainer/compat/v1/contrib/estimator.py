@@ -27,6 +27,7 @@ _OWN = {
     "add_metrics": "trainer.estimator:add_metrics",
     "clip_gradients_by_norm": "trainer.compat.v1.contrib.clipping:clip_gradients_by_norm",
     "forward_features": "trainer.estimator.forwarding:forward_features",
+    "InMemoryEvaluatorHook": "trainer.estimator:experimental.InMemoryEvaluatorHook",
     **{name: f"trainer.estimator:experimental.{name}" for name in (*_STOPPING, *_RECEIVERS)},
     **{f"{name}Estimator": f"trainer.compat.v1.estimator:{name}Estimator" for name in _NETWORKS},
     "TowerOptimizer": "trainer.compat.v1.contrib.towers:TowerOptimizer",
@@ -35,7 +36,6 @@ _OWN = {
     **{name: f"trainer.estimator.heads.v1_named_heads:{name}" for name in _HEADS},
 }
 _ADVICE = {
-    "InMemoryEvaluatorHook": "Use train_and_evaluate",
     "export_all_saved_models": "Use Estimator.experimental_export_all_saved_models",
     "export_saved_model_for_mode": "Use Estimator.export_saved_model with experimental_mode",
     "RNNClassifier": "Write a model function with tf.nn.dynamic_rnn",
