@@ -295,7 +295,7 @@ def test_steps_add_up_and_max_steps_does_not(tmp_path: Path, caplog: pytest.LogC
     estimator = Estimator(model_fn, tmp_path)
     assert estimator.train(batches(), steps=2) is estimator
     estimator.train(batches(), steps=1)
-    assert estimator.get_variable_value("global_step") == 3
+    assert estimator.get_variable_value("global_step:0") == 3
     with caplog.at_level(logging.INFO, "trainer"):
         assert estimator.train(batches(), max_steps=3) is estimator
     assert "Training is skipped: max_steps is 3, and the checkpoint is at step 3." in caplog.text
@@ -430,7 +430,7 @@ def test_a_v1_optimizer_keeps_its_slots_under_the_variables_name(name: str, tmp_
 def test_a_keras_optimizer_trains_as_the_v1_one(method: str, tmp_path: Path) -> None:
     estimator = Estimator(trained_with(lambda loss: by_keras(loss, method)), tmp_path).train(batches(), steps=3)
     assert weight(estimator) == pytest.approx(by_hand(3), abs=1e-6)
-    assert estimator.get_variable_value("global_step") == 3
+    assert estimator.get_variable_value("global_step:0") == 3
     assert estimator.get_variable_value("sgd/iteration") == 3
 
 

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import keras
 import tensorflow as tf
 
 Rate = float | Callable[..., Any]
@@ -94,7 +93,7 @@ class Keras2Optimizer(tf.compat.v1.train.Optimizer):
         return float(self._settings.others["initial_accumulator_value"]) if slot == "accumulator" else 0.0
 
     def _prepare(self) -> None:
-        # `decay` is of no effect here, but the reference does not read a checkpoint without it.
+        # Keras 3 knows no `decay`, and the reference does not read a checkpoint without it.
         numbers = {"decay": 0.0, **self._settings.numbers}
         if isinstance(self._settings.learning_rate, float):
             numbers["learning_rate"] = self._settings.learning_rate
@@ -125,12 +124,18 @@ class Keras2Optimizer(tf.compat.v1.train.Optimizer):
 
     def _rate(self) -> tf.Tensor:
         """The learning rate [] of the step."""
+        rate = self._scheduled()
+        if not self._settings.numbers.get("decay"):
+            return rate
+        return rate / (1.0 + self._number("decay") * tf.cast(self._iterations(), tf.float32))
+
+    def _scheduled(self) -> tf.Tensor:
+        """The rate [] before it decays."""
         rate = self._settings.learning_rate
         if isinstance(rate, float):
             return self._number("learning_rate")
-        # A schedule takes the step, a function of the person's nothing.
-        is_schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
-        value = rate(tf.convert_to_tensor(self._iterations())) if is_schedule else rate()
+        # A schedule, of Keras 2 too, takes the step; a function of the person's nothing.
+        value = rate(tf.convert_to_tensor(self._iterations())) if hasattr(rate, "from_config") else rate()
         return tf.cast(value, tf.float32)
 
     def _epsilon(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ _SECOND: dict[str, tuple[type[Keras2Optimizer], type[keras.optimizers.Optimizer]
     "RMSProp": (keras2_optimizers.RMSprop, keras.optimizers.RMSprop),
     "SGD": (keras2_optimizers.SGD, keras.optimizers.SGD),
 }
-# What was a variable of an optimizer of Keras 2, and so is in its checkpoints, beside `learning_rate` and `decay`.
+# What was a variable of an optimizer of Keras 2, and so is in its checkpoints, beside `learning_rate`.
 _NUMBERS = {
     "beta_1",
     "beta_2",
@@ -39,6 +40,7 @@ _NUMBERS = {
     "l1_regularization_strength",
     "l2_regularization_strength",
     "beta",
+    "decay",
 }
 _CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
 # What Keras 2's optimizers did not do; with one of these an optimizer is Keras 3's.
@@ -71,35 +73,58 @@ def first_version(optimizer: Any, learning_rate: float | None) -> Any:
     return made
 
 
+@dataclasses.dataclass(frozen=True)
+class Like:
+    """Makes the like of an optimizer that a person gave.
+
+    Attributes:
+      given: the optimizer.
+      config: what its class makes one of.
+    """
+
+    given: Any
+    config: Mapping[str, Any]
+
+    def __call__(self) -> Any:
+        """A new one."""
+        # Some of Keras's take parts out of what they are given.
+        return type(self.given).from_config(dict(self.config))
+
+    def counted_by(self, iterations: tf.Variable) -> None:
+        """Lets the optimizer, if it is one of Keras 2, show the variable [] that counts its steps, as it did there."""
+        if keras_optimizers.is_keras_2(self.given):
+            keras_optimizers.show_counter(self.given, iterations)
+
+
 def as_given(optimizer: Any) -> Any:
-    """What an Estimator keeps of an optimizer: of one of Keras a function that makes its like.
+    """What an Estimator keeps of an optimizer: of one of Keras what makes its like.
 
     Its variables may be out of reach when a training begins, because they are of another graph, or were made before
     this process joined a cluster.
     """
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
+    if not _is_of_keras(optimizer):
         return optimizer
     with tf.Graph().as_default(), outside():
-        config = keras_optimizers.configuration(optimizer)
-    kind = type(optimizer)
-    # Some of Keras's take parts out of what they are given.
-    return lambda: kind.from_config(dict(config))
+        return Like(optimizer, keras_optimizers.configuration(optimizer))
 
 
 def second_version(optimizer: Any, learning_rate: float | None, iterations: tf.Variable | None) -> Any:
     """An optimizer for a training of TensorFlow 2, with variables of its own in the trace.
 
     Adagrad, Adam, Ftrl, RMSprop and SGD are those of Keras 2, with the values that they were given; all others are
-    copies of Keras 3's.
+    copies of what was given.
 
     Args:
-      optimizer: a name, an optimizer of Keras, or a function without arguments that makes one.
+      optimizer: a name, an optimizer of Keras or of `tf_keras.optimizers.legacy`, or a function without arguments that
+        makes one.
       learning_rate: of one that is made by its name; None for the optimizer's usual one.
       iterations: the variable [] that counts its steps; None for one of its own.
 
     Raises:
       ValueError: an unknown name, or something else.
     """
+    if isinstance(optimizer, Like) and iterations is not None:
+        optimizer.counted_by(iterations)
     # Away from the trace's graph, which would keep the variables of this one beside those of the copy.
     with tf.Graph().as_default(), outside():
         if isinstance(optimizer, str):
@@ -107,16 +132,24 @@ def second_version(optimizer: Any, learning_rate: float | None, iterations: tf.V
             made = _named(optimizer, _SECOND)[1](**usual)
         else:
             made = optimizer() if callable(optimizer) else optimizer
-        if not isinstance(made, keras.optimizers.Optimizer):
+        if not _is_of_keras(made):
             raise ValueError(
-                f"A canned Estimator of TensorFlow 2 was given the optimizer {made!r}. It takes one of Keras. "
-                "Those of tf.compat.v1.train go to the Estimators of tf.compat.v1.estimator"
+                f"A canned Estimator of TensorFlow 2 was given the optimizer {made!r}. It takes one of Keras, or of "
+                "tf_keras.optimizers.legacy. Those of tf.compat.v1.train go to the Estimators of tf.compat.v1.estimator"
             )
         config = keras_optimizers.configuration(made)
         for kind, of_keras in _SECOND.values():
-            if type(made) is of_keras and not any(config.get(key) for key in _NEW):
+            as_in_keras_2 = type(made) is of_keras and not any(config.get(key) for key in _NEW)
+            if as_in_keras_2 or keras_optimizers.is_stock_keras_2(made, kind.__name__):
                 return kind(_settings(kind.__name__, config), iterations)
-    return type(made).from_config(config)
+    copy = type(made).from_config(config)
+    if keras_optimizers.is_keras_2(made) and iterations is not None:
+        copy.iterations = iterations
+    return copy
+
+
+def _is_of_keras(optimizer: Any) -> bool:
+    return isinstance(optimizer, keras.optimizers.Optimizer) or keras_optimizers.is_keras_2(optimizer)
 
 
 def step(optimizer: Any, loss: tf.Tensor, variables: Sequence[Any]) -> Any:
@@ -127,7 +160,7 @@ def step(optimizer: Any, loss: tf.Tensor, variables: Sequence[Any]) -> Any:
       loss: [].
       variables: that are trained.
     """
-    if isinstance(optimizer, Keras2Optimizer):
+    if hasattr(optimizer, "get_updates"):
         return optimizer.get_updates(loss, variables)[0]
     return optimizer.apply_gradients(list(zip(tf.gradients(loss, list(variables)), variables, strict=True)))
 

@@ -26,10 +26,15 @@ def read(directory: JobDirectory) -> Reader:
 def value(directory: JobDirectory, name: str) -> np.ndarray:
     """The value of a variable in the newest checkpoint of a directory.
 
+    Args:
+      directory: of the checkpoints.
+      name: of the variable, also as its tensor is called, with `:0`.
+
     Raises:
       ValueError: there is no checkpoint, or no such variable in it.
     """
     reader = read(directory)
+    name = name.removesuffix(":0")
     if name not in reader:
         raise ValueError(f"{reader.checkpoint_path} has no variable {name!r}; it has {', '.join(reader.names())}")
     return reader.value(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import tensorflow as tf
+import tf_keras
 
 from trainer.estimator.graph.inside import feature_columns, keras_optimizers
 
@@ -42,3 +43,17 @@ def test_an_optimizer_of_another_graph_keeps_its_rate() -> None:
         optimizer = keras.optimizers.Adam(0.25)
     assert keras_optimizers.configuration(optimizer)["learning_rate"] == 0.25
     assert optimizer.iterations.numpy() == 0
+
+
+def test_an_optimizer_of_keras_2_is_known_by_its_class_and_tells_what_it_was_made_with() -> None:
+    legacy, schedule = tf_keras.optimizers.legacy, tf_keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    derived = type("Derived", (legacy.SGD,), {})(0.5)
+    assert keras_optimizers.is_keras_2(derived) and not keras_optimizers.is_keras_2(keras.optimizers.SGD())
+    assert keras_optimizers.is_stock_keras_2(legacy.SGD(), "SGD")
+    assert not keras_optimizers.is_stock_keras_2(derived, "Derived")
+    assert keras_optimizers.configuration(derived)["learning_rate"] == 0.5
+    assert keras_optimizers.configuration(legacy.Adam(schedule))["learning_rate"] is schedule
+    counters = [tf.Variable(0, dtype=tf.int64) for _ in range(2)]
+    for counter in counters:
+        keras_optimizers.show_counter(derived, counter)
+        assert derived.iterations is counter
