@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from trainer import problem_file, task
+from trainer.exported import signatures
 from trainer.job.errors import UsageError
 from trainer.problem_file import named_in
 from trainer.problems import table, table_baselines, table_scores
@@ -102,6 +103,33 @@ def test_an_export_takes_columns_rows_of_csv_or_dense_tensors(churn: Run) -> Non
     assert dense(**given)["probabilities"].shape == (1, 2)
 
 
+def example(**features: Any) -> bytes:
+    """A serialized example of numbers and texts."""
+    made = tf.train.Example()
+    for name, value in features.items():
+        feature = made.features.feature[name]
+        if isinstance(value, str):
+            feature.bytes_list.value.append(value.encode())
+        else:
+            feature.float_list.value.append(value)
+    return bytes(made.SerializeToString())
+
+
+def test_an_export_takes_serialized_examples_and_classifies_them(churn: Run) -> None:
+    served = churn.export()
+    columns = {"tenure": [3.0, np.nan], "contract": ["m", "t"], "city": ["c1", ""], "since": ["2020-02-03", ""]}
+    asked = served["serving_default"](**{name: tf.constant(values) for name, values in columns.items()})
+    examples = tf.constant([example(tenure=3.0, contract="m", city="c1", since="2020-02-03"), example(contract="t")])
+    by_example = served["examples:serving_default"](examples=examples)
+    np.testing.assert_array_equal(asked["probabilities"], by_example["probabilities"])
+    classified = served["examples:classification"](inputs=examples)
+    np.testing.assert_array_equal(classified["scores"], asked["probabilities"])
+    assert classified["classes"].numpy().tolist() == [[b"no", b"yes"]] * 2
+    methods = {name: one.method for name, one in signatures.read(churn.summary["export_dir"]).items()}
+    assert methods.pop("examples:classification") == "tensorflow/serving/classify"
+    assert set(methods.values()) == {"tensorflow/serving/predict"}
+
+
 def test_the_same_command_continues_a_run_bit_for_bit(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     flags = ["--label_column=plan", "--feature_columns=city,tenure", "--model=dnn", "--exporter=", "--hidden_units=4"]
     assert run(data, tmp_path / "whole", *flags, "--train_steps=12") == 0
@@ -139,6 +167,8 @@ def test_a_number_is_predicted_in_the_units_of_the_file(data: pathlib.Path, tmp_
     assert done.summary["metrics"]["mae"] < 1.2 * done.summary["baselines"]["mae_least_squares"]
     asked = done.export()["serving_default"](tenure=tf.constant([30.0]), contract=tf.constant(["m"]))
     assert float(asked["prediction"][0]) == pytest.approx(1300, abs=40)
+    regressed = done.export()["examples:regression"](inputs=tf.constant([example(tenure=30.0, contract="m")]))
+    np.testing.assert_array_equal(regressed["outputs"], asked["prediction"])
 
 
 def test_an_epoch_of_a_schedule_is_a_pass_over_the_rows_of_training(data: pathlib.Path, tmp_path: pathlib.Path) -> None:

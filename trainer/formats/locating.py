@@ -20,8 +20,9 @@ from trainer.formats.records import read_records
 from trainer.formats.series_rows import Rows
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Source
-from trainer.formats.streams import WindowStream
+from trainer.formats.streams import Stream, WindowStream
 from trainer.formats.windows import Windows
+from trainer.job.config import DataConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -66,7 +67,7 @@ def places(source: Source, data: ForecastData, wanted: BatchRows) -> tuple[str, 
     try:
         if isinstance(part, WindowStream):
             return _of_streamed(part, source.format, data, wanted)
-        numbers = _examples(part, data, wanted)
+        numbers = in_memory(part.count, data, wanted)
         paths = files.resolve(data.train_data_paths, "train_data_paths", cache)
         if source.format is DataFormat.SERIES:
             return _of_windows(part, series.training_rows(data, paths), numbers)
@@ -105,14 +106,20 @@ def _nth(found: Sequence[_Found], number: int, data_format: DataFormat) -> str:
     raise IndexError(f"there is no example {number}")
 
 
-def _examples(part: Windows, data: ForecastData, wanted: BatchRows) -> list[int]:
-    """The numbers of the examples in rows of a batch."""
+def in_memory(examples: int, data: DataConfig, wanted: BatchRows) -> list[int]:
+    """The numbers of the examples in rows of a batch.
+
+    Args:
+      examples: how many there are.
+      data: size of batches and seed.
+      wanted: which rows.
+    """
     import tensorflow as tf
 
     first = wanted.batch * data.train_batch_size
     rows = np.unique(wanted.rows)
     positions = (first + rows) * wanted.pipelines + wanted.pipeline
-    count = tf.constant(part.count, tf.int64)
+    count = tf.constant(examples, tf.int64)
     numbers = shuffled(tf.constant(positions, tf.int64), count, data.seed or 0).numpy().tolist()
     of_row = dict(zip(rows.tolist(), numbers, strict=True))
     return [of_row[row] for row in wanted.rows]
@@ -138,10 +145,10 @@ def _of_windows(part: Windows, read: Sequence[Rows], numbers: Sequence[int]) -> 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Places(WindowStream):
+class _Places(Stream):
     """The examples of a stream, each as its file and its number there, from 0."""
 
-    stream: WindowStream
+    stream: Stream
 
     def open_file(self, path: Any, compression: Any, left_out: Any = None) -> tf.data.Dataset:
         import tensorflow as tf
@@ -152,22 +159,29 @@ class _Places(WindowStream):
     def decode(self, examples: Any) -> Any:
         return examples
 
-    def blocks(self, size: int) -> Any:
-        return self.stream.blocks(size)
 
+def streamed(part: Stream, data: DataConfig, wanted: BatchRows) -> list[tuple[str, int]]:
+    """The file of each example in rows of a batch, and its number there; empty where too many are before the batch.
 
-def _of_streamed(part: WindowStream, data_format: DataFormat, data: ForecastData, wanted: BatchRows) -> tuple[str, ...]:
+    Args:
+      part: the examples.
+      data: size of batches and seed.
+      wanted: which rows.
+    """
     import tensorflow as tf
 
     if wanted.batch * data.train_batch_size > _MOST_STREAMED:
-        return ()
-    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(WindowStream)}
+        return []
     context = tf.distribute.InputContext(wanted.pipelines, wanted.pipeline, wanted.pipelines)
-    batches = pipelines.training(_Places(stream=part, **fields), data, context)
+    only_places = _Places(stream=part, paths=part.paths, compressed=part.compressed, left_out=part.left_out)
+    batches = pipelines.training(only_places, data, context)
     batch = next(iter(batches.skip(wanted.batch))).numpy()
     named = [batch[row].decode().split(_BETWEEN) for row in wanted.rows]
     by_address = {fetching.address(path): path for path in part.paths}
-    lines = {address: _lines(by_address[address], data_format, data) for address, _ in named}
-    return tuple(
-        _place(by_address[address], int(lines[address][int(number)]), data_format) for address, number in named
-    )
+    return [(by_address[address], int(number)) for address, number in named]
+
+
+def _of_streamed(part: WindowStream, data_format: DataFormat, data: ForecastData, wanted: BatchRows) -> tuple[str, ...]:
+    found = streamed(part, data, wanted)
+    lines = {path: _lines(path, data_format, data) for path, _ in found}
+    return tuple(_place(path, int(lines[path][number]), data_format) for path, number in found)

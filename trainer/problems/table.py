@@ -13,7 +13,7 @@ from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.settings import TableData
 from trainer.job.config import setting
 from trainer.job.errors import JobError, UsageError
-from trainer.problems import optimizers, table_models, table_scores
+from trainer.problems import optimizers, table_answers, table_models, table_scores
 from trainer.problems.table_models import Model
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_input_fn(schema: Table, data: TableData) -> tf.data.Dataset | None:
 
 
 def serving_input_receiver_fn(schema: Table) -> ServingInputReceiver:
-    """The columns as the files have them; rows of CSV; or what the model gets."""
+    """The columns as the files have them; rows of CSV; serialized examples; or what the model gets."""
     from trainer.estimator.contract.export import ServingInputReceiver
     from trainer.formats.tables import serving
 
@@ -112,35 +112,13 @@ def model_fn(
     training = mode == ModeKeys.TRAIN
     outputs = table_models.outputs(features, schema, params, training=training)
     if mode == ModeKeys.PREDICT:
-        return _predicted(outputs, schema)
+        return table_answers.spec(outputs, schema)
     weights = _weights(labels, params, schema) if training else None
     loss = _loss(outputs, labels, weights, schema)
     if training:
         rates = optimizers.rates(params, schema.train.count, data, config)
         return EstimatorSpec(mode, loss=loss, train_op=optimizers.train_op(loss, params, rates))
     return EstimatorSpec(mode, loss=loss, eval_metric_ops=table_scores.measure(outputs, labels, schema))
-
-
-def _predicted(outputs: tf.Tensor, schema: TableSchema) -> EstimatorSpec:
-    """For outputs [batch, outputs]: the label [batch]; or probabilities [batch, classes] and the likeliest class."""
-    import tensorflow as tf
-
-    from trainer.estimator import EstimatorSpec, ModeKeys
-    from trainer.estimator.contract.export import PredictOutput
-
-    if schema.is_regression:
-        predictions = {"prediction": outputs[:, 0] * schema.label_scale + schema.label_mean}
-        return EstimatorSpec(ModeKeys.PREDICT, predictions=predictions)
-    if len(schema.classes) == 2:
-        positive = tf.sigmoid(outputs)
-        numeric = {"probabilities": tf.concat([1 - positive, positive], axis=1)}
-    else:
-        numeric = {"probabilities": tf.nn.softmax(outputs)}
-    numeric["class_id"] = tf.argmax(numeric["probabilities"], axis=1)
-    predictions = {**numeric, "class": tf.gather(tf.constant(schema.classes), numeric["class_id"])}
-    # Without the texts of classes, runtimes that know no strings take the dense way in.
-    exported = {"serving_default": PredictOutput(predictions), "probabilities": PredictOutput(numeric)}
-    return EstimatorSpec(ModeKeys.PREDICT, predictions=predictions, export_outputs=exported)
 
 
 def _loss(outputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None, schema: TableSchema) -> tf.Tensor:
@@ -222,6 +200,25 @@ def locate_fault(schema: Table, data: TableData, message: str) -> JobError | Non
     return reading.locate_fault(schema, data, message)
 
 
+def locate_rows(
+    schema: Table, data: TableData, batch: int, rows: tuple[int, ...], pipeline: int, pipelines: int
+) -> tuple[str, ...]:
+    """File and line of rows of a batch of training.
+
+    Args:
+      schema: what `describe` returned.
+      data: the settings.
+      batch: its number in its pipeline, from 0.
+      rows: of the batch, from 0.
+      pipeline: which of several processes' pipelines, from 0.
+      pipelines: how many of them there are.
+    """
+    from trainer.formats.locating import BatchRows
+    from trainer.formats.tables import locating
+
+    return locating.places(schema, data, BatchRows(batch=batch, rows=rows, pipeline=pipeline, pipelines=pipelines))
+
+
 def plots(
     examples: Examples, summary: Summary, schema: Table, params: Params, data: TableData, config: RunConfig
 ) -> list[Plot]:
@@ -265,6 +262,7 @@ PROBLEM = Problem(
     baselines=baselines,
     resume_schema=resume_schema,
     locate_fault=locate_fault,
+    locate_rows=locate_rows,
     report=report,
     plots=plots,
 )

@@ -120,6 +120,15 @@ def test_a_part_needs_its_feeds() -> None:
         built.prune(built.spec.predictions, feeds=())
 
 
+def test_a_placeholder_with_a_default_need_not_be_fed() -> None:
+    def model(x: tf.Tensor) -> EstimatorSpec:
+        factor = tf.compat.v1.placeholder_with_default(2.0, [], name="factor")
+        return EstimatorSpec(ModeKeys.PREDICT, predictions=factor * x)
+
+    built = traced(model, ModeKeys.PREDICT)
+    assert built.prune(built.spec.predictions)(tf.ones([1, 1])).numpy().tolist() == [[2.0]]
+
+
 def test_a_part_names_the_variables_that_it_uses() -> None:
     def model(x: tf.Tensor) -> EstimatorSpec:
         used, _ = tf.Variable(1.0, name="used"), tf.Variable(1.0, name="unused")

@@ -183,6 +183,8 @@ class ExportOutput(abc.ABC):
 
     method_name: str
     takes_examples_only: bool
+    alternative: str | None = None
+    """The one way in that it is for, of a receiver's alternatives; None for each that it can answer."""
 
     @property
     @abc.abstractmethod
@@ -226,15 +228,16 @@ class RegressionOutput(ExportOutput):
 
     Args:
       value: float [batch] or [batch, 1].
+      alternative: of the receiver, which takes the examples; None for whatever takes one string a row.
     """
 
     method_name = REGRESS_METHOD
     takes_examples_only = True
 
-    def __init__(self, value: tf.Tensor) -> None:
+    def __init__(self, value: tf.Tensor, alternative: str | None = None) -> None:
         if not (isinstance(value, tf.Tensor) and value.dtype.is_floating):
             raise ValueError(f"A RegressionOutput was given {value!r}. It takes a tensor of floating-point values")
-        self.value = value
+        self.value, self.alternative = value, alternative
 
     @property
     def tensors(self) -> dict[str, tf.Tensor]:
@@ -247,19 +250,22 @@ class ClassificationOutput(ExportOutput):
     Args:
       scores: float [batch, classes]; None where only the names matter.
       classes: string [batch, classes]; None where the scores say it all.
+      alternative: of the receiver, which takes the examples; None for whatever takes one string a row.
     """
 
     method_name = CLASSIFY_METHOD
     takes_examples_only = True
 
-    def __init__(self, scores: tf.Tensor | None = None, classes: tf.Tensor | None = None) -> None:
+    def __init__(
+        self, scores: tf.Tensor | None = None, classes: tf.Tensor | None = None, alternative: str | None = None
+    ) -> None:
         if scores is None and classes is None:
             raise ValueError("A ClassificationOutput was given neither scores nor classes. It needs one of them")
         if scores is not None and not (isinstance(scores, tf.Tensor) and scores.dtype.is_floating):
             raise ValueError(f"A ClassificationOutput was given scores {scores!r}. It takes a floating-point tensor")
         if classes is not None and not (isinstance(classes, tf.Tensor) and classes.dtype == tf.string):
             raise ValueError(f"A ClassificationOutput was given classes {classes!r}. It takes a tensor of strings")
-        self.scores, self.classes = scores, classes
+        self.scores, self.classes, self.alternative = scores, classes, alternative
 
     @property
     def tensors(self) -> dict[str, tf.Tensor]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 # Given from outside when the graph runs.
-PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderWithDefault"})
+PLACEHOLDER = "Placeholder"
+PLACEHOLDERS = frozenset({PLACEHOLDER, "PlaceholderWithDefault"})
 # Run in training whether or not anything is fetched that depends on them: a person put them there to be run.
 ALWAYS_RUN = frozenset({"PrintV2", "Assert"})
 READ = "ReadVariableOp"

@@ -139,9 +139,9 @@ def _first(rewrites: Iterable[Rewrite], op: tf.Operation) -> Sequence[Any] | Non
 
 
 def _check_fed(tensors: Sequence[tf.Tensor], ops: Iterable[tf.Operation]) -> None:
-    """Raises UnfedError where fetches of any shapes [...] need a placeholder among the ops."""
+    """Raises UnfedError where fetches of any shapes [...] need a placeholder among the ops that has no default."""
     for op in ops:
-        if op.type in op_table.PLACEHOLDERS:
+        if op.type == op_table.PLACEHOLDER:
             raise UnfedError(f"{', '.join(tensor.name for tensor in tensors)} needs {op.name}, which is not fed")
 
 

@@ -75,6 +75,8 @@ def signatures(
     for group, tensors in groups.items():
         for name, output in outputs.items():
             full = name if group is None else f"{group}:{name}"
+            if output.alternative not in (None, group):
+                continue
             if not output.takes_examples_only:
                 by_name[full] = Signature(tensors, output.tensors)
             elif [_dense_type(tensor) for tensor in tensors.values()] == [tf.string]:
