@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from typing import Any
@@ -96,6 +97,33 @@ def test_its_modules_can_be_imported_by_name_and_list_what_they_have() -> None:
     assert TPUEstimator is estimator.tpu.TPUEstimator
     assert contrib.layers.fully_connected is fully_connected
     assert {"layers", "contrib", "estimator", "Session"} <= set(dir(tf))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("estimator.export", "ServingInputReceiver"),
+        ("estimator.inputs", "numpy_input_fn"),
+        ("estimator.experimental", "stop_if_higher_hook"),
+        ("estimator.tpu", "TPUEstimator"),
+        ("keras.layers", "Dense"),
+        ("keras.estimator", "model_to_estimator"),
+        ("nn.rnn_cell", "LSTMCell"),
+        ("contrib.cluster_resolver", "TPUClusterResolver"),
+        ("losses", "softmax_cross_entropy"),
+        ("saved_model.signature_constants", "DEFAULT_SERVING_SIGNATURE_DEF_KEY"),
+    ],
+)
+def test_a_module_of_tensorflow_1_is_imported_by_its_dotted_name(module: str, name: str) -> None:
+    found = importlib.import_module(f"trainer.compat.v1.{module}")
+    assert getattr(found, name) is at(f"{module}.{name}")
+
+
+def test_a_module_that_nobody_has_is_not_found() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"trainer\.compat\.v1\.losses\.nothing"):
+        importlib.import_module("trainer.compat.v1.losses.nothing")
+    with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
+        from trainer.compat.v1.estimator.export import Nothing  # noqa: F401
 
 
 @pytest.mark.process

@@ -21,8 +21,14 @@ IMPORTS = {
         "from trainer.compat.v1.estimator import ModeKeys as M"
     ),
     "from tensorflow.python.estimator.inputs.numpy_io import numpy_input_fn": (
-        "from trainer.estimator.inputs import numpy_input_fn"
+        "from trainer.compat.v1.estimator.inputs import numpy_input_fn"
     ),
+    "from tensorflow.train import AdamOptimizer": "from trainer.compat.v1.train import AdamOptimizer",
+    "import tensorflow.feature_column as fc": "from trainer.compat.v1 import feature_column as fc",
+    "from tensorflow.estimator.export import PredictOutput": (
+        "from trainer.compat.v1.estimator.export import PredictOutput"
+    ),
+    "from tensorflow.core.example import example_pb2": "from tensorflow.core.example import example_pb2",
     "from tensorflow_estimator import estimator": "from trainer.compat.v1 import estimator",
     "from tensorflow_estimator.python.estimator.canned import head as h": (
         "from trainer.compat.v1 import estimator as h"

@@ -18,6 +18,8 @@ class Generation(enum.Enum):
 
 _LOST = ("estimator", "contrib", "layers", "nn.rnn_cell", "lookup", "keras.estimator")
 """Modules of tf.compat.v1 that `trainer.compat.v1` brings back, or adds to."""
+_SAME_IN_VERSION_2 = ("python", "core", "compiler", "compat", "examples", "keras", "lite", "models", "tools")
+"""Of the modules below tensorflow, those that are no part of the `tf` of TensorFlow 1, or are what they were."""
 _PRIVATE = re.compile(r"^(?:tensorflow|tensorflow_estimator)\.python\.estimator(?:\.(\w+))?")
 _PRIVATE_FOLDERS = {"export": "estimator.export", "inputs": "estimator.inputs", "tpu": "contrib.tpu"}
 # Other private modules that programs import, and where they were to be had in public.
@@ -35,15 +37,7 @@ _LIES_IN = {
     f"{V1}.contrib.tpu": f"{ESTIMATOR}.tpu",
     f"{V1}.contrib.distribute": "tensorflow.distribute",
     f"{V1}.contrib.cluster_resolver": "tensorflow.distribute.cluster_resolver",
-    **{
-        f"{root}.{name}": f"{ESTIMATOR}.{place}"
-        for root in (f"{V1}.estimator", ESTIMATOR)
-        for name, place in {
-            "export": "contract.export",
-            "experimental": "evaluation.early_stopping",
-            "inputs": "inputs",
-        }.items()
-    },
+    f"{ESTIMATOR}.export": f"{ESTIMATOR}.contract.export",
 }
 _HOLDS_MODULES = {
     "tensorflow",
@@ -134,7 +128,10 @@ def _public(module: str, generation: Generation) -> str | None:
         below = module.removeprefix("tensorflow.compat.v1.")
         return f"{V1}.{below}" if _is_lost(below) else None
     below = module.removeprefix("tensorflow.")
-    return _own(below, generation) if below != module and _is_lost(below) else None
+    if below == module:
+        return None
+    is_gone = generation is Generation.V1 and below.split(".")[0] not in _SAME_IN_VERSION_2
+    return _own(below, generation) if is_gone or _is_lost(below) else None
 
 
 def _is_lost(below: str) -> bool:

@@ -34,7 +34,8 @@ class OwnNames:
     def lacks(self, name: str) -> bool:
         """Whether `contrib.layers.repeat`, as an example, is not given; False where that is not listed."""
         module, first = _place(name)
-        return bool(first) and first not in self._listed(module).given
+        is_folder = module == "estimator" and (_PACKAGE / module / first).is_dir()  # `estimator.contract.export`
+        return bool(first) and first not in self._listed(module).given and not is_folder
 
     def advice(self, name: str) -> str | None:
         """What the module itself says to use instead of a name that it does not give."""

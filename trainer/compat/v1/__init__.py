@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer.compat import names
+from trainer.compat import dotted, names
 
 _OWN = {
     name: f"{__name__}.{name}" for name in ("contrib", "estimator", "keras", "layers", "lookup", "nn", "tpu", "train")
@@ -22,3 +22,6 @@ def __dir__() -> list[str]:
     import tensorflow as tf
 
     return sorted({*dir(tf.compat.v1), *_OWN})
+
+
+dotted.offer(__name__)

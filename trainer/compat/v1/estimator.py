@@ -31,6 +31,7 @@ _OWN = (
         for kind in ("Classifier", "Estimator", "Regressor")
     }
 )
+__path__: list[str] = []  # imports go through it, see dotted.py
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from trainer.compat import names
 
 _OWN: dict[str, str] = {"rnn_cell": "trainer.compat.v1.rnn_cell"}
 _ADVICE: dict[str, str] = {}
+__path__: list[str] = []  # imports go through it, see dotted.py
 
 
 def __getattr__(name: str) -> Any:

@@ -55,6 +55,7 @@ _ADVICE = {
     "separable_conv2d": "Use tf.layers.separable_conv2d",
     "summarize_layers": "Use tf.summary.histogram",
 }
+__path__: list[str] = []  # imports go through it, see dotted.py
 
 
 def __getattr__(name: str) -> Any:
