@@ -126,6 +126,7 @@ CONTRIB_GIVEN = {
     "layers",
     "lookup",
     "metrics",
+    "opt",
     "predictor",
     "rnn",
     "seq2seq",

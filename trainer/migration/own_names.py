@@ -11,7 +11,7 @@ _PACKAGE = pathlib.Path(__file__).parent.parent
 # The files of modules of lost names that give all that they list, and nothing else; others hand on what TensorFlow has.
 _LISTS = {
     **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("crf", "estimator", "framework", "layers")},
-    **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("lookup", "predictor", "rnn", "seq2seq")},
+    **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("lookup", "opt", "predictor", "rnn", "seq2seq")},
     **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("summary", "training", "util")},
     "estimator": "estimator/__init__.py compat/v1/estimator.py",
 }

@@ -14,6 +14,7 @@ _GIVEN = (
     "layers",
     "lookup",
     "metrics",
+    "opt",
     "predictor",
     "rnn",
     "seq2seq",
@@ -29,7 +30,6 @@ _OWN = {name: f"{__name__}.{name}" for name in _GIVEN} | {
 _ADVICE = {
     "slim": "Install tf_slim and write `import tf_slim as slim`",
     "learn": "Use tf.estimator: Estimator, TrainSpec, EvalSpec and train_and_evaluate",
-    "opt": "Use the optimizers of tf.train and tf.keras.optimizers",
     "eager": "TensorFlow 2 executes eagerly by itself",
     "image": "Use tf.image, or tf.raw_ops.ImageProjectiveTransformV3",
     "legacy_seq2seq": "Write the decoder with tf.nn.static_rnn",
