@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lint, types and tests on all cores: bash scripts/test.sh [--quick] [pytest arguments].
-# --quick, in front, leaves out the tests that start processes of their own.
+# --quick, in front, leaves out the tests that start processes of their own, and the slow ones (tests/slow.txt).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 
@@ -8,7 +8,7 @@ set_up_environment dev
 
 selection=()
 if [[ ${1:-} == --quick ]]; then
-  selection=(-m "not process")
+  selection=(-m "not process and not slow")
   shift
 fi
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 import hypothesis
 import pytest
 
+from tests import slow
 from tests.forks.fixtures import forking_python
 
 __all__ = ["forking_python"]
@@ -29,6 +30,17 @@ Golden = Callable[[str, str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files anew; look at the difference")
+    parser.addoption("--update-slow", action="store_true", help="measure the tests and list the slow ones anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--update-slow"):
+        config.pluginmanager.register(slow.Measurement())
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks select
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow.mark(items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -39,6 +51,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(50_000, 20)  # tracing makes many objects that live on: looking at them so often finds nothing
         gc.enable()
 
 
