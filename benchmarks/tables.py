@@ -1,15 +1,18 @@
 """Three tables as people have them, one command each: scores, rows a second and memory, beside scikit-learn's models.
 
 python -m benchmarks.tables [--rows=200000] [--folder=/tmp/tables] [--only=churn,houses,classes] [--sklearn=PYTHON]
+python -m benchmarks.tables --only=classes --gigabytes=0.5,2
 
 `--sklearn` is the Python of a virtual environment of its own with scikit-learn and pandas, which the project does not
-need; without it, only the baselines of the closing table stand beside the model.
+need; without it, only the baselines of the closing table stand beside the model. `--gigabytes` trains on files of
+these sizes instead, in which the rows of the table come again and again, to see whether memory grows with them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import resource
@@ -27,6 +30,7 @@ _FLAGS = {
     "houses": ["--label_column=price", "--train_steps=1500", "--hidden_units=32,16"],
     "classes": ["--label_column=kind", "--train_steps=6000", "--train_batch_size=256"],
 }
+_FOR_MEMORY = ["--train_steps=2000", "--eval_steps=200", "--report=false"]
 _SCORES = {"churn": "accuracy", "houses": "rmse", "classes": "accuracy"}
 
 
@@ -110,10 +114,30 @@ def write(name: str, folder: pathlib.Path, count: int) -> pathlib.Path:
     return path
 
 
-def trained(name: str, path: pathlib.Path, out: pathlib.Path) -> dict[str, object]:
-    """Runs the one command; its summary, with seconds and the largest memory of the process."""
+def repeated(path: pathlib.Path, size: float) -> pathlib.Path:
+    """A file of so many gigabytes with the rows of another, all of them again and again; one that is there is kept."""
+    header, _, rows = path.read_bytes().partition(b"\n")
+    times = math.ceil(size * 1e9 / len(rows))
+    larger = path.with_name(f"{path.stem}-times-{times}.csv")
+    if not larger.exists():
+        with larger.open("wb") as file:
+            file.write(header + b"\n")
+            for _ in range(times):
+                file.write(rows)
+    return larger
+
+
+def trained(name: str, path: pathlib.Path, out: pathlib.Path, *flags: str) -> dict[str, object]:
+    """Runs the one command; its summary, with seconds and the largest memory of the process.
+
+    Args:
+      name: of the table.
+      path: of its file.
+      out: the output directory.
+      flags: further ones.
+    """
     command = [sys.executable, "-m", "trainer.task", "--data_format=table", f"--train_data_paths={path}"]
-    command += [f"--output_dir={out}", "--seed=1", *_FLAGS[name]]
+    command += [f"--output_dir={out}", "--seed=1", *_FLAGS[name], *flags]
     print("$", " ".join(["python", *command[1:]]), flush=True)
     started = time.monotonic()
     with subprocess.Popen(command) as process:
@@ -140,15 +164,31 @@ def main() -> None:
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/tmp/tables"))
     parser.add_argument("--only", default="churn,houses,classes")
     parser.add_argument("--sklearn", help="a Python with scikit-learn and pandas")
+    parser.add_argument("--gigabytes", help="sizes of files to train on, whose memory is compared")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     counts = {"churn": _CHURN_ROWS, "houses": _HOUSE_ROWS, "classes": chosen.rows}
     for name in chosen.only.split(","):
         path = write(name, chosen.folder, counts[name])
+        if chosen.gigabytes:
+            _compare_memory(name, path, [float(size) for size in chosen.gigabytes.split(",")])
+            continue
         _show(name, trained(name, path, chosen.folder / f"run-{name}-{counts[name]}"), counts[name])
         for model, value in of_sklearn(chosen.sklearn, name, path) if chosen.sklearn else ():
             print(f"  {'scikit-learn ' + model:<34}{value:>12.4g}")
     print(f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+def _compare_memory(name: str, path: pathlib.Path, sizes: list[float]) -> None:
+    """Trains for as many steps on files of several sizes, and prints the largest memory of each."""
+    lines = [f"\n{name}: {'size':>11}{'seconds':>12}{'largest memory':>18}"]
+    for size in sizes:
+        larger = repeated(path, size)
+        summary = trained(name, larger, larger.with_suffix(""), *_FOR_MEMORY)
+        lines.append(
+            f"{name}: {larger.stat().st_size / 1e9:>8.2f} GB{summary['wall']:>12.0f}{summary['peak_mib']:>14.0f} MiB"
+        )
+    print("\n".join(lines))
 
 
 def _show(name: str, summary: dict[str, object], count: int) -> None:
