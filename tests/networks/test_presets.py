@@ -21,6 +21,14 @@ def test_a_preset_is_a_recipe_for_its_network(name):
 
 
 def test_a_recipe_of_the_papers_halves_the_rate_each_epoch_from_the_third():
-    recipe = registry.PRESETS["dlinear_etth1"]
-    assert (recipe["learning_rate"], recipe["decay_rate"], recipe["constant_epochs"]) == ("0.005", "0.5", "1")
-    assert (recipe["lookback"], recipe["horizon"], recipe["num_epochs"]) == ("336", "96", "10")
+    recipe = presets.expanded(["--preset=dlinear_etth1"], registry.PRESETS)
+    assert {"--learning_rate=0.005", "--decay_rate=0.5", "--constant_epochs=1"} <= {*recipe}
+    assert {"--lookback=336", "--horizon=96", "--num_epochs=10"} <= {*recipe}
+
+
+@pytest.mark.parametrize(("schedule", "decays"), [("constant", 0), ("cosine", 0), ("step", 2)])
+def test_another_schedule_takes_the_place_of_all_that_belongs_to_the_recipe_s(schedule, decays):
+    argv = presets.expanded(["--preset=dlinear_etth1", f"--learning-rate-schedule={schedule}"], registry.PRESETS)
+    assert sum(flag.startswith(("--decay_rate", "--constant_epochs")) for flag in argv) == decays
+    settings = flags.parse(argv, RunSettings, ForecastData, Params)[Params]
+    assert settings.learning_rate_schedule.value == schedule

@@ -9,7 +9,8 @@ from trainer.job import early_flags, spelling
 from trainer.job.errors import UsageError
 
 Presets = Mapping[str, Mapping[str, str]]
-"""Recipes by their names: values of flags, by the names of these."""
+"""Recipes by their names: values of flags, by the names of these. `schedule/rate` is a flag `rate` that has no use but
+beside the recipe's `schedule`: where another schedule is given, it is left out."""
 
 _FLAG = "preset"
 _INDENT = 30
@@ -32,7 +33,15 @@ def expanded(argv: Sequence[str], presets: Presets) -> list[str]:
         accept = ", ".join(presets) if presets else "no preset, as this problem has none"
         do = spelling.suggestion(name, presets, "Drop the flag" if not presets else "Name one of them")
         raise UsageError(f"--{_FLAG}={name}", accept, do)
-    return [*(f"--{flag}={text}" for flag, text in presets[name].items()), *early_flags.without(argv, _FLAG)]
+    chosen = [f"--{flag.rpartition('/')[2]}={text}" for flag, text in _kept(argv, presets[name]).items()]
+    return [*chosen, *early_flags.without(argv, _FLAG)]
+
+
+def _kept(argv: Sequence[str], preset: Mapping[str, str]) -> Mapping[str, str]:
+    """The flags of a recipe without those that belong to a value which the command line replaces."""
+    given = {flag: early_flags.value(argv, flag) for flag in preset if "/" not in flag}
+    replaced = {flag for flag, text in given.items() if text not in (None, preset[flag])}
+    return {flag: text for flag, text in preset.items() if flag.rpartition("/")[0] not in replaced}
 
 
 def described(presets: Presets) -> str:
@@ -41,7 +50,7 @@ def described(presets: Presets) -> str:
         return ""
     lines = []
     for name, preset in presets.items():
-        given = " ".join(f"--{flag}={text}" for flag, text in preset.items())
+        given = " ".join(f"--{flag.rpartition('/')[2]}={text}" for flag, text in preset.items())
         first, others = f"  {name}".ljust(_INDENT), " " * _INDENT
         lines += textwrap.wrap(given, 110, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
     return "\n".join(["", "Presets, whose flags others that are given take the place of:", *lines]) + "\n"

@@ -98,7 +98,7 @@ ETTH1 = {
     "num_epochs": "60",
     "learning_rate": "0.0005",
     "learning_rate_schedule": "step",
-    "decay_rate": "0.95",
-    "constant_epochs": "1",
+    "learning_rate_schedule/decay_rate": "0.95",
+    "learning_rate_schedule/constant_epochs": "1",
 }
 NETWORK = Network(name="fits", outputs=forecast, settings=Settings, check=channels.check, presets={"fits_etth1": ETTH1})

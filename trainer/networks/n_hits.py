@@ -9,7 +9,7 @@ from trainer.formats.schema import Schema
 from trainer.job.config import Checked, setting
 from trainer.job.errors import UsageError
 from trainer.networks import channels
-from trainer.networks.network import Network
+from trainer.networks.network import LONG_TERM, Network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,4 +120,22 @@ def interpolation(knots: int, horizon: int) -> np.ndarray:
     return np.maximum(0.0, 1.0 - np.abs(at - np.arange(knots)[:, np.newaxis]))
 
 
-NETWORK = Network(name="nhits", outputs=forecast, settings=Settings, check=channels.check)
+ETTH1 = {
+    **LONG_TERM,
+    "model": "nhits",
+    "lookback": "672",
+    "horizon": "96",
+    "train_batch_size": "36",
+    "train_steps": "1000",
+    "learning_rate": "0.001",
+    "learning_rate_schedule": "step",
+    "learning_rate_schedule/decay_steps": "333",
+    "loss": "absolute",
+    "hits_pooling": "16,8,1",
+    "hits_spacing": "84,12,1",
+    "hits_dropout": "0.5",
+}
+"""Of the authors' experiments with ETTh1, within the choices that their search has (neuralforecast, long_horizon)."""
+NETWORK = Network(
+    name="nhits", outputs=forecast, settings=Settings, check=channels.check, presets={"nhits_etth1": ETTH1}
+)

@@ -36,8 +36,8 @@ ETTH1 = {
     "num_epochs": "10",
     "learning_rate": "0.005",
     "learning_rate_schedule": "step",
-    "decay_rate": "0.5",
-    "constant_epochs": "1",
+    "learning_rate_schedule/decay_rate": "0.5",
+    "learning_rate_schedule/constant_epochs": "1",
 }
 PRESETS = {
     "nlinear_etth1": {**ETTH1, "horizon": "96"},

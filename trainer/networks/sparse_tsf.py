@@ -77,8 +77,8 @@ ETTH1 = {
     "num_epochs": "30",
     "learning_rate": "0.02",
     "learning_rate_schedule": "step",
-    "decay_rate": "0.8",
-    "constant_epochs": "3",
+    "learning_rate_schedule/decay_rate": "0.8",
+    "learning_rate_schedule/constant_epochs": "3",
 }
 NETWORK = Network(
     name="sparsetsf", outputs=forecast, settings=Settings, check=channels.check, presets={"sparsetsf_etth1": ETTH1}

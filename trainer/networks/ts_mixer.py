@@ -98,6 +98,18 @@ ETTH1 = {
     "mixer_dropout": "0.9",
     "exporter": "best",
 }
+ETTH1_720 = {
+    **ETTH1,
+    "horizon": "720",
+    "num_epochs": "4",
+    "learning_rate": "0.001",
+    "mixer_blocks": "2",
+    "mixer_units": "64",
+}
 NETWORK = Network(
-    name="tsmixer", outputs=forecast, settings=Settings, check=channels.check, presets={"tsmixer_etth1": ETTH1}
+    name="tsmixer",
+    outputs=forecast,
+    settings=Settings,
+    check=channels.check,
+    presets={"tsmixer_etth1": ETTH1, "tsmixer_etth1_720": ETTH1_720},
 )
