@@ -155,7 +155,7 @@ def prepare(module: str) -> None:
     if importlib.util.find_spec(module) is None:
         sys.exit(f"No module named {module}")
     if module == TASK_MODULE:
-        logs.quiet_tensorflow(os.environ)
+        logs.quiet_tensorflow(os.environ, errors=False)  # the forks read compiled programs
         with imports.quick():
             import numpy.random  # noqa: F401
 

@@ -37,6 +37,7 @@ from trainer.estimator.saving.tuner import TunerFile
 from trainer.estimator.steps.goodput_record import GoodputRecord
 from trainer.estimator.steps.profile import Profile
 from trainer.estimator.steps.progress import Progress
+from trainer.estimator.steps.sealing import SealingHook
 from trainer.estimator.steps.stop import StopReason, StopRequestedError
 from trainer.job import distribution, process_age, report, step_profile
 from trainer.job.cluster import Cluster
@@ -49,6 +50,7 @@ from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
 from trainer.peers import meet
 from trainer.stall_watch import StallWatch
+from trainer.storage import compiled_programs
 from trainer.tracking.trackers import Trackers, TrackingHook
 
 _log = logging.getLogger(__name__)
@@ -81,6 +83,7 @@ class JobProcess:
         self._bound, self._run, self._cluster, self._files = bound, run, cluster, files
         self._place = place
         self._started = time.monotonic()
+        self._programs = compiled_programs.in_use(environ)
         self._is_trial = bool(environ.get("CLOUD_ML_TRIAL_ID") or cluster.trial)
         tag = run.hyperparameter_metric_tag
         tuner_file = tuner.from_environment(environ, bound.metrics, tag=tag, trial=cluster.trial)
@@ -187,6 +190,7 @@ class JobProcess:
         extra = [TrackingHook(self._trackers), *([early_stopping] if early_stopping else [])]
         own_hooks = [self._progress, goodput, *extra] if goodput else []
         own_hooks += [self._profile] if self._profile else []
+        own_hooks += [SealingHook(self._programs)] if self._programs else []
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
             max_steps=self._run.max_steps(self._bound.data.num_epochs),

@@ -35,6 +35,7 @@ from trainer.job.secrets import scrubbed
 from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
 from trainer.problem import Problem
+from trainer.storage import compiled_programs
 from trainer.tracking.tracker import require_installed
 
 if TYPE_CHECKING:
@@ -92,11 +93,12 @@ def _output_dir(given: str | None, cluster: Cluster) -> str | None:
 def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, files: Layout, stop: StopWatch) -> int:
     """Runs the job; a failure becomes a message, `failure.json` and an exit code."""
     logs.to_stderr(_labels(cluster))
-    logs.quiet_tensorflow(os.environ, in_cluster=not cluster.is_local)
     run, cache = settings[RunSettings], DownloadCache(settings[problem.data].data_cache_dir)
-    fetcher = Fetcher(cache)
+    fetcher, serves = Fetcher(cache), _only_serves(cluster, run)
+    programs = None if serves else compiled_programs.opened(os.environ)
+    logs.quiet_tensorflow(os.environ, errors=cluster.is_local and programs is None)
     try:
-        if _only_serves(cluster, run):
+        if serves:
             return _serve(cluster, files, stop, fetcher)
         bound = _bound(problem, settings, files, cache)
         _let_pipelines_fetch(fetcher)

@@ -75,13 +75,18 @@ def printed_as(argv: Sequence[str]) -> contextlib.AbstractContextManager[None]:
     return json_log.printed() if is_json else contextlib.nullcontext()
 
 
-def quiet_tensorflow(environ: MutableMapping[str, str], *, in_cluster: bool = False) -> None:
+def quiet_tensorflow(environ: MutableMapping[str, str], *, errors: bool = True) -> None:
     """Before TensorFlow's import: keeps its C++ code to errors, unless -v or the variable asks for more.
 
-    In a cluster not even those: of a peer that is gone every call in flight would tell, again and again, while what
-    matters comes as an exception.
+    What matters comes as an exception too. In a cluster every call in flight would tell of a peer that is gone, again
+    and again; and of each compiled program that is read, TensorFlow tells that it is not text, and that the processor
+    lacks features that no processor has.
+
+    Args:
+      environ: of the process.
+      errors: whether it may tell of errors.
     """
-    quiet = "3" if in_cluster else "2"
+    quiet = "2" if errors else "3"
     environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if _verbosity() > 0 else quiet)
 
 

@@ -11,6 +11,8 @@ that is not what is wanted, make a `Store` with another `RetryPolicy`.
     store, trees                     the same verbs for files and objects; whole directories
     recent_reads                     small objects that are asked for every second
 
+    compiled_programs                what XLA compiled on this machine, for the next process
+
 A process that works in a folder of a bucket has a `SyncedFolder`, whose changes an upload thread carries out:
 
     scratch, folder, commits         the local directory; names on both sides; the file that commits

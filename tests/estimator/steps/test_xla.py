@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
+from trainer.estimator.graph.inside.named_functions import NamedFunction
 from trainer.estimator.steps import xla
 
 
@@ -43,7 +44,7 @@ def test_other_errors_of_a_first_call_are_not_taken_for_refusals() -> None:
 def test_a_program_compiled_ahead_leaves_its_variables_alone() -> None:
     variable = tf.Variable(1.0)
     function = tf.function(lambda x: variable.assign_add(x), jit_compile=True)
-    program = function.get_concrete_function(tf.TensorSpec([]))
+    program = NamedFunction(function.get_concrete_function(tf.TensorSpec([])))
     xla.compile_ahead(program, [tf.constant(5.0)]).result()
     assert variable.numpy() == 1.0
     assert program(tf.constant(5.0)).numpy() == 6.0

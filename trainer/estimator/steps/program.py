@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.graph.fingerprint import Fingerprint
+from trainer.estimator.graph.inside.named_functions import NamedFunction
 from trainer.estimator.steps import xla
 
 
@@ -42,7 +43,8 @@ class StackProgram:
         """
         key = tuple(tuple(tensor.shape) for tensor in tensors)
         if key not in self._concrete:
-            self._concrete[key] = self._function.get_concrete_function(tensors, start, stop)
+            traced = self._function.get_concrete_function(tensors, start, stop)
+            self._concrete[key] = NamedFunction(traced) if self.jit_compile else traced
         return self._concrete[key]
 
     def compile_ahead(self, tensors: list[tf.Tensor]) -> Future[Any]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph.inside import graphs
 from trainer.estimator.graph.inside.modes import eagerly
+from trainer.estimator.graph.inside.named_functions import NamedFunction
+from trainer.storage.compiled_programs import FOLDER
 
 # A call both compiles and runs, so that other errors of it are those of the model or of the devices.
 _FROM_THE_COMPILER = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError)
@@ -28,12 +29,16 @@ def first_call() -> Iterator[None]:
     """Inside, a function with `jit_compile=True` is called for the first time, which compiles it.
 
     Raises:
-      NotCompilableError: XLA does not compile it.
+      NotCompilableError: XLA does not compile it, or TensorFlow cannot write what it has compiled.
     """
     try:
         yield
     except _FROM_THE_COMPILER as error:
         raise NotCompilableError(error) from error
+    except tf.errors.OpError as error:
+        if FOLDER not in str(error):
+            raise
+        raise NotCompilableError(error) from error  # what was compiled could not be written, so it did not run
 
 
 def refusal(function: Any, *arguments: Any) -> str | None:
@@ -50,14 +55,14 @@ def refusal(function: Any, *arguments: Any) -> str | None:
     return None
 
 
-def compile_ahead(program: Any, arguments: list[tf.Tensor]) -> Future[Any]:
+def compile_ahead(program: NamedFunction, arguments: list[tf.Tensor]) -> Future[Any]:
     """Has XLA compile a program in a thread, by a call on variables that nobody else uses.
 
     A call locks its variables for as long as it is being compiled, so on the program's own variables the training
     beside it would stand still.
 
     Args:
-      program: a concrete function.
+      program: compiled by XLA when it is called.
       arguments: of any shapes, as [], of a call that changes nothing that counts.
 
     Returns:
@@ -69,7 +74,7 @@ def compile_ahead(program: Any, arguments: list[tf.Tensor]) -> Future[Any]:
         for captured in program.captured_inputs
     ]
     thread = ThreadPoolExecutor(1, thread_name_prefix="compiling")
-    compiling = thread.submit(eagerly(graphs.call), program, arguments, captures)
+    compiling = thread.submit(eagerly(program.call), arguments, captures)
     compiling.add_done_callback(lambda _: stand_ins.clear())  # they take as much memory as the model
     thread.shutdown(wait=False)
     return compiling

@@ -136,13 +136,6 @@ def test_a_graph_takes_another_tensor_of_outside_under_the_same_placeholder() ->
     assert graph.capture(new.handle) is inner
 
 
-def test_a_function_is_called_on_stand_ins_for_its_variables() -> None:
-    own, stand_in = tf.Variable(1.0), tf.Variable(10.0)
-    function = tf.function(lambda x: own + x).get_concrete_function(tf.TensorSpec([]))
-    called = graphs.call(function, [tf.constant(2.0)], [stand_in.handle])
-    assert float(tf.nest.flatten(called)[0]) == 12.0
-
-
 def test_an_op_is_copied_into_another_graph_with_its_device_and_what_is_known_of_its_handle() -> None:
     @tf.function
     def double(x: tf.Tensor) -> tf.Tensor:

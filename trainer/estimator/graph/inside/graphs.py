@@ -1,4 +1,4 @@
-"""Function graphs: built, read, changed and called as TensorFlow's own tracing does it."""
+"""Function graphs: built, read and changed as TensorFlow's own tracing does it."""
 
 from __future__ import annotations
 
@@ -95,14 +95,3 @@ def recapture(graph: tf.Graph, old: tf.Tensor, new: tf.Tensor, inner: tf.Tensor)
     """
     graph._function_captures.pop(id(old))  # which replace_capture leaves beside the new one
     graph.replace_capture(new, inner)
-
-
-def call(function: Any, arguments: Sequence[tf.Tensor], captures: Sequence[tf.Tensor]) -> Any:
-    """Calls a ConcreteFunction with other captures than its own: on stand-ins for the variables that it uses.
-
-    Args:
-      function: of any number of arguments.
-      arguments: of the shapes that it was traced for, flat.
-      captures: a tensor [] or handle [] in the place of each of `captured_inputs`.
-    """
-    return function._call_flat(list(arguments), list(captures))
