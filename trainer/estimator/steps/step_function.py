@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.contract.hooks import TrainingHook
+from trainer.estimator.graph import small_products
 from trainer.estimator.graph.pruning import PrunedFunction
-from trainer.estimator.graph.small_products import SmallProducts
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 
 Step = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
@@ -55,8 +55,7 @@ def pruned_step(traced: TracedModel, *, xla: bool = False) -> PrunedFunction:
       traced: the model.
       xla: as XLA is to compile it.
     """
-    # Measured on CPUs alone, where each product is the call of a library.
-    rule = SmallProducts if xla and not tf.config.list_logical_devices("GPU") else None
+    rule = small_products.for_xla() if xla else None
     return traced.prune([traced.spec.loss, fetches_of(traced)], training_operations(traced), rule=rule)
 
 

@@ -56,6 +56,16 @@ def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(wa
     assert_same(values(traced), after_two[1])
 
 
+@pytest.mark.parametrize("way", ["pull and push", "downpour"])
+def test_xla_is_given_small_products_as_arithmetic(way: str) -> None:
+    call = tf.function(WAYS[way](step_models.traced(MODEL, xla=True)), autograph=False)
+    iterator = step_models.numbered(step_models.stack(STEPS))
+    library = call.get_concrete_function(iterator, tf.constant(STEPS)).graph.as_graph_def().library.function
+    compiled_by_xla = [function for function in library if function.attr["_XlaMustCompile"].b]
+    assert compiled_by_xla
+    assert "MatMul" not in {node.op for function in library for node in function.node_def}
+
+
 def test_a_call_of_one_step_needs_no_loop() -> None:
     traced = step_models.traced(MODEL)
     call = tf.function(worker_functions.pull_push(steps_of(traced), 1, 1), autograph=False)

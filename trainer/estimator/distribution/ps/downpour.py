@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from trainer.estimator.distribution.ps.sparse_rows import RowCache, lookups
 from trainer.estimator.distribution.ps.worker_functions import Call, copy_of, loop, over_stack, own
+from trainer.estimator.graph import small_products
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.tracing import TracedModel, training_operations
@@ -56,7 +57,7 @@ def downpour(traced: TracedModel, size: int) -> Call:
     on_copies = _on_copies(step, [*names, *rows.row_ids], size)
     # How many rows a call looks up differs from call to call, and XLA would compile each number of them anew.
     if not store.row_sharded():
-        on_copies = _compiled(on_copies, traced, [variables[name] for name in names], size)
+        on_copies = _compiled(traced, {name: variables[name] for name in names}, size) or on_copies
     # What gains are added to is fetched for every call; an optimizer's state stays on the worker from call to call.
     shared = [name for name in names if store.roles[name] in (Role.WEIGHT, Role.STEP)]
     kept = [name for name in names if name not in shared]
@@ -138,24 +139,25 @@ def _on_copies(step: Callable[..., tf.Tensor], names: Sequence[str], size: int) 
     return run
 
 
-def _compiled(
-    run: Callable[..., tf.Tensor], traced: TracedModel, variables: Sequence[tf.Variable], size: int
-) -> Callable[..., tf.Tensor]:
-    """Steps on copies as one XLA program, or as they are where XLA does not compile them.
+def _compiled(traced: TracedModel, variables: Mapping[str, tf.Variable], size: int) -> Callable[..., tf.Tensor] | None:
+    """Steps on copies as one XLA program, which gives the losses [size]; None where XLA does not compile them.
 
     Args:
-      run: gives the losses [size] of stacks, the number of steps, and copies.
       traced: the model.
-      variables: what is copied.
+      variables: what is copied, by name.
       size: steps of a call.
     """
+    handles, operations = traced.handles(), training_operations(traced)
+    feeds = [*traced.feeds, *(handles[name] for name in variables)]
+    step = traced.prune(traced.spec.loss, operations, feeds, rule=small_products.for_xla())
+    run = _on_copies(step, list(variables), size)
     program = tf.function(run, jit_compile=True, autograph=False)
-    copies = [tf.Variable(tf.zeros(variable.shape, variable.dtype)) for variable in variables]
+    copies = [tf.Variable(tf.zeros(variable.shape, variable.dtype)) for variable in variables.values()]
     stacks = [tf.zeros([size, *feed.shape], feed.dtype) for feed in traced.feeds]
     refused = refusal(program, stacks, tf.constant(1), [copy.handle for copy in copies])
     if refused is not None:
         log.info("XLA cannot compile this model function, so its steps run as a graph: %s", refused)
-        return run
+        return None
     return program
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from trainer.estimator.distribution.ps.messages import Messages
 from trainer.estimator.distribution.ps.step_partition import StepPartition
+from trainer.estimator.graph import small_products
 from trainer.estimator.steps.xla import refusal
 
 
@@ -22,6 +23,7 @@ class WorkerPart:
 
     def __init__(self, partition: StepPartition, messages: Messages, xla: bool) -> None:
         self._partition, self._messages = partition, messages
+        self._rule = small_products.for_xla() if xla else None
         self._program = tf.function(self._compute, jit_compile=xla or None, autograph=False)
 
     def __call__(
@@ -72,7 +74,7 @@ class WorkerPart:
             copier.replace(read.outputs[0], known[name])
         for gather, gathered in zip(part.gathers, rows, strict=True):
             copier.replace(gather.outputs[0], gathered)
-        copier.copy(part.local)
+        copier.copy(part.local, *([self._rule(copier)] if self._rule else []))
         pushed = {
             device: self._messages.pushes[device].pack([copier.copy_of(tensor) for tensor in tensors])
             for device, tensors in self._messages.pushed.items()
