@@ -109,7 +109,14 @@ def _sweep(directory: pathlib.Path, flags: Sequence[str], trials: int) -> None:
     document["trainingInput"]["hyperparameters"]["maxTrials"] = trials
     study = directory / "study.yaml"
     study.write_text(yaml.safe_dump(document))
-    command = ["-m", "trainer.launch", "sweep", f"--config={study}", f"--output_dir={directory / 'study'}"]
+    command = [
+        "-m",
+        "trainer.launch",
+        "sweep",
+        f"--config={study}",
+        f"--output_dir={directory / 'study'}",
+        "--noreport",
+    ]
     _run([*command, f"--seed={SEED}", "--", *flags], threads=None)
 
 

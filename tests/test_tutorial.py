@@ -72,3 +72,5 @@ def test_the_tutorial_runs_as_it_is_written(tmp_path: pathlib.Path, python: path
     large, small = (float(price) for price in re.findall(r"[\d.]+", printed))
     assert abs(large - 380) < 40 and abs(small - 190) < 40
     assert (folder / "sweep" / "sweep.html").exists()
+    (report,) = (folder / "sweep").glob("*/report.html")
+    assert f'"{report.parent.name}/report.html"' in (folder / "sweep" / "sweep.html").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import pathlib
 import re
 
@@ -14,7 +15,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from trainer.launch.study.parameter import Kind, Parameter, Scale
 from trainer.launch.study.study import Goal, Study
-from trainer.launch.sweep import losses
+from trainer.launch.sweep import best_report, losses
 from trainer.launch.sweep import page as sweep_page
 from trainer.launch.sweep import results as sweep_results
 from trainer.launch.sweep.evaluations import Evaluation
@@ -133,6 +134,20 @@ def test_the_end_names_the_best_trial_and_its_export(tmp_path: pathlib.Path) -> 
     assert "trial 1: rmse 0.5" in text and "here/export" in text
     assert str(tmp_path / "sweep.html") in text and str(tmp_path / "sweep.csv") in text
     assert "  python -m trainer.task\n" in text
+
+
+def test_the_report_of_the_best_trial_is_drawn_where_it_lacks_one_and_has_ended(tmp_path: pathlib.Path) -> None:
+    assert not best_report.is_due(tmp_path, None) and not best_report.is_due(tmp_path, True)
+    (tmp_path / "summary.json").write_text("{}")
+    assert best_report.is_due(tmp_path, None) and not best_report.is_due(tmp_path, False)
+    (tmp_path / "report.html").write_text("<html>")
+    assert not best_report.is_due(tmp_path, True)
+
+
+@pytest.mark.process
+def test_a_report_that_cannot_be_drawn_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
+    told = best_report.draw(tmp_path, os.environ, tmp_path / "report.log")
+    assert told is not None and f"{tmp_path} has no summary.json" in told and "report.log" in told
 
 
 @pytest.mark.parametrize("trials", [[], TRIALS[1:]])

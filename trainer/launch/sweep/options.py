@@ -34,6 +34,9 @@ class SweepOptions:
     grace: float = setting(30.0, "seconds from SIGTERM to SIGKILL")
     max_restarts: int = setting(3, "restarts of a trial that exits with 143, which means: state saved, start me again")
     warm: bool = setting(True, "import TensorFlow once and fork the trials; --nowarm: each imports it")
+    report: bool | None = setting(
+        None, "draw report.html of the best trial at the end; default: where matplotlib is installed"
+    )
     module: str = setting(task_flags.TASK_MODULE, "what each trial runs: python -m MODULE")
 
     def __post_init__(self) -> None:

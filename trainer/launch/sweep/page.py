@@ -11,12 +11,12 @@ from typing import Any
 from trainer.job import records
 from trainer.launch.study.parameter import Kind, Parameter, Scale, Value
 from trainer.launch.study.study import Goal, Study
-from trainer.launch.sweep import losses, space
+from trainer.launch.sweep import best_report, losses, space
 from trainer.launch.sweep.console import shown
 from trainer.launch.sweep.trial_records import TrialRecord
 
 _TEMPLATE = "page.html"
-_PLACE, _REPORT = "{{STUDY}}", "report.html"
+_PLACE = "{{STUDY}}"
 _MOST_MARKS = 12
 _MARKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -87,7 +87,7 @@ def _round_values(parameter: Parameter) -> list[Value]:
 
 def _entry(study: Study, trial: TrialRecord, folder: pathlib.Path) -> dict[str, Any]:
     values = trial.assignment
-    report = folder / _REPORT
+    report = folder / best_report.PAGE
     return {
         "number": trial.number,
         "state": trial.outcome.value if trial.outcome else "under way",

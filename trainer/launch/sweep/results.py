@@ -14,6 +14,7 @@ from typing import Any
 
 from trainer.job.score_table import figure
 from trainer.launch.study.study import Study
+from trainer.launch.sweep import best_report
 from trainer.launch.sweep import page as sweep_page
 from trainer.launch.sweep.console import settings
 from trainer.launch.sweep.journal import FILE, Journal
@@ -100,22 +101,29 @@ def closing(study: Study, trials: Sequence[TrialRecord], directory: pathlib.Path
         for outcome in (*Outcome, None)
         if progress.count(outcome)
     )
-    lines = ["", f"  {'trials':<12}{counts or 'none'}"]
-    if leader is not None:
-        folder = directory / str(leader.number)
-        lines += [
-            f"  {'best':<12}trial {leader.number}: {study.metric} {figure(leader.value)}",
-            f"  {'':<12}{settings(leader)}",
-            f"  {'export':<12}{_export_of(folder) or '-'}",
-            f"  {'its folder':<12}{folder}",
-        ]
-    lines += [f"  {'report':<12}{directory / PAGE}", f"  {'table':<12}{directory / CSV}"]
+    lines = ["", f"  {'trials':<12}{counts or 'none'}", *_places(study, leader, directory)]
+    lines += [f"  {'all trials':<12}{directory / PAGE}", f"  {'table':<12}{directory / CSV}"]
     lines += ["", "Next"] + ([f"  {command}"] if command else [])
-    if leader is not None and not (directory / str(leader.number) / "report.html").is_file():
+    if leader is not None and not (directory / str(leader.number) / best_report.PAGE).is_file():
         lines += [f"  python -m trainer.report --model_dir={shlex.quote(str(directory / str(leader.number)))}"]
     lines += [f"  tensorboard --logdir {shlex.quote(str(directory))}"]
     lines += [f"  optuna-dashboard {shlex.quote(str(directory / FILE))}    (pip install optuna-dashboard)"]
     return "\n".join(lines)
+
+
+def _places(study: Study, leader: TrialRecord | None, directory: pathlib.Path) -> list[str]:
+    """Lines of what the best trial is, and where it lies; none without one."""
+    if leader is None:
+        return []
+    folder = directory / str(leader.number)
+    lines = [
+        f"  {'best':<12}trial {leader.number}: {study.metric} {figure(leader.value)}",
+        f"  {'':<12}{settings(leader)}",
+        f"  {'export':<12}{_export_of(folder) or '-'}",
+        f"  {'its folder':<12}{folder}",
+    ]
+    report = folder / best_report.PAGE
+    return [*lines, f"  {'its report':<12}{report}"] if report.is_file() else lines
 
 
 def _export_of(folder: pathlib.Path) -> str | None:

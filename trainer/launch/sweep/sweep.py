@@ -8,7 +8,8 @@ import os
 import pathlib
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from trainer.job.errors import UsageError
 from trainer.job.signals import listening
@@ -16,8 +17,13 @@ from trainer.launch import machine, task_flags
 from trainer.launch.cluster import tasks
 from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
+from trainer.launch.sweep import best_report
 from trainer.launch.sweep import options as sweep_options
 from trainer.launch.sweep.options import SweepOptions
+
+if TYPE_CHECKING:
+    from trainer.launch.sweep.journal import Journal
+    from trainer.launch.sweep.trial_records import TrialRecord
 
 
 def main(argv: Sequence[str]) -> int:
@@ -49,8 +55,7 @@ def _run(options: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
                 options.module, environ, directory / "warm.log", fresh=not options.warm, keep=[journal.lock]
             )
 
-        records = journal.trials()
-        ended = len(records) >= study.max_trials and all(record.outcome is not None for record in records)
+        ended = _has_ended(study, journal.trials())
         early = [] if ended else [stack.enter_context(open_processes())]  # it imports while this process does
 
         from trainer.launch.sweep import results as sweep_results
@@ -66,10 +71,38 @@ def _run(options: SweepOptions, task_argv: Sequence[str], study: Study) -> int:
         sweep = Sweep(options, study, task_argv, journal, next_processes, view, environ)
         with contextlib.closing(view), contextlib.closing(sweep):
             code = sweep.run(stop)
+        if code == 0:
+            _draw_best(options, study, journal, directory, environ)
         closing = sweep_results.write(study, task_argv, journal, directory, module=options.module)
         if not view.closed:
             print(closing, flush=True)
     return code
+
+
+def _has_ended(study: Study, records: Sequence[TrialRecord]) -> bool:
+    return len(records) >= study.max_trials and all(record.outcome is not None for record in records)
+
+
+def _draw_best(
+    options: SweepOptions, study: Study, journal: Journal, directory: pathlib.Path, environ: Mapping[str, str]
+) -> None:
+    """The report of the best trial, where it is wanted; a warning where it cannot be drawn.
+
+    Args:
+      options: of the sweep.
+      study: what was searched.
+      journal: with all trials.
+      directory: of the study.
+      environ: of trials.
+    """
+    from trainer.launch.sweep.progress import best
+
+    leader = best(study, journal.trials()) if options.module == task_flags.TASK_MODULE else None
+    if leader is None or not best_report.is_due(directory / str(leader.number), options.report):
+        return
+    trouble = best_report.draw(directory / str(leader.number), environ, directory / "report.log")
+    if trouble is not None:
+        print(f"Trial {leader.number} has no report: {trouble}", file=sys.stderr)
 
 
 def read_study(chosen: SweepOptions, task_argv: Sequence[str] = ()) -> Study:
