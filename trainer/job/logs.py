@@ -20,6 +20,7 @@ from trainer.job.errors import UsageError
 from trainer.job.json_log import JsonHandler, JsonStream
 from trainer.job.secrets import scrubbed
 
+_ODD_NAME = "is not a valid tf.function parameter name"
 _CHATTER = re.compile(r"I\d{4} \d\d:\d\d|WARNING: All log messages before absl::InitializeLog")
 
 
@@ -33,6 +34,11 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, value: TextIO) -> None:
         pass
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """False of what TensorFlow says of columns such as `capital-gain`, whose names an export keeps all the same."""
+    return _ODD_NAME not in str(record.msg)
 
 
 class _Scrubbing(logging.Formatter):
@@ -54,6 +60,7 @@ def to_stderr(labels: Mapping[str, str] | None = None) -> None:
         if isinstance(stream, JsonStream):
             stream.labels = labels or {}
             handler = JsonHandler(stream)
+    handler.addFilter(_matters)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

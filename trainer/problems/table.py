@@ -242,10 +242,13 @@ def plots(
 
 
 def report(schema: Table) -> str:
-    """Of which class the figures are, where there are two."""
-    if len(schema.classes) != 2:
-        return ""
-    return f"\nPrecision, recall and AUC are those of {schema.label}={schema.positive}."
+    """Of which class the figures are, where there are two; and how rows with blanks are predicted."""
+    told = []
+    if len(schema.classes) == 2:
+        told.append(f"Precision, recall and AUC are those of {schema.label}={schema.positive}.")
+    if any(schema.numbers[column]["blanks"] for column in schema.plain_numbers):
+        told.append("Rows with blanks, as this table has them, are predicted with --blanks=nan.")
+    return "\n".join(["", *told]) if told else ""
 
 
 PROBLEM = Problem(

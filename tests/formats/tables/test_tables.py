@@ -225,9 +225,20 @@ def test_a_first_row_of_data_is_no_header(tmp_path: pathlib.Path) -> None:
 
 def test_an_odd_text_among_numbers_is_no_category_unless_that_is_said(tmp_path: pathlib.Path) -> None:
     path = write(tmp_path / "t.csv", [*(f"{n},yes" for n in range(30)), '"1,234",no'], "x,churn")
-    with pytest.raises(DataError, match=r"t.csv:32, column 1 \(x\): '1,234' where a number belongs"):
+    told = r"t.csv:32, column 1 \(x\): '1,234' where a number belongs.*Write such numbers without signs"
+    with pytest.raises(DataError, match=told):
         described(path)
     assert described(path, categorical_columns=("x",)).vocabularies.keys() == {"x"}
+
+
+def test_an_index_of_a_data_frame_is_left_out_and_codes_are_told(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [f"{n},0{1001 + n % 3},{('no', 'yes')[n % 2]}" for n in range(60)]
+    found = described(write(tmp_path / "t.csv", lines, "Unnamed: 0,zip,churn"))
+    assert found.columns == ("zip",)
+    assert "Column Unnamed: 0 is left out: it numbers the rows." in caplog.text
+    assert "Column zip is read as numbers, and has 01001: if that is a name, set --categorical_columns." in caplog.text
 
 
 def test_numbers_that_stand_for_no_value_are_blanks(tmp_path: pathlib.Path) -> None:

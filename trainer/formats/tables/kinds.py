@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import logging
+import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -20,7 +21,11 @@ _log = logging.getLogger(__name__)
 _MOSTLY = 0.95
 _FEWEST_IDS = 50
 _LEFT_OUT = "Column %s is left out: %s."
+_CODES = "Column %s is read as numbers, and has %s: if that is a name, set --categorical_columns."
 _ID_NAMES = ("id", "uid", "uuid", "guid")
+_INDEX_NAMES = ("index", "rownames", "unnamed: 0")
+"""Of the index of a data frame: the last one is what pandas calls one that has no name."""
+_CODE = re.compile("0[0-9]+")
 
 
 class Holds(enum.Enum):
@@ -148,10 +153,13 @@ class _Columns:
             _log.warning(_LEFT_OUT, name, f"its first {len(self.head.sample):,} rows hold no value")
             return None
         if self.is_numeric(name):
-            if asked or not _counts(name, values):
-                return Holds.NUMBER
-            _log.warning(_LEFT_OUT, name, "it numbers the rows")
-            return None
+            if not asked and _counts(name, values):
+                _log.warning(_LEFT_OUT, name, "it numbers the rows")
+                return None
+            code = next(filter(_CODE.fullmatch, values), None)
+            if code is not None:
+                _log.warning(_CODES, name, code)
+            return Holds.NUMBER
         if self._share(values, Kind.DATE) >= _MOSTLY:
             if np.isnan(self._seconds(values)).mean() > 1 - _MOSTLY:
                 _log.warning(_LEFT_OUT, name, f"dates such as {values[0]!r} are not read; write them as 2020-01-31")
@@ -179,7 +187,7 @@ def _month_first(values: list[str]) -> bool:
 def _counts(name: str, values: list[str]) -> bool:
     """Whether a column of numbers is an id by its name and its values: each another whole number."""
     last = name.lower().replace("-", "_").rpartition("_")[2]
-    named = last in _ID_NAMES or name.endswith(("Id", "ID"))
+    named = last in _ID_NAMES or name.endswith(("Id", "ID")) or name.lower() in _INDEX_NAMES
     return named and len(values) >= _FEWEST_IDS and len(set(values)) == len(values) and all(map(str.isdigit, values))
 
 

@@ -259,11 +259,10 @@ def _as_number(layout: TableLayout, field: str) -> np.ndarray:
 
 def _check_number(layout: TableLayout, place: str, field: str) -> None:
     if layout.dialect.kind(field) is not Kind.NUMBER:
-        raise DataError(
-            f"{place}: {rows.shown(field)} where a number belongs",
-            "numbers, and blanks",
-            f"Repair the value, set --missing_values={field} if it stands for no value, or name the column in "
-            "--categorical_columns",
-        )
+        do = f"Repair the value, set --missing_values={field} if it stands for no value, or name the column in "
+        if layout.dialect.resembles_number(field):  # $1,234.50 or 12 %
+            do = "Write such numbers without signs and separators of thousands, or name the column in "
+        got = f"{place}: {rows.shown(field)} where a number belongs"
+        raise DataError(got, "numbers, and blanks", f"{do}--categorical_columns")
     if not abs(float(layout.dialect.plain(field))) <= rows.FLOAT32_MAX:
         raise DataError(f"{place}: {rows.shown(field)} is too large", "numbers up to 3.4e38 (float32)", "Repair it")
