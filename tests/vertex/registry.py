@@ -54,11 +54,10 @@ class Registry:
             match method, name.removeprefix(f"{parent[0]}/").partition("/")[0]:
                 case "POST", "models:upload":
                     return self._upload(parent[0], body)
+                case "GET", ("models" | "endpoints") if "/operations" in name:
+                    return self._look_at_operations(name)
                 case "GET", "models":
-                    found = self.models.get(name)
-                    return (200, {"name": name, **found[-1]}) if found else not_found(name)
-                case "GET", "operations":
-                    return 200, self._operations[name]
+                    return self._look_at_model(name, query)
                 case "GET", "endpoints":
                     return self._look(name, query)
                 case "POST", "endpoints":
@@ -74,7 +73,28 @@ class Registry:
         if not body.get("parentModel") and name in self.models:
             return 409, error(409, f"{name} already exists")
         self.models.setdefault(name, []).append(body["model"])
-        return self._operation(parent, {"model": name, "modelVersionId": str(len(self.models[name]))})
+        return self._operation(name, {"model": name, "modelVersionId": str(len(self.models[name]))})
+
+    def _look_at_model(self, name: str, query: dict[str, str]) -> Answer:
+        full, _, verb = name.partition(":")
+        versions = self.models.get(full)
+        if not versions:
+            return not_found(full)
+        if not verb:
+            return 200, {"name": full, **versions[-1]}
+        assert verb == "listVersions"
+        key, value = query["filter"].removeprefix("labels.").split("=")
+        numbered = [{"name": full, "versionId": str(at), **model} for at, model in enumerate(versions, 1)]
+        return 200, {"models": [model for model in numbered if model.get("labels", {}).get(key) == value]}
+
+    def _look_at_operations(self, name: str) -> Answer:
+        """One of them; or all of a model or an endpoint, by a name that says no more."""
+        if not name.endswith("/operations"):
+            return 200, self._operations[name]
+        owner = name.removesuffix("/operations")
+        found = [each for key, each in self._operations.items() if key.startswith(f"{name}/")]
+        is_known = owner in self.models or owner in self.endpoints
+        return (200, {"operations": found}) if is_known else not_found(owner)
 
     def _look(self, name: str, query: dict[str, str]) -> Answer:
         if name in self.endpoints:
@@ -89,22 +109,24 @@ class Registry:
             answers.parsed(body, types.Endpoint, "Endpoint")
             full = f"{parent}/endpoints/{5000 + len(self.endpoints)}"
             self.endpoints[full] = {**body, "name": full, "deployedModels": []}
-            return self._operation(parent, {"name": full})
+            return self._operation(full, {"name": full})
         if verb == "deployModel":
-            return self._deploy(parent, full, body)
+            return self._deploy(full, body)
         deployed = self.endpoints[full]["deployedModels"][-1]
         container = self._containers[deployed["id"]]
         status, predictions = _asked(f"{container[1]}{_spec(self._model(deployed))['predictRoute']}", body)
         return status, {**predictions, "deployedModelId": deployed["id"]}
 
-    def _deploy(self, parent: str, endpoint: str, body: dict[str, Any]) -> Answer:
+    def _deploy(self, endpoint: str, body: dict[str, Any]) -> Answer:
         answers.parsed(body, types.DeployModelRequest, "DeployModelRequest")
-        deployed = {**body["deployedModel"], "id": str(7000 + len(self._containers))}
+        deployed = {"id": str(7000 + len(self._containers)), **body["deployedModel"]}
+        if any(there["id"] == deployed["id"] for there in self.endpoints[endpoint]["deployedModels"]):
+            return 409, error(409, f"DeployedModel {deployed['id']} already exists")
         problem = self._serve(endpoint, deployed)
         if problem:
-            return self._operation(parent, None, {"code": 9, "message": problem})
+            return self._operation(endpoint, None, {"code": 9, "message": problem})
         self.endpoints[endpoint]["deployedModels"].append(deployed)
-        return self._operation(parent, {"deployedModel": deployed})
+        return self._operation(endpoint, {"deployedModel": deployed})
 
     def _serve(self, endpoint: str, deployed: dict[str, Any]) -> str | None:
         """Starts the model's container, and waits until it is healthy; what is wrong where it does not become so."""
@@ -140,9 +162,9 @@ class Registry:
         name, _, version = deployed["model"].partition("@")
         return self.models[name][int(version or len(self.models[name])) - 1]
 
-    def _operation(self, parent: str, response: dict[str, Any] | None, problem: dict[str, Any] | None = None) -> Answer:
-        """One that is done at the next look."""
-        name = f"{parent}/operations/{len(self._operations)}"
+    def _operation(self, owner: str, response: dict[str, Any] | None, problem: dict[str, Any] | None = None) -> Answer:
+        """One that is done at the next look, of a model or an endpoint."""
+        name = f"{owner}/operations/{len(self._operations)}"
         ended = {"error": problem} if problem else {"response": response}
         self._operations[name] = {"name": name, "done": True, **ended}
         return 200, {"name": name}

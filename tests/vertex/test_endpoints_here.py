@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -18,7 +19,7 @@ from tests.launch.vertex.test_submit import WHERE, services
 from tests.launched import ROOT
 from tests.runners.conftest import environment
 from tests.vertex.replicas import Machines
-from tests.vertex.server import VertexService
+from tests.vertex.server import Fault, VertexService
 from trainer import storage
 from trainer.launch import __main__ as launcher
 
@@ -71,7 +72,9 @@ def test_a_folder_becomes_a_model_behind_an_endpoint_and_the_next_one_its_second
     assert deploy(service, "gs://b/second/", *words) == 0
     said = capsys.readouterr()
     assert said.out == f"model: {PARENT}/models/flowers@2\nendpoint: {PARENT}/endpoints/5000\n"
-    assert f"gcloud ai endpoints undeploy-model {PARENT}/endpoints/5000 --deployed-model-id=7000" in said.err
+    first, second = (each["id"] for each in service.registry.endpoints[f"{PARENT}/endpoints/5000"]["deployedModels"])
+    assert f"gcloud ai endpoints undeploy-model {PARENT}/endpoints/5000 --deployed-model-id={first}" in said.err
+    assert re.fullmatch(r"\d{10}", second) and f"--deployed-model-id={second}" not in said.err
     assert ask(service, f"{PARENT}/endpoints/5000", [1]) == ["gs://b/second"]
     resources = service.registry.endpoints[f"{PARENT}/endpoints/5000"]["deployedModels"][1]["dedicatedResources"]
     assert (resources["minReplicaCount"], resources["maxReplicaCount"]) == (1, 3)
@@ -80,6 +83,38 @@ def test_a_folder_becomes_a_model_behind_an_endpoint_and_the_next_one_its_second
 def test_a_container_that_ends_is_reported(service: VertexService, capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy(service, "gs://b/broken", *WHERE, f"--image={IMAGE}") == 1
     assert "failed: Model server exited unexpectedly with 3" in capsys.readouterr().err
+
+
+def test_whichever_answer_is_lost_nothing_is_made_twice(
+    service: VertexService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda secs: None)
+    words = [*WHERE, f"--image={IMAGE}"]
+    assert deploy(service, "gs://b/first", *words) == 0
+    names = [f"new{number}" for number in range(len(service.received))]
+    for number, name in enumerate(names):
+        service.faults = [*[None] * number, Fault(lost=True)]
+        assert deploy(service, "gs://b/first", *words, f"--name={name}") == 0
+    service.faults = [None, Fault(lost=True)]
+    assert deploy(service, "gs://b/second", *words) == 0
+    versions = {name.rpartition("/")[2]: len(found) for name, found in service.registry.models.items()}
+    assert versions == {"trainer": 2, **dict.fromkeys(names, 1)}
+    of_endpoints = {each["displayName"]: len(each["deployedModels"]) for each in service.registry.endpoints.values()}
+    assert of_endpoints == versions and len(service.registry.endpoints) == len(versions)
+
+
+def test_the_model_of_a_job_is_registered_once(service: VertexService, capsys: pytest.CaptureFixture[str]) -> None:
+    own = [*WHERE, f"--image={IMAGE}", "--output_dir=gs://my-bucket/a", *services(service)]
+    waits = ["--wait", "--poll_secs=0.01", "--upload_model=waves"]
+    service.jobs.life = ("JOB_STATE_SUCCEEDED",)
+    assert launcher.main(["submit", "vertex", *own, *waits, "--", "--train_steps=20"]) == 0
+    said = capsys.readouterr().out
+    job = said.splitlines()[0]
+    assert said.endswith(f"model: {PARENT}/models/waves@1\n")
+    assert deploy(service, job, "--name=waves", "--upload_only") == 0
+    assert capsys.readouterr().out == f"model: {PARENT}/models/waves@1\n"
+    assert deploy(service, job, "--name=waves", "--upload_only", "--image=host.dev/p/other:1") == 0
+    assert capsys.readouterr().out == f"model: {PARENT}/models/waves@2\n"
 
 
 def test_a_model_that_is_registered_is_deployed_by_its_name(

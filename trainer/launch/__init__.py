@@ -15,6 +15,7 @@ def submit(target: str, task_flags: Sequence[str] = (), **flags: object) -> Subm
 
     `trainer.launch.submit("kubernetes", ["--train_steps=5000"], image=IMAGE, output_dir=DIRECTORY).wait()` follows it
     to its end, and returns its exit code. A job has `name`, `status()`, `exit_code()`, `logs()` and `cancel()`, too.
+    With `build` the image is built before; with `fallback` it is `wait()` that submits the job again elsewhere.
 
     Args:
       target: `vertex` or `kubernetes`.

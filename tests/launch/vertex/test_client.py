@@ -142,7 +142,7 @@ def test_a_conflict_with_our_own_earlier_try_is_no_conflict(vertex_service: Vert
 
 def test_a_conflict_with_another_job_is_reported(vertex_service: VertexService) -> None:  # noqa: F811
     vertex_service.faults = [Fault(status=409, message="exists")]
-    with pytest.raises(ServiceError, match=r"The job already exists: exists\. Accepted: a new name\. Change --name\."):
+    with pytest.raises(ServiceError, match=r"It already exists: exists\. Accepted: a new name\. Change the name\."):
         client_of(vertex_service).create("customJobs", REQUEST, "other")
     assert vertex_service.jobs.found == {}
 

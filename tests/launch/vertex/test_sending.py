@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pathlib
 import tarfile
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,6 @@ from tests.vertex.builds import DIGEST
 from tests.vertex.fixtures import vertex_service  # noqa: F401
 from tests.vertex.server import Fault, VertexService
 from trainer import storage
-from trainer.job.errors import UsageError
 from trainer.launch.vertex import fallback
 from trainer.launch.vertex.options import Provisioning, VertexOptions
 
@@ -247,13 +247,47 @@ def test_cloud_build_builds_from_a_context_in_the_bucket(
         assert "build build0: working" in told
 
 
+def of_program(service: VertexService) -> dict[str, object]:
+    """Arguments of a job that a program submits."""
+    addresses = {name: service.endpoint for name in ("endpoint", "logging_endpoint", "build_endpoint")}
+    return {"project": "my-project", "image": "a/b:1", "output_dir": "gs://my-bucket/runs/a", **addresses}
+
+
 def test_a_program_submits_looks_and_cancels(vertex_service: VertexService) -> None:  # noqa: F811
     vertex_service.jobs.life = ("JOB_STATE_RUNNING",)
-    addresses = {name: vertex_service.endpoint for name in ("endpoint", "logging_endpoint")}
-    flags = {"project": "my-project", "image": "a/b:1", "output_dir": "gs://my-bucket/runs/a", **addresses}
-    job = trainer.launch.submit("vertex", ["--train_steps=10"], **flags)
+    job = trainer.launch.submit("vertex", ["--train_steps=10"], **of_program(vertex_service))
     assert job.name == NAME and job.exit_code() is None
     assert f"({NAME}): running" in job.status()
     assert job.cancel()
-    with pytest.raises(UsageError, match="--build in a program. Accepted: the other flags"):
-        trainer.launch.submit("vertex", ["--train_steps=10"], build="docker", **flags)
+
+
+@pytest.mark.process
+def test_a_program_builds_falls_back_and_registers_as_the_command_does(
+    vertex_service: VertexService,  # noqa: F811
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    docker(tmp_path, monkeypatch, f"echo 'v1: digest: {DIGEST} size: 1'")
+    vertex_service.jobs.stays = ("us-central1",)
+    flags = {"build": "docker", "fallback": ["us-east4"], "fallback_after": "0.1s", "upload_model": "waves"}
+    job = trainer.launch.submit("vertex", ["--train_steps=10"], **flags, **of_program(vertex_service))
+    first, said = job.name, io.StringIO()
+    assert job.wait(said, poll_secs=0.01) == 0
+    images = {made["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["imageUri"] for made in jobs_of(vertex_service)}
+    assert images == {f"a/b@{DIGEST}"} and [made["name"] for made in jobs_of(vertex_service)] == [first, job.name]
+    assert job.name.split("/")[3] == "us-east4" and job.exit_code() == 0 and "succeeded" in said.getvalue()
+    assert f"{first} has waited for 0.1s, and is cancelled" in capsys.readouterr().err
+    assert job.wait(said, poll_secs=0.01) == 0
+    assert [len(versions) for versions in vertex_service.registry.models.values()] == [1]
+
+
+def test_what_is_cancelled_is_not_tried_elsewhere(vertex_service: VertexService) -> None:  # noqa: F811
+    vertex_service.jobs.stays = ("us-central1",)
+    job = trainer.launch.submit("vertex", ["--train_steps=10"], fallback="us-east4", **of_program(vertex_service))
+    assert job.cancel() and job.wait(io.StringIO(), poll_secs=0.01) == 1
+    assert len(jobs_of(vertex_service)) == 1
+
+
+def jobs_of(service: VertexService) -> list[dict[str, Any]]:
+    return list(service.jobs.found.values())

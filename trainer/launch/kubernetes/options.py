@@ -56,7 +56,7 @@ class KubernetesOptions:
         "instead of --image: one with Python 3.11 to 3.13, in which each process installs this source at its start",
     )
     staging: str | None = setting(
-        None, "gs://bucket/folder for the source of --python_image; default: packages in --output_dir"
+        None, "gs://bucket/folder for the source of --python_image or --build=cloud; default: packages in --output_dir"
     )
     output_dir: str | None = setting(
         None, "gs://bucket/run, or a folder of a --volume; passed to the task", alias=("job_dir",)
@@ -122,12 +122,8 @@ class KubernetesOptions:
                 raise UsageError(f"--toleration={text}", "KEY=VALUE:EFFECT or KEY:EFFECT", do)
 
     def _require_one_image(self) -> None:
-        if self.python_image is not None:
-            for flag, value in (("image", self.image), ("config", self.config)):
-                if value is not None:
-                    raise UsageError(f"--{flag} with --python_image", "one of the two", "Drop one")
-        elif self.staging is not None:
-            raise UsageError("--staging without --python_image", "both", "Drop it: an image has the source in it")
+        if self.python_image is not None and self.image is not None:
+            raise UsageError("--image with --python_image", "one of the two", "Drop one")
 
     def _require_own_labels(self) -> None:
         for key in command_line.pairs("label", self.label):

@@ -19,7 +19,11 @@ from trainer.launch.kubernetes.options import KubernetesOptions, Workload
 from trainer.launch.kubernetes.pods import Manifest
 from trainer.launch.packaging import archive, build, problem_files
 from trainer.launch.packaging.archive import Archive
+from trainer.launch.packaging.build import Builder
+from trainer.launch.packaging.problem_files import PackedProblem
 from trainer.launch.study import search_space, study_file
+from trainer.launch.study.study import Study
+from trainer.launch.vertex import images
 
 _REFUSED = "The manifests are not accepted; nothing was sent:"
 
@@ -34,9 +38,10 @@ class Submission:
       context: kubectl's; None for the current one.
       notes: what is not known here, and left to the cluster.
       package: what has to be uploaded before; None where nothing has.
-      folder: in a bucket, for the package.
+      folder: in a bucket, for the package, or for what Cloud Build builds of.
       image: what is built and pushed before; None where it is there.
       image_files: what it is built from.
+      build_project: whose Cloud Build builds it.
     """
 
     manifests: list[Manifest]
@@ -47,6 +52,7 @@ class Submission:
     folder: str = ""
     image: str | None = None
     image_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    build_project: str = ""
 
 
 def prepare(
@@ -54,7 +60,7 @@ def prepare(
     task_argv: Sequence[str],
     environ: Mapping[str, str] = os.environ,
     *,
-    built_here: bool = False,
+    builder: Builder | None = None,
 ) -> Submission:
     """Builds the manifests and checks them.
 
@@ -62,7 +68,7 @@ def prepare(
       what: the job.
       task_argv: flags of the task.
       environ: SOURCE_DATE_EPOCH is the time of the files of a package.
-      built_here: whether the image is built from this source.
+      builder: what builds the image from this source; None where it is there.
 
     Raises:
       FindingsError: with everything that is wrong with them.
@@ -71,8 +77,8 @@ def prepare(
         return _of_file(what, what.manifest, task_argv)
     if what.python_image is not None:
         return _of_source(what, task_argv, environ)
-    if built_here:
-        return _of_built_image(what, task_argv, environ)
+    if builder is not None:
+        return _of_built_image(what, task_argv, environ, builder)
     about_problem = [*problem_files.elsewhere(task_argv, "image"), *_problem_of_trials(what, task_argv)]
     documents, notes = _checked(what, task_argv, about_problem)
     return Submission(manifests=documents, namespace=what.namespace, context=what.context, notes=notes)
@@ -92,16 +98,11 @@ def _of_file(what: KubernetesOptions, path: str, task_argv: Sequence[str]) -> Su
 
 def _of_source(what: KubernetesOptions, task_argv: Sequence[str], environ: Mapping[str, str]) -> Submission:
     """The job in a plain Python image, whose processes install this source, with the person's problem in it."""
-    folder = what.staging or f"{(what.output_dir or '').rstrip('/')}/packages"
-    if not layout.is_remote(folder):
-        got = f"--python_image with a package in {folder}"
-        raise UsageError(got, "gs://bucket/folder", "Name one for it: --staging=gs://bucket/packages")
+    folder = _staging(what, "--python_image with a package")
     problem = problem_files.named_in(task_argv)
     built = archive.build(archive.source_root(), environ, problem.files if problem else None)
     alone = dataclasses.replace(what, image=what.python_image, python_image=None, staging=None)
-    documents, notes = _checked(alone, task_argv, ())
-    if problem:  # which the processes find under another name than this machine, whose name was good for the checks
-        documents = _documents(alone, problem.flags(task_argv))
+    documents, notes = _checked(alone, task_argv, (), problem)
     return Submission(
         manifests=source_install.installing(documents, built.path_below(folder)),
         namespace=what.namespace,
@@ -112,49 +113,90 @@ def _of_source(what: KubernetesOptions, task_argv: Sequence[str], environ: Mappi
     )
 
 
-def _of_built_image(what: KubernetesOptions, task_argv: Sequence[str], environ: Mapping[str, str]) -> Submission:
+def _of_built_image(
+    what: KubernetesOptions, task_argv: Sequence[str], environ: Mapping[str, str], builder: Builder
+) -> Submission:
     """The job in an image of this source, with the person's problem in it."""
+    folder, project = "", ""
+    if builder is Builder.CLOUD:
+        folder, project = _staging(what, "--build=cloud with its files"), images.project_of(str(what.image)) or ""
+    if builder is Builder.CLOUD and not project:
+        accept = "an image of Artifact Registry, REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG"
+        raise UsageError(f"--build=cloud with --image={what.image}", accept, "Change it, or use --build=docker")
     problem = problem_files.named_in(task_argv)
-    documents, notes = _checked(what, task_argv, ())
+    documents, notes = _checked(what, task_argv, (), problem)
     return Submission(
-        manifests=_documents(what, problem.flags(task_argv)) if problem else documents,
+        manifests=documents,
         namespace=what.namespace,
         context=what.context,
         notes=notes,
+        folder=folder,
         image=what.image,
         image_files=build.context(environ, problem, gpu=bool(what.gpu)),
+        build_project=project,
     )
 
 
-def with_image(value: Any, image: str, other: str) -> Any:
-    """A copy of manifests whose containers run another image in the place of `image`.
+def _staging(what: KubernetesOptions, whose: str) -> str:
+    """The folder for what is uploaded before. Raises UsageError where that is in no bucket."""
+    folder = what.staging or f"{(what.output_dir or '').rstrip('/')}/packages"
+    if not layout.is_remote(folder):
+        do = "Name one for it: --staging=gs://bucket/packages"
+        raise UsageError(f"{whose} in {folder}", "gs://bucket/folder", do)
+    return folder
 
-    Args:
-      value: manifests, or a part of them.
-      image: as they name it.
-      other: what takes its place.
-    """
+
+def with_image(submission: Submission, image: str) -> Submission:
+    """The same with that image, which is there, in the place of the one that was to be built."""
+    documents = _replaced(submission.manifests, submission.image, image)
+    return dataclasses.replace(submission, manifests=documents, image=None, image_files={})
+
+
+def _replaced(value: Any, image: str | None, other: str) -> Any:
+    """A copy of manifests, or of a part of them, whose containers run `other` in the place of `image`."""
     if isinstance(value, Mapping):
         named = {name: other if name == "image" and part == image else part for name, part in value.items()}
-        return {name: with_image(part, image, other) for name, part in named.items()}
-    return [with_image(part, image, other) for part in value] if isinstance(value, list) else value
+        return {name: _replaced(part, image, other) for name, part in named.items()}
+    return [_replaced(part, image, other) for part in value] if isinstance(value, list) else value
 
 
 def _checked(
-    what: KubernetesOptions, task_argv: Sequence[str], more: Iterable[Finding]
+    what: KubernetesOptions,
+    task_argv: Sequence[str],
+    more: Iterable[Finding],
+    problem: PackedProblem | None = None,
 ) -> tuple[list[Manifest], tuple[Finding, ...]]:
-    documents = _documents(what, task_argv)
+    """Manifests, and notes about them.
+
+    Args:
+      what: the job.
+      task_argv: flags of the task.
+      more: findings from elsewhere.
+      problem: the person's own, which processes find under another name than this machine, where the checks are made.
+
+    Raises:
+      FindingsError: with everything that is wrong with them.
+    """
+    study = _study(what, task_argv)
+    documents = _documents(what, task_argv, study)
     findings = [finding for document in documents for finding in kubernetes_rules.document(document)]
     notes = errors.refuse([*findings, *_gpus(what), *more], _REFUSED)
-    return documents, notes
+    return (_documents(what, problem.flags(task_argv), study) if problem else documents), notes
 
 
-def _documents(what: KubernetesOptions, task_argv: Sequence[str]) -> list[Manifest]:
+def _study(what: KubernetesOptions, task_argv: Sequence[str]) -> Study | None:
+    """What is to be searched; None where nothing is."""
     if what.config is None:
-        return kubernetes.manifests(what, task_argv)
+        return None
     study = study_file.read(what.config, search_space.of_task(task_argv))
     for difference in katib.differences(study):
         print(difference, file=sys.stderr)
+    return study
+
+
+def _documents(what: KubernetesOptions, task_argv: Sequence[str], study: Study | None) -> list[Manifest]:
+    if study is None:
+        return kubernetes.manifests(what, task_argv)
     return kubernetes_study.manifests(what, task_argv, study)
 
 

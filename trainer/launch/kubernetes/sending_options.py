@@ -6,8 +6,8 @@ import dataclasses
 import enum
 
 from trainer.job.config import setting
-from trainer.job.errors import UsageError
 from trainer.launch.packaging.build import Builder
+from trainer.launch.submission.options import require_address
 from trainer.launch.vertex import options as vertex_options
 
 
@@ -19,17 +19,18 @@ class Fallback(enum.Enum):
 class SendingOptions:
     """What happens before, and where there is no room for it:"""  # the heading of --help
 
-    build: Builder | None = setting(None, "docker: build --image from this source here, and push it")
+    build: Builder | None = setting(
+        None, "build --image from this source and push it: docker, or cloud (Cloud Build, for Artifact Registry)"
+    )
     fallback: Fallback | None = setting(
         None, "on_demand: where spot nodes are short, end the job and create it without --spot; with --wait"
     )
     fallback_after: str = setting("10m", "how long pods may wait for nodes before that")
+    build_endpoint: str | None = setting(None, "another address of Cloud Build")
 
     def __post_init__(self) -> None:
+        require_address("build_endpoint", self.build_endpoint)
         self.fallback_secs  # noqa: B018
-        if self.build is Builder.CLOUD:
-            do = "gcloud builds submit builds the folder that `package --docker` writes"
-            raise UsageError("--build=cloud", "docker; Cloud Build is for submit vertex", do)
 
     @property
     def fallback_secs(self) -> float:

@@ -6,6 +6,7 @@ is the process that gets SIGTERM. Until then the script answers it, with 143: th
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,24 +23,25 @@ _DOWNLOAD = (
 _SCRIPT = """\
 set -e
 trap 'exit 143' TERM
-run() { "$@" & wait $!; }
-file="${TMPDIR:-/tmp}/${1##*/}"
+run() {{ "$@" & wait $!; }}
+package={package}
+file="${{TMPDIR:-/tmp}}/${{package##*/}}"
+extra={extra}
 run python -m pip install --quiet --root-user-action=ignore "google-cloud-storage>=3.17"
-run python -c "$DOWNLOAD" "$1" "$file"
-extra="$2"
+run python -c "$DOWNLOAD" "$package" "$file"
 if python -c "import importlib.util as u, sys; sys.exit(not u.find_spec('tensorflow'))"; then extra=""
 elif [ -z "$extra" ]; then export TRAINER_TENSORFLOW=tensorflow-cpu; fi
 run python -m pip install --quiet --root-user-action=ignore "$file$extra"
-shift 2
-exec python -m MODULE "$@"
+set +e
 """
+_BECOME = f'exec python -m {TASK_MODULE} "$@"\n'
 
 
 def installing(documents: Sequence[Manifest], package: str) -> list[Manifest]:
     """The manifests, whose containers install the package before they run the task with the arguments they have.
 
     Args:
-      documents: of a job whose containers have arguments and no command.
+      documents: of a job whose containers have arguments and no command, or of a study, whose have a script.
       package: gs:// path of the source distribution.
     """
     return [_changed(document, package) for document in documents]
@@ -59,10 +61,13 @@ def _changed(value: Any, package: str) -> Any:
 
 def _container(entry: Manifest, package: str) -> Manifest:
     extra = "[gpu]" if any("gpu" in name for name in _resources(entry)) else ""
-    script = _SCRIPT.replace("MODULE", TASK_MODULE)
+    first = _SCRIPT.format(package=shlex.quote(package), extra=shlex.quote(extra))
     variables = [*entry.get("env", ()), {"name": "DOWNLOAD", "value": _DOWNLOAD}]
-    command = {"command": ["sh", "-c", script, "sh"], "args": [package, extra, *entry.get("args", ())]}
-    return {**entry, **command, "env": variables}
+    if "command" in entry:  # of Katib's trials: `sh -c` and one script, behind which Katib writes words of its own
+        words = {"command": entry["command"], "args": [first + entry["args"][0]]}
+    else:
+        words = {"command": ["sh", "-c", first + _BECOME, "sh"], "args": entry.get("args", [])}
+    return {**entry, **words, "env": variables}
 
 
 def _resources(entry: Manifest) -> Iterator[str]:

@@ -6,7 +6,6 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from trainer.job import flags
 from trainer.job.errors import UsageError
 from trainer.launch import command_line
 from trainer.launch.files import render
@@ -15,8 +14,10 @@ from trainer.launch.kubernetes.handle import KubernetesJob
 from trainer.launch.kubernetes.options import KubernetesOptions
 from trainer.launch.kubernetes.plan import Submission, prepare
 from trainer.launch.kubernetes.sending_options import SendingOptions
-from trainer.launch.submission import costs, names
+from trainer.launch.packaging.build import Builder
+from trainer.launch.submission import attempts, costs, names
 from trainer.launch.submission import options as submit_options
+from trainer.launch.submission.attempts import AttemptedJob
 from trainer.launch.submission.costs import Item
 from trainer.launch.submission.options import SubmitOptions
 
@@ -28,59 +29,60 @@ _CTRL_C = 130  # as a shell counts
 def main(argv: Sequence[str]) -> int:
     """Shows or creates the job; with --wait the exit code is the job's, 0 or 1."""
     own, task_argv = command_line.halves(argv)
-    settings = _parsed(own)
+    settings = submit_options.parse(own, USAGE, *_CLASSES)
     chosen, what, how = settings[SubmitOptions], settings[KubernetesOptions], settings[SendingOptions]
-    submission = _prepared(what, how, task_argv)
+    if how.fallback and not (chosen.wait or chosen.dry_run):
+        raise UsageError("--fallback without --wait", "both, since it is done from here", "Add --wait")
+    submissions = _prepared(what, how, task_argv)
     if prices := costs.require(chosen.prices):
         print(costs.line(prices, _items(what), longest_secs=what.timeout_secs), file=sys.stderr)
     if chosen.dry_run:
-        _show(submission, chosen)
+        _show(submissions[0][1], chosen)
         return 0
-    on_demand = dataclasses.replace(what, spot=None)
     try:
-        return sending.send_and_follow(
-            submission,
-            wait=chosen.wait,
-            poll_secs=chosen.poll_secs,
-            patience_secs=how.fallback_secs,
-            otherwise=(lambda: _prepared(on_demand, how, task_argv)) if how.fallback else None,
-        )
+        job = sending.submit(submissions, how, poll_secs=chosen.poll_secs, told=attempts.announce)
+        return job.wait(poll_secs=chosen.poll_secs) if chosen.wait else 0
     except KeyboardInterrupt:
         print("no longer following; the job continues", file=sys.stderr)
         return _CTRL_C
 
 
-def submitted(own: Sequence[str], task_argv: Sequence[str]) -> KubernetesJob:
+def submitted(own: Sequence[str], task_argv: Sequence[str]) -> AttemptedJob[KubernetesJob]:
     """Creates the job for a program, which does with it what it likes. Raises UsageError, JobError.
 
     Args:
       own: flags of `submit kubernetes`.
       task_argv: flags of the task.
     """
-    settings = _parsed(own)
-    submit_options.require_of_program(settings[SubmitOptions])
-    return sending.send(_prepared(settings[KubernetesOptions], settings[SendingOptions], task_argv))
-
-
-def _parsed(own: Sequence[str]) -> flags.Settings:
     settings = submit_options.parse(own, USAGE, *_CLASSES)
-    chosen, what, how = settings[SubmitOptions], settings[KubernetesOptions], settings[SendingOptions]
-    if how.fallback and (what.spot is None or not (chosen.wait or chosen.dry_run)):
-        lacks = "--spot" if what.spot is None else "--wait"
-        raise UsageError(f"--fallback without {lacks}", "--spot and --wait with it", f"Add {lacks}, or drop it")
+    chosen, how = settings[SubmitOptions], settings[SendingOptions]
+    submit_options.require_of_program(chosen)
+    return sending.submit(_prepared(settings[KubernetesOptions], how, task_argv), how, poll_secs=chosen.poll_secs)
+
+
+def _prepared(what: KubernetesOptions, how: SendingOptions, task_argv: Sequence[str]) -> list[tuple[str, Submission]]:
+    """The checked job as it is created first, and as it is without spot nodes, each with its nodes in words."""
+    if how.fallback and what.spot is None:
+        raise UsageError("--fallback without --spot", "something to fall back from", "Add --spot, or drop it")
     if how.build and not what.image:
         raise UsageError("--build without --image", "the name of the image to build", "Add --image=REGISTRY/NAME:TAG")
-    return settings
+    if what.staging and what.python_image is None and how.build is not Builder.CLOUD:
+        do = "Drop it: the image has the source in it"
+        raise UsageError("--staging without --python_image", "it, or --build=cloud", do)
+    ways = {"spot nodes" if what.spot else "the cluster's nodes": what}
+    if how.fallback:
+        ways["nodes on demand"] = dataclasses.replace(what, spot=None)
+    found = [(where, _prepared_once(each, how, task_argv)) for where, each in ways.items()]
+    for note in dict.fromkeys(note for _, submission in found for note in submission.notes):
+        print(note, file=sys.stderr)
+    return found
 
 
-def _prepared(what: KubernetesOptions, how: SendingOptions, task_argv: Sequence[str]) -> Submission:
-    """The checked job, under a name of its own; what is written into a file has the name that it has there."""
+def _prepared_once(what: KubernetesOptions, how: SendingOptions, task_argv: Sequence[str]) -> Submission:
+    """Under a name of its own; what is written into a file has the name that it has there."""
     if what.manifest is None:
         what = dataclasses.replace(what, name=names.of_now(what.name))
-    submission = prepare(what, task_argv, built_here=how.build is not None)
-    for note in submission.notes:
-        print(note, file=sys.stderr)
-    return submission
+    return prepare(what, task_argv, builder=how.build)
 
 
 def _show(submission: Submission, chosen: SubmitOptions) -> None:

@@ -12,6 +12,10 @@ class SubmittedJob(Protocol):
     def name(self) -> str:
         """As the commands `status`, `logs` and `cancel` take it."""
 
+    @property
+    def hints(self) -> list[str]:
+        """Commands and pages about it."""
+
     def status(self) -> str:
         """Its state in words, and what it waits for."""
 

@@ -6,11 +6,10 @@ job is looked for before anything is sent again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
 from trainer.launch.vertex.requests import CUSTOM_JOBS, TUNING_JOBS, Request
-from trainer.launch.vertex.rest import MOST_TRIES, TRANSIENT_STATUSES, NoAnswerError, Rest
+from trainer.launch.vertex.rest import Rest
 from trainer.launch.vertex.service import Location, ServiceError
 
 SUBMISSION_LABEL = "trainer_submission"
@@ -40,22 +39,8 @@ class VertexClient:
           ServiceError: the service refuses it, or did not answer for long.
         """
         all_labels = {**(request.get("labels") or {}), **(labels or {}), SUBMISSION_LABEL: token}
-        body = json.dumps({**request, "labels": all_labels})
-        tried = 0
-        while True:
-            tried += 1
-            try:
-                return self.rest.once("POST", self.at.path(collection), body=body)
-            except (NoAnswerError, ServiceError) as error:
-                # Of these answers some come after the job was made.
-                if isinstance(error, ServiceError) and error.status not in TRANSIENT_STATUSES | {409}:
-                    raise
-                self.rest.pause(tried, error)
-                job = self.find(collection, token)
-                if job is not None:
-                    return job
-                if tried >= MOST_TRIES or (isinstance(error, ServiceError) and error.status == 409):
-                    raise self.rest.given_up(tried, error) from error
+        body = {**request, "labels": all_labels}
+        return self.rest.create(self.at.path(collection), body, lambda: self.find(collection, token))
 
     def get(self, name: str) -> Request:
         """The job of this full name. Raises ServiceError, with status 404 where there is none."""

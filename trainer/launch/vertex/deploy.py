@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import secrets
 import sys
 import time
 from collections.abc import Sequence
@@ -88,6 +89,7 @@ def deploy(what: str, chosen: DeployOptions, service: ServiceOptions) -> int:
     request = endpoints.deploy_request(
         model,
         _machine(chosen),
+        str(10**9 + secrets.randbelow(9 * 10**9)),
         replicas=(chosen.min_replicas, chosen.max_replicas or chosen.min_replicas),
         service_account=chosen.service_account,
     )
@@ -104,17 +106,15 @@ def deploy(what: str, chosen: DeployOptions, service: ServiceOptions) -> int:
 
 
 def _uploaded(what: str, chosen: DeployOptions, rest: Rest, service: ServiceOptions) -> str:
-    if what.startswith("gs://"):
-        directory, image = what, chosen.image
-        if image is None:
-            do = "Build one (`trainer.launch package --docker --serve`)"
-            raise UsageError("A folder without --image", "an image that serves it", do)
-    else:
+    wait = functools.partial(time.sleep, chosen.poll_secs)
+    if not what.startswith("gs://"):
         job = vertex_handle.of_name(what, project=rest.at.project, region=rest.at.region, service=service)
-        directory = models.model_dir(job.as_last_seen)
-        image = chosen.image or models.image_of(job.as_last_seen)
-    request = models.upload_request(chosen.name, directory, image, models.versioned(rest, chosen.name))
-    return models.upload(rest, request, wait=functools.partial(time.sleep, chosen.poll_secs))
+        return models.upload_of_job(job.as_last_seen, rest, chosen.name, chosen.image, wait=wait)
+    if chosen.image is None:
+        do = "Build one (`trainer.launch package --docker --serve`)"
+        raise UsageError("A folder without --image", "an image that serves it", do)
+    request = models.upload_request(chosen.name, what, chosen.image, models.versioned(rest, chosen.name))
+    return models.upload(rest, request, secrets.token_hex(8), wait=wait)
 
 
 def _place(what: str, chosen: DeployOptions) -> tuple[str, str]:

@@ -6,8 +6,8 @@ that the service sets (https://cloud.google.com/vertex-ai/docs/predictions/custo
 
 from __future__ import annotations
 
+import hashlib
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,11 +15,11 @@ from trainer.job.errors import JobError, UsageError
 from trainer.launch.vertex import jobs as vertex_jobs
 from trainer.launch.vertex.requests import Request
 from trainer.launch.vertex.rest import Rest
-from trainer.launch.vertex.sending_options import SendingOptions
 from trainer.launch.vertex.service import ServiceError
 
 PREDICT_ROUTE, HEALTH_ROUTE = "/predict", "/health"
 _PORT = 8080
+UPLOAD_LABEL = "trainer_upload"
 _ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 
 
@@ -43,54 +43,95 @@ def upload_request(name: str, directory: str, image: str, parent: str | None) ->
     return {"model": model, **({"parentModel": parent} if parent else {"modelId": name})}
 
 
-def upload(rest: Rest, request: Request, *, wait: Callable[[], object]) -> str:
+def upload(rest: Rest, request: Request, token: str, *, wait: Callable[[], object]) -> str:
     """Uploads, and returns `projects/.../models/ID@VERSION`.
+
+    An upload whose answer was lost may have made a version, or may still be making it. So each version has a label, by
+    which it is looked for before anything is sent again, when all that is going on with the model has ended.
 
     Args:
       rest: asks Vertex AI.
       request: of `upload_request`.
+      token: unique to this version: small letters, digits, '-' and '_'.
       wait: between two looks.
 
     Raises:
       JobError: it is refused, or fails later.
     """
-    made = rest.post(f"v1/{rest.at.parent}/models:upload", request)
-    done = finished(rest, made, wait)
+    name = request.get("parentModel") or f"{rest.at.parent}/models/{request['modelId']}"
+    body = {**request, "model": {**request["model"], "labels": {UPLOAD_LABEL: token}}}
+
+    def found() -> Request | None:
+        let_operations_end(rest, name, wait)
+        version = version_of(rest, name, token)
+        return {"done": True, "response": {"model": name, "modelVersionId": version}} if version else None
+
+    done = finished(rest, rest.create(f"v1/{rest.at.parent}/models:upload", body, found), wait)
     return f"{done['model']}@{done.get('modelVersionId', '1')}"
+
+
+def version_of(rest: Rest, name: str, token: str) -> str | None:
+    """The version of a model that was uploaded with a token; None where there is none, or no such model.
+
+    Args:
+      rest: asks Vertex AI.
+      name: of the model, in full.
+      token: of `upload`.
+    """
+    wanted = {"filter": f"labels.{UPLOAD_LABEL}={token}"}
+    found = _unless_absent(rest, f"v1/{name}:listVersions", wanted).get("models") or [{}]
+    return found[0].get("versionId")
+
+
+def let_operations_end(rest: Rest, name: str, wait: Callable[[], object]) -> None:
+    """Waits until nothing is going on any more with a model or an endpoint.
+
+    Args:
+      rest: asks Vertex AI.
+      name: in full, of what need not be there.
+      wait: between two looks.
+    """
+    while any(not each.get("done") for each in _unless_absent(rest, f"v1/{name}/operations").get("operations") or ()):
+        wait()
+
+
+def _unless_absent(rest: Rest, path: str, params: Mapping[str, str] | None = None) -> Request:
+    """The resource; an empty one where there is none."""
+    try:
+        return rest.get(path, params)
+    except ServiceError as error:
+        if error.status != 404:
+            raise
+        return {}
 
 
 def versioned(rest: Rest, name: str) -> str | None:
     """The full name of the registered model of this id; None where there is none."""
     full = f"{rest.at.parent}/models/{name}"
-    try:
-        rest.get(f"v1/{full}")
-    except ServiceError as error:
-        if error.status != 404:
-            raise
-        return None
-    return full
+    return full if _unless_absent(rest, f"v1/{full}") else None
 
 
-def upload_of_job(job: Mapping[str, Any], rest: Rest, sending: SendingOptions, *, wait: Callable[[], object]) -> str:
-    """Registers what a job left in AIP_MODEL_DIR, and says what to type next.
+def upload_of_job(
+    job: Mapping[str, Any], rest: Rest, name: str, image: str | None, *, wait: Callable[[], object]
+) -> str:
+    """Registers what a job left in AIP_MODEL_DIR, once; returns the full name with the version.
 
     Args:
       job: as the service has it, ended.
       rest: asks Vertex AI.
-      sending: the name, and the image that serves it.
+      name: the model's id.
+      image: that serves it; None for the job's own.
       wait: between two looks at the upload.
 
     Raises:
       JobError: the service refuses it, or the upload fails.
     """
-    assert sending.upload_model
-    require_id(sending.upload_model)
-    directory, image = model_dir(job), sending.serving_image or image_of(job)
-    request = upload_request(sending.upload_model, directory, image, versioned(rest, sending.upload_model))
-    model = upload(rest, request, wait=wait)
-    print(f"model: {model}", flush=True)
-    print(f"deploy: python -m trainer.launch deploy vertex {model}", file=sys.stderr, flush=True)
-    return model
+    directory, image = model_dir(job), image or image_of(job)
+    token = hashlib.sha256(f"{job['name']} {directory} {image}".encode()).hexdigest()[:32]
+    full = versioned(rest, name)
+    if full and (version := version_of(rest, full, token)):
+        return f"{full}@{version}"
+    return upload(rest, upload_request(name, directory, image, full), token, wait=wait)
 
 
 def require_id(name: str, flag: str = "upload_model") -> None:

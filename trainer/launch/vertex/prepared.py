@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from trainer.job.findings import Finding
 from trainer.launch.packaging.archive import Archive
@@ -23,6 +24,8 @@ class Submission:
       package: what has to be uploaded before; None where nothing has.
       folder: in a bucket, for the package.
       problem: the person's own, in the package or the image; None where there is none in it.
+      image: what is built and pushed before; empty where it is there.
+      image_files: what it is built from.
       where: region and kind of machines, in words.
       is_named_apart: whether the display name gets what tells two submissions apart; not that of a person's own file.
     """
@@ -33,6 +36,8 @@ class Submission:
     package: Archive | None = None
     folder: str = ""
     problem: PackedProblem | None = None
+    image: str = ""
+    image_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     where: str = ""
     is_named_apart: bool = True
 

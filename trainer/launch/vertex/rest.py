@@ -90,6 +90,35 @@ class Rest:
         """Posts what may be posted twice without harm. Raises ServiceError."""
         return self._retried("POST", path, json.dumps(body), None)
 
+    def create(self, path: str, body: Mapping[str, Any], find: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
+        """Posts what must not be made twice, however often that has to be tried.
+
+        Args:
+          path: below the endpoint.
+          body: of the request.
+          find: looks for what an earlier try made, whose answer was lost or was an error; None where there is nothing.
+
+        Raises:
+          ServiceError: the service refuses it, or did not answer for long.
+        """
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return self.once("POST", path, body=json.dumps(body))
+            except (NoAnswerError, ServiceError) as error:
+                # Of these answers some come after it was made.
+                if isinstance(error, ServiceError) and error.status not in TRANSIENT_STATUSES | {409}:
+                    raise
+                self.pause(tried, error)
+                found = find()
+                if found is not None:
+                    return found
+                # A conflict at once is with somebody else's; a later one with ours, which may be under way still.
+                is_another = tried == 1 and isinstance(error, ServiceError) and error.status == 409
+                if tried >= MOST_TRIES or is_another:
+                    raise self.given_up(tried, error) from error
+
     def once(
         self, method: str, path: str, *, body: str | None = None, params: Mapping[str, str] | None = None
     ) -> dict[str, Any]:

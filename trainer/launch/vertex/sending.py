@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import hashlib
 import secrets
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TextIO
 
-from trainer.job.errors import UsageError
-from trainer.launch.packaging import build, package
+from trainer.job.errors import JobError, UsageError
+from trainer.launch.packaging import package
 from trainer.launch.submission import names
+from trainer.launch.submission.attempts import AttemptedJob, Told
 from trainer.launch.submission.options import ServiceOptions
-from trainer.launch.vertex import cloud_build, models
 from trainer.launch.vertex import handle as vertex_handle
+from trainer.launch.vertex import images, models
 from trainer.launch.vertex import jobs as vertex_jobs
 from trainer.launch.vertex.client import VertexClient
 from trainer.launch.vertex.handle import VertexJob
 from trainer.launch.vertex.prepared import Submission
 from trainer.launch.vertex.requests import CUSTOM_JOBS, TUNING_JOBS, Request
 from trainer.launch.vertex.sending_options import SendingOptions
-from trainer.launch.vertex.service import BUILD, ServiceError
+from trainer.launch.vertex.service import ServiceError
 
 OUTPUT_LABEL = "trainer_output"
 _SOON_SECS = 5.0
@@ -60,97 +63,115 @@ def send(
     return VertexJob(client, job, service.logging_endpoint)
 
 
-def send_and_follow(
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VertexAttempt:
+    """One way to run the job.
+
+    Attributes:
+      submission: checked.
+      service: where the services are.
+      sending: what happens before and after.
+    """
+
+    submission: Submission
+    service: ServiceOptions
+    sending: SendingOptions
+
+    @property
+    def where(self) -> str:
+        """Region and kind of machines, in words."""
+        return self.submission.where
+
+    def send(self, *, is_first: bool) -> VertexJob:
+        """Sends it; what was sent before it has ended."""
+        return send(self.submission, self.service, same_output=self.sending.same_output or not is_first)
+
+    def is_shortage(self, error: JobError) -> bool:
+        """Whether the quota forbids it."""
+        return isinstance(error, ServiceError) and error.status == 429
+
+    def follow(
+        self, job: VertexJob, stream: TextIO | None, *, logs: bool, poll_secs: float, is_last: bool
+    ) -> int | None:
+        """To its end, or until it has waited too long for machines, and is cancelled; then the model is registered.
+
+        Args:
+          job: that this attempt sent.
+          stream: gets states and log lines; None for standard output.
+          logs: whether to show what its processes say.
+          poll_secs: between two looks.
+          is_last: whether it may wait for ever, since nothing else can be tried.
+        """
+        code = self._to_the_end(job, stream, logs=logs, poll_secs=poll_secs, is_last=is_last)
+        if code == 0 and self.sending.upload_model:
+            self._register(job, self.sending.upload_model, poll_secs)
+        return None if code == 1 and vertex_jobs.is_shortage(job.as_last_seen) else code
+
+    def _register(self, job: VertexJob, name: str, poll_secs: float) -> None:
+        rest = vertex_handle.open_client(self.submission.at).rest
+        wait = functools.partial(time.sleep, min(poll_secs, _SOON_SECS))
+        model = models.upload_of_job(job.as_last_seen, rest, name, self.sending.serving_image, wait=wait)
+        print(f"model: {model}", flush=True)
+        _note(f"deploy: python -m trainer.launch deploy vertex {model}")
+
+    def _to_the_end(
+        self, job: VertexJob, stream: TextIO | None, *, logs: bool, poll_secs: float, is_last: bool
+    ) -> int | None:
+        """The job's exit code; None where it waited too long for machines and was cancelled for the next try."""
+        started = time.monotonic()
+
+        def waited_too_long(now: Request) -> bool:
+            is_waiting = vertex_jobs.state(now) in vertex_jobs.WAITS
+            return is_waiting and not is_last and time.monotonic() - started > self.sending.fallback_secs
+
+        try:
+            code = job.wait(stream, logs=logs, poll_secs=poll_secs, given_up=waited_too_long)
+        except ServiceError:
+            _note(f"no longer following; {job.name} continues")
+            raise
+        if code is None:
+            _note(f"{job.name} has waited for {self.sending.fallback_after}, and is cancelled")
+            job.cancel()
+            job.wait(stream, logs=False, poll_secs=poll_secs)
+        return code
+
+
+def submit(
     submissions: Sequence[Submission],
     service: ServiceOptions,
     sending: SendingOptions,
     *,
-    wait: bool,
     poll_secs: float,
-) -> int:
-    """Sends the first of them, and where its machines are short the next one; the exit code is the last job's.
+    told: Told[VertexJob] = lambda job: None,
+) -> AttemptedJob[VertexJob]:
+    """Builds the image where there is one to be made, and sends the job.
 
     Args:
-      submissions: the job as it is tried, one after the other.
+      submissions: the job as it is tried, one after the other; all have the same image.
       service: where the services are.
       sending: what happens before and after.
-      wait: whether to follow it.
-      poll_secs: between two looks.
-    """
-    is_first = True
-    for number, submission in enumerate(submissions):
-        following = submissions[number + 1] if number + 1 < len(submissions) else None
-        try:
-            job = send(submission, service, same_output=sending.same_output or not is_first)
-        except ServiceError as error:
-            if error.status != 429 or following is None:
-                raise
-            _note(f"{error}\nnext: {following.where}")
-            continue
-        is_first = False
-        print(job.name, flush=True)
-        for hint in job.hints:
-            _note(hint)
-        if not wait:
-            return 0
-        code = _followed(job, sending, poll_secs, is_last=following is None)
-        if code == 0 and sending.upload_model:
-            rest = vertex_handle.open_client(submission.at).rest
-            wait_a_little = functools.partial(time.sleep, min(poll_secs, _SOON_SECS))
-            models.upload_of_job(job.as_last_seen, rest, sending, wait=wait_a_little)
-        if following is None or (code is not None and not vertex_jobs.is_shortage(job.as_last_seen)):
-            return 1 if code is None else code
-        _note(f"no machines for {submission.where}\nnext: {following.where}")
-    raise AssertionError("the last of them ends the loop")
-
-
-def built_image(
-    files: Mapping[str, bytes], image: str, submission: Submission, sending: SendingOptions, *, poll_secs: float
-) -> str:
-    """Builds and pushes the image as `--build` says, and returns it by its digest.
-
-    Args:
-      files: the context.
-      image: REGISTRY/NAME:TAG.
-      submission: says project and bucket.
-      sending: docker or the cloud.
-      poll_secs: between two looks at the cloud's build.
+      poll_secs: between two looks at what goes on.
+      told: hears of each job that is sent.
 
     Raises:
-      UsageError: there is no docker, or no credentials.
-      JobError: the build failed.
+      UsageError: another job writes to its output directory, or there are no credentials, or there is no docker.
+      JobError: the service refuses it, or the image cannot be built.
+      StorageError: the package cannot be uploaded.
     """
-    if sending.build is build.Builder.DOCKER:
-        return build.with_docker(files, image, sys.stderr)
-    at = submission.at.of(BUILD, sending.build_endpoint)
-    return cloud_build.image_of(
-        files,
-        image,
-        rest=vertex_handle.open_client(at).rest,
-        folder=submission.folder,
-        stream=sys.stderr,
-        wait=lambda: time.sleep(min(poll_secs, _SOON_SECS)),
-    )
-
-
-def _followed(job: VertexJob, sending: SendingOptions, poll_secs: float, *, is_last: bool) -> int | None:
-    """The job's exit code; None where it waited too long for machines and was cancelled for the next try."""
-    started = time.monotonic()
-
-    def waited_too_long(now: Request) -> bool:
-        is_waiting = vertex_jobs.state(now) in vertex_jobs.WAITS
-        return is_waiting and not is_last and time.monotonic() - started > sending.fallback_secs
-
-    try:
-        code = job.wait(poll_secs=poll_secs, given_up=waited_too_long)
-    except ServiceError:
-        _note(f"no longer following; {job.name} continues")
-        raise
-    if code is None:
-        _note(f"{job.name} has waited for {sending.fallback_after}, and is cancelled")
-        job.cancel()
-        job.wait(logs=False, poll_secs=poll_secs)
-    return code
+    first = submissions[0]
+    if sending.build:
+        image = images.built(
+            first.image_files,
+            first.image,
+            sending.build,
+            project=first.at.project,
+            folder=first.folder,
+            endpoint=sending.build_endpoint,
+            poll_secs=poll_secs,
+        )
+        submissions = [submission.with_image(image) for submission in submissions]
+    attempts = [VertexAttempt(submission=each, service=service, sending=sending) for each in submissions]
+    return AttemptedJob(attempts, told)
 
 
 def _about_output(client: VertexClient, request: Request, *, same_output: bool) -> dict[str, str]:

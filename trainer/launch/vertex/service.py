@@ -121,7 +121,7 @@ def _meaning(status: int, message: str, error: Mapping[str, Any], at: Location) 
             accept = f"a job, project and region that exist ({at.parent})"
             return f"Not found: {message}", accept, "Correct the name, --project or --region"
         case 409:
-            return f"The job already exists: {message}", "a new name", "Change --name"
+            return f"It already exists: {message}", "a new name", "Change the name"
         case 400:
             do = _violations(error) or "Correct the field it names"
             return f"The service does not accept the request: {message}", None, do

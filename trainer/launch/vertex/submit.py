@@ -17,8 +17,9 @@ from trainer.launch.packaging.archive import Archive
 from trainer.launch.packaging.problem_files import PackedProblem
 from trainer.launch.study import search_space, study_file
 from trainer.launch.study.study import Study
-from trainer.launch.submission import costs
+from trainer.launch.submission import attempts, costs
 from trainer.launch.submission import options as submit_options
+from trainer.launch.submission.attempts import AttemptedJob
 from trainer.launch.submission.options import ServiceOptions, SubmitOptions
 from trainer.launch.vertex import client as vertex_client
 from trainer.launch.vertex import fallback, request_file
@@ -45,25 +46,18 @@ def main(argv: Sequence[str]) -> int:
     own, task_argv = command_line.halves(argv)
     settings = submit_options.parse(own, USAGE, *CLASSES)
     chosen, sending, service = settings[SubmitOptions], settings[SendingOptions], settings[ServiceOptions]
-    _require_together(chosen, sending, settings[VertexOptions])
-    submissions = [
-        prepare(option, service, task_argv, os.environ, built_here=sending.build is not None)
-        for option in fallback.alternatives(settings[VertexOptions], sending.fallback)
-    ]
+    if sending.needs_wait and not (chosen.wait or chosen.dry_run):
+        got = f"{sending.needs_wait} without --wait"
+        raise UsageError(got, "both, since it is done from here", "Add --wait")
+    submissions = _prepared(settings, task_argv)
     for note in _notes(submissions, chosen, sending):
         print(note, file=sys.stderr)
     if chosen.dry_run:
         print(render.text([submissions[0].request], chosen.format or render.Format.JSON), end="")
         return 0
-    if sending.build:
-        image = str(settings[VertexOptions].image)
-        files = build.context(os.environ, submissions[0].problem, gpu=_has_gpu(settings[VertexOptions]), serve=True)
-        built = vertex_sending.built_image(files, image, submissions[0], sending, poll_secs=chosen.poll_secs)
-        submissions = [submission.with_image(built) for submission in submissions]
     try:
-        return vertex_sending.send_and_follow(
-            submissions, service, sending, wait=chosen.wait, poll_secs=chosen.poll_secs
-        )
+        job = vertex_sending.submit(submissions, service, sending, poll_secs=chosen.poll_secs, told=attempts.announce)
+        return job.wait(poll_secs=chosen.poll_secs) if chosen.wait else 0
     except KeyboardInterrupt:
         if not chosen.wait:
             raise
@@ -71,29 +65,40 @@ def main(argv: Sequence[str]) -> int:
         return _CTRL_C
 
 
-def submitted(own: Sequence[str], task_argv: Sequence[str]) -> VertexJob:
-    """Sends the job for a program, which does with it what it likes. Raises UsageError, ServiceError.
+def submitted(own: Sequence[str], task_argv: Sequence[str]) -> AttemptedJob[VertexJob]:
+    """Sends the job for a program, which does with it what it likes. Raises UsageError, JobError.
 
     Args:
       own: flags of `submit vertex`.
       task_argv: flags of the task.
     """
     settings = submit_options.parse(own, USAGE, *CLASSES)
-    sending, service = settings[SendingOptions], settings[ServiceOptions]
-    submit_options.require_of_program(settings[SubmitOptions])
-    if flag := sending.needs_wait or ("--build" if sending.build else None):
-        raise UsageError(f"{flag} in a program", "the other flags", "Use the command line, or drop it")
-    submission = prepare(settings[VertexOptions], service, task_argv, os.environ)
-    for note in submission.notes:
+    chosen = settings[SubmitOptions]
+    submit_options.require_of_program(chosen)
+    submissions = _prepared(settings, task_argv)
+    for note in dict.fromkeys(note for submission in submissions for note in submission.notes):
         print(note, file=sys.stderr)
-    return vertex_sending.send(submission, service, same_output=sending.same_output)
+    return vertex_sending.submit(
+        submissions, settings[ServiceOptions], settings[SendingOptions], poll_secs=chosen.poll_secs
+    )
 
 
-def _require_together(chosen: SubmitOptions, sending: SendingOptions, what: VertexOptions) -> None:
+def _prepared(settings: flags.Settings, task_argv: Sequence[str]) -> list[Submission]:
+    """The checked job as it is sent first, and as it is after each word of --fallback."""
+    what, sending = settings[VertexOptions], settings[SendingOptions]
+    _require_together(sending, what)
+    submissions = [
+        prepare(option, settings[ServiceOptions], task_argv, os.environ, built_here=sending.build is not None)
+        for option in fallback.alternatives(what, sending.fallback)
+    ]
+    if not sending.build:
+        return submissions
+    files = build.context(os.environ, submissions[0].problem, gpu=_has_gpu(what), serve=True)
+    return [dataclasses.replace(each, image=str(what.image), image_files=files) for each in submissions]
+
+
+def _require_together(sending: SendingOptions, what: VertexOptions) -> None:
     """Raises UsageError where flags of several classes ask for what cannot be done together."""
-    if sending.needs_wait and not (chosen.wait or chosen.dry_run):
-        got = f"{sending.needs_wait} without --wait"
-        raise UsageError(got, "both, since it is done from here", "Add --wait")
     if sending.build and not what.image:
         raise UsageError("--build without --image", "the name of the image to build", "Add --image=REGISTRY/NAME:TAG")
     if sending.upload_model:
