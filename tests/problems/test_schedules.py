@@ -13,12 +13,14 @@ import tensorflow as tf
 from trainer.estimator import Estimator, EstimatorSpec, ModeKeys, RunConfig
 from trainer.estimator.contract.run_config import RunConfig as Config
 from trainer.estimator.distribution import devices
+from trainer.estimator.saving import events
 from trainer.job.cluster import from_environment
 from trainer.job.errors import UsageError
 from trainer.problems import optimizers, schedules
 from trainer.problems.keras_schedule import RateSchedule
 from trainer.problems.optimizers import Optimizer
 from trainer.problems.schedules import Epochs, Schedule, Settings
+from trainer.reporting import curves
 
 
 def rate_at(steps: list[int], epochs: Epochs | None = None, **settings: Any) -> list[float]:
@@ -100,7 +102,7 @@ def moved(directory: pathlib.Path, steps: int, rates: schedules.Rates, **setting
         loss = tf.reduce_sum(tf.Variable(1.0, name="weight")) + 0.0 * tf.reduce_sum(features)
         return EstimatorSpec(ModeKeys.TRAIN, loss=loss, train_op=optimizers.train_op(loss, params, rates))
 
-    trained = Estimator(model_fn, config=RunConfig(model_dir=str(directory), save_summary_steps=None))
+    trained = Estimator(model_fn, config=RunConfig(model_dir=str(directory), save_summary_steps=1))
     trained.train(lambda: tf.data.Dataset.from_tensors(([1.0], [1.0])).repeat(), steps=steps)
     return float(trained.get_variable_value("weight"))
 
@@ -110,6 +112,8 @@ def test_the_rate_of_each_step_is_the_schedule_s_and_survives_a_restart(tmp_path
     rates = schedules.rates(Settings(**params), Epochs())
     assert moved(tmp_path, 3, rates, **params) == pytest.approx(0.0, abs=1e-6)
     assert moved(tmp_path, 2, rates, **params) == pytest.approx(-0.3, abs=1e-6)
+    told = curves.curve(events.read_scalars(str(tmp_path)), "learning_rate")
+    assert told[0].tolist() == [1, 2, 3, 4, 5] and told[1] == pytest.approx([0.4, 0.4, 0.2, 0.2, 0.1])
 
 
 def test_weight_decay_takes_its_share_of_the_weight_before_the_gradient_does(tmp_path):

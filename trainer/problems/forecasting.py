@@ -154,7 +154,7 @@ def baselines(schema: Source) -> dict[str, float]:
 def plots(
     examples: Examples, summary: Summary, schema: Source, params: Any, data: DataConfig, config: RunConfig
 ) -> list[Plot]:
-    """What a report draws: windows, errors by horizon and target, residuals, and the schedule of the learning rate.
+    """What a report draws: windows, errors by horizon and target, residuals; of a Keras model the learning rate too.
 
     Args:
       examples: of the evaluation, as `trainer.inputs` and `trainer.model` have them.
@@ -166,9 +166,12 @@ def plots(
     """
     from trainer.problems import forecast_plots, rate_plot
 
+    drawn = forecast_plots.plots(examples, schema)
+    if NETWORKS[params.model.value].compiled is None:
+        return drawn  # its events have the learning rate
     count = getattr(getattr(schema, "train", None), "count", None)
     rates = optimizers.rates(params, count, data, config)
-    return [*forecast_plots.plots(examples, schema), *rate_plot.plots(rates, summary.global_step)]
+    return [*drawn, *rate_plot.plots(rates, summary.global_step)]
 
 
 def resume_schema(schema: Source, earlier: Mapping[str, Any]) -> Source:

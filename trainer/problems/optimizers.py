@@ -92,12 +92,14 @@ def train_op(loss: tf.Tensor, params: Settings, rates: Rates | None = None) -> t
 
 
 def _rate(rates: Rates) -> float | tf.Tensor:
-    """The rate of the step that is being traced: a number where all have the same, else float32 []."""
+    """The rate of the step that is being traced: a number where all have the same, else float32 [], as events tell."""
     import tensorflow as tf
 
     if rates.is_constant:
         return rates.learning_rate
-    return rates.at(tf.compat.v1.train.get_or_create_global_step())
+    rate = rates.at(tf.compat.v1.train.get_or_create_global_step())
+    tf.compat.v1.summary.scalar("learning_rate", rate)
+    return rate
 
 
 def for_model_functions(params: Settings, rate: float | tf.Tensor) -> tf.compat.v1.train.Optimizer:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from trainer.estimator import EstimatorSpec, RunConfig
     from trainer.estimator.contract.export import ServingInputReceiver
-    from trainer.job.report import Summary
     from trainer.reporting.plot import Examples, Plot
 
 _BALANCED = "balanced"
@@ -219,26 +218,18 @@ def locate_rows(
     return locating.places(schema, data, BatchRows(batch=batch, rows=rows, pipeline=pipeline, pipelines=pipelines))
 
 
-def plots(
-    examples: Examples, summary: Summary, schema: Table, params: Params, data: TableData, config: RunConfig
-) -> list[Plot]:
-    """What a report draws of a classification or a regression, and the schedule of the learning rate.
+def plots(examples: Examples, schema: Table) -> list[Plot]:
+    """What a report draws of a classification or a regression.
 
     Args:
       examples: of the evaluation, with labels [n] and the predictions of `model_fn`.
-      summary: of the run.
       schema: of the table.
-      params: the settings.
-      data: says how long an epoch is.
-      config: of the run.
     """
-    from trainer.problems import rate_plot
     from trainer.reporting import classification, regression
 
-    rate = rate_plot.plots(optimizers.rates(params, schema.train.count, data, config), summary.global_step)
     if schema.is_regression:
-        return [*regression.plots(examples.labels, examples.predictions["prediction"], schema.label), *rate]
-    return [*classification.plots(examples.labels, examples.predictions["probabilities"], schema.classes), *rate]
+        return regression.plots(examples.labels, examples.predictions["prediction"], schema.label)
+    return classification.plots(examples.labels, examples.predictions["probabilities"], schema.classes)
 
 
 def report(schema: Table) -> str:
