@@ -39,32 +39,30 @@ def moved(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """
     if datasets.changes_refused(dataset):
         return dataset
-    steps = _steps(dataset)
+    steps = steps_to(dataset)
     # The last in the list comes first in the pipeline: it is the one that puts records together.
     batches = [at for at, step in enumerate(steps) if step.batches]
     if not batches:
         return dataset
     above, batch, below = steps[: batches[-1]], steps[batches[-1]], steps[batches[-1] + 1 :]
-    maps = _movable(below)
+    maps = movable(below)
     if not maps:
         return dataset
     log.debug("Maps of the input function that are done on whole batches: %s", [step.function.name for step in maps])
-    between = below[: below.index(maps[-1])]
-    # Made again in order: what only moves records, the batch, the maps, and all that came behind the batch.
-    made = maps[-1].before
-    for step in reversed(between):
-        made = made if step.function is not None else step.again(made)
-    made = batch.again(made).map(_on_batches(maps), num_parallel_calls=_parallel(maps))
+    parallel = next((step.parallel for step in maps if step.parallel is not None), None)
+    made = batch.again(without(maps, below)).map(on_batches(maps), num_parallel_calls=parallel)
     try:
         for step in reversed(above):
             made = step.again(made)
     except NotImplementedError:  # a step that is a map and batches behind other batches
         return dataset
+    if made.element_spec == dataset.element_spec:
+        return made
     # Of shapes the program is to know what it knew, and no more: its model function may ask.
     return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), dataset.element_spec)
 
 
-def _steps(dataset: tf.data.Dataset) -> list[Step]:
+def steps_to(dataset: tf.data.Dataset) -> list[Step]:
     """The steps of a dataset, the last one first, down to the first that is not known."""
     found: list[Step] = []
     while steps := datasets.steps_of(dataset):
@@ -73,7 +71,21 @@ def _steps(dataset: tf.data.Dataset) -> list[Step]:
     return found
 
 
-def _movable(steps: Sequence[Step]) -> list[Step]:
+def without(maps: Sequence[Step], steps: Sequence[Step]) -> tf.data.Dataset:
+    """What steps give where their last maps are left out.
+
+    Args:
+      maps: some of the steps, of which none before them in the list is a map that stays.
+      steps: the last one first.
+    """
+    # Made again in order is what only moves records.
+    made = maps[-1].before
+    for step in reversed(steps[: steps.index(maps[-1])]):
+        made = made if step.function is not None else step.again(made)
+    return made
+
+
+def movable(steps: Sequence[Step]) -> list[Step]:
     """The maps that can be done on batches, up to the first that cannot.
 
     Args:
@@ -84,7 +96,7 @@ def _movable(steps: Sequence[Step]) -> list[Step]:
         if step.function is not None:
             # What is before a map that stays is made from what that map gives, so it stays too.
             try:
-                _try(step)
+                check(step.function, tf.nest.flatten(step.before.element_spec), tf.nest.flatten(step.structure))
             except NotStackableError as why:
                 log.debug("%s stays with single records: %s", step.function.name, why)
                 break
@@ -92,33 +104,36 @@ def _movable(steps: Sequence[Step]) -> list[Step]:
     return maps
 
 
-def _try(step: Step) -> None:
-    """Raises NotStackableError where a map cannot be done on batches."""
-    given, gives = (tf.nest.flatten(spec) for spec in (step.before.element_spec, step.structure))
+def check(function: Any, given: Sequence[Any], gives: Sequence[Any]) -> None:
+    """Asks whether a function of single records can be done on batches.
+
+    Args:
+      function: a ConcreteFunction.
+      given: the specs of the components of a record, […] each.
+      gives: those of what it makes of them.
+
+    Raises:
+      NotStackableError: it cannot, or nobody knows.
+    """
     if not all(isinstance(spec, tf.TensorSpec) for spec in (*given, *gives)):
         raise NotStackableError("composite tensors")
     if not given:
         raise NotStackableError("elements without tensors")
 
     def body(*components: tf.Tensor) -> None:
-        stacked_records.on_batch(step.function, components)
+        stacked_records.on_batch(function, components)
 
     graphs.traced("on_batch", body, [tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in given], {})
 
 
-def _on_batches(maps: Sequence[Step]) -> Any:
+def on_batches(maps: Sequence[Step]) -> Any:
     """The function of batches that stands for functions of records, of which the last one is named first."""
 
     @tf.autograph.experimental.do_not_convert
-    def on_batches(*element: Any) -> Any:
+    def mapped(*element: Any) -> Any:
         components = tf.nest.flatten(element)
         for step in reversed(maps):
             components = stacked_records.on_batch(step.function, components)
         return tf.nest.pack_sequence_as(maps[0].structure, components)
 
-    return on_batches
-
-
-def _parallel(maps: Sequence[Step]) -> Any:
-    """On how many batches to work at once, int64 []; None for one."""
-    return next((step.parallel for step in maps if step.parallel is not None), None)
+    return mapped

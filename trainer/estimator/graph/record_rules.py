@@ -88,21 +88,42 @@ def _part_of_text(stack: Stacked, op: tf.Operation) -> Outputs:
 
 
 def _parse(stack: Stacked, op: tf.Operation) -> Outputs:
-    """Dense features of an Example [], which is one of several."""
+    """Dense features of an Example [], which is one of several, or of Examples [n]: a batch that is one of several."""
     kinds = ("sparse_types", "ragged_value_types") if op.type == "ParseExampleV2" else ("sparse_types",)
-    if any(op.get_attr(kind) for kind in kinds) or any(map(stack.is_stacked, op.inputs[1:])) or op.inputs[0].shape.rank:
+    rank = op.inputs[0].shape.rank
+    if any(op.get_attr(kind) for kind in kinds) or any(map(stack.is_stacked, op.inputs[1:])) or rank not in (0, 1):
         raise NotStackableError(op.type)
+    serialized = stack.value(op.inputs[0])
+    examples = tf.reshape(serialized, [-1])
     if op.type == "ParseExampleV2":
         # The second input, the name of an Example, is for messages, which tell its place in the batch instead.
-        serialized, _, *rest = map(stack.value, op.inputs)
-        return stack.like(op, [serialized, tf.constant([], tf.string), *rest])
+        _, _, *rest = map(stack.value, op.inputs)
+        parsed: Outputs = stack.like(op, [examples, tf.constant([], tf.string), *rest])
+    else:
+        parsed = _parsed_together(op, examples, [stack.value(tensor) for tensor in op.inputs[1:]])
+    if rank == 0:
+        return parsed
+    return [tf.reshape(part, tf.concat([tf.shape(serialized), tf.shape(part)[1:]], 0)) for part in parsed]
+
+
+def _parsed_together(op: tf.Operation, examples: tf.Tensor, defaults: Sequence[tf.Tensor]) -> Outputs:
+    """What a ParseSingleExample gives for each of several Examples.
+
+    Args:
+      op: of one.
+      examples: serialized, string [batch].
+      defaults: of the dense features, in their shapes […].
+
+    Returns:
+      The dense features, [batch, …] each.
+    """
     return tf.raw_ops.ParseExampleV2(
-        serialized=stack.value(op.inputs[0]),
+        serialized=examples,
         names=tf.constant([], tf.string),
         sparse_keys=tf.constant([], tf.string),
         dense_keys=op.get_attr("dense_keys"),
         ragged_keys=tf.constant([], tf.string),
-        dense_defaults=[stack.value(tensor) for tensor in op.inputs[1:]],
+        dense_defaults=defaults,
         num_sparse=0,
         sparse_types=[],
         ragged_value_types=[],

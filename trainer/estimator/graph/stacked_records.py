@@ -53,6 +53,32 @@ def on_batch(function: Any, components: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     return [stacked.whole(tensor) for tensor in graph.outputs]
 
 
+def of_shapes(function: Any, components: Sequence[tf.TensorSpec]) -> Any:
+    """A function of records of any shapes as one of records of known shapes.
+
+    Args:
+      function: a ConcreteFunction of the flat components of one record, such as [None, 3].
+      components: their shapes, such as [20, 3].
+
+    Returns:
+      A ConcreteFunction that gives the same. Its outputs have the shapes that follow.
+    """
+    graph = function.graph
+    captured = {id(inner) for _, inner in graph.captures}
+    given = [tensor for tensor in graph.inputs if id(tensor) not in captured]
+
+    def body(*arguments: tf.Tensor) -> list[tf.Tensor]:
+        copier = Copier()
+        for tensor, argument in zip(given, arguments, strict=True):
+            copier.replace(tensor, argument)
+        for outer, inner in graph.captures:
+            copier.replace(inner, copier.graph.capture(outer))
+        copier.copy(in_order(graph, {*graph.get_operations()} - {tensor.op for tensor in graph.inputs}))
+        return [copier.copy_of(tensor) for tensor in graph.outputs]
+
+    return tf.compat.v1.wrap_function(body, list(components))
+
+
 class _Rewrite:
     """The rewrite of the copier.
 
@@ -76,6 +102,10 @@ class _Rewrite:
         # Random numbers, Python, variables, checks and prints: what one call does is not what many calls do.
         if op.op_def.is_stateful:
             raise NotStackableError(op.type)
+        if op.type == "Shape" and op.inputs[0].shape.is_fully_defined():
+            # The same for all records: what is asked for is the shape of one.
+            self._stacked.mark(op.outputs[0], stacked=False)
+            return [tf.constant(op.inputs[0].shape.as_list(), op.outputs[0].dtype)]
         stacked = any(map(self._stacked.is_stacked, op.inputs))
         for tensor in op.outputs:
             self._stacked.mark(tensor, stacked=stacked)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from trainer.estimator.graph import whole_stacks
 from trainer.estimator.steps import input_position
 from trainer.estimator.steps.input_position import ALL, Part
 from trainer.estimator.steps.stacks import Stack, varies
@@ -39,7 +40,7 @@ class StackedBatches:
         self.account = account or TimeAccount()
         self.batch_sizes: list[int] | None = None
         self.element_spec, self._steps = dataset.element_spec, steps
-        self._varies = varies(self.element_spec)
+        self._with_sizes = False
         self._source, self._consumed = dataset, 0
         self._stack: Stack | None = None
         self._untouched: dict[str, Any] = {}
@@ -55,8 +56,11 @@ class StackedBatches:
 
     def _stacked(self, dataset: tf.data.Dataset) -> Any:
         flat = dataset.map(_flat, name="flat")
-        flat = flat.map(_with_sizes).padded_batch(self._steps) if self._varies else flat.batch(self._steps)
-        return iter(flat.prefetch(1))
+        stacks = whole_stacks.stacks(flat, self._steps)
+        self._with_sizes = stacks is None and varies(self.element_spec)
+        if stacks is None:
+            stacks = (flat.map(_with_sizes).padded_batch if self._with_sizes else flat.batch)(self._steps)
+        return iter(stacks.prefetch(1))
 
     def close(self) -> None:
         """Ends the pipeline."""
@@ -95,8 +99,8 @@ class StackedBatches:
                 parts = list(next(self._iterator))
         except StopIteration:
             return None
-        sizes = parts.pop().numpy() if self._varies else None
-        return self._padded(parts, sizes)
+        sizes = parts.pop().numpy() if self._with_sizes else None
+        return self._padded(parts, sizes) if parts[0].shape[0] else None
 
     def _padded(self, parts: list[tf.Tensor], sizes: np.ndarray | None) -> Stack:
         """A stack of the usual number of steps, so that one compiled program serves every stack.

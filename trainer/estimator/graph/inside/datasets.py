@@ -35,6 +35,11 @@ class Step:
       function: what is called with the flat components of each element; None where elements stay as they are.
       structure: of the elements that the function gives; None without one.
       batches: whether it puts elements together.
+      batch_size: how many, where that is known before it runs.
+      drops: whether it is known to leave out the rest of the elements at the end, where that is less than a batch.
+      repeats: whether it goes over the elements before it several times.
+      reads_ahead: whether it only reads ahead.
+      options: whether it only says how to run the pipeline.
       shuffled: how many elements it holds to draw from.
       parallel: how many elements are worked on at once, int64 []; None for one.
     """
@@ -44,13 +49,33 @@ class Step:
     function: Any = None
     structure: Any = None
     batches: bool = False
+    batch_size: int | None = None
+    drops: bool = False
+    repeats: bool = False
+    reads_ahead: bool = False
+    options: bool = False
     shuffled: int = 0
     parallel: Any = None
+
+
+class MadeDataset(dataset_ops._VariantDataset):
+    """A step made again by an op of its own, which knows what it goes over.
+
+    Args:
+      variant: of the step, [].
+      step: the one that it is.
+    """
+
+    def __init__(self, variant: tf.Tensor, step: Step) -> None:
+        super().__init__(variant, step.before.element_spec)
+        self.step = step
 
 
 def steps_of(dataset: tf.data.Dataset) -> list[Step]:
     """The last step of a dataset; where that is two in one, the later one first. Empty for a step that is not known."""
     dataset = unwrapped(dataset)
+    if isinstance(dataset, MadeDataset):
+        return [dataset.step]
     # Exactly these: a class made of one of them may do more.
     for kind, read in _STEPS.items():
         if type(dataset) is kind:
@@ -79,11 +104,11 @@ def _types(dataset: tf.data.Dataset) -> Mapping[str, Any]:
     return structure
 
 
-def _same(make: Callable[[Any, tf.data.Dataset], tf.data.Dataset]) -> Callable[[Any], list[Step]]:
+def _same(make: Callable[[Any, tf.data.Dataset], tf.data.Dataset], **what: bool) -> Callable[[Any], list[Step]]:
     """A step that leaves elements as they are."""
 
     def read(dataset: Any) -> list[Step]:
-        return [Step(before=dataset._input_dataset, again=lambda other: make(dataset, other))]
+        return [Step(before=dataset._input_dataset, again=lambda other: make(dataset, other), **what)]
 
     return read
 
@@ -102,9 +127,10 @@ def _shuffle(dataset: Any) -> list[Step]:
             made = tf.raw_ops.ShuffleDatasetV3(input_dataset=variant, seed_generator=generator, **settings)
         else:
             made = tf.raw_ops.ShuffleDataset(input_dataset=variant, **settings)
-        return tf.data.experimental.from_variant(made, other.element_spec)
+        return MadeDataset(made, dataclasses.replace(step, before=other))
 
-    return [Step(before=dataset._input_dataset, again=again, shuffled=_number(dataset._buffer_size))]
+    step = Step(before=dataset._input_dataset, again=again, shuffled=_number(dataset._buffer_size))
+    return [step]
 
 
 def _shuffle_and_repeat(dataset: Any) -> list[Step]:
@@ -117,15 +143,22 @@ def _shuffle_and_repeat(dataset: Any) -> list[Step]:
             count=dataset._count,
             **_types(other),
         )
-        return tf.data.experimental.from_variant(made, other.element_spec)
+        return MadeDataset(made, dataclasses.replace(step, before=other))
 
-    return [Step(before=dataset._input_dataset, again=again, shuffled=_number(dataset._buffer_size))]
+    step = Step(before=dataset._input_dataset, again=again, shuffled=_number(dataset._buffer_size))
+    return [step]
 
 
 def _number(tensor: tf.Tensor) -> int:
     """The number [] that a tensor is, or 1 where that is not known before it runs."""
+    known = _known(tensor)
+    return 1 if known is None else known
+
+
+def _known(tensor: tf.Tensor) -> int | None:
+    """The number [] that a tensor is; None where that is not known before it runs."""
     value = tf.get_static_value(tensor)
-    return 1 if value is None else int(value)
+    return None if value is None else int(value)
 
 
 def _map(dataset: Any) -> list[Step]:
@@ -166,7 +199,15 @@ def _batch(dataset: Any) -> list[Step]:
     def again(other: tf.data.Dataset) -> tf.data.Dataset:
         return other.batch(dataset._batch_size, drop_remainder=dataset._drop_remainder)
 
-    return [Step(before=dataset._input_dataset, again=again, batches=True)]
+    return [
+        Step(
+            before=dataset._input_dataset,
+            again=again,
+            batches=True,
+            batch_size=_known(dataset._batch_size),
+            drops=bool(_known(dataset._drop_remainder)),
+        )
+    ]
 
 
 def _map_and_batch(dataset: Any) -> list[Step]:
@@ -194,12 +235,12 @@ def _map_and_batch(dataset: Any) -> list[Step]:
 
 
 _STEPS: Mapping[type, Callable[[Any], list[Step]]] = {
-    repeat_op._RepeatDataset: _same(lambda own, other: other.repeat(own._count)),
+    repeat_op._RepeatDataset: _same(lambda own, other: other.repeat(own._count), repeats=True),
     take_op._TakeDataset: _same(lambda own, other: other.take(own._count)),
     skip_op._SkipDataset: _same(lambda own, other: other.skip(own._count)),
     shard_op._ShardDataset: _same(lambda own, other: other.shard(own._num_shards, own._index)),
-    prefetch_op._PrefetchDataset: _same(lambda own, other: other.prefetch(_number(own._buffer_size))),
-    dataset_ops._OptionsDataset: _same(lambda own, other: other.with_options(own._options_attr)),
+    prefetch_op._PrefetchDataset: _same(lambda own, other: other.prefetch(_number(own._buffer_size)), reads_ahead=True),
+    dataset_ops._OptionsDataset: _same(lambda own, other: other.with_options(own._options_attr), options=True),
     shuffle_op._ShuffleDataset: _shuffle,
     shuffle_ops._ShuffleAndRepeatDataset: _shuffle_and_repeat,
     map_op._MapDataset: _map,
