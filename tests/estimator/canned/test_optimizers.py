@@ -90,6 +90,8 @@ class CountsItsSteps(tf_keras.optimizers.legacy.SGD):
 
 def test_an_optimizer_derived_from_that_of_tf_keras_makes_its_own_step() -> None:
     assert weight_after(CountsItsSteps(0.1), steps=3) == 1 + 2 + 3
+    shown = CountsItsSteps(0.1)
+    assert tf2.BaselineRegressor(optimizer=shown).train(rows, steps=2).get_variable_value(shown.iterations.name) == 2
     # Nadam is one that Keras 3 steps otherwise with; what is asked for is what runs.
     nadam = tf_keras.optimizers.legacy.Nadam(0.1)
     assert weight_after(nadam) == weight_after(nadam) != 0.0

@@ -63,6 +63,7 @@ class BaselineFirstVersion(_Baseline):
         return optimizer.minimize(loss, global_step=tf.compat.v1.train.get_global_step())
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BaselineSecondVersion(_Baseline):
     """That of TensorFlow 2."""
 
