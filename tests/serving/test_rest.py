@@ -208,10 +208,12 @@ WRONG: list[tuple[str, Any, int, str]] = [
     (":regress", {"signature_name": "regress", "examples": [{"x": 1.0}]}, 400, "The model refuses the values"),
     (":regress", {"signature_name": "regress", "examples": [{"x": [1, "a"]}]}, 400, "all of one kind"),
     (":regress", {"signature_name": "regress", "examples": [{"x": 1}], "context": {"x": 1}}, 400, "the context both"),
+    (":regress", {"signature_name": "regress", "examples": [{"x": 1, "y": [1.0, 2.0]}]}, 400, "point, as in 3.0"),
     (":regress", {"signature_name": "regress", "examples": [{"x": 1e300}]}, 400, "The model refuses the values"),
     (":divine", {}, 404, "No :divine. There are :predict, :classify, :regress"),
     ("/versions/8:predict", {}, 404, "Version 8 is not served; version 7 is"),
     ("/versions/x:predict", {}, 404, "there is no such model or address"),
+    ("/labels/stable:predict", {}, 404, "versions have no labels here"),
     ("x:predict", {}, 404, "there is no such model or address"),
     ("/metadata", {}, 405, "does not take POST"),
 ]

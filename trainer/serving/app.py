@@ -213,4 +213,5 @@ async def _no_such_address(request: Request, error: Exception) -> Response:
     path = request.url.path[:100]
     if error.status_code == 405:
         return _told(RequestFault(405, f"{path} does not take {request.method}"))
-    return _told(RequestFault(error.status_code, f"{path}: there is no such model or address"))
+    labels = "; versions have no labels here: leave it out, or say /versions/N" if "/labels/" in path else ""
+    return _told(RequestFault(error.status_code, f"{path}: there is no such model or address{labels}"))

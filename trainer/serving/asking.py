@@ -19,6 +19,8 @@ _REFUSALS = (
     tf.errors.DataLossError,
 )
 
+_WHOLE = "Data type: int64 but expected type: float"
+
 
 class _NotByRowError(Exception):
     """An output has no row for each row of the inputs, so that rows cannot be joined."""
@@ -39,7 +41,7 @@ def answers(
         return _together(model, signature, requests) if can_join else [_call(model, signature, requests[0][0])]
     except _REFUSALS as error:
         if len(requests) == 1:
-            return [RequestFault(400, f"The model refuses the values: {told(error)}")]
+            return [RequestFault(400, f"The model refuses the values: {told(error)}{_advice(error)}")]
     except _NotByRowError:
         if len(requests) == 1:
             return [_call(model, signature, requests[0][0])]
@@ -48,6 +50,11 @@ def answers(
             return [RequestFault(503, "There is no memory for a request of this size", 1)]
     # One of them is to blame, and the others shall not suffer for it.
     return [found for request in requests for found in answers(model, signature, [request], can_join=can_join)]
+
+
+def _advice(error: tf.errors.OpError) -> str:
+    """What to do where numbers of examples are whole and should be floats, which JSON tells apart by the point."""
+    return ". Write the number with a point, as in 3.0" if _WHOLE in str(error.message) else ""
 
 
 def _together(
