@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer.storage.compiled_programs import VARIABLE
+
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 PROBLEM = '''
 """A weight learns a mean, through a loop, which XLA compiles from the first step on."""
@@ -57,7 +59,9 @@ class Machine:
 
     def run(self, name: str, steps: int, *flags: str) -> np.ndarray:
         """The weight [4] after a run in a directory of that name."""
-        output, environ = self._folder / name, {**os.environ, "TRAINER_SCRATCH": str(self._folder / "scratch")}
+        output, environ = self._folder / name, dict(os.environ)
+        environ.pop(VARIABLE, None)  # a job that ran within this process may have left its directory there
+        environ["TRAINER_SCRATCH"] = str(self._folder / "scratch")
         given = [f"--problem={self._problem}", f"--output_dir={output}", f"--train_steps={steps}", "--eval_steps=1"]
         command = [self._python, "-m", "trainer.task", *given, *flags]
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
