@@ -41,6 +41,8 @@ NATIVES = {
 }
 KATIB = ("katib", "pkg/apis/v1beta1/swagger.json")  # the CRD itself accepts anything
 META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+# What an operator's webhook fills in before the schema is looked at, by a field beside it: JobSet's `Default`.
+FILLED_IN = {"onJobFailureReasons": "name"}
 COPIED = ("enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties")
 
 
@@ -93,7 +95,9 @@ class Parts:
         if isinstance(schema.get("additionalProperties"), dict):
             facts["values"] = self.add(schema["additionalProperties"])
         # Kubernetes' own kinds name the zero of the type as a default of what they require.
+        filled = [name for beside, name in FILLED_IN.items() if beside in fields]
         required = [name for name in schema.get("required", ()) if fields[name].get("default", "") in ("", 0, {})]
+        required = [name for name in required if name not in filled]
         if required:
             facts["required"] = sorted(required)
         if schema.get("x-kubernetes-list-type") in ("map", "set"):

@@ -18,10 +18,10 @@ def main() -> int:
     counts: collections.Counter[tuple[str, int]] = collections.Counter()
     with peers() as python, tempfile.TemporaryDirectory() as folder:
         for number, scenario in enumerate(scenarios.every(exit_code_table.read())):
-            ended = run(scenario, pathlib.Path(folder, str(number)), python)
-            processes += sum(ended.lives.values())
             counts[scenario.combination.target, scenario.code] += 1
             try:
+                ended = run(scenario, pathlib.Path(folder, str(number)), python)
+                processes += sum(ended.lives.values())
                 require_as_documented(scenario, ended)
             except AssertionError as error:
                 wrong += 1

@@ -11,7 +11,7 @@ import dataclasses
 import pathlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.control_plane import controllers
 from tests.control_plane.admission import admit
@@ -86,7 +86,7 @@ def run(scenario: Scenario, directory: pathlib.Path, python: pathlib.Path) -> En
     for document in kubernetes_plan.prepare(options, ARGV).manifests:
         job = store.create(_KINDS[document["kind"]], options.namespace, document)
     with contextlib.closing(kubelet):
-        succeeded = _to_its_end(store, kubelet, job)
+        succeeded = _to_its_end(store, kubelet, job, directory)
     return _seen(store, directory, succeeded=succeeded)
 
 
@@ -106,7 +106,7 @@ def require_as_documented(scenario: Scenario, ended: Ended) -> None:
             assert ended.met[name] == [wanted] * ended.jobs, ended
 
 
-def _to_its_end(store: Store, kubelet: Kubelet, job: Manifest) -> bool:
+def _to_its_end(store: Store, kubelet: Kubelet, job: Manifest, directory: pathlib.Path) -> bool:
     """Whether it succeeded; then all its processes have ended too."""
     resource, metadata = _KINDS[job["kind"]], job["metadata"]
     deadline = time.monotonic() + ANSWER_SECS
@@ -117,13 +117,13 @@ def _to_its_end(store: Store, kubelet: Kubelet, job: Manifest) -> bool:
         is_good = any(condition(now, name) for name in _GOOD)
         if condition(now, "Failed") or (is_good and not kubelet.running):
             return is_good
-        assert time.monotonic() < deadline, now
+        assert time.monotonic() < deadline, (now["status"], *_lines(directory))
         kubelet.wait_for_an_end(_LOOK_SECS)
         kubelet.notice_ends()
 
 
 def _seen(store: Store, directory: pathlib.Path, *, succeeded: bool) -> Ended:
-    lines = [line.partition(" ")[2] for path in directory.glob("*.log") for line in path.read_text().splitlines()]
+    lines = list(_lines(directory))
     met: dict[str, list[set[str]]] = collections.defaultdict(list)
     for line in lines:
         if found := re.fullmatch(r"(\S+) met (.+)", line):
@@ -136,3 +136,9 @@ def _seen(store: Store, directory: pathlib.Path, *, succeeded: bool) -> Ended:
         complaints=[event["message"] for event in store.listed(EVENTS) if event["reason"] != "TFJobRestarting"],
         services=sum("ownerReferences" not in value["metadata"] for value in store.listed(SERVICES)),
     )
+
+
+def _lines(directory: pathlib.Path) -> Iterator[str]:
+    """What all pods said, without the times."""
+    for path in sorted(directory.glob("*.log")):
+        yield from (line.partition(" ")[2] for line in path.read_text().splitlines())

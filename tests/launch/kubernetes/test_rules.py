@@ -182,7 +182,13 @@ WRONG = [
     ("job", f"{RULE}.onExitCodes.values", [3, 2], "values: [3, 2]. Accepted: codes in order", "Write them in order"),
     ("job", f"{RULE}.onExitCodes.values", [0, 2], "values: 0, which is no failure", "Drop it"),
     ("job", f"{RULE}.onExitCodes", ..., "rules[0]: neither exit codes nor conditions", "Write one"),
-    ("job", f"{RULE}.onPodConditions", [], "rules[0]: both onExitCodes and onPodConditions", "Write two rules"),
+    (
+        "job",
+        f"{RULE}.onPodConditions",
+        [{"type": "Ready"}],
+        "rules[0]: both onExitCodes and onPodConditions",
+        "Write two rules",
+    ),
     (
         "jobset",
         "spec.successPolicy",

@@ -72,11 +72,17 @@ def _composed(text: str, path: str, findings: list[Finding]) -> list[Node]:
     try:
         for root in yaml.compose_all(text, Loader=lambda stream: PlainLoader(stream, path, findings)):
             documents.append(_node(root, path, findings))
+        # Behind the last `---` there may be nothing but comments; a cluster's tools leave such documents out.
+        documents = [each for each in documents if not _is_empty(each)] or documents[:1]
     except yaml.MarkedYAMLError as error:
         findings.append(_syntax_error(error, text, path))
     except TooLargeError:
         pass  # its finding is there
     return documents
+
+
+def _is_empty(document: Node) -> bool:
+    return isinstance(document, Scalar) and not document.text and not document.quoted
 
 
 def _node(composed: Any, path: str, findings: list[Finding]) -> Node:

@@ -14,11 +14,11 @@ from trainer.launch.cluster.child import Child
 from trainer.launch.files import render
 from trainer.launch.kubernetes import jobs
 from trainer.launch.kubernetes.jobs import JobName
-from trainer.launch.kubernetes.pods import Manifest
+from trainer.launch.kubernetes.pods import NAME, NAME_LABEL, Manifest
 
 Object = Mapping[str, Any]
 _TIMEOUT_SECS = 120
-_MANAGED = "app.kubernetes.io/name=trainer"
+_MANAGED = f"{NAME_LABEL}={NAME}"
 # Of a file there may be others beside the job, such as claims with a person's data, which have to outlive it.
 _OWNED = ("Service", "TrainingRuntime")
 _NO_SUCH_KIND = "the server doesn't have a resource type"

@@ -10,7 +10,7 @@ from trainer.job.findings import Finding, Path, short
 from trainer.job.spelling import suggestion
 from trainer.launch import task_flags
 from trainer.launch.kubernetes import katib, names
-from trainer.launch.kubernetes.pods import QUEUE_LABEL
+from trainer.launch.kubernetes.pods import NAME, NAME_LABEL, QUEUE_LABEL
 from trainer.launch.kubernetes.tables import Table, listed, table
 from trainer.launch.kubernetes.volume_rules import mount_paths, volumes
 
@@ -55,8 +55,10 @@ def pod(pods: Table, path: Path, *, container: str | None, has_evaluator: bool) 
         here = (*at, "containers", index)
         yield from _container(table(entry), here)
         if index == main:
-            yield from _task(table(entry), here, has_evaluator=has_evaluator, mounts=mount_paths(table(entry), spec))
-            yield from _grace(table(entry), spec, at)
+            words = _task_words(table(entry), pods)
+            mounts = mount_paths(table(entry), spec)
+            yield from _task(words, here, has_evaluator=has_evaluator, mounts=mounts)
+            yield from _grace(words, spec, at)
     yield from _tolerations(listed(spec.get("tolerations")), (*at, "tolerations"))
     yield from labels(table(spec.get("nodeSelector")), (*at, "nodeSelector"))
     yield from _names_of_others(spec, at)
@@ -159,16 +161,26 @@ def _secret(reference: Table, path: Path) -> Iterator[Finding]:
         yield Finding(where=(*at, "key"), got=short(reference.get("key")), accept=accept, do=do)
 
 
-def _task_words(entry: Table) -> list[str] | None:
-    """The flags of the task; None where the container runs another program."""
+def runs_task(pods: Table) -> bool:
+    """Whether a container of a pod template runs the task, and not another program."""
+    entries = listed(table(pods.get("spec")).get("containers"))
+    return any(_task_words(table(entry), pods) is not None for entry in entries)
+
+
+def _task_words(entry: Table, pods: Table) -> list[str] | None:
+    """The flags of the task; None where the container runs another program.
+
+    An image says itself what it runs: it is taken for one of this package where its pod has the label that ours have,
+    or where it is given flags.
+    """
     words = [str(word) for word in listed(entry.get("args"))]
     if not entry.get("command"):
-        return words
+        is_ours = table(table(pods.get("metadata")).get("labels")).get(NAME_LABEL) == NAME
+        return words if is_ours or any(word.startswith("--") for word in words) else None
     return katib.task_words(words[0]) if entry["command"] == ["sh", "-c"] and len(words) == 1 else None
 
 
-def _task(entry: Table, path: Path, *, has_evaluator: bool, mounts: tuple[str, ...]) -> Iterator[Finding]:
-    words = _task_words(entry)
+def _task(words: list[str] | None, path: Path, *, has_evaluator: bool, mounts: tuple[str, ...]) -> Iterator[Finding]:
     if words is None:
         return
     fixed = [word for word in words if _PLACEHOLDER not in word]
@@ -178,10 +190,9 @@ def _task(entry: Table, path: Path, *, has_evaluator: bool, mounts: tuple[str, .
     )
 
 
-def _grace(entry: Table, spec: Table, path: Path) -> Iterator[Finding]:
+def _grace(words: list[str] | None, spec: Table, path: Path) -> Iterator[Finding]:
     """A pod that is killed while its task, as it was told to, still saves."""
     secs = spec.get("terminationGracePeriodSeconds", _GRACE_SECS)
-    words = _task_words(entry)
     task_secs = None if words is None else task_flags.grace_secs(words)
     if isinstance(secs, int) and task_secs is not None and secs <= task_secs:
         yield Finding(

@@ -12,6 +12,7 @@ from trainer.launch.kubernetes.options import KubernetesOptions, Spot
 Manifest = dict[str, Any]
 # Kubeflow's operator wants this name; the others take any.
 CONTAINER = "tensorflow"
+NAME_LABEL, NAME = "app.kubernetes.io/name", "trainer"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 """Carries the job's name: by it pods find each other, and all that belongs to the job is found."""
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -70,7 +71,7 @@ def template(
 
 def labels(options: KubernetesOptions) -> dict[str, str]:
     """Labels of the job and of its pods."""
-    own = {"app.kubernetes.io/name": "trainer", INSTANCE_LABEL: options.name}
+    own = {NAME_LABEL: NAME, INSTANCE_LABEL: options.name}
     return own | command_line.pairs("label", options.label)
 
 

@@ -52,7 +52,7 @@ def _indexes(spec: Table, path: Path) -> Iterator[Finding]:
 
 def _rule(rule: Table, path: Path, containers: list[str], spec: Table) -> Iterator[Finding]:
     """Of a podFailurePolicy."""
-    codes, conditions = rule.get("onExitCodes"), rule.get("onPodConditions")
+    codes, conditions = rule.get("onExitCodes"), rule.get("onPodConditions") or None
     if (codes is None) == (conditions is None):
         got = "both onExitCodes and onPodConditions" if codes is not None else "neither exit codes nor conditions"
         yield Finding(where=path, got=got, accept="one of the two", do="Write two rules" if codes else "Write one")

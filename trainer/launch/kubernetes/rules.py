@@ -167,7 +167,8 @@ def _replicated(spec: Table, path: Path, name: str) -> Iterator[Finding]:
         job, at = table(raw), (*path, "replicatedJobs", index, "template", "spec")
         last = (whole(job.get("replicas", 1)) or 1) - 1
         host = f"{name}-{job.get('name')}-{last}" if name else ""
-        yield from job_spec(_filled(table(table(job.get("template")).get("spec"))), at, host, suffix=_RANDOM)
+        filled = _filled(table(table(job.get("template")).get("spec")), _claims(spec))
+        yield from job_spec(filled, at, host, suffix=_RANDOM)
     names_of_jobs = [str(table(job).get("name")) for job in jobs]
     for policy in ("successPolicy", "failurePolicy"):
         for index, name_of_job in enumerate(listed(table(spec.get(policy)).get("targetReplicatedJobs"))):
@@ -177,10 +178,21 @@ def _replicated(spec: Table, path: Path, name: str) -> Iterator[Finding]:
                 yield Finding(where=where, got=short(name_of_job), accept=", ".join(names_of_jobs), do=do)
 
 
-def _filled(spec: Table) -> Table:
-    """A job of a JobSet with what its webhook fills in (Default)."""
+def _claims(spec: Table) -> list[str]:
+    """Names of the volumes that a JobSet makes claims for, and adds to its pods (volumeClaimPolicies)."""
+    policies = [table(policy) for policy in listed(spec.get("volumeClaimPolicies"))]
+    templates = [each for policy in policies for each in listed(policy.get("templates"))]
+    return [str(table(table(template).get("metadata")).get("name")) for template in templates]
+
+
+def _filled(spec: Table, claims: list[str]) -> Table:
+    """A job of a JobSet with what its webhook fills in (Default), and its controller adds."""
     template = table(spec.get("template"))
-    pods = {**template, "spec": {"restartPolicy": "OnFailure", **table(template.get("spec"))}}
+    pod = {"restartPolicy": "OnFailure", **table(template.get("spec"))}
+    own = listed(pod.get("volumes"))
+    more = [name for name in claims if name not in [table(volume).get("name") for volume in own]]
+    pod["volumes"] = [*own, *({"name": name, "persistentVolumeClaim": {"claimName": name}} for name in more)]
+    pods = {**template, "spec": pod}
     return {"completionMode": "Indexed", **spec, "template": pods}
 
 

@@ -10,7 +10,7 @@ from trainer.launch.files.schema import whole
 from trainer.launch.kubernetes import names
 from trainer.launch.kubernetes.job_rules import not_negative
 from trainer.launch.kubernetes.manifests import TF_JOB_PORT
-from trainer.launch.kubernetes.pod_rules import pod
+from trainer.launch.kubernetes.pod_rules import pod, runs_task
 from trainer.launch.kubernetes.pods import CONTAINER
 from trainer.launch.kubernetes.tables import Table, listed, table
 
@@ -58,7 +58,9 @@ def _who(kinds: Mapping[str, str], replicas: Table, path: Path) -> Iterator[Find
             do = "Set replicas: 1, and make the others Workers"
             yield Finding(where=(*path, name, "replicas"), got=f"{count} of {name}", accept="one", do=do)
     chiefs = [name for name, kind in kinds.items() if kind in ("chief", "master")]
-    if len(chiefs) != 1:
+    # The operator does without one; the task does not.
+    is_ours = any(runs_task(table(table(replica).get("template"))) for replica in replicas.values())
+    if len(chiefs) > 1 or (is_ours and not chiefs):
         got = f"{' and '.join(chiefs)} together" if chiefs else "no Chief"
         do = "Drop Master, its old name" if chiefs else "Add a Chief with replicas: 1"
         yield Finding(where=path, got=got, accept="exactly one Chief", do=do)
