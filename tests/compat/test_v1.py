@@ -47,6 +47,7 @@ def at(path: str) -> Any:
         ("contrib.layers.weighted_sparse_column", tensorflow.feature_column.weighted_categorical_column),
         ("train.LoggingTensorHook", estimator.LoggingTensorHook),
         ("train.ProfilerHook", estimator.ProfilerHook),
+        ("estimator._linear_logit_fn_builder", estimator.experimental.linear_logit_fn_builder),
     ],
 )
 def test_a_name_is_ours_or_tensorflows_own(path: str, value: Any) -> None:
@@ -117,6 +118,13 @@ def test_its_modules_can_be_imported_by_name_and_list_what_they_have() -> None:
 def test_a_module_of_tensorflow_1_is_imported_by_its_dotted_name(module: str, name: str) -> None:
     found = importlib.import_module(f"trainer.compat.v1.{module}")
     assert getattr(found, name) is at(f"{module}.{name}")
+
+
+def test_a_deep_network_is_made_by_the_private_name_that_programs_called() -> None:
+    column = tensorflow.feature_column.numeric_column("x")
+    with tensorflow.Graph().as_default():
+        network = at("estimator._dnn_logit_fn_builder")(2, [3], [column], None, None, None)
+        assert network({"x": tensorflow.constant([[1.0]])}, "eval").shape == [1, 2]
 
 
 def test_a_module_that_nobody_has_is_not_found() -> None:

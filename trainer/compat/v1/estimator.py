@@ -21,6 +21,8 @@ _HEADS = {
 _CALLED = {
     "_load_global_step_from_checkpoint_dir": "trainer.compat.v1.trained_step:load_global_step_from_checkpoint_dir",
     "optimizers": "trainer.compat.v1.canned_optimizers",
+    "_dnn_logit_fn_builder": "trainer.compat.v1.logit_fns:dnn_logit_fn_builder",
+    "_linear_logit_fn_builder": "trainer.compat.v1.logit_fns:linear_logit_fn_builder",
 }
 _OWN = (
     _HEADS
