@@ -127,6 +127,15 @@ def test_a_deep_network_is_made_by_the_private_name_that_programs_called() -> No
         assert network({"x": tensorflow.constant([[1.0]])}, "eval").shape == [1, 2]
 
 
+def test_columns_that_share_an_embedding_are_made_where_no_graph_is_and_share_it_where_they_are_used() -> None:
+    columns = [tf.feature_column.categorical_column_with_identity(key, 3) for key in ("first", "second")]
+    shared = tf.feature_column.shared_embedding_columns(columns, 2, shared_embedding_collection_name="word")
+    with tensorflow.Graph().as_default():
+        ids = tensorflow.constant([[1]], tensorflow.int64)
+        assert tf.feature_column.input_layer({"first": ids, "second": ids}, shared).shape == [1, 4]
+        assert [variable.shape for variable in tf.trainable_variables()] == [[3, 2]]
+
+
 def test_a_module_that_nobody_has_is_not_found() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"trainer\.compat\.v1\.losses\.nothing"):
         importlib.import_module("trainer.compat.v1.losses.nothing")

@@ -10,7 +10,8 @@ from typing import Any
 from trainer.compat import dotted, names
 
 _OWN = {
-    name: f"{__name__}.{name}" for name in ("contrib", "estimator", "keras", "layers", "lookup", "nn", "tpu", "train")
+    name: f"{__name__}.{name}"
+    for name in ("contrib", "estimator", "feature_column", "keras", "layers", "lookup", "nn", "tpu", "train")
 }
 
 
