@@ -6,6 +6,7 @@ import collections
 import csv
 import dataclasses
 import enum
+import functools
 import re
 
 from trainer.job.errors import DataError
@@ -78,6 +79,14 @@ class Dialect:
         if field.lower() in MISSING:
             return Kind.MISSING
         return Kind.DATE if _DATE.match(field) else Kind.TEXT
+
+
+@functools.cache
+def well_quoted(separator: str) -> re.Pattern[str]:
+    """Rows that all readers read alike: a quote begins and ends a field, or is doubled in a quoted one."""
+    mark = re.escape(separator)
+    field = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+    return re.compile(rf"{field}(?:{mark}{field})*")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

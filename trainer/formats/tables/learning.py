@@ -28,7 +28,9 @@ class NumberCounts:
         self._mean = self._squares = 0.0
         self._low, self._high = math.inf, -math.inf
         self._random = np.random.default_rng(seed)
-        self._keys, self._sample = np.empty(0), np.empty(0)
+        # Of keys and of the values that they belong to; joined when there are too many, for joining copies them all.
+        self._drawn: list[tuple[np.ndarray, np.ndarray]] = []
+        self._num_drawn = 0
 
     def add(self, values: np.ndarray) -> None:
         """Counts further values, float64 [rows], nan for blanks (Chan, Golub and LeVeque 1979)."""
@@ -46,26 +48,29 @@ class NumberCounts:
 
     def _draw(self, known: np.ndarray) -> None:
         """Keeps the values with the smallest of random keys, so that each has the same chance."""
-        self._keys = np.concatenate([self._keys, self._random.random(len(known))])
-        self._sample = np.concatenate([self._sample, known])
-        if len(self._keys) > 2 * _SAMPLE:
+        self._drawn.append((self._random.random(len(known)), known))
+        self._num_drawn += len(known)
+        if self._num_drawn > 2 * _SAMPLE:
             self._cut()
 
-    def _cut(self) -> None:
-        if len(self._keys) > _SAMPLE:
-            kept = np.argpartition(self._keys, _SAMPLE)[:_SAMPLE]
-            self._keys, self._sample = self._keys[kept], self._sample[kept]
+    def _cut(self) -> np.ndarray:
+        """The sample, cut to its size."""
+        keys, sample = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
+        if len(keys) > _SAMPLE:
+            kept = np.argpartition(keys, _SAMPLE)[:_SAMPLE]
+            keys, sample = keys[kept], sample[kept]
+        self._drawn, self._num_drawn = [(keys, sample)], len(keys)
+        return sample
 
     def learnt(self) -> dict[str, float]:
         """Mean, scale and median, and whether there were blanks; of no value at all 0, 1 and 0."""
         if not self.count:
             return {"mean": 0.0, "scale": 1.0, "median": 0.0, "blanks": float(self.blanks > 0)}
-        self._cut()
         constant = self._high - self._low <= max(abs(self._high), abs(self._low)) * _CONSTANT
         return {
             "mean": self._mean,
             "scale": 1.0 if constant else math.sqrt(self._squares / self.count),
-            "median": float(np.median(self._sample)),
+            "median": float(np.median(self._cut())),
             "blanks": float(self.blanks > 0),
         }
 

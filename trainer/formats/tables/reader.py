@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import functools
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -14,17 +14,17 @@ import numpy as np
 from trainer.formats import rows, timestamps
 from trainer.formats.bad_rows import BadRows
 from trainer.formats.contents import text_blocks
-from trainer.formats.dialect import Dialect, Kind
+from trainer.formats.dialect import Dialect, Kind, well_quoted
 from trainer.formats.missing import Missing
-from trainer.formats.tables import splitting
+from trainer.formats.tables import plain_rows, splitting
 from trainer.job.errors import DataError
 
 _BLOCK_BYTES = 1 << 19
 """Of text: a few thousand rows, whose fields stay in the processor's cache."""
 _BLANKS = " \t\n\v\f\r"
 """What TensorFlow strips, too."""
-_SEPARATORS = frozenset("\x1c\x1d\x1e\x1f")
-"""What Python strips, and TensorFlow does not."""
+_UNLIKE_TENSORFLOW = ("_", "\x1c", "\x1d", "\x1e", "\x1f")
+"""What Python reads in numbers or strips from them, and TensorFlow does not."""
 _DAY_SECS = 86_400.0
 
 
@@ -104,10 +104,30 @@ def blocks(layout: TableLayout, bad: BadRows) -> Iterator[Block]:
 
 
 def _block(layout: TableLayout, numbers: np.ndarray, lines: list[str], bad: BadRows) -> Block:
+    with contextlib.suppress(ValueError):
+        return _plain(layout, numbers, lines)
     try:
         return _fast(layout, numbers, _split_fast(layout, lines))
     except ValueError:
         return _precise(layout, numbers, lines, bad)
+
+
+def _plain(layout: TableLayout, numbers: np.ndarray, lines: list[str]) -> Block:
+    """The values of rows as most are; ValueError where some are not.
+
+    Args:
+      layout: of the file.
+      numbers: int64 [rows], where they stand in it.
+      lines: their texts.
+    """
+    separator, width, places = layout.dialect.separator, len(layout.names), layout.positions
+    plain_rows.check(lines, separator, width)
+    with_points = [layout.dialect.plain(line) for line in lines] if layout.dialect.decimal_comma else lines
+    matrix = plain_rows.numbers(with_points, separator, [places[name] for name in layout.numbers])
+    others = {*layout.dates, *layout.texts, *([layout.split_column] if layout.split_column else [])}
+    texts = plain_rows.texts(lines, separator, [places[name] for name in others], width)
+    columns = {name: texts[places[name]] for name in others}
+    return _values(layout, numbers, dict(zip(layout.numbers, _in_range(layout, matrix).T, strict=True)), columns)
 
 
 def _split_fast(layout: TableLayout, lines: list[str]) -> list[list[str]]:
@@ -117,7 +137,7 @@ def _split_fast(layout: TableLayout, lines: list[str]) -> list[list[str]]:
         fields = [line.split() for line in lines]
     else:
         quoted = [line for line in lines if '"' in line]
-        if quoted and not all(map(_well_quoted(separator).fullmatch, quoted)):
+        if quoted and not all(map(well_quoted(separator).fullmatch, quoted)):
             raise ValueError("quotes within a field")
         fields = list(csv.reader(lines, delimiter=separator, strict=True))
     if len(fields) != len(lines) or set(map(len, fields)) != {width}:
@@ -125,24 +145,34 @@ def _split_fast(layout: TableLayout, lines: list[str]) -> list[list[str]]:
     return fields
 
 
-@functools.cache
-def _well_quoted(separator: str) -> re.Pattern[str]:
-    """Rows that all readers read alike: a quote begins and ends a field, or is doubled in a quoted one."""
-    mark = re.escape(separator)
-    field = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
-    return re.compile(rf"{field}(?:{mark}{field})*")
-
-
 def _fast(layout: TableLayout, lines: np.ndarray, fields: list[list[str]], bad: Sequence[int] = ()) -> Block:
     """The values of rows; ValueError where one of them is none, whose row `_precise` names."""
-    columns = dict(zip(layout.names, zip(*fields, strict=True), strict=True)) if fields else {}
-    split = columns.get(layout.split_column or "")
+    of_rows = zip(*fields, strict=True) if fields else [()] * len(layout.names)
+    columns = dict(zip(layout.names, of_rows, strict=True))
+    return _values(layout, lines, {name: _numbers(layout, columns[name]) for name in layout.numbers}, columns, bad)
+
+
+def _values(
+    layout: TableLayout,
+    lines: np.ndarray,
+    numbers: Mapping[str, np.ndarray],
+    columns: Mapping[str, Sequence[str]],
+    bad: Sequence[int] = (),
+) -> Block:
+    """The block of rows whose numbers are read; ValueError where another value is none.
+
+    Args:
+      layout: of the file.
+      lines: int64 [rows], where they stand in it.
+      numbers: float64 [rows] by column.
+      columns: the fields [rows] of all other columns that are read.
+      bad: lines that were left out.
+    """
     block = Block(
         lines=lines,
-        numbers={name: _numbers(layout, columns.get(name, ())) for name in layout.numbers}
-        | {name: _days(layout, name, columns.get(name, ())) for name in layout.dates},
-        texts={name: _texts(layout, name, columns.get(name, ())) for name in layout.texts},
-        split=[field.strip(_BLANKS) for field in split or ()] if layout.split_column else None,
+        numbers={**numbers, **{name: _days(layout, name, columns[name]) for name in layout.dates}},
+        texts={name: _texts(layout, name, columns[name]) for name in layout.texts},
+        split=[field.strip(_BLANKS) for field in columns[layout.split_column]] if layout.split_column else None,
         bad=tuple(bad),
     )
     _check_labels(layout, block)
@@ -161,8 +191,7 @@ def _check_labels(layout: TableLayout, block: Block) -> None:
 
 def _numbers(layout: TableLayout, column: Sequence[str]) -> np.ndarray:
     joined = "".join(column)
-    # Which Python reads as numbers, or strips from them, and others do not.
-    if "_" in joined or not joined.isascii() or not _SEPARATORS.isdisjoint(joined):
+    if not joined.isascii() or any(mark in joined for mark in _UNLIKE_TENSORFLOW):
         raise ValueError("text")
     if layout.dialect.decimal_comma:
         column = [layout.dialect.plain(field) for field in column]
@@ -222,7 +251,7 @@ def _precise(layout: TableLayout, numbers: np.ndarray, lines: list[str], bad: Ba
 
 def _row(layout: TableLayout, line: int, text: str) -> list[str]:
     place, separator = f"{layout.path}:{line}", layout.dialect.separator
-    if separator is not None and '"' in text and not _well_quoted(separator).fullmatch(text):
+    if separator is not None and '"' in text and not well_quoted(separator).fullmatch(text):
         got = f"{place}: quotes that do not close on the line, or do not stand around a whole field"
         raise DataError(got, "a row on one line; a field with quotes in quotes, and doubled there", "Repair the line")
     fields = layout.dialect.fields(text)
