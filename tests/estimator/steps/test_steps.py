@@ -79,13 +79,44 @@ def test_dense_batches_run_as_one_xla_program() -> None:
     assert inner.run(100).data_ended
 
 
-def test_strings_run_as_a_graph_loop() -> None:
-    def of_strings(x: tf.Tensor) -> EstimatorSpec:
+def of_texts(x: tf.Tensor) -> EstimatorSpec:
+    """The model of numbers that are written out, of which long ones are refused."""
+    fine = tf.raw_ops.Assert(condition=tf.reduce_all(tf.strings.length(x) < 8), data=[tf.constant("too long")])
+    with tf.control_dependencies([fine]):
         return model(tf.strings.to_number(x))
 
-    inner = steps(batches().map(tf.strings.as_string), of_strings)
+
+def written_out(size: int = 2) -> tf.data.Dataset:
+    return batches(size).map(lambda x: tf.strings.as_string(x, precision=3))
+
+
+@pytest.mark.parametrize("size", [2, 3], ids=["whole", "with a short end"])
+def test_texts_become_numbers_before_the_program_of_xla(size: int) -> None:
+    plain, inner = steps(batches(size)), steps(written_out(size), of_texts)
+    assert inner.how == "one XLA program for many steps"
+    assert made(inner, 2) == made(plain, 2)
+    assert weight(inner) == pytest.approx(weight(plain), rel=1e-6)
+
+
+def test_a_text_that_a_model_refuses_ends_the_step_that_has_it() -> None:
+    bad = written_out().map(lambda x: tf.where(x == "0.600", "0.60000000", x))
+    inner = steps(bad, of_texts)
+    assert len(inner.run(2).losses) == 2
+    inner.run(1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too long"):
+        inner.run(1)
+
+
+def test_what_texts_make_of_a_variable_runs_as_a_graph(caplog: pytest.LogCaptureFixture) -> None:
+    def printing(x: tf.Tensor) -> EstimatorSpec:
+        weight = tf.Variable([[1.0]], name="v")
+        return model(tf.strings.to_number(tf.strings.as_string(weight * tf.strings.to_number(x))))
+
+    with caplog.at_level(logging.INFO, "trainer"):
+        inner = steps(written_out(), printing)
     assert inner.how == "a graph loop over many steps"
     assert made(inner) == [5]
+    assert "XLA has no texts, so the steps of this model function run as a graph" in caplog.text
 
 
 def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.estimator.canned import categories
+from trainer.estimator.canned.categories import DenseCategories
 from trainer.estimator.graph.inside import feature_columns
 from trainer.estimator.graph.inside.feature_columns import ColumnVariables
 
@@ -37,12 +39,15 @@ def dense(features: dict[str, Any], columns: Iterable[Any]) -> tf.Tensor:
                 "Wrap it in tf.feature_column.embedding_column or indicator_column"
             )
     variables, cache = ColumnVariables(), feature_columns.transformations(features)
+    read = DenseCategories(cache, variables)
     with tf.compat.v1.variable_scope("input_layer"):
         parts = []
         for column in ordered:
             with tf.compat.v1.variable_scope(_scope(column)):
                 column.create_state(variables)
-                tensor = column.get_dense_tensor(cache, variables)
+                tensor = _numbers(column, read, variables)
+                if tensor is None:
+                    tensor = column.get_dense_tensor(cache, variables)
                 parts.append(tf.reshape(tensor, [tf.shape(tensor)[0], column.variable_shape.num_elements()]))
         _check_batch(parts, ordered)
         return tf.concat(parts, -1)
@@ -74,6 +79,7 @@ def weighted_sum(
         return total, made.pop("bias"), list(made.values())
     ordered = _ordered(ordered)
     variables, cache = ColumnVariables(), feature_columns.transformations(features)
+    read = DenseCategories(cache, variables)
     sums, weights = [], []
     with tf.compat.v1.variable_scope("linear_model"):
         for column in ordered:
@@ -81,7 +87,11 @@ def weighted_sum(
                 column.create_state(variables)
                 shape = [_size(column), units]
                 weights.append(tf.compat.v1.get_variable("weights", shape, initializer=_zeros(), use_resource=True))
-                sums.append(_summed(column, weights[-1], combiner, cache, variables))
+                found = read.of(column)
+                if found is not None:
+                    sums.append(categories.looked_up(weights[-1], found, combiner))
+                else:
+                    sums.append(_summed(column, weights[-1], combiner, cache, variables))
         bias = tf.compat.v1.get_variable("bias_weights", [units], initializer=_zeros(), use_resource=True)
         _check_batch(sums, ordered)
         return tf.nn.bias_add(tf.add_n(sums), tf.convert_to_tensor(bias)), bias, weights
@@ -98,6 +108,20 @@ def check_second_version(columns: Sequence[Any]) -> None:
             "Feature columns of TensorFlow 1 were given to an Estimator of TensorFlow 2, which takes those of "
             "tf.feature_column. Make them there, or take the Estimator from tf.compat.v1.estimator"
         )
+
+
+def _numbers(column: Any, read: DenseCategories, variables: ColumnVariables) -> tf.Tensor | None:
+    """What an embedding or indicator column makes of dense features, [batch, size]; None for any other column."""
+    if not isinstance(column, feature_columns.Embedding | feature_columns.Indicator):
+        return None
+    found = read.of(column.categorical_column)
+    if found is None or type(column) is feature_columns.Indicator:
+        return None if found is None else categories.indicated(found, column.categorical_column.num_buckets)
+    # What restores itself, or gives no zeros for examples without a category, TensorFlow does itself.
+    if column.ckpt_to_load_from is not None or not column.use_safe_embedding_lookup:
+        return None
+    weights = variables.get_variable(column, "embedding_weights")
+    return categories.looked_up(weights, found, column.combiner, column.max_norm)
 
 
 def _summed(column: Any, weights: Any, combiner: str, cache: Any, variables: ColumnVariables) -> tf.Tensor:

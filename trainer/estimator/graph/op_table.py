@@ -68,6 +68,8 @@ _OF_TEXTS = (
     "StringToNumber StringUpper"
 )
 OF_TEXTS = frozenset(_OF_TEXTS.split())
+# Look keys up in a table by its handle: keys of any shape, each by itself.
+TABLE_LOOKUPS = frozenset({"LookupTableFindV2"})
 # Take rows of a variable by its handle and the numbers of the rows.
 GATHERS = frozenset({"ResourceGather", "ResourceGatherNd"})
 # Set or add to a variable as it is, without a rule of an optimizer.

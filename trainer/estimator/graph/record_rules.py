@@ -27,7 +27,7 @@ def rule_of(op: tf.Operation) -> Rule:
       NotStackableError: it is not known, or records may have results of different shapes.
     """
     rule = _elementwise if _is_exact(op) else _RULES.get(op.type)
-    if rule is None or any(map(_may_differ, op.outputs)):
+    if rule is None or (rule is not _cross and any(map(_may_differ, op.outputs))):
         raise NotStackableError(op.type)
     return rule
 
@@ -225,6 +225,26 @@ def _join(stack: Stacked, op: tf.Operation) -> Outputs:
     return [tf.strings.join([stack.whole(tensor) for tensor in op.inputs], op.get_attr("separator"))]
 
 
+def _lookup(stack: Stacked, op: tf.Operation) -> Outputs:
+    """Keys in a table, or what is said for all keys that it has not."""
+    if stack.is_stacked(op.inputs[0]) or stack.is_stacked(op.inputs[2]):
+        raise NotStackableError(op.type)
+    return stack.like(op, [stack.value(tensor) for tensor in op.inputs])
+
+
+def _cross(stack: Stacked, op: tf.Operation) -> Outputs:
+    """Hashes of combinations of dense features [rows, n], each row by itself, which are brought into a known shape."""
+    indices, values, shape = op.outputs
+    users = values.consumers()
+    known = users and all(user.type == "Reshape" and user.outputs[0].shape.is_fully_defined() for user in users)
+    if op.get_attr("N") or indices.consumers() or shape.consumers() or not known:
+        raise NotStackableError(op.type)
+    rows = [stack.whole(tensor) for tensor in op.inputs]
+    flat = [tf.reshape(one, tf.concat([[-1], tf.shape(one)[2:]], 0)) for one in rows]
+    crossed = stack.like(op, flat)
+    return [crossed[0], tf.reshape(crossed[1], tf.stack([stack.batch, -1])), crossed[2]]
+
+
 def _same_shape(stack: Stacked, op: tf.Operation) -> Outputs:
     """What only says what the shape is, which is known."""
     return [stack.value(tensor) for tensor in op.inputs]
@@ -239,12 +259,14 @@ _RULES: Mapping[str, Rule] = {
     "ExpandDims": _expand,
     "GatherV2": _gather,
     "IdentityN": _same_shape,
+    "LookupTableFindV2": _lookup,
     "OneHot": _one_hot,
     "Pack": _pack,
     "ParseExampleV2": _parse,
     "ParseSingleExample": _parse,
     "Reshape": _to_shape,
     "Slice": _slice,
+    "SparseCross": _cross,
     "Split": _split,
     "SplitV": _split_sizes,
     "Squeeze": _to_shape,

@@ -19,6 +19,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import bodies
 from trainer.estimator.graph.record_rules import Outputs, rule_of
 from trainer.estimator.graph.stacked_tensors import NotStackableError, Stacked
@@ -27,12 +28,13 @@ from trainer.estimator.graph.subgraphs import Copier, in_order
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
-def on_batch(function: Any, components: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def on_batch(function: Any, components: Sequence[tf.Tensor], *, constant_tables: bool = False) -> list[tf.Tensor]:
     """What a function gives for each of the records of a batch, in the graph that is being built.
 
     Args:
       function: a ConcreteFunction of the flat components of one record.
       components: of a batch, [batch, …] each.
+      constant_tables: whether nothing changes the tables that it looks keys up in.
 
     Returns:
       Its outputs, [batch, …] each.
@@ -48,7 +50,7 @@ def on_batch(function: Any, components: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         stacked.put(tensor, component, stacked=True)
     for outer, inner in graph.captures:
         stacked.put(inner, copier.graph.capture(outer), stacked=False)
-    _Rewrite(stacked).run(graph)
+    _Rewrite(stacked, constant_tables).run(graph)
     # What is the same for all records, as a weight of one, is repeated for each of them.
     return [stacked.whole(tensor) for tensor in graph.outputs]
 
@@ -84,10 +86,12 @@ class _Rewrite:
 
     Args:
       stacked: what the inputs of the function became.
+      constant_tables: whether a lookup is a function of its keys.
     """
 
-    def __init__(self, stacked: Stacked) -> None:
+    def __init__(self, stacked: Stacked, constant_tables: bool) -> None:
         self._stacked = stacked
+        self._without_state = op_table.TABLE_LOOKUPS if constant_tables else frozenset()
 
     def run(self, graph: tf.Graph) -> None:
         """Copies all ops of a graph whose inputs have values."""
@@ -100,7 +104,7 @@ class _Rewrite:
         if op.type in _CALLS:
             return self._called(op)
         # Random numbers, Python, variables, checks and prints: what one call does is not what many calls do.
-        if op.op_def.is_stateful:
+        if op.op_def.is_stateful and op.type not in self._without_state:
             raise NotStackableError(op.type)
         if op.type == "Shape" and op.inputs[0].shape.is_fully_defined():
             # The same for all records: what is asked for is the shape of one.

@@ -74,6 +74,7 @@ class TracedModel:
         row_ids: Mapping[str, tf.Tensor] | None = None,
         *,
         in_program_order: bool = True,
+        without: Edges | None = None,
         rule: Callable[[Copier], Rewrite] | None = None,
     ) -> PrunedFunction:
         """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
@@ -85,6 +86,7 @@ class TracedModel:
           row_ids: for row-sharded variables by name whose handles are fed and that are caches of some rows: a
             placeholder of the numbers of those rows, int64 [rows] and sorted, which is fed too.
           in_program_order: whether what the function made before, on the same variables, runs before.
+          without: control edges that do not count, where the program's order does; None for none.
           rule: puts something else in the place of operations, as `SmallProducts` does.
 
         Raises:
@@ -92,7 +94,7 @@ class TracedModel:
           ValueError: a row-sharded variable is taken whole in a way that cannot be done.
         """
         feeds, operations = self.feeds if feeds is None else feeds, list(dict.fromkeys(operations))
-        variables, without = self._variables(row_ids or {}), None if in_program_order else self.program_order
+        variables, without = self._variables(row_ids or {}), without if in_program_order else self.program_order
         function = prune(self.graph, fetches, operations, feeds, variables, without, rule)
         self.store.report_taken_whole(function.taken_whole)
         return dataclasses.replace(function, resources=self.resources)
@@ -196,9 +198,7 @@ def trace(
 
 
 def _keep_program_order(graph: tf.Graph, without: Collection[tf.Operation]) -> Edges:
-    """Lets ops on one variable run in the order in which the function made them, as in a `tf.function`.
-
-    Returns the control edges that it has added.
+    """Lets ops on one variable run in the order of the program, as in a `tf.function`; gives the edges that it adds.
 
     Args:
       graph: of the function.

@@ -13,6 +13,7 @@ import tensorflow as tf
 from trainer.estimator.graph.fingerprint import Fingerprint
 from trainer.estimator.graph.inside.named_functions import NamedFunction
 from trainer.estimator.steps import xla
+from trainer.estimator.steps.stack_inputs import StackInputs
 
 
 class StackProgram:
@@ -61,6 +62,7 @@ class Program:
       fingerprint: of the trace.
       as_graph: makes steps over a stack.
       compiled: does so compiled by XLA; None where XLA is not to compile it.
+      inputs: gives what both take of a stack; None where that is its components.
       first_compiled: the global step from which it does.
       compiling: ends when XLA has compiled it beside the training; None before that was begun.
       proven: whether a compiled call went well, so that an error is not one of compilation.
@@ -70,6 +72,7 @@ class Program:
     fingerprint: Fingerprint
     as_graph: StackProgram
     compiled: StackProgram | None
+    inputs: StackInputs | None
     first_compiled: int
     compiling: Future[Any] | None = None
     proven: bool = False

@@ -5,23 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator.graph import fingerprint, randomness
-from trainer.estimator.graph.fingerprint import Fingerprint
 from trainer.estimator.graph.model_function import ModelReplica
-from trainer.estimator.graph.pruning import PrunedFunction
-from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.variables import VariableStore
-from trainer.estimator.steps import compile_policy, xla
+from trainer.estimator.steps import building, xla
 from trainer.estimator.steps.batches import StackedBatches
-from trainer.estimator.steps.program import Compiled, Program, StackProgram
+from trainer.estimator.steps.program import Compiled, Program
 from trainer.estimator.steps.stacks import Stack
-from trainer.estimator.steps.step_function import fetches_of, pruned_step, stack_loop, step_function
 from trainer.estimator.steps.steps import CallResult, NextStep, OwnSteps
 from trainer.job.goodput import Activity
 
@@ -80,8 +75,7 @@ class StackedSteps(OwnSteps):
         batches.peek()
         self._batch_sizes = batches.batch_sizes
         self._stacks_of_other_sizes = 0
-        strings = any(spec.dtype == tf.string for spec in tf.nest.flatten(self._spec))
-        self._program = self._reused() or self._built(jit_compile=not strings)
+        self._program = self._reused() or self._built(jit_compile=True)
 
     @property
     def how(self) -> str:
@@ -94,25 +88,13 @@ class StackedSteps(OwnSteps):
             return None
         spec = static_spec(self._spec, self._batch_sizes)
         self.traced = self._replica.trace(spec, xla=earlier.compiled is not None)
-        return earlier if self._fingerprint() == earlier.fingerprint else None
+        return earlier if building.fingerprint_of(self.traced, spec) == earlier.fingerprint else None
 
     def _built(self, jit_compile: bool) -> Program:
         """A program of the model function as it is now."""
-        self.traced = self._replica.trace(static_spec(self._spec, self._batch_sizes), xla=jit_compile)
-        if jit_compile and self.traced.store.seed is not None and randomness.hides_state(self.traced.graph):
-            log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
-            return self._built(jit_compile=False)
-        traced, pruned = self.traced, pruned_step(self.traced)
-        as_graph = StackProgram(lambda: _loop(traced, pruned))
-        compiled = StackProgram(lambda: _loop(traced, pruned_step(traced, xla=True)), True) if jit_compile else None
-        first_compiled = compile_policy.first_compiled_step(pruned.graph) if jit_compile else 0
-        program = Program(self._fingerprint(), as_graph, compiled, first_compiled)
+        self.traced, program = building.built(self._replica, static_spec(self._spec, self._batch_sizes), jit_compile)
         self._compiled.program = program
         return program
-
-    def _fingerprint(self) -> Fingerprint:
-        fetches = {repr(self._spec): self.traced.spec.loss, **fetches_of(self.traced)}
-        return fingerprint.of(self.traced, fetches, training_operations(self.traced))
 
     def run(self, num_steps: int) -> CallResult:
         stack = self._stacks.peek()
@@ -121,20 +103,33 @@ class StackedSteps(OwnSteps):
         with tf.device(self._device):
             if stack.start == 0:
                 self._follow(stack.batch_sizes)
-            whole = stack.whole_batches() if stack.batch_sizes == self._batch_sizes else 0
-            return self._run_whole(stack, min(num_steps, whole)) if whole else self._run_short(stack)
+            whole = stack.batch_sizes == self._batch_sizes and stack.whole_batches()
+            return self._run_whole(stack, num_steps) if whole else self._run_short(stack)
 
     def _run_whole(self, stack: Stack, num_steps: int) -> CallResult:
         """Steps on batches of the size that the program is for."""
-        before_xla = self._steps_before_xla(stack)
+        tensors = self._inputs(stack)
+        before_xla = self._steps_before_xla(tensors)
         if not before_xla and self.xla_since is None:
             self.xla_since = self.global_step()
-        call = self._program.as_graph if before_xla else self._call_compiled
-        stop = stack.start + min(num_steps, before_xla or num_steps)
-        losses, results = call(stack.tensors, tf.constant(stack.start), tf.constant(stop))
+        stop = stack.start + min(num_steps, stack.whole_batches(), before_xla or num_steps)
+        arguments = [tensors, tf.constant(stack.start), tf.constant(stop)]
+        losses, results = self._program.as_graph(*arguments) if before_xla else self._compiled_call(stack, arguments)
         losses = losses.numpy()[stack.start : stop]
         self._stacks.take(len(losses))
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
+
+    def _inputs(self, stack: Stack) -> list[tf.Tensor]:
+        """What the program takes of a stack, [steps, batch, …] each."""
+        if self._program.inputs is None:
+            return stack.tensors
+        try:
+            return self._program.inputs.of(stack)
+        except tf.errors.OpError as why:
+            # The steps before that batch are still to be made, and the error is that of its own step.
+            log.info("Steps run as a graph, since a batch is not as the model function demands: %s", why)
+            self._program, self.xla_since = self._built(jit_compile=False), None
+            return stack.tensors
 
     def _follow(self, batch_sizes: list[int]) -> None:
         """Builds for another batch size when the data keep to it: a continued run may have been given one."""
@@ -144,8 +139,8 @@ class StackedSteps(OwnSteps):
             self._batch_sizes = self._stacks.batch_sizes = batch_sizes
             self._program = self._built(jit_compile=self._program.compiled is not None)
 
-    def _steps_before_xla(self, stack: Stack) -> int:
-        """Steps before XLA takes over; 0 when it has. Starts the compilation beside the training when that is due."""
+    def _steps_before_xla(self, tensors: list[tf.Tensor]) -> int:
+        """Steps before XLA takes over, of stacks [steps, batch, …]; 0 when it has. Compiles ahead when that is due."""
         program = self._program
         if program.compiled is None:
             return sys.maxsize
@@ -154,10 +149,11 @@ class StackedSteps(OwnSteps):
         left = 0 if program.proven else max(program.first_compiled - self.global_step(), 0)
         goes_on = self._stop_at is None or self._stop_at > program.first_compiled
         if left and goes_on and program.compiling is None and _num_bytes(self.traced.store) <= _MOST_BYTES_TWICE:
-            program.compiling = program.compiled.compile_ahead(stack.tensors)
+            program.compiling = program.compiled.compile_ahead(tensors)
         return left
 
-    def _call_compiled(self, *arguments: Any) -> Any:
+    def _compiled_call(self, stack: Stack, arguments: list[Any]) -> Any:
+        """Makes steps compiled by XLA, or as a graph from now on if it does not compile them."""
         program = self._program
         assert program.compiled is not None
         if program.proven:
@@ -170,17 +166,14 @@ class StackedSteps(OwnSteps):
         except xla.NotCompilableError as why:
             log.info("XLA cannot compile this model function, so its steps run as a graph: %s", why)
             self._program, self.xla_since = self._built(jit_compile=False), None
-            return self._program.as_graph(*arguments)
+            return self._program.as_graph(stack.tensors, *arguments[1:])
         program.proven = True
         return called
 
     def _run_short(self, stack: Stack) -> CallResult:
         """One step on a batch that is smaller than the others, as the last one of finite data may be."""
         if self._program.run_short is None:
-            traced = self._replica.trace(self._spec, xla=False)
-            specs = [tf.TensorSpec(spec.shape, spec.dtype) for spec in tf.nest.flatten(self._spec)]
-            step = tf.function(step_function(traced), autograph=False)
-            self._program.run_short = step.get_concrete_function(*specs)
+            self._program.run_short = building.one_step(self._replica, self._spec)
         loss, results = self._program.run_short(*stack.batch())
         self._stacks.take(1)
         return CallResult(loss.numpy()[None], {key: value.numpy() for key, value in results.items()}, False)
@@ -196,11 +189,6 @@ class StackedSteps(OwnSteps):
         whole = stack.batch_sizes == self._batch_sizes and stack.whole_batches()
         traced = self.traced if whole else self._replica.trace(self._spec, xla=False)
         return NextStep(traced, stack.batch(), self._spec, self._stacks.consumed)
-
-
-def _loop(traced: TracedModel, pruned: PrunedFunction) -> Callable[..., Any]:
-    """Steps of a traced model over a stack."""
-    return stack_loop(step_function(traced, pruned), fetches_of(traced))
 
 
 def _num_bytes(store: VariableStore) -> float:

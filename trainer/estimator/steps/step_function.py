@@ -9,7 +9,10 @@ import tensorflow as tf
 
 from trainer.estimator.contract.hooks import TrainingHook
 from trainer.estimator.graph import small_products
+from trainer.estimator.graph.batch_part import BatchPart
+from trainer.estimator.graph.padded_rows import PaddedRows
 from trainer.estimator.graph.pruning import PrunedFunction
+from trainer.estimator.graph.subgraphs import Copier, Rewrite
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 
 Step = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
@@ -48,15 +51,36 @@ def given_to(hook: TrainingHook, hooks: Sequence[TrainingHook], results: Mapping
     return {key.removeprefix(prefix): value for key, value in results.items() if key.startswith(prefix)}
 
 
-def pruned_step(traced: TracedModel, *, xla: bool = False) -> PrunedFunction:
+def results_of(traced: TracedModel) -> list[Any]:
+    """What a step gives: the loss [] and its fetches, of any shapes, by key."""
+    return [traced.spec.loss, fetches_of(traced)]
+
+
+def pruned_step(traced: TracedModel, *, part: BatchPart | None = None, xla: bool = False) -> PrunedFunction:
     """What a step computes, of all that the model function built.
 
     Args:
       traced: the model.
+      part: what is done of its batch before it; None for nothing.
       xla: as XLA is to compile it.
     """
-    rule = small_products.for_xla() if xla else None
-    return traced.prune([traced.spec.loss, fetches_of(traced)], training_operations(traced), rule=rule)
+    rule = _for_xla if xla else None
+    if part is None:
+        return traced.prune(results_of(traced), training_operations(traced), rule=rule)
+    return traced.prune(results_of(traced), part.operations, part.feeds, without=part.without, rule=rule)
+
+
+def _for_xla(copier: Copier) -> Rewrite:
+    """What is put in the place of operations for XLA."""
+    rows = PaddedRows(copier)
+    rule = small_products.for_xla()
+    products = rule(copier) if rule is not None else None
+
+    def rewrite(op: tf.Operation) -> Sequence[Any] | None:
+        outputs = rows(op)
+        return products(op) if outputs is None and products is not None else outputs
+
+    return rewrite
 
 
 def step_function(traced: TracedModel, pruned: PrunedFunction | None = None) -> Step:

@@ -22,6 +22,17 @@ def test_columns_say_whether_they_give_numbers_and_take_a_state_manager() -> Non
     assert feature_columns.all_second([NUMBER, WORD]) and not feature_columns.all_second([NUMBER, *old])
 
 
+def test_the_kinds_of_columns_are_known_by_their_classes() -> None:
+    fc = tf.feature_column
+    assert type(WORD) is feature_columns.Identity and type(EMBEDDING) is feature_columns.Embedding
+    assert type(fc.bucketized_column(NUMBER, [0.0])) is feature_columns.Bucketized
+    assert type(fc.crossed_column(["x", WORD], 3)) is feature_columns.Crossed
+    assert type(fc.indicator_column(WORD)) is feature_columns.Indicator
+    hashed = fc.categorical_column_with_hash_bucket("x", 3)
+    listed = fc.categorical_column_with_vocabulary_list("x", ["a"])
+    assert {type(WORD), type(hashed), type(listed)} < set(feature_columns.OF_ONE_FEATURE)
+
+
 def test_a_column_computes_with_the_variables_that_it_asked_for() -> None:
     with tf.Graph().as_default():
         variables = feature_columns.ColumnVariables()

@@ -435,6 +435,15 @@ def test_resources_are_listed_by_the_thread_that_makes_them() -> None:
     assert (outer, inner) == ([first], [second])
 
 
+def test_tables_that_nothing_changes_are_told_from_others() -> None:
+    made = [
+        tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), 0),
+        tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, 0),
+        tf.compat.v1.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), 0),
+    ]
+    assert [id(one) for one in resources.constant_tables(made)] == [id(made[at].resource_handle) for at in (0, 2)]
+
+
 def test_a_table_is_filled_with_values_of_outside() -> None:
     kept: list[Any] = []
 

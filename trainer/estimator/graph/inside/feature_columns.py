@@ -1,5 +1,7 @@
 """What TensorFlow's feature columns ask of whoever computes with them, which it keeps below `__internal__`.
 
+The classes of columns are of no public name, and what a column does is known by its class alone.
+
 A column says what it computes; a state manager makes its variables, and a cache computes no transformation twice. Both
 are passed to the columns' own methods, which are public by their spelling. `tf.keras.layers.DenseFeatures` had them
 ready, but is not in Keras 3.
@@ -11,6 +13,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.feature_column import feature_column_v2
+
+OF_ONE_FEATURE = (
+    feature_column_v2.HashedCategoricalColumn,
+    feature_column_v2.IdentityCategoricalColumn,
+    feature_column_v2.VocabularyFileCategoricalColumn,
+    feature_column_v2.VocabularyListCategoricalColumn,
+)
+"""Columns whose categories are those of the values of a feature, each by itself."""
+Bucketized = feature_column_v2.BucketizedColumn
+Crossed = feature_column_v2.CrossedColumn
+Embedding = feature_column_v2.EmbeddingColumn
+Identity = feature_column_v2.IdentityCategoricalColumn
+Indicator = feature_column_v2.IndicatorColumn
 
 _COLUMNS = tf.__internal__.feature_column
 

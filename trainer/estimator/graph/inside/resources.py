@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import lookup_ops
 from tensorflow.python.trackable.resource import ResourceTracker, resource_tracker_scope
 
 from trainer.estimator.graph.inside.model_graph import model_graph, outside
@@ -59,6 +60,14 @@ def settle_initializer(resource: Any, settle: Callable[[tf.Tensor], Any]) -> Non
         with outside():  # or the values would become constants of whichever graph is being built
             initializer._keys = tf.convert_to_tensor(settle(initializer._keys), initializer.key_dtype)
             initializer._values = tf.convert_to_tensor(settle(initializer._values), initializer.value_dtype)
+
+
+def constant_tables(made: Iterable[Any]) -> list[tf.Tensor]:
+    """The handles [] of those resources that are tables which nothing changes once they are filled.
+
+    `lookup_ops.StaticHashTable`: the public `tf.lookup.StaticHashTable` is one of its two kinds.
+    """
+    return [table.resource_handle for table in made if isinstance(table, lookup_ops.StaticHashTable)]
 
 
 # For good: a scope that threads entered and left in turn would take the trackers of others along. It ends with this
