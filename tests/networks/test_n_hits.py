@@ -42,6 +42,12 @@ def test_the_forecast_is_the_sum_of_what_the_stacks_interpolate(make_schema, tra
     np.testing.assert_allclose(network.forecasts(values), np.transpose(expected, (0, 2, 1)), atol=1e-5)
 
 
+def test_an_untrained_network_forecasts_about_the_last_value(make_schema, traced, some_values):
+    schema = make_schema(steps=48, horizon=12)
+    network, values = traced(functools.partial(n_hits.forecast, params=Settings()), schema), some_values(schema)
+    assert np.std(network.forecasts(values) - values[:, -1:]) < 0.4
+
+
 def test_a_step_of_training_leaves_units_out(make_schema, traced, some_values):
     schema, settings = make_schema(steps=10, horizon=6), dataclasses.replace(SETTINGS, hits_dropout=0.5)
     values, forecast = some_values(schema), functools.partial(n_hits.forecast, params=settings)

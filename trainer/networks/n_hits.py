@@ -12,6 +12,7 @@ from trainer.networks import channels
 from trainer.networks.network import LONG_TERM, Network
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import tensorflow as tf
 
@@ -68,7 +69,8 @@ def forecast(values: tf.Tensor, schema: Schema, params: Settings, *, training: b
         backcast = schema.steps if number < len(stacks) else 0
         dropout = params.hits_dropout if training else 0.0
         hidden = _hidden(pooled(rest, pooling), f"stack_{number}", params.hits_units, dropout)
-        theta = tf.cast(keras.layers.Dense(backcast + knots, name=f"stack_{number}_theta")(hidden), tf.float32)
+        last = keras.layers.Dense(backcast + knots, kernel_initializer=_small(), name=f"stack_{number}_theta")
+        theta = tf.cast(last(hidden), tf.float32)
         rest = rest - theta[:, :backcast] if backcast else rest
         between = tf.constant(interpolation(knots, schema.horizon), tf.float32)
         total += tf.matmul(theta[:, backcast:], between)
@@ -89,10 +91,17 @@ def _hidden(inputs: tf.Tensor, name: str, units: int, dropout: float) -> tf.Tens
 
     hidden = inputs
     for layer in ("hidden_1", "hidden_2"):
-        dense = keras.layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=f"{name}_{layer}")
+        dense = keras.layers.Dense(units, activation="relu", kernel_initializer=_small(), name=f"{name}_{layer}")
         hidden = tf.cast(dense(hidden), tf.float32)
         hidden = tf.nn.dropout(hidden, dropout) if dropout else hidden
     return hidden
+
+
+def _small() -> keras.initializers.Initializer:
+    """Weights uniform within 1 / √inputs, as in the authors' code: the first forecast is about the last value."""
+    import keras
+
+    return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
 
 
 def pooled(rows: tf.Tensor, width: int) -> tf.Tensor:
