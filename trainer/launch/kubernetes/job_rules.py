@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trainer.job.findings import Finding, Path, short
 from trainer.launch.files.schema import whole
 from trainer.launch.kubernetes import names
-from trainer.launch.kubernetes.pod_rules import pod
+from trainer.launch.kubernetes.pod_rules import pod, runs_task
 from trainer.launch.kubernetes.restart_rules import restarts
 from trainer.launch.kubernetes.tables import Table, listed, table
 
@@ -22,13 +22,15 @@ def job_spec(spec: Table, path: Path, host: str, suffix: str = "") -> Iterator[F
       suffix: what comes behind the index in names that count.
     """
     completions, parallelism = whole(spec.get("completions", 1)), whole(spec.get("parallelism", 1))
+    pods = table(spec.get("template"))
+    is_ours = runs_task(pods)  # other programs may do with their pods what they like
     if completions is None or completions < 1:
         accept, do = "1 or more", "Set it to the number of processes"
         yield Finding(where=(*path, "completions"), got=short(spec.get("completions")), accept=accept, do=do)
-    elif completions > 1 and spec.get("completionMode") != "Indexed":
+    elif is_ours and completions > 1 and spec.get("completionMode") != "Indexed":
         accept, do = "Indexed, so that each pod knows which process it is", "Write completionMode: Indexed"
         yield Finding(where=(*path, "completionMode"), got=short(spec.get("completionMode")), accept=accept, do=do)
-    if completions and completions != parallelism:
+    if is_ours and completions and completions != parallelism:
         got = f"{parallelism} at a time of {completions} processes, which wait for each other"
         do = f"Write parallelism: {completions}"
         yield Finding(where=(*path, "parallelism"), got=got, accept="all at once", do=do)
@@ -37,7 +39,6 @@ def job_spec(spec: Table, path: Path, host: str, suffix: str = "") -> Iterator[F
         yield from names.too_long(last, f"the last pod's name, {last}")
     for count in ("backoffLimit", "backoffLimitPerIndex", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
         yield from not_negative(spec, count, path)
-    pods = table(spec.get("template"))
     yield from restarts(spec, path)
     yield from _replicas(table(pods.get("spec")), completions, (*path, "template", "spec"))
     yield from pod(pods, (*path, "template"), container=None, has_evaluator=_has_evaluator(pods))

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from trainer.job.findings import Finding, Level, Path, Where, short, unknown
-from trainer.job.spelling import suggestion
 from trainer.launch.files.schema import whole
 from trainer.launch.kubernetes import names, schemas
 from trainer.launch.kubernetes.job_rules import job_spec
+from trainer.launch.kubernetes.job_set_rules import references
 from trainer.launch.kubernetes.katib_rules import experiment
 from trainer.launch.kubernetes.manifests import NODE, TRAINER_LABEL
 from trainer.launch.kubernetes.pod_rules import labels, ports
@@ -169,13 +169,7 @@ def _replicated(spec: Table, path: Path, name: str) -> Iterator[Finding]:
         host = f"{name}-{job.get('name')}-{last}" if name else ""
         filled = _filled(table(table(job.get("template")).get("spec")), _claims(spec))
         yield from job_spec(filled, at, host, suffix=_RANDOM)
-    names_of_jobs = [str(table(job).get("name")) for job in jobs]
-    for policy in ("successPolicy", "failurePolicy"):
-        for index, name_of_job in enumerate(listed(table(spec.get(policy)).get("targetReplicatedJobs"))):
-            if name_of_job not in names_of_jobs:
-                where = (*path, policy, "targetReplicatedJobs", index)
-                do = suggestion(str(name_of_job), names_of_jobs, "Correct it")
-                yield Finding(where=where, got=short(name_of_job), accept=", ".join(names_of_jobs), do=do)
+    yield from references(spec, path)
 
 
 def _claims(spec: Table) -> list[str]:

@@ -17,6 +17,7 @@ from trainer.launch.kubernetes.tables import Table, listed, table
 _REPLICA_TYPES = ("Chief", "Worker", "PS", "Evaluator", "Master")
 _RESTART_POLICIES = ("ExitCode", "OnFailure", "Never", "Always")
 _CLEAN_POLICIES = ("None", "Running", "All")
+_MANAGERS = ("kubeflow.org/training-operator", "kueue.x-k8s.io/multikueue")  # validateManagedBy
 _DEFAULT_PORT = 2222
 
 
@@ -64,7 +65,7 @@ def _who(kinds: Mapping[str, str], replicas: Table, path: Path) -> Iterator[Find
         got = f"{' and '.join(chiefs)} together" if chiefs else "no Chief"
         do = "Drop Master, its old name" if chiefs else "Add a Chief with replicas: 1"
         yield Finding(where=path, got=got, accept="exactly one Chief", do=do)
-    if "ps" in kinds.values() and "worker" not in kinds.values():
+    if is_ours and "ps" in kinds.values() and "worker" not in kinds.values():
         do = "Add a Worker, or drop PS"
         yield Finding(where=(*path, "PS"), got="parameter servers without workers", accept="with Workers", do=do)
 
@@ -82,7 +83,7 @@ def _replica(replica: Table, path: Path, *, has_evaluator: bool) -> Iterator[Fin
         do = suggestion(str(policy), _RESTART_POLICIES, "Write ExitCode")
         accept = ", ".join(_RESTART_POLICIES)
         yield Finding(where=(*path, "restartPolicy"), got=short(policy), accept=accept, do=do)
-    elif policy in (None, "Never"):
+    elif policy in (None, "Never") and runs_task(table(replica.get("template"))):
         accept = "ExitCode, which restarts a pod after 143 (state saved) and not after 2"
         got = "no restart of a preempted pod"
         yield Finding(where=(*path, "restartPolicy"), got=got, accept=accept, do="Write restartPolicy: ExitCode")
@@ -116,5 +117,9 @@ def _run_policy(policy: Table, path: Path) -> Iterator[Finding]:
     if clean is not None and clean not in _CLEAN_POLICIES:
         do = suggestion(str(clean), _CLEAN_POLICIES, "Write None")
         yield Finding(where=(*path, "cleanPodPolicy"), got=short(clean), accept=", ".join(_CLEAN_POLICIES), do=do)
+    manager = policy.get("managedBy")
+    if manager is not None and manager not in _MANAGERS:
+        do = suggestion(str(manager), _MANAGERS, "Drop it")
+        yield Finding(where=(*path, "managedBy"), got=short(manager), accept=", ".join(_MANAGERS), do=do)
     for name in ("ttlSecondsAfterFinished", "activeDeadlineSeconds", "backoffLimit"):
         yield from not_negative(policy, name, path)
