@@ -28,6 +28,7 @@ class Launched:
       secs: after which it is killed.
       python: the interpreter that it starts processes with; None for its own.
       module: another one of the package to run.
+      own_python: the interpreter that it runs in itself.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class Launched:
         secs: float,
         python: pathlib.Path | None = None,
         module: str = "trainer.launch",
+        own_python: str | pathlib.Path = sys.executable,
     ) -> None:
         program = ["-c", WITH_PYTHON, str(python)] if python else ["-m", module]
         self._process = subprocess.Popen(
-            [sys.executable, *program, *argv],
+            [own_python, *program, *argv],
             cwd=cwd,
             env=dict(environ),
             stdout=subprocess.PIPE,

@@ -33,14 +33,20 @@ STUDY = Study(
 TASK = ["--train_steps=40", "--train_batch_size=20", "--exporter="]
 
 
-@pytest.fixture
-def environ() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return tasks.environment({**os.environ, "PYTHONPATH": str(ROOT)}, threads=1)
 
 
 @pytest.fixture
-def processes(tmp_path: pathlib.Path, environ: Mapping[str, str]) -> Iterator[TrialProcesses]:
-    with TrialProcesses("trainer.task", environ, tmp_path / "warm.log", fresh=False) as opened:
+def environ() -> dict[str, str]:
+    return environment()
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrialProcesses]:
+    """One server, since it takes seconds to start; each test hears of all ends of its own trials."""
+    log = tmp_path_factory.mktemp("server") / "warm.log"
+    with TrialProcesses("trainer.task", environment(), log, fresh=False) as opened:
         yield opened
 
 

@@ -309,9 +309,11 @@ def test_a_loss_that_turns_nan_names_step_and_checkpoint(
 
 
 @pytest.mark.process
-def test_sigterm_saves_and_exits_143_and_the_same_command_continues(tmp_path: pathlib.Path) -> None:
+def test_sigterm_saves_and_exits_143_and_the_same_command_continues(
+    forking_python: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     out = tmp_path / "out"
-    argv = [sys.executable, "-m", "trainer.task", f"--output_dir={out}", "--model=linear", "--seed=1", "--noreport"]
+    argv = [forking_python, "-m", "trainer.task", f"--output_dir={out}", "--model=linear", "--seed=1", "--noreport"]
     environ = {"CLOUD_ML_HP_METRIC_FILE": str(tmp_path / "metrics"), "PATH": "/usr/bin:/bin"}
     endless = [*argv, "--train_steps=1000000000"]
     with subprocess.Popen(endless, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) as process:

@@ -104,11 +104,12 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
 
 @pytest.mark.process
 def test_a_signal_ends_a_prediction_and_leaves_nothing(
-    run: pathlib.Path, tmp_path: pathlib.Path, histories: np.ndarray
+    run: pathlib.Path, tmp_path: pathlib.Path, forking_python: pathlib.Path
 ) -> None:
     (tmp_path / "a.jsonl").write_text('{"values": [[0],[0],[0],[0],[0],[0],[0],[0],[0]]}\n' * 200_000)
     flags = [f"--model_dir={run}", f"--input={tmp_path / 'a.jsonl'}", f"--output={tmp_path / 'out.csv'}"]
-    asked = Launched([*flags, "--batch_size=1"], cwd=ROOT, environ=os.environ, secs=300, module="trainer.predict")
+    program = {"module": "trainer.predict", "own_python": forking_python}
+    asked = Launched([*flags, "--batch_size=1"], cwd=ROOT, environ=os.environ, secs=300, **program)
     asked.until("asked through the signature")
     asked.send(signal.SIGTERM)
     assert asked.end() == 143

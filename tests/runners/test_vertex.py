@@ -87,7 +87,7 @@ def test_a_trial_of_a_sweep_has_a_folder_of_its_own(
 
 @pytest.mark.process
 def test_a_job_that_cannot_work_says_why_and_ends_with_2(
-    installed: pathlib.Path,
+    forking_installed: pathlib.Path,
     addresses: list[str],
     environ: dict[str, str],
     bucket_server: BucketServer,
@@ -98,7 +98,7 @@ def test_a_job_that_cannot_work_says_why_and_ends_with_2(
     told = {**environ, **bucket_server.environ}
     with Runner(
         places.of_vertex(request, addresses),
-        python=installed,
+        python=forking_installed,
         machines=tmp_path,
         environ=told,
         restarted=vertex_restarts,

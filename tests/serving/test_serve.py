@@ -98,10 +98,13 @@ def test_a_damaged_export_is_said_once_and_tried_again_when_it_changes(
 
 
 @pytest.fixture
-def served(model_dir: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[tuple[Launched, str]]:
+def served(
+    model_dir: pathlib.Path, forking_python: pathlib.Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[Launched, str]]:
     """A server with the flags of the parameter, and its address."""
     flags = [f"--model_dir={model_dir}", "--port=0", "--poll_secs=0.1", *getattr(request, "param", ())]
-    server = Launched(flags, cwd=ROOT, environ=os.environ, secs=300, module="trainer.serve")
+    program = {"module": "trainer.serve", "own_python": forking_python}
+    server = Launched(flags, cwd=ROOT, environ=os.environ, secs=300, **program)
     address = server.until(r"at (http://127\.0\.0\.1:\d+)/v1/models/model")[1]
     server.until("is served, from")
     yield server, address
