@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from tests.deadlines import ANSWER_SECS
 from tests.faults import slow_problem
 from tests.forks.fixtures import ROOT
 
@@ -135,8 +136,8 @@ def _status(pid: str, field: str) -> int:
 
 
 def _left(pids: set[str]) -> int:
-    """How many of some processes are still there some seconds later; they are ended then."""
-    deadline = time.monotonic() + 5.0
+    """How many of some processes do not end by themselves; they are ended then."""
+    deadline = time.monotonic() + ANSWER_SECS
     while (left := [pid for pid in pids if _peak_bytes(pid)]) and time.monotonic() < deadline:
         time.sleep(0.1)
     for pid in left:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.deadlines import ANSWER_SECS
 from tests.faults import fuzz, fuzz_targets, fuzz_tensorflow_targets
 from tests.faults.fuzz_targets import Target
 from trainer.job.errors import JobError
@@ -44,7 +45,7 @@ def test_sound_files_are_taken(targets: list[Target], tmp_path: pathlib.Path) ->
 
 
 def test_mutated_files_do_no_harm(targets: list[Target]) -> None:
-    report = fuzz.run(targets, CASES, SEED)
+    report = fuzz.run(targets, CASES, SEED, limit_secs=ANSWER_SECS)
     assert [(one.number, one.target, one.kind, one.place, one.said) for one in report.failures] == []
     assert sum(report.outcomes.values()) == CASES
 
@@ -60,6 +61,10 @@ def test_the_fuzzer_finds_what_it_looks_for() -> None:
     def take(data: bytes, folder: pathlib.Path) -> object:
         raise fuzz_targets.RubbishError("nan")
 
-    for read, kind, secs in ((hang, "hang", 0.05), (fail, "foreign error", 5.0), (take, "rubbish taken", 5.0)):
+    for read, kind, secs in (
+        (hang, "hang", 0.05),
+        (fail, "foreign error", ANSWER_SECS),
+        (take, "rubbish taken", ANSWER_SECS),
+    ):
         report = fuzz.run([Target(name="x", examples=[b"1"], read=read)], 1, SEED, limit_secs=secs)
         assert [failure.kind for failure in report.failures] == [kind]

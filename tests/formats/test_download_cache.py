@@ -212,5 +212,5 @@ def test_different_objects_are_fetched_at_the_same_time(bucket: BucketServer, ma
     stalled.start()
     assert content(cache.local(entries[1])) == b"x"
     bucket.set_faults()
-    stalled.join(30)
+    stalled.join()
     assert content(cache.local(entries[0])) == b"x"
