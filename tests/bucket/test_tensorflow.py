@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -45,12 +45,10 @@ assert not files.exists("gs://bucket/model/saved_model.pb")
 
 
 @pytest.mark.process
-def test_checkpoints_models_records_text_globs_and_renames_run(
-    bucket_server: BucketServer, forking_python: pathlib.Path
-) -> None:
+def test_checkpoints_models_records_text_globs_and_renames_run(bucket_server: BucketServer) -> None:
     with TlsProxy(bucket_server.url) as proxy:
         environ = {**os.environ, **proxy.environ}
-        subprocess.run([forking_python, "-c", PROGRAM], env=environ, check=True, timeout=ANSWER_SECS)
+        subprocess.run([sys.executable, "-c", PROGRAM], env=environ, check=True, timeout=ANSWER_SECS)
     log = bucket_server.log()
     assert {"resumable.put", "rewrite", "list", "stat", "download", "delete"} <= {entry["op"] for entry in log}
     assert not [entry for entry in log if entry["op"] == "unknown" or entry["status"] in (0, 405, 500)]
