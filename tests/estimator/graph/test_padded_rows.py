@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, ModeKeys
 from trainer.estimator.canned import optimizers
+from trainer.estimator.graph import padded_rows, row_updates
 from trainer.estimator.graph.padded_rows import PaddedRows
 from trainer.estimator.graph.tracing import TracedModel, trace, training_operations
 from trainer.estimator.graph.variables import VariableStore
@@ -79,6 +80,13 @@ def test_xla_changes_the_rows_as_tensorflow_does(name: str, make: Callable[[], A
     assert expected.keys() == found.keys() and len(expected) > 1
     for variable, value in expected.items():
         np.testing.assert_allclose(found[variable], value, rtol=2e-6, atol=1e-6, err_msg=variable)
+
+
+@pytest.mark.parametrize("name", ["adagrad", "ftrl", "adam"])
+def test_rows_of_large_variables_are_changed_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_updates, "_MOST_MERGED", 5)
+    monkeypatch.setattr(padded_rows, "_MOST_SUMMED", 7)
+    test_xla_changes_the_rows_as_tensorflow_does(name, FIRST[name])
 
 
 def test_rows_that_something_else_counts_are_left_as_they_are() -> None:

@@ -25,6 +25,8 @@ from trainer.estimator.graph.subgraphs import Copier
 NO_ROW = 2**31 - 1
 _MOST_ROWS = 1024
 """Looked up in a batch. Each is compared with each, which then takes 0.2 ms; above, steps stay a graph."""
+_MOST_SUMMED = 2048
+"""Numbers in gradients that are summed all at once, as `summed` does it; for more of them XLA's loop takes less."""
 _BY_INDICES = frozenset({*op_table.GATHERS, "GatherV2", "ResourceScatterAdd", "ResourceScatterSub", *row_updates.RULES})
 
 
@@ -44,6 +46,10 @@ class PaddedRows:
         if op.type == "Unique" and can_be_padded(op):
             self._padded.add(op)
             return padded(self._copier.copy_of(op.inputs[0]))
+        if op.type == "UnsortedSegmentSum" and op.inputs[1].op in self._padded:
+            values, places, _ = map(self._copier.copy_of, op.inputs)
+            few = (values.shape.num_elements() or _MOST_SUMMED + 1) <= _MOST_SUMMED
+            return [summed(values, places)] if few else None
         # Rows that an op names more than once are changed one after the other: only those of a Unique are not.
         if op.type not in row_updates.RULES or _indices(op).op not in self._padded:
             return None
@@ -66,6 +72,22 @@ def padded(rows: tf.Tensor) -> list[tf.Tensor]:
     first = tf.argmax(tf.cast(same, tf.int32), 1, tf.int32)
     is_first = first == tf.range(rows.shape[0])
     return [tf.where(is_first, rows, tf.constant(NO_ROW, rows.dtype)), first]
+
+
+def summed(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """The sums of the values of each place, in their order: XLA's own are a loop over the rows.
+
+    Args:
+      values: [n, …].
+      places: int32 [n], below n.
+
+    Returns:
+      [n, …], zeros in places without values.
+    """
+    flat = tf.reshape(values, [values.shape[0], -1])
+    is_there = places[tf.newaxis, :] == tf.range(values.shape[0])[:, tf.newaxis]
+    chosen = tf.where(is_there[:, :, tf.newaxis], flat[tf.newaxis], tf.zeros([], values.dtype))
+    return tf.reshape(tf.reduce_sum(chosen, 1), values.shape)
 
 
 def can_be_padded(op: tf.Operation) -> bool:

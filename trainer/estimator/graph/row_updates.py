@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+_MOST_MERGED = 2048
+"""Rows of a variable that is written whole; of a larger one, rows are scattered."""
+
 Rows = Sequence[tf.Tensor]
 """Of the variable and then of its slots, [n, …] each."""
 
@@ -40,14 +43,41 @@ def written(op: tf.Operation, inputs: Sequence[tf.Tensor]) -> list[tf.Operation]
     named = dict(zip(names, inputs, strict=True))
     grad, indices = named["grad"], named["indices"]
     handles = [named[name] for name in rule.variables]
-    rows = [tf.raw_ops.ResourceGather(resource=handle, indices=indices, dtype=grad.dtype) for handle in handles]
-    changed = rule.change(rows, grad, op, named)
+    before = [tf.raw_ops.ReadVariableOp(resource=handle, dtype=grad.dtype) for handle in handles]
+    changed = rule.change([tf.gather(whole, indices) for whole in before], grad, op, named)
     # What is read has to be read before any of it is written.
-    with tf.control_dependencies([*(one.op for one in rows)]):
+    with tf.control_dependencies([whole.op for whole in before]):
+        if before[0].shape.rank is None or (before[0].shape[0] or _MOST_MERGED + 1) > _MOST_MERGED:
+            return [
+                tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=indices, updates=new)
+                for handle, new in zip(handles, changed, strict=True)
+            ]
+        position = _positions(indices, int(before[0].shape[0]))
         return [
-            tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=indices, updates=new)
-            for handle, new in zip(handles, changed, strict=True)
+            tf.raw_ops.AssignVariableOp(resource=handle, value=_merged(whole, position, new))
+            for handle, whole, new in zip(handles, before, changed, strict=True)
         ]
+
+
+def _positions(indices: tf.Tensor, rows: int) -> tf.Tensor:
+    """Where each of so many rows of a variable stands among numbers of rows [n], int32 [rows]; -1 where it does not."""
+    is_there = indices[tf.newaxis, :] == tf.range(rows, dtype=indices.dtype)[:, tf.newaxis]
+    return tf.reduce_max(tf.where(is_there, tf.range(indices.shape[0])[tf.newaxis], -1), 1)
+
+
+def _merged(before: tf.Tensor, position: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
+    """A variable with new rows in their places: XLA would scatter them in a loop, one by one.
+
+    Args:
+      before: [rows, …].
+      position: int32 [rows], of each row among the new ones; -1 for what stays.
+      new: [n, …].
+
+    Returns:
+      [rows, …].
+    """
+    changes = tf.reshape(position >= 0, [-1] + [1] * (new.shape.rank - 1))
+    return tf.where(changes, tf.gather(new, tf.maximum(position, 0)), before)
 
 
 def _adagrad(rows: Rows, grad: tf.Tensor, op: tf.Operation, given: Mapping[str, tf.Tensor]) -> Rows:
