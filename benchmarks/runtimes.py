@@ -1,4 +1,4 @@
-"""Exports outside of TensorFlow: every network, every model of tables and three examples, beside OpenVINO.
+"""Exports outside of TensorFlow: every network, every model of tables and the examples, beside OpenVINO.
 
     python -m benchmarks.runtimes --openvino=PYTHON [--folder=/tmp/runtimes] [--only=lstm,fits]
 
@@ -29,7 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 ROWS, _LOOKBACK = 5, 48
 MOST_DIFFERENCE = 1e-5
 _SMALL = ["--train_steps=2", "--train_batch_size=16", "--seed=1", "--exporter=final", "--noreport"]
-_EXAMPLES = ("classification", "images", "paper")
+_EXAMPLES = ("classification", "images", "paper", "text")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Case:
 
 
 def cases(folder: pathlib.Path) -> Iterator[Case]:
-    """Every network, every model of tables for every task, and examples whose inputs are numbers."""
+    """Every network, every model of tables for every task, and the examples."""
     from trainer.networks.registry import NETWORKS
     from trainer.problems.table_models import Model
 
