@@ -76,6 +76,10 @@ set_up_environment() {
     add_compat
   fi
   echo "$wanted" >"$stamp"
+  # What this took is not the start of the job that this process becomes.
+  if [[ -r /proc/uptime ]]; then
+    export TRAINER_SET_UP="$$ $(cut -d ' ' -f 1 /proc/uptime)"
+  fi
 }
 
 # Installs what the extra `compat` asks for, and nothing that this asks for: it would bring the wheel `tensorflow`, which

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -85,6 +86,7 @@ class JobProcess:
         self._started = time.monotonic()
         self._programs = compiled_programs.in_use(environ)
         self._is_trial = bool(environ.get("CLOUD_ML_TRIAL_ID") or cluster.trial)
+        self._age = functools.partial(process_age.secs, environ)
         tag = run.hyperparameter_metric_tag
         tuner_file = tuner.from_environment(environ, bound.metrics, tag=tag, trial=cluster.trial)
         self._progress = Progress(run.max_steps(bound.data.num_epochs))
@@ -107,7 +109,7 @@ class JobProcess:
         baselines = _beside(lambda: self._bound.ask("baselines", {}) if scores else {})
         directory = self._directories.at(self._files.root, ownership.role_of(self._cluster))
         estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._bound.data, directory))
-        estimator.account.began(time.monotonic() - self._place.since if self._place else process_age.secs())
+        estimator.account.began(time.monotonic() - self._place.since if self._place else self._age())
         estimator.memory = StepMemory(self._place)
         if _evaluates(self._cluster, estimator):
             check_metrics(self._bound, estimator)
