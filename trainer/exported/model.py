@@ -6,7 +6,6 @@ is the only place that loads one, and only where a person has named it as the mo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import tensorflow as tf
@@ -17,11 +16,6 @@ from trainer.exported import signatures
 from trainer.exported.signatures import Signature
 from trainer.job import spelling
 from trainer.job.errors import DataError, UsageError
-
-_NODE = re.compile(r"\s*\[\[\{\{node.*|\s*\[Op:.*|\{\{function_node .*?\}\}\s*", re.DOTALL)
-_FRAME = re.compile(r"Graph execution error|Detected at node|<stack traces|\d+ root error|\s*$")
-_CODE = re.compile(r"^\s*\(\d+\) [A-Z_ ]+: ")
-_MOST_TOLD = 300
 
 
 class Model:
@@ -74,10 +68,3 @@ class Model:
         """
         outputs: dict[str, tf.Tensor] = self._loaded.signatures[signature.name](**inputs)
         return outputs
-
-
-def told(error: Exception) -> str:
-    """What TensorFlow says of values that it refuses, in a line without the names of its nodes."""
-    text = error.message if isinstance(error, tf.errors.OpError) else error
-    lines = [line for line in _NODE.sub("", str(text)).splitlines() if not _FRAME.match(line)]
-    return _CODE.sub("", lines[0]).strip()[:_MOST_TOLD] if lines else type(error).__name__

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from trainer.exported import model
+from trainer.estimator.steps.refusals import told
 from trainer.exported.model import Model
 from trainer.exported.values import ValueFault
 from trainer.job import spelling
@@ -114,7 +114,7 @@ class Program:
             text, not_finite = self._write(outputs, kept)
         except _FAULTS as error:
             if len(rows) == 1:
-                return Answer(bad=[Bad(row=rows, reason=self._choice.parser.reason(rows.rows[0]) or model.told(error))])
+                return Answer(bad=[Bad(row=rows, reason=self._choice.parser.reason(rows.rows[0]) or told(error))])
         else:
             columns = encoding.header(outputs, kept)
             return Answer(text=text.numpy(), not_finite=int(not_finite), columns=columns)

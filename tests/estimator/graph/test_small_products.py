@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.estimator.graph.inside import bodies
 from trainer.estimator.graph.op_table import PRODUCTS, calls
 from trainer.estimator.graph.pruning import PrunedFunction, prune
-from trainer.estimator.graph.small_products import SmallProducts
+from trainer.estimator.graph.xla_rules import ForXla
 
 Body = Callable[..., tf.Tensor]
 
@@ -20,7 +20,7 @@ def rewritten(body: Body, *arguments: np.ndarray) -> tuple[PrunedFunction, tf.Te
     """The function with small products rewritten, and what the body itself gives."""
     traced = tf.function(body, autograph=False).get_concrete_function(*map(tf.constant, arguments))
     graph = traced.graph
-    function = prune(graph, graph.outputs[0], feeds=graph.inputs[: len(arguments)], rule=SmallProducts)
+    function = prune(graph, graph.outputs[0], feeds=graph.inputs[: len(arguments)], rule=ForXla)
     return function, traced(*map(tf.constant, arguments))
 
 
@@ -104,7 +104,7 @@ def test_a_loop_that_writes_a_variable_still_writes_it() -> None:
         return tf.while_loop(lambda index: index < 2, one, [tf.constant(0)])[0]
 
     graph = tf.function(body, autograph=False).get_concrete_function(tf.TensorSpec([2, 2])).graph
-    function = prune(graph, graph.outputs[0], feeds=graph.inputs[:1], rule=SmallProducts)
+    function = prune(graph, graph.outputs[0], feeds=graph.inputs[:1], rule=ForXla)
     assert products(function.graph) == []
     function(2.0 * tf.eye(2))
     assert variable.numpy().tolist() == [[4.0, 4.0], [4.0, 4.0]]

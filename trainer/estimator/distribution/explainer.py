@@ -15,6 +15,7 @@ from trainer.estimator.steps.explanation import explain
 from trainer.estimator.steps.explanation_text import text_of
 from trainer.estimator.steps.nan_loss import Why
 from trainer.estimator.steps.plan import TrainingPlan
+from trainer.estimator.steps.refusals import told
 from trainer.estimator.steps.steps import Steps
 from trainer.estimator.steps.stop import Stop
 from trainer.estimator.steps.time_limit import OutOfTimeError, TimeLimit
@@ -67,6 +68,8 @@ class Explainer:
             return self._why(last, limit)
         except OutOfTimeError as over:
             return Why(f"Which operation it was is not known: {over}.")
+        except tf.errors.InvalidArgumentError as error:  # which XLA does not raise
+            return Why(f"Made again as a graph, a step up to {last} fails: {told(error)}.", found=True)
         except (tf.errors.OpError, ValueError, TypeError, RuntimeError) as error:
             # Whatever goes wrong here must not stand in the place of the failure that it was to explain.
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

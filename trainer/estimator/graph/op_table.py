@@ -72,6 +72,8 @@ OF_TEXTS = frozenset(_OF_TEXTS.split())
 TABLE_LOOKUPS = frozenset({"LookupTableFindV2"})
 # Take rows of a variable by its handle and the numbers of the rows.
 GATHERS = frozenset({"ResourceGather", "ResourceGatherNd"})
+# The same of a tensor.
+TENSOR_GATHERS = frozenset({"Gather", "GatherV2", "GatherNd"})
 # Set or add to a variable as it is, without a rule of an optimizer.
 ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"})
 # Write a variable by its handle; each prefix stands for a family, as ResourceApplyAdam is of the first.

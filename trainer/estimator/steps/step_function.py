@@ -8,12 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.contract.hooks import TrainingHook
-from trainer.estimator.graph import small_products
 from trainer.estimator.graph.batch_part import BatchPart
 from trainer.estimator.graph.padded_rows import PaddedRows
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.subgraphs import Copier, Rewrite
 from trainer.estimator.graph.tracing import TracedModel, training_operations
+from trainer.estimator.graph.xla_rules import ForXla
 
 Step = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
 """Takes the flat components of a batch; gives the loss, float32 [], and the fetches by key."""
@@ -72,13 +72,11 @@ def pruned_step(traced: TracedModel, *, part: BatchPart | None = None, xla: bool
 
 def _for_xla(copier: Copier) -> Rewrite:
     """What is put in the place of operations for XLA."""
-    rows = PaddedRows(copier)
-    rule = small_products.for_xla()
-    products = rule(copier) if rule is not None else None
+    rows, others = PaddedRows(copier), ForXla(copier)
 
     def rewrite(op: tf.Operation) -> Sequence[Any] | None:
         outputs = rows(op)
-        return products(op) if outputs is None and products is not None else outputs
+        return others(op) if outputs is None else outputs
 
     return rewrite
 

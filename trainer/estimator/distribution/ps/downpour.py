@@ -26,11 +26,11 @@ import tensorflow as tf
 
 from trainer.estimator.distribution.ps.sparse_rows import RowCache, lookups
 from trainer.estimator.distribution.ps.worker_functions import Call, copy_of, loop, over_stack, own
-from trainer.estimator.graph import small_products
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.variables import GLOBAL_STEP, Role
+from trainer.estimator.graph.xla_rules import ForXla
 from trainer.estimator.steps.xla import refusal
 
 log = logging.getLogger("trainer")
@@ -149,7 +149,7 @@ def _compiled(traced: TracedModel, variables: Mapping[str, tf.Variable], size: i
     """
     handles, operations = traced.handles(), training_operations(traced)
     feeds = [*traced.feeds, *(handles[name] for name in variables)]
-    step = traced.prune(traced.spec.loss, operations, feeds, rule=small_products.for_xla())
+    step = traced.prune(traced.spec.loss, operations, feeds, rule=ForXla)
     run = _on_copies(step, list(variables), size)
     program = tf.function(run, jit_compile=True, autograph=False)
     copies = [tf.Variable(tf.zeros(variable.shape, variable.dtype)) for variable in variables.values()]

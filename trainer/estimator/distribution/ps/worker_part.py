@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from trainer.estimator.distribution.ps.messages import Messages
 from trainer.estimator.distribution.ps.step_partition import StepPartition
-from trainer.estimator.graph import small_products
+from trainer.estimator.graph.xla_rules import ForXla
 from trainer.estimator.steps.xla import refusal
 
 
@@ -23,7 +23,7 @@ class WorkerPart:
 
     def __init__(self, partition: StepPartition, messages: Messages, xla: bool) -> None:
         self._partition, self._messages = partition, messages
-        self._rule = small_products.for_xla() if xla else None
+        self._rule = ForXla if xla else None
         self._program = tf.function(self._compute, jit_compile=xla or None, autograph=False)
 
     def __call__(
