@@ -11,7 +11,7 @@ import pytest
 LIST = pathlib.Path(__file__).with_name("slow.txt")
 LONGEST_SECS = 0.3
 """Of a processor, for a test that is not slow. A fixture that tests share counts for each of them."""
-_NEVER = ("tests/test_house.py",)
+_NEVER = tuple(f"tests/test_{name}.py" for name in ("house", "insides", "layers", "safety"))
 """Rules that a change breaks easily are held by `--quick` too."""
 
 
