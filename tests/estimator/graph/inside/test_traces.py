@@ -26,7 +26,8 @@ def test_a_trace_has_the_operations_of_a_program_and_those_that_made_them(tmp_pa
     by_xla = {name for thread in trace.threads for name in np.array(thread.names)[thread.compiled]}
     assert any(trace.origins.get(name, "").endswith("a_product") for name in by_xla)
     names = {name for thread in trace.threads for name in thread.names}
-    assert "a_product:MatMul" in names
+    # Some processors have a kernel of their own, as _MklMatMul.
+    assert any(name.startswith("a_product:") and name.endswith("MatMul") for name in names)
     assert any(name.startswith("CpuExecutable::") for name in names)
     assert any(name.startswith("EagerExecute") for name in names)
     (ours,) = (thread for thread in trace.threads if "ours" in thread.names)
