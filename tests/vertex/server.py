@@ -61,6 +61,7 @@ class VertexService(contextlib.ExitStack):
     Args:
       faults: the next requests meet these; None lets one through.
       machines: on which replicas and containers run; None for jobs whose life is a script.
+      scripted: whether the life of jobs is a script although there are machines for containers.
 
     Attributes:
       jobs: their states, and how they change.
@@ -71,14 +72,16 @@ class VertexService(contextlib.ExitStack):
       refused_paths: beginnings of paths that are answered with 403.
     """
 
-    def __init__(self, faults: Iterable[Fault | None] = (), machines: Machines | None = None) -> None:
+    def __init__(
+        self, faults: Iterable[Fault | None] = (), machines: Machines | None = None, *, scripted: bool = False
+    ) -> None:
         super().__init__()
         self.received: list[Received] = []
         self.faults = list(faults)
         self.refused_paths: tuple[str, ...] = ()
         self._lock = threading.RLock()
         self.log = LogEntries(self._lock)
-        self.jobs = Jobs(self._lock, self.log, machines)
+        self.jobs = Jobs(self._lock, self.log, None if scripted else machines)
         self.registry = Registry(machines)
         self.builds = Builds()
         service = self

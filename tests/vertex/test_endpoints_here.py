@@ -31,10 +31,15 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def service_with(
-    directory: pathlib.Path, python: str | pathlib.Path, program: list[str], environ: dict[str, str]
+    directory: pathlib.Path,
+    python: str | pathlib.Path,
+    program: list[str],
+    environ: dict[str, str],
+    *,
+    scripted: bool = False,
 ) -> VertexService:
     machines = Machines(programs={IMAGE: program}, environ=environ, disks=directory / "disks", python=str(python))
-    return VertexService(machines=machines)
+    return VertexService(machines=machines, scripted=scripted)
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def service(tmp_path: pathlib.Path) -> Iterator[VertexService]:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.vertex.stand_in_server\n')
     python.chmod(0o755)
-    with service_with(tmp_path, python, [], {**environment(), "PYTHONPATH": str(ROOT)}) as service:
+    with service_with(tmp_path, python, [], {**environment(), "PYTHONPATH": str(ROOT)}, scripted=True) as service:
         yield service
 
 

@@ -22,8 +22,9 @@ METRICS_FILE = "/var/log/katib/metrics.jsonl"
 # Of the shell: Kubernetes makes `$$` of `$$$$`.
 _MARK = "/var/log/katib/$$$$.pid"
 _NOT_PLAIN = re.compile(r"""['"\\\x00-\x1f]|\$[$(]""")
+# A signal that comes before the task runs is kept for it.
 _SCRIPT = (
-    "trap 'kill -TERM \"$p\"' TERM; {task} & p=$!; "
+    't=; trap \'t=1; kill -TERM "$!"\' TERM; {task} & p=$!; [ -z "$t" ] || kill -TERM "$p"; '
     'while wait "$p"; r=$?; kill -0 "$p" 2>/dev/null; do :; done; '
     '[ "$r" = 0 ] || [ -f {file} ] || exit "$r"; (exit "$r")'
 )
