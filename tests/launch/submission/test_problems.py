@@ -89,7 +89,7 @@ def test_katib_maximises_its_metric_over_its_parameters(
     experiment = list(yaml.safe_load_all(capsys.readouterr().out))[-1]
     objective = experiment["spec"]["objective"]
     assert (objective["type"], objective["objectiveMetricName"]) == ("maximize", "accuracy")
-    (script,) = (words[0] for words in lists(experiment) if str(words[0]).startswith("trap "))
+    (script,) = (words[0] for words in lists(experiment) if katib.task_words(str(words[0])))
     assert f"--problem={PROBLEM}" in script
     args = katib.task_words(script)
     assert args is not None
