@@ -61,7 +61,11 @@ def stacks(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset | None:
     log.debug("%d batches of %s are read at once", count, batch.batch_size)
     size = batch.batch_size or 1
     made = _moved(above, batch.before).batch(size * count).map(_in_batches(size))
-    return made.map(late_maps.on_batches(maps), num_parallel_calls=_parallel(maps)) if maps else made
+    if maps:
+        made = made.map(late_maps.on_batches(maps), num_parallel_calls=_parallel(maps))
+    # No more is said of shapes than the program did: a run that resumes may find stacks of batches of another size.
+    specs = tuple(tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in tf.nest.flatten(dataset.element_spec))
+    return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), specs)
 
 
 def _on_whole_batches(above: Sequence[Step], batch: Step) -> list[Step]:
