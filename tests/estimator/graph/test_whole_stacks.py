@@ -82,6 +82,8 @@ ONE_BY_ONE: dict[str, Make] = {
     "a part of the batches": lambda f: slices().batch(4).take(3).repeat(2),
     "random numbers": lambda f: slices().batch(4).map(drawn),
     "a mean over the batch": lambda f: slices().batch(4).map(normalised),
+    "a map and a batch in one": lambda f: slices().apply(tf.data.experimental.map_and_batch(drawn, 4)),
+    "rows that may be left out": lambda f: slices().ignore_errors().batch(4),
     "a filter": lambda f: slices().batch(4).filter(lambda _, label: label[0] > 5),
     "Python": lambda f: slices().batch(4).map(lambda x, y: (x, tf.numpy_function(np.copy, [y], tf.float32))),
     "switched off": lambda f: slices().batch(4).with_options(_unchanged()),
