@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,11 @@ import tensorflow as tf
 from trainer.estimator import EstimatorSpec, ModeKeys
 from trainer.estimator.canned import optimizers
 from trainer.estimator.graph import padded_rows, row_updates
-from trainer.estimator.graph.padded_rows import PaddedRows
 from trainer.estimator.graph.tracing import TracedModel, trace, training_operations
 from trainer.estimator.graph.variables import VariableStore
+from trainer.estimator.graph.xla_rules import ForXla
+
+FOR_XLA = functools.partial(ForXla, padded_rows=True)
 
 V1 = tf.compat.v1.train
 BATCHES = [[3, 0, 3, 3], [1, 1, 1, 1], [5, 4, 3, 2], [0, 0, 5, 5]]
@@ -67,7 +70,7 @@ def variables_after(make: Callable[[], Any], *, xla: bool) -> dict[str, np.ndarr
     """What the steps leave."""
     store = VariableStore(1)
     model = traced(make, store)
-    step = model.prune(model.spec.loss, training_operations(model), rule=PaddedRows if xla else None)
+    step = model.prune(model.spec.loss, training_operations(model), rule=FOR_XLA if xla else None)
     program = tf.function(step.__call__, jit_compile=xla or None, autograph=False)
     for rows in BATCHES:
         program(tf.constant(rows, tf.int64))
@@ -96,7 +99,7 @@ def test_rows_that_something_else_counts_are_left_as_they_are() -> None:
             return EstimatorSpec(ModeKeys.TRAIN, loss=loss, train_op=tf.no_op()), None
 
         found = trace(model, [tf.TensorSpec([4], tf.int64)], ModeKeys.TRAIN, VariableStore(1))
-        return [op.type for op in found.prune(found.spec.loss, rule=PaddedRows).graph.get_operations()]
+        return [op.type for op in found.prune(found.spec.loss, rule=FOR_XLA).graph.get_operations()]
 
     table = tf.constant(np.arange(12, dtype=np.float32).reshape(6, 2))
     assert "Unique" in copied(lambda rows: tf.cast(tf.size(tf.unique(rows)[0]), tf.float32))

@@ -26,8 +26,6 @@ from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.subgraphs import Edges, ancestors, in_order
 from trainer.estimator.graph.tracing import TracedModel
 
-_CHECK = "Assert"
-
 
 class NotDividedError(Exception):
     """What a step does with texts depends on more than its batch, or gives something else than numbers of one shape."""
@@ -66,7 +64,7 @@ def divided(traced: TracedModel, fetches: Any, operations: Sequence[tf.Operation
     step = _Step(traced, fetches, operations)
     before = step.with_what_needs_it(step.of_texts())
     made = step.crossing(before)
-    checks = [op for op in step.order if op in before and op.type == _CHECK]
+    checks = [op for op in step.order if op in before and op.type == op_table.CHECK]
     # Whatever takes a text is among what is done before, so the rest takes no component of texts.
     kept = [number for number, feed in enumerate(traced.feeds) if feed.dtype != tf.string]
     # A control edge to what is done before would bring it back into the step; by then it has been done.
@@ -130,7 +128,7 @@ class _Step:
             texts = any(tensor.dtype == tf.string for tensor in (*op.inputs, *op.outputs))
             if op not in self._of_batch:
                 continue  # the message of a check is a text too, and a constant
-            if op.type == _CHECK and op in self._pure:
+            if op.type == op_table.CHECK and op in self._pure:
                 found.add(op)
             elif op.type in op_table.TABLE_LOOKUPS or (texts and not _checks_numbers(op, self._of_batch)):
                 if op not in self._pure:
@@ -185,14 +183,14 @@ def _is_number(tensor: tf.Tensor) -> bool:
 
 def _checks_numbers(op: tf.Operation, of_batch: set[tf.Operation]) -> bool:
     """Whether an op is a check that has texts of the program only, in its message, and that XLA may leave out."""
-    return op.type == _CHECK and not any(t.dtype == tf.string and t.op in of_batch for t in op.inputs)
+    return op.type == op_table.CHECK and not any(t.dtype == tf.string and t.op in of_batch for t in op.inputs)
 
 
 def _repeatable(op: tf.Operation) -> bool:
     """Whether an op does nothing but give values, which follow from those that it takes."""
     if op.type in op_table.PLACEHOLDERS:
         return False
-    if op.type in op_table.TABLE_LOOKUPS or op.type == _CHECK:
+    if op.type in op_table.TABLE_LOOKUPS or op.type == op_table.CHECK:
         return True
     # TensorFlow calls a loop stateful if anything in it is, but a function's graph may be unknown here.
     graphs = [bodies.body(op, name) for name in op_table.calls(op)]

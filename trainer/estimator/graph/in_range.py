@@ -37,7 +37,7 @@ class InRange:
         inputs = [self._copier.copy_of(tensor) for tensor in op.inputs]
         (taken,) = self._copier.same(op, inputs)
         rows = tf.raw_ops.ReadVariableOp(resource=inputs[0], dtype=taken.dtype) if _of_variable(op) else inputs[0]
-        there = _are_there(op, tf.shape(rows), inputs[1])
+        there = are_there(op, tf.shape(rows), inputs[1])
         return [tf.where(there, taken, tf.constant(np.nan, taken.dtype))]
 
 
@@ -54,7 +54,7 @@ def _of_variable(op: tf.Operation) -> bool:
     return op.type in op_table.GATHERS
 
 
-def _are_there(op: tf.Operation, shape: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+def are_there(op: tf.Operation, shape: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
     """Whether what each element of the result [...] stands for is there, bool, of as many dimensions.
 
     Args:

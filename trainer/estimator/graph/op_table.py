@@ -11,7 +11,8 @@ import tensorflow as tf
 PLACEHOLDER = "Placeholder"
 PLACEHOLDERS = frozenset({PLACEHOLDER, "PlaceholderWithDefault"})
 # Run in training whether or not anything is fetched that depends on them: a person put them there to be run.
-ALWAYS_RUN = frozenset({"PrintV2", "Assert"})
+CHECK = "Assert"
+ALWAYS_RUN = frozenset({"PrintV2", CHECK})
 READ = "ReadVariableOp"
 # Products of matrices, [..., m, k] and [..., k, n], with the attributes that say which of the two is transposed.
 PRODUCTS = {
@@ -80,6 +81,14 @@ ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVa
 UPDATE_PREFIXES = ("ResourceApply", "ResourceSparseApply", "ResourceScatter", "Assign")
 # Updates whose indices are not numbers of rows, so that no holder of rows can do its part alone.
 NOT_BY_ROWS = frozenset({"ResourceScatterNdUpdate", "ResourceScatterNdAdd", "ResourceScatterNdSub"})
+# The same for the others that scatter: inputs (variable, numbers of rows, values).
+ROW_SCATTERS = frozenset(f"ResourceScatter{kind}" for kind in ["Add", "Sub", "Mul", "Div", "Min", "Max", "Update"])
+# Scatter into a tensor: inputs (tensor, places, values).
+TENSOR_SCATTERS = frozenset(f"TensorScatter{kind}" for kind in ["Add", "Sub", "Min", "Max", "Update"])
+# Sums and the like of elements by the segments that they are of: inputs (elements, segments, how many there are).
+SEGMENTS = frozenset(f"UnsortedSegment{kind}" for kind in ["Sum", "Prod", "Min", "Max"])
+# What a division of whole numbers gives; by zero, an error.
+DIVISIONS = frozenset({"Div", "FloorDiv", "FloorMod", "Mod", "TruncateDiv", "TruncateMod"})
 # Draw from a hidden state in the kernel; the first input is the shape.
 RANDOM = frozenset({"RandomUniform", "RandomStandardNormal", "TruncatedNormal"})
 # All that draw from one. No checkpoint keeps it, and no seed reaches it once XLA compiles the op.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 
@@ -27,6 +27,15 @@ from trainer.estimator.graph.subgraphs import Copier, Edges, Rewrite, ancestors,
 
 class UnfedError(ValueError):
     """A fetch depends on a placeholder that is not fed."""
+
+
+class LossRewrite(Protocol):
+    """A rewrite that has the last word on the loss of the copy, [], when all of it is there."""
+
+    def __call__(self, op: tf.Operation) -> Sequence[Any] | None: ...
+
+    def loss(self, loss: tf.Tensor) -> tf.Tensor:
+        """What the loss [] becomes."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +91,7 @@ def prune(
     feeds: Sequence[tf.Tensor] = (),
     variables: GraphVariables = GraphVariables(),
     without: Edges | None = None,
-    rule: Callable[[Copier], Rewrite] | None = None,
+    rule: Callable[[Copier], LossRewrite] | None = None,
 ) -> PrunedFunction:
     """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 
@@ -93,7 +102,8 @@ def prune(
       feeds: tensors of it, of any shapes [...], whose values are the arguments.
       variables: those of the graph; the function works on row-sharded ones where their rows are.
       without: control edges that do not count; None for none.
-      rule: makes the rewrite of the copier for what has nothing to do with row-sharded variables; None for none.
+      rule: makes the rewrite of the copier for what has nothing to do with row-sharded variables, where the first of
+        the fetches is the loss; None for none.
 
     Raises:
       UnfedError: a fetch depends on a placeholder that is not fed.
@@ -111,7 +121,8 @@ def prune(
     def body(*arguments: tf.Tensor) -> list[tf.Tensor]:
         copier = Copier(variables.device)
         sharding = RowSharding(ShardedValues(copier, variables.refs), ops)
-        rewrites: list[Rewrite] = [sharding, rule(copier)] if rule else [sharding]
+        own = rule(copier) if rule else None
+        rewrites: list[Rewrite] = [sharding, own] if own else [sharding]
         for feed, argument in zip(feeds, arguments, strict=True):
             _tell_handle(feed, argument, variables)
             copier.replace(feed, argument)
@@ -122,6 +133,7 @@ def prune(
         with tf.device(None):  # where an op runs was said when the graph was traced
             copier.copy(ops, lambda op: _first(rewrites, op))
             copies = [sharding.whole(tensor) for tensor in tensors]
+            copies[:1] = [own.loss(copies[0])] if own else copies[:1]
         # Ops that no fetch depends on run only as outputs of their own kind.
         copier.graph.control_outputs.extend(copied for op in operations for copied in copier.operations(op))
         taken_whole.update(sharding.values.taken_whole)

@@ -1,18 +1,22 @@
 """What is put in the place of operations where XLA will compile a copy of a graph, in its loops and branches too.
 
-In a loop or a branch an operation stands in a function that another one calls. Where that has something to replace, it
+What an operation would refuse (`accepted_values`) makes the loss NaN, or what it gives where that is made in a loop or
+a branch. In those an operation stands in a function that another one calls. Where that has something to replace, it
 is copied by the same rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from trainer.estimator.graph import in_range, op_table, small_products
+from trainer.estimator.graph import accepted_values, in_range, op_table, small_products
 from trainer.estimator.graph.in_range import InRange
 from trainer.estimator.graph.inside import bodies, copying
+from trainer.estimator.graph.padded_rows import PaddedRows
 from trainer.estimator.graph.small_products import SmallProducts
 from trainer.estimator.graph.subgraphs import Copier, ancestors, in_order
 
@@ -22,19 +26,50 @@ class ForXla:
 
     Args:
       copier: copies the graph.
+      padded_rows: whether rows are updated in shapes that the batch does not change.
+      inner: whether it is the body of a loop or a branch that is copied.
     """
 
-    def __init__(self, copier: Copier) -> None:
-        self._copier, self._in_range = copier, InRange(copier)
+    def __init__(self, copier: Copier, *, padded_rows: bool = False, inner: bool = False) -> None:
+        self._copier, self._in_range, self._inner = copier, InRange(copier), inner
+        self._padded_rows = PaddedRows(copier) if padded_rows else None
+        self._accepted: list[tf.Tensor] = []
         # Measured on CPUs alone, where each product is the call of a library.
         self._products = None if tf.config.list_logical_devices("GPU") else SmallProducts(copier)
 
-    def __call__(self, op: tf.Operation) -> Sequence[tf.Tensor] | None:
+    def __call__(self, op: tf.Operation) -> Sequence[Any] | None:
         """What the outputs of an operation, [...], become in the copy; None where it stays as it is."""
-        outputs = self._in_range(op)
+        outputs = self._replaced(op)
+        return self._checked(op, outputs) if accepted_values.is_checked(op) else outputs
+
+    def _replaced(self, op: tf.Operation) -> Sequence[Any] | None:
+        """What stands in the place of the operation's outputs [...]."""
+        outputs = self._padded_rows(op) if self._padded_rows is not None else None
+        if outputs is None:
+            outputs = self._in_range(op)
         if outputs is None and self._products is not None:
             outputs = self._products(op)
         return self._with_own_functions(op) if outputs is None and _calls_replaced(op) else outputs
+
+    def _checked(self, op: tf.Operation, outputs: Sequence[Any] | None) -> Sequence[Any] | None:
+        """The outputs [...] of an operation that may refuse what it is given.
+
+        Args:
+          op: the operation.
+          outputs: that it has without this; None where it stays as it is.
+        """
+        inputs = [self._copier.copy_of(tensor) for tensor in op.inputs]
+        accepted = accepted_values.accepted(op, inputs)
+        if not self._inner:
+            self._accepted.append(accepted)
+            return outputs
+        # Nothing but its results leaves a loop or a branch.
+        given = self._copier.same(op, inputs) if outputs is None else outputs
+        return [_or_nan(accepted, tensor) for tensor in given]
+
+    def loss(self, loss: tf.Tensor) -> tf.Tensor:
+        """The loss [] of the copy; NaN where one of the operations would refuse what it is given."""
+        return _or_nan(tf.reduce_all(self._accepted), loss) if self._accepted else loss
 
     def _with_own_functions(self, op: tf.Operation) -> list[tf.Tensor]:
         """The outputs [...] of the operation, a loop or a branch, with copies of the functions that it calls."""
@@ -55,9 +90,19 @@ def _calls_replaced(op: tf.Operation) -> bool:
 def _has_replaced(graph: tf.Graph) -> bool:
     """Whether a graph, or a function that it calls, has something to replace."""
     return any(
-        in_range.takes_rows(op) or small_products.is_small_product(op) or _calls_replaced(op)
+        in_range.takes_rows(op) or small_products.is_small_product(op) or _gives_nan(op) or _calls_replaced(op)
         for op in graph.get_operations()
     )
+
+
+def _gives_nan(op: tf.Operation) -> bool:
+    """Whether an operation that may refuse what it is given can give NaN instead."""
+    return any(tensor.dtype.is_floating for tensor in op.outputs) and accepted_values.is_checked(op)
+
+
+def _or_nan(accepted: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
+    """What an operation gives, [...]; NaN, if its type has that, where what it took was not accepted, bool []."""
+    return tf.where(accepted, given, tf.constant(np.nan, given.dtype)) if given.dtype.is_floating else given
 
 
 def _copied(graph: tf.Graph) -> tf.types.experimental.ConcreteFunction:
@@ -71,7 +116,7 @@ def _copied(graph: tf.Graph) -> tf.types.experimental.ConcreteFunction:
         for tensor, argument in zip(graph.inputs, arguments, strict=True):
             copying.copy_handle_data(tensor, argument)
             copier.replace(tensor, argument)
-        copier.copy(ops, ForXla(copier))
+        copier.copy(ops, ForXla(copier, inner=True))
         copier.graph.control_outputs.extend(copied for op in effects for copied in copier.operations(op))
         return [copier.copy_of(tensor) for tensor in results]
 

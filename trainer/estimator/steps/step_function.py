@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,7 @@ import tensorflow as tf
 
 from trainer.estimator.contract.hooks import TrainingHook
 from trainer.estimator.graph.batch_part import BatchPart
-from trainer.estimator.graph.padded_rows import PaddedRows
 from trainer.estimator.graph.pruning import PrunedFunction
-from trainer.estimator.graph.subgraphs import Copier, Rewrite
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.xla_rules import ForXla
 
@@ -64,21 +63,10 @@ def pruned_step(traced: TracedModel, *, part: BatchPart | None = None, xla: bool
       part: what is done of its batch before it; None for nothing.
       xla: as XLA is to compile it.
     """
-    rule = _for_xla if xla else None
+    rule = functools.partial(ForXla, padded_rows=True) if xla else None
     if part is None:
         return traced.prune(results_of(traced), training_operations(traced), rule=rule)
     return traced.prune(results_of(traced), part.operations, part.feeds, without=part.without, rule=rule)
-
-
-def _for_xla(copier: Copier) -> Rewrite:
-    """What is put in the place of operations for XLA."""
-    rows, others = PaddedRows(copier), ForXla(copier)
-
-    def rewrite(op: tf.Operation) -> Sequence[Any] | None:
-        outputs = rows(op)
-        return others(op) if outputs is None else outputs
-
-    return rewrite
 
 
 def step_function(traced: TracedModel, pruned: PrunedFunction | None = None) -> Step:

@@ -74,13 +74,15 @@ class WorkerPart:
             copier.replace(read.outputs[0], known[name])
         for gather, gathered in zip(part.gathers, rows, strict=True):
             copier.replace(gather.outputs[0], gathered)
-        copier.copy(part.local, *([self._rule(copier)] if self._rule else []))
+        rule = self._rule(copier) if self._rule else None
+        copier.copy(part.local, *([rule] if rule else []))
+        loss = copier.copy_of(part.step.loss)
         pushed = {
             device: self._messages.pushes[device].pack([copier.copy_of(tensor) for tensor in tensors])
             for device, tensors in self._messages.pushed.items()
         }
         # Losses of all models are collected alike, whatever type they are computed in.
-        return tf.cast(copier.copy_of(part.step.loss), tf.float32), pushed
+        return tf.cast(rule.loss(loss) if rule else loss, tf.float32), pushed
 
     def refused_by_xla(self, steps: int) -> str | None:
         """Why XLA does not compile the part, on stacks of so many steps; None if it does."""
