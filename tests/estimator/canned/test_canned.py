@@ -209,7 +209,7 @@ def test_networks_are_functions_in_a_model_function_of_ones_own() -> None:
             features, mode, logits, labels, optimizer
         )
 
-    own = Estimator(model_fn).train(rows)
+    own = Estimator(model_fn, config=RunConfig(tf_random_seed=1)).train(rows)
     assert {"hiddenlayer_0/kernel", "linear_model/age/weights"} <= set(own.get_variable_names())
     assert np.any(own.get_variable_value("hiddenlayer_0/batchnorm_0/moving_mean"))
     with pytest.raises(ValueError, match=r"units are 1\.5"):
