@@ -24,13 +24,14 @@ from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.graph.model_function import ModelFn, ModelFunction
 from trainer.estimator.saving import evaluation_events, job_directory, newest, ownership
 from trainer.estimator.saving.starting_values import StartingValues
-from trainer.estimator.steps import inference, traced_predictions
+from trainer.estimator.steps import inference
 from trainer.estimator.steps.input_function import InputFn, InputFunction
 from trainer.estimator.steps.loop import TrainingLoop
 from trainer.estimator.steps.outputs import Outputs
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.stop import Stop, StopReason
 from trainer.estimator.steps.traced_evaluations import TracedEvaluations
+from trainer.estimator.steps.traced_predictions import TracedPredictions
 from trainer.job.goodput import TimeAccount
 
 log = logging.getLogger("trainer")
@@ -76,7 +77,7 @@ class Estimator(Exports):
         for name in without_meaning(self._config):
             log.info("The RunConfig's %s means nothing: there is no Session.", name)
         self._model = ModelFunction(model_fn, params, self._config)
-        self._evaluations = TracedEvaluations(self._model)
+        self._evaluations, self._predictions = TracedEvaluations(self._model), TracedPredictions(self._model)
         self._strategy: strategies.Strategy | None = None
         self._resumes_position = True
         self.model_dir = os.fspath(self._config.model_dir or "")
@@ -271,6 +272,6 @@ class Estimator(Exports):
         own_hooks, asking, _ = session_hooks.taken_apart(check_hooks(hooks))
         dataset = self._data(input_fn, ModeKeys.PREDICT, asking).dataset(ModeKeys.PREDICT)
         values = self._values.at(checkpoint_path or self.latest_checkpoint())
-        model = self._model.with_hooks(asking)
-        prediction = traced_predictions.ready(model, dataset.element_spec, values, predict_keys)
-        yield from prediction.batches(dataset, own_hooks)
+        predictions = TracedPredictions(self._model.with_hooks(asking)) if asking else self._predictions
+        with predictions.ready(dataset.element_spec, values, predict_keys) as prediction:
+            yield from prediction.batches(dataset, own_hooks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, metrics_of
 from trainer.estimator.steps import read_ahead
 from trainer.estimator.steps.cadence import Pacer
+from trainer.estimator.steps.read_ahead import ReadAhead
 from trainer.estimator.steps.step_function import asked_by, given_to, shapes_of, zeros_of
 from trainer.estimator.steps.stop import Stop
 from trainer.job.errors import DataError
@@ -177,6 +179,10 @@ class Prediction:
     part: PrunedFunction
     hooks: Sequence[TrainingHook]
 
+    @functools.cached_property
+    def _ahead(self) -> ReadAhead:
+        return ReadAhead(self.part, self.predictions)
+
     def batches(self, dataset: tf.data.Dataset, hooks: Sequence[TrainingHook]) -> Iterator[Any]:
         """The predictions for each batch, computed when they are asked for.
 
@@ -190,7 +196,7 @@ class Prediction:
         """
         every = [*hooks, *self.hooks]
         if not every and read_ahead.possible(dataset, self.predictions):
-            yield from read_ahead.batches(dataset, self.part, self.predictions)
+            yield from self._ahead.batches(dataset)
             return
         context = RunContext(0)
         for hook in every:

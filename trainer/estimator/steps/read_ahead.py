@@ -8,13 +8,14 @@ calls Python or reads variables is read batch by batch: it may give what was put
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph.inside.live_datasets import is_live
+from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.steps.cadence import Pacer
 from trainer.estimator.steps.stacks import STACK_BYTES
 
@@ -36,45 +37,41 @@ def possible(dataset: tf.data.Dataset, predictions: Any) -> bool:
     return bool(tensors) and joined and plain and not is_live(dataset)
 
 
-def batches(dataset: tf.data.Dataset, predict: Callable[..., Any], predictions: Any) -> Iterator[Any]:
-    """The predictions for each batch.
-
-    Args:
-      dataset: yields features.
-      predict: gives predictions for the flat components of features.
-      predictions: nested tensors of the model's graph, which say what it gives.
-
-    Yields:
-      Arrays [batch, …], or numbers, in the structure of the predictions.
-    """
-    iterator, many = iter(dataset.prefetch(2)), _Many(predict, tf.nest.flatten(predictions))
-    loop = tf.function(many.loop, autograph=False).get_concrete_function(iterator, tf.TensorSpec([], tf.int32))
-    pacer, count, more = Pacer(target=_CALL_SECS), 1, True
-    while more:
-        began = time.time()
-        made, has_more, sizes, joined = loop(iterator, tf.constant(count))
-        pacer.observe(max(1, int(made)), time.time() - began)
-        more, arrays = bool(has_more), [part.numpy() for part in joined]
-        ends = np.cumsum(sizes.numpy(), axis=0)
-        for index in range(int(made)):
-            yield tf.nest.pack_sequence_as(predictions, many.divided(arrays, ends, index))
-        batch_bytes = sum(array.nbytes for array in arrays) // max(1, int(made))
-        count = min(2 * count, pacer.limit, _CALL_BATCHES, max(1, STACK_BYTES // max(1, batch_bytes)))
-
-
-class _Many:
+class ReadAhead:
     """Predicts many batches in one call.
 
     Args:
       predict: gives predictions for the flat components of features.
-      tensors: of the model's graph, [batch, …] or [] each, which say what it gives.
+      predictions: nested tensors of the model's graph, [batch, …] or [] each, which say what it gives.
     """
 
-    def __init__(self, predict: Callable[..., Any], tensors: list[tf.Tensor]) -> None:
-        self._predict = predict
+    def __init__(self, predict: PrunedFunction, predictions: Any) -> None:
+        self._predict, self._predictions = predict, predictions
+        tensors = tf.nest.flatten(predictions)
         self._scalar = [tensor.shape.rank == 0 for tensor in tensors]
         # Joined, a number for each batch is a vector with one element of each.
         self._specs = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in tensors]
+        self._function = tf.function(self._loop, autograph=False)
+
+    def batches(self, dataset: tf.data.Dataset) -> Iterator[Any]:
+        """The predictions for each batch of features.
+
+        Yields:
+          Arrays [batch, …], or numbers, in the structure of the predictions.
+        """
+        iterator = iter(dataset.prefetch(2))
+        loop = self._function.get_concrete_function(iterator, tf.TensorSpec([], tf.int32))
+        pacer, count, more = Pacer(target=_CALL_SECS), 1, True
+        while more:
+            began = time.time()
+            made, has_more, sizes, joined = loop(iterator, tf.constant(count))
+            pacer.observe(max(1, int(made)), time.time() - began)
+            more, arrays = bool(has_more), [part.numpy() for part in joined]
+            ends = np.cumsum(sizes.numpy(), axis=0)
+            for index in range(int(made)):
+                yield tf.nest.pack_sequence_as(self._predictions, self._divided(arrays, ends, index))
+            batch_bytes = sum(array.nbytes for array in arrays) // max(1, int(made))
+            count = min(2 * count, pacer.limit, _CALL_BATCHES, max(1, STACK_BYTES // max(1, batch_bytes)))
 
     def _one(self, optional: Any) -> list[tf.Tensor]:
         """The predictions for the batch in a `tf.experimental.Optional`, [batch, …] each."""
@@ -86,7 +83,7 @@ class _Many:
         """Predictions for no batch, [0, …] each."""
         return [tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in self._specs]
 
-    def loop(self, iterator: Any, count: tf.Tensor) -> Any:
+    def _loop(self, iterator: Any, count: tf.Tensor) -> Any:
         """Predicts up to `count` batches, int32 [].
 
         Returns:
@@ -113,7 +110,7 @@ class _Many:
         )
         return index, more, sizes.stack()[:index], [array.concat() for array in arrays]
 
-    def divided(self, arrays: list[np.ndarray], ends: np.ndarray, index: int) -> list[Any]:
+    def _divided(self, arrays: list[np.ndarray], ends: np.ndarray, index: int) -> list[Any]:
         """The predictions for a batch, [batch, …] each or a number.
 
         Args:
