@@ -67,10 +67,12 @@ def padded(rows: tf.Tensor) -> list[tf.Tensor]:
     Returns:
       Those [n], NO_ROW in the other places; and int32 [n].
     """
-    # Without sorting: for as few rows as these, all comparisons are one loop that XLA vectorises.
+    # Without sorting: for as few rows as these, all comparisons are one loop. XLA vectorises minima over the first
+    # dimension, but neither those over the last one nor places of maxima.
+    numbers = tf.range(rows.shape[0])
     same = rows[:, tf.newaxis] == rows[tf.newaxis, :]
-    first = tf.argmax(tf.cast(same, tf.int32), 1, tf.int32)
-    is_first = first == tf.range(rows.shape[0])
+    first = tf.reduce_min(tf.where(same, numbers[:, tf.newaxis], NO_ROW), 0)
+    is_first = first == numbers
     return [tf.where(is_first, rows, tf.constant(NO_ROW, rows.dtype)), first]
 
 
@@ -85,9 +87,10 @@ def summed(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
       [n, …], zeros in places without values.
     """
     flat = tf.reshape(values, [values.shape[0], -1])
-    is_there = places[tf.newaxis, :] == tf.range(values.shape[0])[:, tf.newaxis]
-    chosen = tf.where(is_there[:, :, tf.newaxis], flat[tf.newaxis], tf.zeros([], values.dtype))
-    return tf.reshape(tf.reduce_sum(chosen, 1), values.shape)
+    is_there = places[:, tf.newaxis] == tf.range(values.shape[0])[tf.newaxis, :]
+    chosen = tf.where(is_there[:, :, tf.newaxis], flat[:, tf.newaxis], tf.zeros([], values.dtype))
+    # Over the first dimension, so that XLA vectorises the sums, each of which is still made in the values' order.
+    return tf.reshape(tf.reduce_sum(chosen, 0), values.shape)
 
 
 def can_be_padded(op: tf.Operation) -> bool:

@@ -61,8 +61,8 @@ def written(op: tf.Operation, inputs: Sequence[tf.Tensor]) -> list[tf.Operation]
 
 def _positions(indices: tf.Tensor, rows: int) -> tf.Tensor:
     """Where each of so many rows of a variable stands among numbers of rows [n], int32 [rows]; -1 where it does not."""
-    is_there = indices[tf.newaxis, :] == tf.range(rows, dtype=indices.dtype)[:, tf.newaxis]
-    return tf.reduce_max(tf.where(is_there, tf.range(indices.shape[0])[tf.newaxis], -1), 1)
+    is_there = indices[:, tf.newaxis] == tf.range(rows, dtype=indices.dtype)[tf.newaxis, :]
+    return tf.reduce_max(tf.where(is_there, tf.range(indices.shape[0])[:, tf.newaxis], -1), 0)
 
 
 def _merged(before: tf.Tensor, position: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
