@@ -44,6 +44,12 @@ _ELEMENTWISE = (
     "Snapshot Softplus Sqrt Square SquaredDifference StopGradient Sub Tanh Xdivy ZerosLike"
 )
 ELEMENTWISE = frozenset(_ELEMENTWISE.split())
+# What XLA for CPUs computes again in each loop that takes the result: not among them is what it takes to be expensive.
+_EXPENSIVE = (
+    "Div DivNoNan Erf Exp FloorDiv FloorMod Inv Log Log1p Pow RealDiv Reciprocal Rsqrt Sigmoid Softplus Sqrt Tanh Xdivy"
+)
+_CHEAP_FOR_XLA = "BiasAdd BroadcastTo ExpandDims Relu6 ReluGrad Reshape SigmoidGrad Slice Squeeze StridedSlice TanhGrad"
+CHEAP_FOR_XLA = ELEMENTWISE - frozenset(_EXPENSIVE.split()) | frozenset(_CHEAP_FOR_XLA.split())
 # What servers may compute of an update: it costs about what reading and writing the values costs. A matrix product is
 # not among them, so that a server never does a worker's work.
 _ALSO_CHEAP = (

@@ -38,6 +38,10 @@ class LossRewrite(Protocol):
         """What the loss [] becomes."""
 
 
+LossRule = Callable[[Copier, Sequence[tf.Operation]], LossRewrite]
+"""Makes the rewrite of a copier for the operations that it will copy."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class PrunedFunction:
     """A function cut out of a graph. It is called with the feeds and gives the fetches.
@@ -91,7 +95,7 @@ def prune(
     feeds: Sequence[tf.Tensor] = (),
     variables: GraphVariables = GraphVariables(),
     without: Edges | None = None,
-    rule: Callable[[Copier], LossRewrite] | None = None,
+    rule: LossRule | None = None,
 ) -> PrunedFunction:
     """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 
@@ -102,7 +106,7 @@ def prune(
       feeds: tensors of it, of any shapes [...], whose values are the arguments.
       variables: those of the graph; the function works on row-sharded ones where their rows are.
       without: control edges that do not count; None for none.
-      rule: makes the rewrite of the copier for what has nothing to do with row-sharded variables, where the first of
+      rule: for what has nothing to do with row-sharded variables, where the first of
         the fetches is the loss; None for none.
 
     Raises:
@@ -121,7 +125,7 @@ def prune(
     def body(*arguments: tf.Tensor) -> list[tf.Tensor]:
         copier = Copier(variables.device)
         sharding = RowSharding(ShardedValues(copier, variables.refs), ops)
-        own = rule(copier) if rule else None
+        own = rule(copier, ops) if rule else None
         rewrites: list[Rewrite] = [sharding, own] if own else [sharding]
         for feed, argument in zip(feeds, arguments, strict=True):
             _tell_handle(feed, argument, variables)

@@ -33,10 +33,10 @@ from trainer.estimator.graph import lookup_tables, op_table, randomness
 from trainer.estimator.graph.creator import RegularizationLosses, shared
 from trainer.estimator.graph.inner_summaries import InnerSummaries, Summary
 from trainer.estimator.graph.inside import graphs, legacy_layers, resources, scaffolds, summaries
-from trainer.estimator.graph.pruning import GraphVariables, LossRewrite, PrunedFunction, prune
+from trainer.estimator.graph.pruning import GraphVariables, LossRule, PrunedFunction, prune
 from trainer.estimator.graph.row_sharding import Rows
 from trainer.estimator.graph.sharded_tensors import ShardedRef
-from trainer.estimator.graph.subgraphs import Copier, Edges
+from trainer.estimator.graph.subgraphs import Edges
 from trainer.estimator.graph.variables import Role, VariableStore
 
 
@@ -75,7 +75,7 @@ class TracedModel:
         *,
         in_program_order: bool = True,
         without: Edges | None = None,
-        rule: Callable[[Copier], LossRewrite] | None = None,
+        rule: LossRule | None = None,
     ) -> PrunedFunction:
         """A function of the feeds that computes the fetches, runs the operations, and does nothing else.
 

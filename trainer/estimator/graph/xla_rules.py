@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph import accepted_values, in_range, op_table, small_products
+from trainer.estimator.graph.held_values import Holding, worth_holding
 from trainer.estimator.graph.in_range import InRange
 from trainer.estimator.graph.inside import bodies, copying
 from trainer.estimator.graph.padded_rows import PaddedRows
@@ -26,21 +27,33 @@ class ForXla:
 
     Args:
       copier: copies the graph.
+      ops: what is copied, each behind what it needs.
       padded_rows: whether rows are updated in shapes that the batch does not change.
       inner: whether it is the body of a loop or a branch that is copied.
     """
 
-    def __init__(self, copier: Copier, *, padded_rows: bool = False, inner: bool = False) -> None:
+    def __init__(
+        self, copier: Copier, ops: Sequence[tf.Operation], *, padded_rows: bool = False, inner: bool = False
+    ) -> None:
         self._copier, self._in_range, self._inner = copier, InRange(copier), inner
         self._padded_rows = PaddedRows(copier) if padded_rows else None
         self._accepted: list[tf.Tensor] = []
         # Measured on CPUs alone, where each product is the call of a library.
-        self._products = None if tf.config.list_logical_devices("GPU") else SmallProducts(copier)
+        for_gpu = bool(tf.config.list_logical_devices("GPU"))
+        self._products = None if for_gpu else SmallProducts(copier)
+        self._held, self._holding = set() if for_gpu else worth_holding(ops), Holding()
 
     def __call__(self, op: tf.Operation) -> Sequence[Any] | None:
         """What the outputs of an operation, [...], become in the copy; None where it stays as it is."""
         outputs = self._replaced(op)
+        if op in self._held:
+            given = self._copier.same(op, self._inputs(op)) if outputs is None else outputs
+            outputs = [self._holding.held(tensor) for tensor in given]
         return self._checked(op, outputs) if accepted_values.is_checked(op) else outputs
+
+    def _inputs(self, op: tf.Operation) -> list[tf.Tensor]:
+        """What the inputs of an operation, [...], became in the copy."""
+        return [self._copier.copy_of(tensor) for tensor in op.inputs]
 
     def _replaced(self, op: tf.Operation) -> Sequence[Any] | None:
         """What stands in the place of the operation's outputs [...]."""
@@ -58,7 +71,7 @@ class ForXla:
           op: the operation.
           outputs: that it has without this; None where it stays as it is.
         """
-        inputs = [self._copier.copy_of(tensor) for tensor in op.inputs]
+        inputs = self._inputs(op)
         accepted = accepted_values.accepted(op, inputs)
         if not self._inner:
             self._accepted.append(accepted)
@@ -77,8 +90,7 @@ class ForXla:
         for key, names in op_table.functions(op).items():
             copies = [_copied(body) if (body := bodies.body(op, name)) is not None else name for name in names]
             attributes[key] = bodies.attribute(op, key, copies, self._copier.graph)
-        inputs = [self._copier.copy_of(tensor) for tensor in op.inputs]
-        return self._copier.same(op, inputs, attributes)
+        return self._copier.same(op, self._inputs(op), attributes)
 
 
 def _calls_replaced(op: tf.Operation) -> bool:
@@ -116,7 +128,7 @@ def _copied(graph: tf.Graph) -> tf.types.experimental.ConcreteFunction:
         for tensor, argument in zip(graph.inputs, arguments, strict=True):
             copying.copy_handle_data(tensor, argument)
             copier.replace(tensor, argument)
-        copier.copy(ops, ForXla(copier, inner=True))
+        copier.copy(ops, ForXla(copier, ops, inner=True))
         copier.graph.control_outputs.extend(copied for op in effects for copied in copier.operations(op))
         return [copier.copy_of(tensor) for tensor in results]
 

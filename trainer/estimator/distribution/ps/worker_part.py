@@ -74,7 +74,7 @@ class WorkerPart:
             copier.replace(read.outputs[0], known[name])
         for gather, gathered in zip(part.gathers, rows, strict=True):
             copier.replace(gather.outputs[0], gathered)
-        rule = self._rule(copier) if self._rule else None
+        rule = self._rule(copier, list(part.local)) if self._rule else None
         copier.copy(part.local, *([rule] if rule else []))
         loss = copier.copy_of(part.step.loss)
         pushed = {
