@@ -23,7 +23,7 @@ def report(folder: pathlib.Path, text: str, capsys: pytest.CaptureFixture[str]) 
 
 LEFT = {
     "with tf.Session() as s: pass": ":2:6: tf.Session runs a Session",
-    "tf.train.string_input_producer([])": ":2:1: tf.train.string_input_producer reads by queues",
+    "tf.train.start_queue_runners()": ":2:1: tf.train.start_queue_runners needs a Session; the queues",
     "import tensorflow_hub as hub": ":2:1: tensorflow_hub's modules of TensorFlow 1 need a Session",
     "from tensorflow.contrib import slim": ":2:39: slim, which TensorFlow lost, is not given here",
     "tf.contrib.learn.Experiment()": ":2:1: tf.contrib.learn.Experiment is older than tf.estimator",

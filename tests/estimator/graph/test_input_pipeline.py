@@ -241,14 +241,6 @@ def test_an_iterator_for_several_datasets_is_refused_where_nothing_says_which() 
         pipeline(input_fn)
 
 
-def test_queues_are_refused() -> None:
-    def input_fn() -> Any:
-        return V1.train.batch([V1.train.string_input_producer(["a"]).dequeue()], 2)
-
-    with pytest.raises(ValueError, match="reads through queues.*Read with tf.data.TextLineDataset"):
-        pipeline(input_fn)
-
-
 def test_variables_are_refused() -> None:
     with pytest.raises(ValueError, match="The input function makes a variable, count.*Make the variable in the model"):
         pipeline(lambda: V1.get_variable("count", []) + 1.0)

@@ -141,7 +141,7 @@ class Search:
     def _within(self, level: Level, op: tf.Operation, kind: Health) -> FirstBad | None:
         """The origin inside the function that an op calls; None where nothing of the kind is in there."""
         values = self.fetch(level, list(op.inputs))
-        if op.type in ("While", "StatelessWhile"):
+        if op.type in op_table.LOOPS:
             return self._in_loop(level, op, values, kind)
         if op.type in _BRANCHES:
             taken = _BRANCHES[op.type][0 if bool(values[0]) else 1]

@@ -26,16 +26,14 @@ ITERATORS = frozenset(
     {"Iterator", "IteratorV2", "OneShotIterator", "IteratorFromStringHandle", "IteratorFromStringHandleV2"}
 )
 GET_NEXT = frozenset({"IteratorGetNext", "IteratorGetNextSync"})
-# What pipelines of queues end in.
-QUEUES = frozenset(
-    {
-        "QueueDequeueManyV2",
-        "QueueDequeueUpToV2",
-        "QueueDequeueV2",
-        "ReaderReadUpToV2",
-        "ReaderReadV2",
-    }
-)
+# Run the function that is their body again and again.
+LOOPS = frozenset({"While", "StatelessWhile"})
+# Queues of TensorFlow 1, what fills them, what takes their next elements, and readers of the files that they name.
+QUEUES = frozenset({"FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShuffleQueueV2"})
+ENQUEUES = frozenset({"QueueEnqueueManyV2", "QueueEnqueueV2"})
+DEQUEUES = frozenset({"QueueDequeueManyV2", "QueueDequeueUpToV2", "QueueDequeueV2"})
+QUEUE_SIZE = "QueueSizeV2"
+READER_READS = frozenset({"ReaderReadUpToV2", "ReaderReadV2"})
 # Each element of the outputs comes from the elements at the same place in the inputs, which may be broadcast.
 _ELEMENTWISE = (
     "Abs Add AddN AddV2 Cast ClipByValue Div DivNoNan Equal Erf Exp Floor FloorDiv FloorMod Greater GreaterEqual "

@@ -12,9 +12,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph import late_maps, randomness
-from trainer.estimator.graph.inside import graphs, iterators, makers, resources
+from trainer.estimator.graph import late_maps, local_values, op_table, randomness
+from trainer.estimator.graph.inside import graphs, iterators, resources
 from trainer.estimator.graph.inside.model_graph import InputGraph
+from trainer.estimator.graph.subgraphs import ancestors
 
 log = logging.getLogger("trainer")
 
@@ -80,7 +81,7 @@ def trace_input(call: Callable[[], Any], seed: int | None) -> TracedInput:
             resources.listed() as listed,
             randomness.by_step(graph, lambda: step),
             iterators.iterators_meet(lambda dataset: iterators.in_graph(late_maps.moved(dataset))),
-            tf.variable_creator_scope(_refuse_variable),
+            tf.variable_creator_scope(local_values.instead_of_variable),
         ):
             given = call()
             is_dataset = isinstance(given, tf.data.Dataset)
@@ -89,9 +90,14 @@ def trace_input(call: Callable[[], Any], seed: int | None) -> TracedInput:
 
     graph = graphs.traced("input_fn", body, [tf.TensorSpec([], tf.int64)], {}, kind=InputGraph)
     _check_captures(graph)
-    if any(op.type in _SUMMARIES for op in graph.get_operations()):
+    if any(op.type in _SUMMARIES and not _of_queue(op) for op in graph.get_operations()):
         log.warning("The input function makes summaries, which are not written. Make them in the model function.")
     return TracedInput(graph, made["given"], made["step"], made["resources"])
+
+
+def _of_queue(summary: tf.Operation) -> bool:
+    """Whether a summary tells how full a queue is, as `tf.train.batch` makes one."""
+    return any(op.type == op_table.QUEUE_SIZE for op in ancestors([summary], set()))
 
 
 def _as_tensors(given: Any, graph: tf.Graph) -> Any:
@@ -120,21 +126,3 @@ def _check_captures(graph: tf.Graph) -> None:
                 f"The input function uses {outer.name}, which was made outside of it, in a graph of its own. "
                 "It takes arrays, and tensors that it makes itself. Make that tensor in the input function"
             )
-
-
-class InputVariableError(ValueError):
-    """An input function makes a variable of TensorFlow, where it would be one of the model in tf.estimator."""
-
-
-def _refuse_variable(*_: Any, **arguments: Any) -> Any:
-    """Stands for the creator of variables.
-
-    Raises:
-      ValueError: always; an InputVariableError, unless Keras makes the variable.
-    """
-    kind = ValueError if makers.now().variable is not None else InputVariableError
-    raise kind(
-        f"The input function makes a variable, {arguments.get('name') or 'without a name'}. "
-        "It takes datasets, random ops and lookup tables, whose place in the data a checkpoint keeps. "
-        "Make the variable in the model function, or count with Dataset.enumerate or scan"
-    )

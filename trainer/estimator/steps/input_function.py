@@ -23,7 +23,8 @@ from trainer.estimator.graph.inside.iterators import iterators_meet
 from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.inside.plain_values import PlainValue, wrapped
 from trainer.estimator.graph.inside.seeds import seeded
-from trainer.estimator.graph.traced_input import InputVariableError, TracedInput, trace_input
+from trainer.estimator.graph.local_values import InputVariableError
+from trainer.estimator.graph.traced_input import TracedInput, trace_input
 
 log = logging.getLogger("trainer")
 
@@ -74,13 +75,11 @@ class InputFunction:
 
     def _dataset(self, mode: str, context: tf.distribute.InputContext) -> tf.data.Dataset:
         try:
-            with iterators_meet(_leave):
+            with iterators_meet(_leave), tf.variable_creator_scope(_made_eagerly):
                 given = self._call(mode, context)
         except _NeedsGraphError:
             return input_pipeline.dataset_of(self._traced(mode, context), self._hooks)
         except RuntimeError as error:
-            if "Queue" in str(error) or "Readers" in str(error):
-                raise ValueError(input_pipeline.QUEUES) from error
             if "eager" not in str(error):
                 raise
             return input_pipeline.dataset_of(self._traced(mode, context), self._hooks)
@@ -113,12 +112,19 @@ class InputFunction:
 
 
 class _NeedsGraphError(Exception):
-    """An input function makes an iterator of TensorFlow 1, whose elements are known in a graph only."""
+    """An input function makes an iterator or a local variable of TensorFlow 1, whose values a graph alone knows."""
 
 
-def _leave(dataset: tf.data.Dataset) -> Any:
-    """Stands for the makers of iterators while the function is called eagerly."""
-    raise _NeedsGraphError(f"{dataset} is gone over by an iterator of TensorFlow 1")
+def _leave(read: Any) -> Any:
+    """Stands for the makers of iterators, and what takes from queues, while the function is called eagerly."""
+    raise _NeedsGraphError(f"{read} is read as in TensorFlow 1")
+
+
+def _made_eagerly(make: Callable[..., Any], **arguments: Any) -> Any:
+    """Makes a variable while the function is called eagerly; helpers of queues have those of a session."""
+    if tf.compat.v1.GraphKeys.LOCAL_VARIABLES in (arguments.get("collections") or ()):
+        raise _NeedsGraphError(f"{arguments.get('name')} is a local variable")
+    return make(**arguments)
 
 
 def _for_ever(given: Any) -> tf.data.Dataset:

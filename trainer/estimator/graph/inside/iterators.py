@@ -1,4 +1,4 @@
-"""Iterators of TensorFlow 1, made inside of an input function."""
+"""Iterators and queues of TensorFlow 1, used inside of an input function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _meet: ContextVar[Callable[[Any], Any] | None] = ContextVar("iterators_meet", de
 
 @contextlib.contextmanager
 def iterators_meet(meet: Callable[[Any], Any]) -> Iterator[None]:
-    """Inside, both makers of iterators call `meet` with the dataset, and return what that returns.
+    """Inside, both makers of iterators call `meet` with the dataset, and return what that returns; so do queues, eager.
 
     Eager, one of them would make an iterator whose `get_next()` gives one batch once, which nothing that comes out of
     the input function shows; the other one raises an error. In a graph both refuse a dataset that was made outside.
@@ -52,5 +52,19 @@ def _install(name: str) -> None:
     setattr(DatasetV1, name, asking)
 
 
+def _install_of_queue(name: str) -> None:
+    """Eager, a queue that nothing fills would be waited for without end."""
+    take = getattr(tf.queue.QueueBase, name)
+
+    @functools.wraps(take)
+    def asking(self: Any, *args: Any, **kwargs: Any) -> Any:
+        meet = _meet.get()
+        return meet(self) if meet is not None and tf.executing_eagerly() else take(self, *args, **kwargs)
+
+    setattr(tf.queue.QueueBase, name, asking)
+
+
 for _name in ("_make_one_shot_iterator", "_make_initializable_iterator"):
     _install(_name)
+for _name in ("dequeue", "dequeue_many", "dequeue_up_to"):
+    _install_of_queue(_name)

@@ -9,7 +9,7 @@ from tensorflow.python.data.ops import dataset_ops
 
 from trainer.estimator.graph import op_table
 
-_LIVE = op_table.GATHERS | op_table.QUEUES | {op_table.READ, "EagerPyFunc", "PyFunc"}
+_LIVE = op_table.GATHERS | op_table.DEQUEUES | op_table.READER_READS | {op_table.READ, "EagerPyFunc", "PyFunc"}
 """What gives other values at another time. Of `PyFuncStateless` it is said that it does not."""
 
 
