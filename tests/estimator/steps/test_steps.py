@@ -127,6 +127,20 @@ def test_what_xla_cannot_compile_runs_as_a_graph_and_says_so(caplog: pytest.LogC
     assert "XLA cannot compile this model function, so its steps run as a graph" in caplog.text
 
 
+@pytest.mark.parametrize("through", [through_python, lambda x: tf.strings.to_number(tf.strings.as_string(x))])
+def test_a_model_function_that_xla_cannot_compile_is_called_once(through: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    calls = []
+
+    def counted(x: tf.Tensor) -> EstimatorSpec:
+        calls.append(x.shape)
+        rate = tf.cond(tf.reduce_mean(x) > 0.0, lambda: 1.0, lambda: 0.5)
+        return model(tf.reshape(through(tf.Variable([[1.0]], name="v") * x), x.shape) * rate)
+
+    inner = steps(batches(), counted)
+    assert made(inner) == [5]
+    assert (inner.how, calls) == ("a graph loop over many steps", [[2, 1]])
+
+
 def test_ragged_batches_are_pulled_by_the_loop() -> None:
     ragged = tf.data.Dataset.range(1, 6).map(lambda n: tf.ones([n])).ragged_batch(2)
     inner = steps(ragged, lambda x: model(tf.reduce_sum(x, 1)[:, None]))

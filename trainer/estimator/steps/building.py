@@ -8,9 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph import fingerprint, randomness
+from trainer.estimator.graph import fingerprint, op_table, randomness
 from trainer.estimator.graph.batch_part import NotDividedError, divided
 from trainer.estimator.graph.fingerprint import Fingerprint
+from trainer.estimator.graph.inside import bodies
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, training_operations
@@ -22,24 +23,28 @@ from trainer.estimator.steps.step_function import fetches_of, pruned_step, resul
 log = logging.getLogger("trainer")
 
 
-def built(replica: ModelReplica, spec: Any, jit_compile: bool) -> tuple[TracedModel, Program]:
+def built(
+    replica: ModelReplica, spec: Any, jit_compile: bool, earlier: TracedModel | None = None
+) -> tuple[TracedModel, Program]:
     """The trace of a model function as it is now, and a program of its steps.
 
     Args:
       replica: the model function with its variables.
       spec: of a batch, with its size.
       jit_compile: whether XLA is to compile it.
+      earlier: a trace of it as it is now on the same batches, for XLA or not; None where there is none.
     """
-    traced, part = replica.trace(spec, xla=jit_compile), None
+    traced = earlier if earlier is not None and not _has_loop(earlier.graph) else replica.trace(spec, xla=jit_compile)
+    part = None
     if jit_compile and traced.store.seed is not None and randomness.hides_state(traced.graph):
         log.info("XLA does not follow the seed of this model function's random ops, so its steps run as a graph.")
-        return built(replica, spec, jit_compile=False)
+        return built(replica, spec, jit_compile=False, earlier=traced)
     if jit_compile:
         try:
             part = divided(traced, results_of(traced), training_operations(traced))
         except NotDividedError as why:
             log.info("XLA has no texts, so the steps of this model function run as a graph: %s", why)
-            return built(replica, spec, jit_compile=False)
+            return built(replica, spec, jit_compile=False, earlier=traced)
     pruned = pruned_step(traced, part=part)
     as_graph = StackProgram(lambda: _loop(traced, pruned))
     compiled = StackProgram(lambda: _loop(traced, pruned_step(traced, part=part, xla=True)), True)
@@ -47,6 +52,18 @@ def built(replica: ModelReplica, spec: Any, jit_compile: bool) -> tuple[TracedMo
     first_compiled = compile_policy.first_compiled_step(pruned.graph) if jit_compile else 0
     own = fingerprint_of(traced, spec)
     return traced, Program(own, as_graph, compiled if jit_compile else None, inputs, first_compiled)
+
+
+def _has_loop(graph: tf.Graph) -> bool:
+    """Whether a graph has a loop, or may have one in a function of which only the definition is left.
+
+    A loop for XLA has room for all that its gradient needs, at its greatest length; all else serves both ways.
+    """
+    for op in graph.get_operations():
+        called = [bodies.body(op, name) for name in op_table.calls(op)]
+        if op.type in op_table.LOOPS or any(body is None or _has_loop(body) for body in called):
+            return True
+    return False
 
 
 def one_step(replica: ModelReplica, spec: Any) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph.model_function import ModelReplica
+from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.steps import building, xla
 from trainer.estimator.steps.batches import StackedBatches
@@ -75,24 +76,26 @@ class StackedSteps(OwnSteps):
         batches.peek()
         self._batch_sizes = batches.batch_sizes
         self._stacks_of_other_sizes = 0
-        self._program = self._reused() or self._built(jit_compile=True)
+        self._program = self._reused_or_built()
 
     @property
     def how(self) -> str:
         return "one XLA program for many steps" if self._program.compiled else "a graph loop over many steps"
 
-    def _reused(self) -> Program | None:
-        """The program of an earlier training, if the model function makes the same graph now."""
+    def _reused_or_built(self) -> Program:
+        """The program of an earlier training if the model function makes the same graph now, else one of its own."""
         earlier = self._compiled.program
         if earlier is None:
-            return None
+            return self._built(jit_compile=True)
         spec = static_spec(self._spec, self._batch_sizes)
         self.traced = self._replica.trace(spec, xla=earlier.compiled is not None)
-        return earlier if building.fingerprint_of(self.traced, spec) == earlier.fingerprint else None
+        same = building.fingerprint_of(self.traced, spec) == earlier.fingerprint
+        return earlier if same else self._built(jit_compile=True, earlier=self.traced)
 
-    def _built(self, jit_compile: bool) -> Program:
-        """A program of the model function as it is now."""
-        self.traced, program = building.built(self._replica, static_spec(self._spec, self._batch_sizes), jit_compile)
+    def _built(self, jit_compile: bool, earlier: TracedModel | None = None) -> Program:
+        """A program of the model function as it is now, or of a trace of it on the same batches."""
+        spec = static_spec(self._spec, self._batch_sizes)
+        self.traced, program = building.built(self._replica, spec, jit_compile, earlier)
         self._compiled.program = program
         return program
 
@@ -128,7 +131,7 @@ class StackedSteps(OwnSteps):
         except tf.errors.OpError as why:
             # The steps before that batch are still to be made, and the error is that of its own step.
             log.info("Steps run as a graph, since a batch is not as the model function demands: %s", why)
-            self._program, self.xla_since = self._built(jit_compile=False), None
+            self._program, self.xla_since = self._built(jit_compile=False, earlier=self.traced), None
             return stack.tensors
 
     def _follow(self, batch_sizes: list[int]) -> None:
@@ -165,7 +168,7 @@ class StackedSteps(OwnSteps):
                 called = program.compiled(*arguments)
         except xla.NotCompilableError as why:
             log.info("XLA cannot compile this model function, so its steps run as a graph: %s", why)
-            self._program, self.xla_since = self._built(jit_compile=False), None
+            self._program, self.xla_since = self._built(jit_compile=False, earlier=self.traced), None
             return self._program.as_graph(stack.tensors, *arguments[1:])
         program.proven = True
         return called
