@@ -51,6 +51,21 @@ def test_a_train_op_built_in_every_mode_runs_in_none_but_train(mode: str) -> Non
     assert {name: float(result()) for name, result in metrics.results.items()} == {"k": 3.0, "v": 3.0}
 
 
+@pytest.mark.parametrize("make", [keras.metrics.Mean, keras.metrics.AUC])
+def test_a_keras_metric_of_a_spec_is_a_value_and_an_update_to_who_takes_it_for_a_pair(make: Callable[..., Any]) -> None:
+    def model(x: tf.Tensor) -> EstimatorSpec:
+        metric = make(name="m")
+        metric.update_state(*[x] * (2 if make is keras.metrics.AUC else 1))
+        spec = EstimatorSpec(ModeKeys.EVAL, loss=tf.reduce_mean(x), eval_metric_ops={"m": metric})
+        value, update = spec.eval_metric_ops["m"]
+        return spec._replace(eval_metric_ops={**spec.eval_metric_ops, "pair": (value, update)})
+
+    built = traced(model, ModeKeys.EVAL)
+    metrics = metrics_of(built)
+    built.prune(built.spec.loss, metrics.updates)(tf.constant([[0.0], [1.0]]))
+    assert float(metrics.results["pair"]()) == float(metrics.results["m"]()) > 0.0
+
+
 def test_a_metric_of_the_train_graph_stays_still() -> None:
     def model(x: tf.Tensor) -> EstimatorSpec:
         metric = keras.metrics.Mean(name="m")

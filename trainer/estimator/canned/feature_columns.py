@@ -181,6 +181,6 @@ def _zeros() -> Any:
 
 def _check_batch(tensors: Sequence[tf.Tensor], columns: Sequence[Any]) -> None:
     """Refuses columns [batch, any] of different batch sizes, where these are known."""
-    sizes = {column.name: tensor.shape[0] for column, tensor in zip(columns, tensors, strict=True)}
+    sizes = {column.name: tensor.shape.as_list()[0] for column, tensor in zip(columns, tensors, strict=True)}
     if len({size for size in sizes.values() if size is not None}) > 1:
         raise ValueError(f"Batch sizes of features differ: {sizes}. All are of one. Look at the input function")

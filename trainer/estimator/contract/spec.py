@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainer.estimator.contract.export import DEFAULT_SIGNATURE, ExportOutput, PredictOutput
 from trainer.estimator.contract.hooks import AnyHook, check_hooks
+from trainer.estimator.contract.metric_ops import MetricOps
 
 
 class ModeKeys:
@@ -43,7 +44,8 @@ class EstimatorSpec(_Fields):
       loss: a scalar, or of one element; needed in TRAIN and EVAL.
       train_op: what an optimizer's `minimize`, `apply_gradients` or `apply` returned, or any op or tensor; needed in
         TRAIN.
-      eval_metric_ops: name to Keras metric (updated in the model function) or to a pair (value, update op).
+      eval_metric_ops: name to Keras metric (updated in the model function) or to a pair (value, update op); the spec
+        has pairs.
       export_outputs: signature name to PredictOutput, RegressionOutput or ClassificationOutput; looked at in PREDICT.
       training_chief_hooks: hooks of the chief's training.
       training_hooks: hooks of every training process.
@@ -184,13 +186,13 @@ def _checked_metrics(metrics: Mapping[str, Any] | None) -> Mapping[str, Any]:
     for name, metric in metrics.items():
         for part in tf.nest.flatten(metric) if isinstance(metric, tuple) else ():
             _check_graph(part, f"eval_metric_ops[{name!r}]")
-        if not (isinstance(metric, keras.metrics.Metric) or _is_value_and_update(metric)):
+        if not (isinstance(metric, keras.metrics.Metric | MetricOps) or _is_value_and_update(metric)):
             raise TypeError(
                 f"EstimatorSpec was given eval_metric_ops[{name!r}] {metric!r}. "
                 "It takes a Keras metric, updated in the model function, "
                 "or a pair (value, update op) as tf.compat.v1.metrics returns"
             )
-    return dict(metrics)
+    return {name: MetricOps(m) if isinstance(m, keras.metrics.Metric) else m for name, m in metrics.items()}
 
 
 def _is_value_and_update(metric: Any) -> bool:

@@ -28,6 +28,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.estimator.contract.metric_ops import MetricOps
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.graph import lookup_tables, op_table, randomness
 from trainer.estimator.graph.creator import RegularizationLosses, shared
@@ -262,15 +263,14 @@ def metrics_of(traced: TracedModel) -> Metrics:
     Raises:
       ValueError: a Keras metric that nothing updates, or a pair whose value is that of one batch.
     """
-    updates: list[tf.Operation] = []
-    results: dict[str, Callable[[], Any]] = {}
+    updates, results = list[tf.Operation](), dict[str, Callable[[], Any]]()
     keras_names, names = set[str](), traced.store.names_by_handle()
     for name, metric in traced.spec.eval_metric_ops.items():
-        if isinstance(metric, keras.metrics.Metric):
-            own = {names[id(variable.value.handle)] for variable in metric.variables}
+        if isinstance(metric, MetricOps):
+            own = {names[id(variable.value.handle)] for variable in metric.metric.variables}
             _check_updated(traced, name, own)
             keras_names |= own
-            results[name] = metric.result  # eager: it computes from variables that live outside of the graph
+            results[name] = metric.metric.result  # eager: it computes from variables that live outside of the graph
         else:
             value, update = metric
             updates.append(_operation(update))

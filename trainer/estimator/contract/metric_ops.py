@@ -1,0 +1,43 @@
+"""A Keras metric of a specification, which is a pair (value, update op) to whoever takes it for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_ASSIGNMENTS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"})
+
+
+class MetricOps(Sequence[Any]):
+    """The value of a Keras metric and the op that updates it, as the specs of tf.estimator hold it.
+
+    Both are made in the graph at hand when they are asked for, which few programs do.
+
+    Args:
+      metric: that the model function has updated in that graph.
+    """
+
+    def __init__(self, metric: keras.metrics.Metric) -> None:
+        self.metric = metric
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Any:
+        return (self._value, self._update)[index]()
+
+    def _value(self) -> Any:
+        """What the metric says of the batches before, a tensor or nested ones."""
+        return self.metric.result()
+
+    def _update(self) -> tf.Operation:
+        """The op that tells it of a batch."""
+        graph = tf.compat.v1.get_default_graph()
+        # In a function a variable that was made outside goes by another handle.
+        inner = {id(outer): captured for outer, captured in getattr(graph, "captures", ())}
+        handles = [variable.value.handle for variable in self.metric.variables]
+        used = [inner.get(id(handle), handle) for handle in handles]
+        return tf.group(*(op for handle in used for op in handle.consumers() if op.type in _ASSIGNMENTS))
