@@ -48,7 +48,7 @@ def test_the_path_is_that_of_one_process_and_only_rows_that_are_used_travel(
     assert losses(tmp_path / "apart", "chief-0") == pytest.approx(losses(tmp_path / "whole", "worker-0"), rel=1e-5)
     assert sorted(found) == sorted(expected)
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-5), name
+        np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-5, err_msg=name)
     used = IDS * WIDTH * 4
     assert used / 4 < bytes_a_step(tmp_path / "apart") < 20 * used < ROWS * WIDTH * 4 / 100
 
