@@ -22,12 +22,13 @@ PARTS = 4
 
 
 def framed(length: int, part: int) -> bytes:
-    """The course's waves as TFRecord."""
+    """The course's waves as TFRecord; each record has a feature that nobody reads, so that few are many bytes."""
     records = []
     for row in sines.rows(length)[part]:
         made = example_class()()
         made.features.feature["values"].float_list.value.extend(row[:-1])
         made.features.feature["labels"].float_list.value.append(row[-1])
+        made.features.feature["unread"].bytes_list.value.append(bytes(10_000))
         records.append(frame(made.SerializeToString()))
     return b"".join(records)
 
@@ -41,7 +42,7 @@ def task(bucket_server: BucketServer, tmp_path: Path) -> list[str]:
         storage.write(f"gs://bucket/train/part-{number}", waves * copies)
     storage.write("gs://bucket/valid", framed(10, 1))
     paths = ["--train_data_paths=gs://bucket/train/*", "--eval_data_paths=gs://bucket/valid"]
-    return [*paths, f"--output_dir={tmp_path / 'run'}", "--train_steps=100"]
+    return [*paths, f"--output_dir={tmp_path / 'run'}", "--train_steps=100", "--model=linear", "--exporter="]
 
 
 def test_workers_of_parameter_servers_fetch_their_own_shares(
