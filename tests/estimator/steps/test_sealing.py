@@ -62,7 +62,13 @@ class Machine:
         output, environ = self._folder / name, dict(os.environ)
         environ.pop(VARIABLE, None)  # a job that ran within this process may have left its directory there
         environ["TRAINER_SCRATCH"] = str(self._folder / "scratch")
-        given = [f"--problem={self._problem}", f"--output_dir={output}", f"--train_steps={steps}", "--eval_steps=1"]
+        given = [
+            f"--problem={self._problem}",
+            f"--output_dir={output}",
+            f"--train_steps={steps}",
+            "--eval_steps=1",
+            "--noreport",
+        ]
         command = [self._python, "-m", "trainer.task", *given, *flags]
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -33,7 +33,14 @@ def test_the_best_trial_of_a_problem_of_ones_own_is_the_one_with_the_highest_sco
     sweep = Launched(
         [
             *("sweep", f"--config={tmp_path}/study.yaml", f"--output_dir={tmp_path}/sweep", "--seed=3"),
-            *("--", "--problem=examples/classification.py", "--train_steps=60", "--exporter=", "--seed=1"),
+            *(
+                "--",
+                "--problem=examples/classification.py",
+                "--train_steps=60",
+                "--exporter=",
+                "--seed=1",
+                "--noreport",
+            ),
         ],
         cwd=ROOT,
         environ=dict(os.environ),
