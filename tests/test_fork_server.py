@@ -30,7 +30,7 @@ STUDY = Study(
     metric="rmse",
     parameters=(Parameter(name="lstm_units", kind=Kind.INTEGER, minimum=1, maximum=9),),
 )
-TASK = ["--train_steps=40", "--train_batch_size=20", "--exporter="]
+TASK = ["--model=linear", "--train_steps=40", "--train_batch_size=20", "--exporter=", "--noreport"]
 
 
 def environment() -> dict[str, str]:
@@ -76,8 +76,8 @@ def metrics(entry: trials.Plan) -> dict[str, Any]:
 def test_a_fork_gives_what_a_process_of_its_own_gives(
     processes: TrialProcesses, tmp_path: pathlib.Path, environ: dict[str, str]
 ) -> None:
-    forked = [plan(tmp_path / "forked", number, environ, "--seed=4") for number in (1, 2)]
-    alone = plan(tmp_path / "alone", 1, environ, "--seed=4")
+    forked = [plan(tmp_path / "forked", number, environ, "--seed=4", "--model=lstm") for number in (1, 2)]
+    alone = plan(tmp_path / "alone", 1, environ, "--seed=4", "--model=lstm")
     assert ends(processes, *forked) == {"1": 0, "2": 0}, forked[0].log.read_text()
     command = [sys.executable, "-m", "trainer.task", *alone.argv]
     subprocess.run(command, env=dict(alone.environ), check=True, capture_output=True, timeout=JOB_SECS)
@@ -121,7 +121,10 @@ def test_a_killed_study_of_real_trials_resumes_from_their_checkpoints(
     )
     flags = ["--config=study.yaml", "--output_dir=study", "--seed=3", "--"]
     # So many saves and evaluations that the kill comes between them.
-    task = ["--train_steps=60", "--train_batch_size=20", "--save_checkpoints_steps=10", "--min_eval_frequency=0"]
+    task = [
+        *("--model=linear", "--train_steps=100", "--train_batch_size=20", "--save_checkpoints_steps=10"),
+        *("--min_eval_frequency=0", "--noreport"),
+    ]
     command = [sys.executable, "-m", "trainer.launch", "sweep", *flags, *task, "--exporter=final"]
     first = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     watchdog = threading.Timer(JOB_SECS, first.kill)
@@ -142,6 +145,6 @@ def test_a_killed_study_of_real_trials_resumes_from_their_checkpoints(
     lines = reported.read_text().splitlines()
     assert lines[: len(begun)] == begun
     steps = [int(json.loads(line)["global_step"]) for line in lines]
-    assert steps == sorted(set(steps)) and steps[-1] == 60
+    assert steps == sorted(set(steps)) and steps[-1] == 100
     best = re.search(r"best +trial (\d)", second.stdout)
     assert best and f"study/{best[1]}/export/final/" in second.stdout
