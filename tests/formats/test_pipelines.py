@@ -119,7 +119,7 @@ def test_a_restored_iterator_goes_on_with_the_next_batch(data: tuple[ForecastDat
     assert rest == unbroken[13 * BATCH :]
 
 
-@pytest.mark.parametrize("pipelines_in_all", [3, 7])
+@pytest.mark.parametrize("pipelines_in_all", [3, 5])
 def test_pipelines_share_the_examples_of_an_epoch(data: tuple[ForecastData, int], pipelines_in_all: int) -> None:
     config = with_settings(data, train_batch_size=1, num_epochs=1)
     shares = []

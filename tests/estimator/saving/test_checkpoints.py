@@ -390,9 +390,9 @@ def test_a_second_training_in_a_directory_is_refused_and_readers_are_not(tmp_pat
             seen.append(True)
 
     seen: list[bool] = []
-    make(tmp_path).train(batches(), max_steps=5, hooks=[Second()])
+    make(tmp_path).train(batches(), max_steps=1, hooks=[Second()])
     assert seen
-    second.train(batches(), max_steps=7)
+    second.train(batches(), max_steps=2)
     assert "training.lock" not in os.listdir(tmp_path)
 
 
