@@ -63,7 +63,7 @@ def install(built: archive.Archive, directory: pathlib.Path) -> pathlib.Path:
     site = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
     pathlib.Path(site.strip(), "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = [sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet", "--disable-pip-version-check"]
-    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
+    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--no-compile"]
     subprocess.run([*pip, *offline, str(sdist)], cwd=directory, check=True, timeout=JOB_SECS)
     where = [python, "-P", "-c", "import trainer; print(trainer.__file__)"]
     told = subprocess.check_output(where, env=environment(), text=True)

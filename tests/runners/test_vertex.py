@@ -23,7 +23,7 @@ from trainer.launch.vertex.requests import Request
 
 BASE = f"gs://{BUCKET}/runs/a"
 SHARED = ["--model=linear", "--seed=1", "--min_eval_frequency=0", "--noreport"]
-LONG = [*SHARED, "--train_steps=10000", "--save_checkpoints_steps=1000"]
+LONG = [*SHARED, "--train_steps=5000", "--save_checkpoints_steps=500"]
 SHORT = [*SHARED, "--train_steps=60", "--save_checkpoints_steps=20"]
 
 
@@ -59,7 +59,7 @@ def test_a_cluster_survives_its_failures_and_leaves_its_model_in_the_bucket(
         assert runner.run(*failures, secs=JOB_SECS) == 0, runner.log()
         assert runner.codes("workerpool0-0") == [137, 0], runner.log()
     done = json.loads(storage.read(f"{BASE}/checkpoints/training_done.json"))
-    assert done["reason"] == "max_steps" and done["global_step"] >= 10000
+    assert done["reason"] == "max_steps" and done["global_step"] >= 5000
     assert storage.exists(f"{BASE}/model/saved_model.pb")
 
 
@@ -119,7 +119,7 @@ def test_a_preempted_machine_saves_and_its_successor_goes_on(
     bucket_server: BucketServer,
     tmp_path: pathlib.Path,
 ) -> None:
-    argv = ["--model=linear", "--train_steps=100000", "--save_checkpoints_steps=50000", "--seed=1", "--noreport"]
+    argv = ["--model=linear", "--train_steps=30000", "--save_checkpoints_steps=15000", "--seed=1", "--noreport"]
     request = request_for("one", argv)
     told = {**environ, **bucket_server.environ}
     with Runner(
@@ -134,4 +134,4 @@ def test_a_preempted_machine_saves_and_its_successor_goes_on(
         assert runner.codes("workerpool0-0") == [143, 0]
         assert len(re.findall("^step 1/", runner.said("workerpool0-0"), re.MULTILINE)) == 1, "the second began anew"
     done = json.loads(storage.read(f"{BASE}/checkpoints/training_done.json"))
-    assert done["global_step"] == 100000
+    assert done["global_step"] == 30000
