@@ -95,6 +95,6 @@ def test_the_quality_of_every_strategy_is_that_of_one_process(
 
 
 def test_workers_that_push_seldom_finish_the_course_s_job(start: Start, tmp_path: Path) -> None:
-    task = [*TASK, "--optimizer=adam", "--learning_rate=0.01", "--push_every=20"]
+    task = [*TASK, "--model=linear", "--optimizer=adam", "--learning_rate=0.01", "--push_every=20"]
     job = run(start, tmp_path, "--worker=2", "--ps=1", task=task)
     assert assert_complete(tmp_path / "run", job) < 0.2
