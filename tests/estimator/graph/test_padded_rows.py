@@ -49,12 +49,12 @@ CASES = [
 ]
 
 
-def traced(make: Callable[[], Any], store: VariableStore) -> TracedModel:
-    """A step on a table [6, 2], by an optimizer, of rows [4]."""
+def traced(make: Callable[[], Any], store: VariableStore, times: int = 1) -> TracedModel:
+    """A step on a table [6, 2], by an optimizer, of rows [4 · times]."""
 
     def body(rows: tf.Tensor) -> tuple[EstimatorSpec, None]:
         table = tf.compat.v1.get_variable("table", initializer=np.arange(12, dtype=np.float32).reshape(6, 2) / 10)
-        factors = tf.constant([[1.0, -2.0], [0.5, 1.0], [-1.0, 3.0], [2.0, 0.1]])
+        factors = tf.constant([[1.0, -2.0], [0.5, 1.0], [-1.0, 3.0], [2.0, 0.1]] * times)
         loss = tf.reduce_sum(tf.square(tf.nn.embedding_lookup(table, rows) * factors - 1.0))
         made = make()
         if isinstance(made, tf.keras.optimizers.Optimizer):
@@ -63,26 +63,34 @@ def traced(make: Callable[[], Any], store: VariableStore) -> TracedModel:
             train_op = made.minimize(loss)
         return EstimatorSpec(ModeKeys.TRAIN, loss=loss, train_op=train_op), None
 
-    return trace(body, [tf.TensorSpec([4], tf.int64)], ModeKeys.TRAIN, store, xla=True)
+    return trace(body, [tf.TensorSpec([4 * times], tf.int64)], ModeKeys.TRAIN, store, xla=True)
 
 
-def variables_after(make: Callable[[], Any], *, xla: bool) -> dict[str, np.ndarray]:
-    """What the steps leave."""
+def variables_after(make: Callable[[], Any], *, xla: bool, times: int = 1) -> dict[str, np.ndarray]:
+    """What the steps leave, on batches that are put together of the same one so many times."""
     store = VariableStore(1)
-    model = traced(make, store)
+    model = traced(make, store, times)
     step = model.prune(model.spec.loss, training_operations(model), rule=FOR_XLA if xla else None)
     program = tf.function(step.__call__, jit_compile=xla or None, autograph=False)
     for rows in BATCHES:
-        program(tf.constant(rows, tf.int64))
+        program(tf.constant(rows * times, tf.int64))
     return {name: variable.numpy() for name, variable in store.by_name.items()}
 
 
 @pytest.mark.parametrize(("name", "make"), CASES, ids=[name for name, _ in CASES])
-def test_xla_changes_the_rows_as_tensorflow_does(name: str, make: Callable[[], Any]) -> None:
-    expected, found = variables_after(make, xla=False), variables_after(make, xla=True)
+def test_xla_changes_the_rows_as_tensorflow_does(name: str, make: Callable[[], Any], times: int = 1) -> None:
+    expected, found = (variables_after(make, xla=xla, times=times) for xla in (False, True))
     assert expected.keys() == found.keys() and len(expected) > 1
     for variable, value in expected.items():
         np.testing.assert_allclose(found[variable], value, rtol=2e-6, atol=1e-6, err_msg=variable)
+
+
+@pytest.mark.parametrize("name", ["adagrad", "ftrl", "rmsprop", "sgd"])
+def test_a_variable_of_fewer_rows_than_a_batch_looks_up_is_changed_as_a_whole(name: str) -> None:
+    model = traced(FIRST[name], VariableStore(1), times=2)
+    copied = model.prune(model.spec.loss, training_operations(model), rule=FOR_XLA).graph.get_operations()
+    assert (name == "sgd") == any("Scatter" in op.type for op in copied)  # which has no sums and no slots
+    test_xla_changes_the_rows_as_tensorflow_does(name, FIRST[name], times=2)
 
 
 @pytest.mark.parametrize("name", ["adagrad", "ftrl", "adam"])

@@ -10,6 +10,11 @@ Of the rows [7, 3, 7]::
     UnsortedSegmentSum ─► gradients [2, …]        gradients [3, …], the last one 0
     ResourceSparseApplyAdagrad                    gathers, the same arithmetic, and scatters the rows that there are
 
+A variable of no more rows than a batch looks up is rather changed as a whole: each of its rows has the place of its own
+number, and those that the batch does not name stay. Of a variable of 9 rows::
+
+    rows [none, none, none, 3, none, none, none, 7, none], gradients [9, …], no gathers and no scatters
+
 Sums are made in the order of the batch, as TensorFlow makes them.
 """
 
@@ -20,6 +25,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from trainer.estimator.graph import op_table, row_updates
+from trainer.estimator.graph.inside import copying
 from trainer.estimator.graph.subgraphs import Copier
 
 NO_ROW = 2**31 - 1
@@ -39,21 +45,25 @@ class PaddedRows:
 
     def __init__(self, copier: Copier) -> None:
         self._copier = copier
-        self._padded: set[tf.Operation] = set()
+        self._padded: dict[tf.Operation, int | None] = {}
+        """The rows of the variable that is changed as a whole, by the op that finds those of the batch."""
 
     def __call__(self, op: tf.Operation) -> Sequence[tf.Tensor] | None:
         """What the outputs of an operation, [...], become in the copy; None where it stays as it is."""
         if op.type == "Unique" and can_be_padded(op):
-            self._padded.add(op)
-            return padded(self._copier.copy_of(op.inputs[0]))
+            self._padded[op] = whole = _rows_of_whole(op)
+            rows = self._copier.copy_of(op.inputs[0])
+            return padded(rows) if whole is None else [named(rows, whole), rows]
         if op.type == "UnsortedSegmentSum" and op.inputs[1].op in self._padded:
             values, places, _ = map(self._copier.copy_of, op.inputs)
             few = (values.shape.num_elements() or _MOST_SUMMED + 1) <= _MOST_SUMMED
-            return [summed(values, places)] if few else None
+            count = self._padded[op.inputs[1].op] or int(values.shape[0])
+            return [summed(values, places, count) if few else tf.math.unsorted_segment_sum(values, places, count)]
         # Rows that an op names more than once are changed one after the other: only those of a Unique are not.
         if op.type not in row_updates.RULES or _indices(op).op not in self._padded:
             return None
-        writes = row_updates.written(op, [self._copier.copy_of(tensor) for tensor in op.inputs])
+        inputs = [self._copier.copy_of(tensor) for tensor in op.inputs]
+        writes = row_updates.written(op, inputs, whole=self._padded[_indices(op).op] is not None)
         self._copier.stands_for(op, writes)
         return []
 
@@ -76,21 +86,29 @@ def padded(rows: tf.Tensor) -> list[tf.Tensor]:
     return [tf.where(is_first, rows, tf.constant(NO_ROW, rows.dtype)), first]
 
 
-def summed(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+def named(rows: tf.Tensor, count: int) -> tf.Tensor:
+    """All numbers of rows below `count`, [count], but NO_ROW in the places of those that are not among some, [n]."""
+    numbers = tf.range(count, dtype=rows.dtype)
+    found = tf.reduce_any(rows[:, tf.newaxis] == numbers[tf.newaxis, :], 0)
+    return tf.where(found, numbers, tf.constant(NO_ROW, rows.dtype))
+
+
+def summed(values: tf.Tensor, places: tf.Tensor, count: int) -> tf.Tensor:
     """The sums of the values of each place, in their order: XLA's own are a loop over the rows.
 
     Args:
       values: [n, …].
-      places: int32 [n], below n.
+      places: int32 or int64 [n].
+      count: of the places; values elsewhere are left out.
 
     Returns:
-      [n, …], zeros in places without values.
+      [count, …], zeros in places without values.
     """
     flat = tf.reshape(values, [values.shape[0], -1])
-    is_there = places[:, tf.newaxis] == tf.range(values.shape[0])[tf.newaxis, :]
+    is_there = places[:, tf.newaxis] == tf.range(count, dtype=places.dtype)[tf.newaxis, :]
     chosen = tf.where(is_there[:, :, tf.newaxis], flat[:, tf.newaxis], tf.zeros([], values.dtype))
     # Over the first dimension, so that XLA vectorises the sums, each of which is still made in the values' order.
-    return tf.reshape(tf.reduce_sum(chosen, 0), values.shape)
+    return tf.reshape(tf.reduce_sum(chosen, 0), [count, *values.shape[1:]])
 
 
 def can_be_padded(op: tf.Operation) -> bool:
@@ -105,6 +123,17 @@ def can_be_padded(op: tf.Operation) -> bool:
     counted = all(_are_sums_of(rows, count.outputs[0].consumers()) for count in counts)
     by_indices = all(user.type in _BY_INDICES and _indices(user) is rows for user in users)
     return counted and by_indices and _are_sums_of(rows, sums) and _by_rows([*sums, *users])
+
+
+def _rows_of_whole(op: tf.Operation) -> int | None:
+    """How many rows the variables have whose rows a Unique finds, if they are no more than a batch looks up."""
+    users = [user for user in op.outputs[0].consumers() if user.type != "Shape"]
+    if not users or any(user.type not in row_updates.RULES for user in users):
+        return None
+    shapes = [copying.variable_shape(handle) for user in users for handle in row_updates.handles(user)]
+    counts = {shape[0] if shape.rank else None for shape in shapes}
+    (count, *others) = counts
+    return count if not others and count is not None and count <= op.inputs[0].shape[0] else None
 
 
 def _indices(op: tf.Operation) -> tf.Tensor:

@@ -31,32 +31,47 @@ class Rule:
     variables: Sequence[str]
 
 
-def written(op: tf.Operation, inputs: Sequence[tf.Tensor]) -> list[tf.Operation]:
+def handles(op: tf.Operation) -> list[tf.Tensor]:
+    """Those of the variable and of its slots, [] each, that an op of the source takes."""
+    names = [argument.name for argument in op.op_def.input_arg]
+    return [op.inputs[names.index(name)] for name in RULES[op.type].variables]
+
+
+def written(op: tf.Operation, inputs: Sequence[tf.Tensor], *, whole: bool) -> list[tf.Operation]:
     """Ops that change the rows, each named once, in the graph that is being built.
 
     Args:
       op: of the source.
       inputs: of the copy: handles and numbers [], a gradient [n, …], and the numbers of the rows, [n].
+      whole: whether the rows are all of the variable's, in order, with the number of none for those that stay.
     """
     rule = RULES[op.type]
     names = [argument.name for argument in op.op_def.input_arg]
-    named = dict(zip(names, inputs, strict=True))
-    grad, indices = named["grad"], named["indices"]
-    handles = [named[name] for name in rule.variables]
-    before = [tf.raw_ops.ReadVariableOp(resource=handle, dtype=grad.dtype) for handle in handles]
-    changed = rule.change([tf.gather(whole, indices) for whole in before], grad, op, named)
+    given = dict(zip(names, inputs, strict=True))
+    grad, indices = given["grad"], given["indices"]
+    variables = [given[name] for name in rule.variables]
+    before = [tf.raw_ops.ReadVariableOp(resource=handle, dtype=grad.dtype) for handle in variables]
+    rows = before if whole else [tf.gather(all_rows, indices) for all_rows in before]
+    changed = rule.change(rows, grad, op, given)
     # What is read has to be read before any of it is written.
-    with tf.control_dependencies([whole.op for whole in before]):
-        if before[0].shape.rank is None or (before[0].shape[0] or _MOST_MERGED + 1) > _MOST_MERGED:
-            return [
-                tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=indices, updates=new)
-                for handle, new in zip(handles, changed, strict=True)
-            ]
-        position = _positions(indices, int(before[0].shape[0]))
-        return [
-            tf.raw_ops.AssignVariableOp(resource=handle, value=_merged(whole, position, new))
-            for handle, whole, new in zip(handles, before, changed, strict=True)
-        ]
+    with tf.control_dependencies([all_rows.op for all_rows in before]):
+        if whole:
+            changes = tf.reshape(indices == tf.range(indices.shape[0], dtype=indices.dtype), _column(grad))
+            values = [tf.where(changes, new, old) for new, old in zip(changed, before, strict=True)]
+        elif before[0].shape.rank is None or (before[0].shape[0] or _MOST_MERGED + 1) > _MOST_MERGED:
+            scatter = tf.raw_ops.ResourceScatterUpdate
+            pairs = zip(variables, changed, strict=True)
+            return [scatter(resource=handle, indices=indices, updates=new) for handle, new in pairs]
+        else:
+            position = _positions(indices, int(before[0].shape[0]))
+            values = [_merged(old, position, new) for old, new in zip(before, changed, strict=True)]
+        assign = tf.raw_ops.AssignVariableOp
+        return [assign(resource=handle, value=value) for handle, value in zip(variables, values, strict=True)]
+
+
+def _column(rows: tf.Tensor) -> list[int]:
+    """The shape of one value for each row of [n, …]."""
+    return [-1] + [1] * (rows.shape.rank - 1)
 
 
 def _positions(indices: tf.Tensor, rows: int) -> tf.Tensor:
@@ -76,7 +91,7 @@ def _merged(before: tf.Tensor, position: tf.Tensor, new: tf.Tensor) -> tf.Tensor
     Returns:
       [rows, …].
     """
-    changes = tf.reshape(position >= 0, [-1] + [1] * (new.shape.rank - 1))
+    changes = tf.reshape(position >= 0, _column(new))
     return tf.where(changes, tf.gather(new, tf.maximum(position, 0)), before)
 
 

@@ -47,6 +47,8 @@ def test_a_handle_is_known_to_be_of_a_shape_and_a_type() -> None:
         assert read(bare).shape.rank is None
         assert read(copied).shape == [2, 3]
         assert read(told).shape.as_list() == [None, 3]
+        assert copying.variable_shape(bare).rank is None
+        assert copying.variable_shape(copied) == [2, 3]
 
 
 def test_what_is_initialised_outside_of_a_function_graph_is_outside_of_it() -> None:

@@ -57,6 +57,16 @@ def copy_handle_data(source: tf.Tensor, target: tf.Tensor) -> None:
     handle_data_util.copy_handle_data(source, target)
 
 
+def variable_shape(handle: tf.Tensor) -> tf.TensorShape:
+    """Of the variable behind a handle [] of a graph; of unknown rank where the graph does not say.
+
+    `handle_data_util`: in public only an op that reads the variable would tell, which then stands in the graph.
+    """
+    data = handle_data_util.get_resource_handle_data(handle)
+    known = data is not None and data.is_set and len(data.shape_and_type) == 1
+    return tf.TensorShape(data.shape_and_type[0].shape if known else None)
+
+
 def set_handle_data(handle: tf.Tensor, shape: tf.TensorShape, dtype: tf.DType) -> None:
     """Lets a handle [] be known to be of a variable of a shape and a type, for the same reason.
 
