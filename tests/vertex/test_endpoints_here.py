@@ -160,7 +160,7 @@ def test_a_real_job_s_model_is_registered_at_its_end_and_answers_behind_an_endpo
     with service_with(tmp_path, forking_python, [str(forking_python), "-m", "trainer.task"], environ) as service:
         own = [*WHERE, f"--image={IMAGE}", f"--output_dir=gs://{BUCKET}/runs/a", *services(service)]
         waits = ["--wait", "--poll_secs=0.2", "--upload_model=waves"]
-        task = ["--model=linear", "--train_steps=20", "--seed=1"]
+        task = ["--model=linear", "--train_steps=20", "--seed=1", "--noreport"]
         assert launcher.main(["submit", "vertex", *own, *waits, "--", *task]) == 0, capsys.readouterr()
         said = capsys.readouterr().out
         assert "chief:0     | step 20/20" in said and said.endswith(f"model: {PARENT}/models/waves@1\n"), said
