@@ -23,6 +23,7 @@ CASES = {
     "course_lstm_momentum": ("course_lstm", "momentum"),
     "course_lstm_adam": ("course_lstm", "adam"),
     "dense_adam": ("dense", "adam"),
+    "layers_adam": ("layers", "adam"),
 }
 STEPS = 100
 FURTHER_STEPS = 50
