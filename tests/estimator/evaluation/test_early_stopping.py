@@ -230,6 +230,12 @@ def test_training_ends_when_the_loss_is_low_and_says_so_to_everyone(tmp_path: Pa
     assert done == {"reason": "early_stop", "global_step": 25, "checkpoint": "model.ckpt-25"}
 
 
+def test_training_ends_at_the_step_of_a_checkpoint_that_a_program_waits_for(tmp_path: Path) -> None:
+    estimator = make(tmp_path)
+    estimator.train(batches(), hooks=[experimental.make_stop_at_checkpoint_step_hook(estimator, last_step=3)])
+    assert estimator.get_variable_value("global_step") == 3
+
+
 def test_a_run_that_began_without_early_stopping_is_continued_with_it(tmp_path: Path) -> None:
     make(tmp_path).train(batches(), max_steps=5)
     estimator = make(tmp_path)
