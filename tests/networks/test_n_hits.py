@@ -42,6 +42,13 @@ def test_the_forecast_is_the_sum_of_what_the_stacks_interpolate(make_schema, tra
     np.testing.assert_allclose(network.forecasts(values), np.transpose(expected, (0, 2, 1)), atol=1e-5)
 
 
+def test_windows_that_are_scaled_forecast_alike_in_all_units(make_schema, traced, some_values):
+    schema, settings = make_schema(steps=10, horizon=6), dataclasses.replace(SETTINGS, hits_scaling=True)
+    network, values = traced(functools.partial(n_hits.forecast, params=settings), schema), some_values(schema)
+    elsewhere = network.forecasts(40 * values + 7)
+    np.testing.assert_allclose(elsewhere, 40 * network.forecasts(values) + 7, rtol=1e-3)
+
+
 def test_an_untrained_network_forecasts_about_the_last_value(make_schema, traced, some_values):
     schema = make_schema(steps=48, horizon=12)
     network, values = traced(functools.partial(n_hits.forecast, params=Settings()), schema), some_values(schema)

@@ -9,6 +9,7 @@ from trainer.job.errors import UsageError
 from trainer.networks import precision
 
 if TYPE_CHECKING:
+    import keras
     import tensorflow as tf
 
 
@@ -51,6 +52,13 @@ def uniform(shape: list[int], fan_in: int, name: str) -> tf.Variable:
     import tensorflow as tf
 
     return tf.Variable(tf.random.uniform(shape, -(fan_in**-0.5), fan_in**-0.5), name=name)
+
+
+def initializer() -> keras.initializers.Initializer:
+    """The same for the kernels of Keras's layers, whose own default starts a wide last layer far from zero."""
+    import keras
+
+    return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
 
 
 def along_time(history: tf.Tensor, horizon: int, name: str) -> tf.Tensor:

@@ -101,7 +101,7 @@ ETTH1 = {
 ETTH1_720 = {
     **ETTH1,
     "horizon": "720",
-    "num_epochs": "4",
+    "num_epochs": "3",
     "learning_rate": "0.001",
     "mixer_blocks": "2",
     "mixer_units": "64",
