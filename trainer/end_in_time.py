@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainer.estimator import Estimator
-from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
+from trainer.estimator.contract.hooks import PatientListener, RunContext, RunValues, TrainingHook
 from trainer.estimator.saving.job_directory import JobDirectories
 from trainer.job.stop_watch import StopWatch
 
@@ -49,7 +49,7 @@ class EndInTime(TrainingHook):
         return " ".join(filter(None, [self.saved.text, self._directories.not_uploaded()]))
 
 
-class NewestSave(CheckpointSaverListener):
+class NewestSave(PatientListener):
     """Remembers the newest checkpoint of this process.
 
     Attributes:

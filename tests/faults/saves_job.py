@@ -21,11 +21,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator import CheckpointSaverListener, Estimator, EstimatorSpec, ModeKeys, RunConfig, TrainingHook
+from trainer.estimator import Estimator, EstimatorSpec, ModeKeys, RunConfig, TrainingHook
+from trainer.estimator.contract.hooks import PatientListener
 
 SAVE_EVERY = 2
 KEPT = 3
 _SIZE, _RATE, _MOMENTUM = 128, 0.001, 0.9
+_LARGE = 1024
+"""With their momentum, weights of so many rows are enough to be written beside the steps."""
 
 
 def say(word: str, value: object) -> None:
@@ -33,18 +36,18 @@ def say(word: str, value: object) -> None:
     os.write(1, f"{word} {value}\n".encode())
 
 
-def batches() -> tf.data.Dataset:
-    """Shuffled batches without end: features [8, 128], labels [8, 128]."""
+def batches(size: int = _SIZE) -> tf.data.Dataset:
+    """Shuffled batches without end: features [8, size], labels [8, size]."""
 
     def example(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        values = tf.random.stateless_normal([2, _SIZE], tf.stack([seed, seed]))
+        values = tf.random.stateless_normal([2, size], tf.stack([seed, seed]))
         return values[0], values[1]
 
     return tf.data.Dataset.range(1000).repeat().shuffle(50, seed=7).map(example).batch(8, drop_remainder=True)
 
 
 def digest(weights: Any) -> str:
-    """The weights in a few letters; [128, 128]."""
+    """The weights in a few letters; [size, size]."""
     return hashlib.sha256(np.asarray(weights, np.float32).tobytes()).hexdigest()[:12]
 
 
@@ -52,14 +55,15 @@ def digest(weights: Any) -> str:
 
 
 def model_fn(features: tf.Tensor, labels: tf.Tensor, mode: ModeKeys) -> EstimatorSpec:
-    weights = tf.compat.v1.get_variable("weights", [_SIZE, _SIZE], initializer=tf.compat.v1.zeros_initializer())
+    size = features.shape[1]
+    weights = tf.compat.v1.get_variable("weights", [size, size], initializer=tf.compat.v1.zeros_initializer())
     loss = tf.reduce_mean((features @ weights - labels) ** 2)
     optimizer = tf.compat.v1.train.MomentumOptimizer(_RATE, _MOMENTUM)
     train_op = optimizer.minimize(loss, tf.compat.v1.train.get_global_step())
     return EstimatorSpec(mode, loss=loss, train_op=train_op, predictions={"y": features})
 
 
-class Says(TrainingHook, CheckpointSaverListener):
+class Says(TrainingHook, PatientListener):
     """Says what the Estimator does."""
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
@@ -69,7 +73,23 @@ class Says(TrainingHook, CheckpointSaverListener):
         say("saved", global_step_value)
 
 
+class Waits(Says):
+    """Has the Estimator wait for its saves."""
+
+    def waits_for(self, global_step_value: int) -> bool:
+        return True
+
+
 def ours(directory: str, steps: int) -> None:
+    train(directory, steps, Waits(), _SIZE)
+
+
+def ours_beside_the_steps(directory: str, steps: int) -> None:
+    train(directory, steps, Says(), _LARGE)
+
+
+def train(directory: str, steps: int, says: Says, size: int) -> None:
+    """Trains up to a step on batches of rows of a size."""
     config = RunConfig(
         tf_random_seed=1,
         save_checkpoints_steps=SAVE_EVERY,
@@ -77,10 +97,10 @@ def ours(directory: str, steps: int) -> None:
         log_step_count_steps=None,
         save_summary_steps=None,
     )
-    estimator, says = Estimator(model_fn, directory, config), Says()
+    estimator = Estimator(model_fn, directory, config)
     latest = estimator.latest_checkpoint()
     say("resumed", 0 if latest is None else latest.rpartition("-")[2])
-    estimator.train(batches, hooks=[says], max_steps=steps, saving_listeners=[says])
+    estimator.train(lambda: batches(size), hooks=[says], max_steps=steps, saving_listeners=[says])
     say("weights", digest(estimator.get_variable_value("weights")))
 
 
@@ -159,6 +179,7 @@ def backup_and_restore(directory: str, steps: int) -> None:
 
 PROGRAMS = {
     "this package": ours,
+    "this package, beside the steps": ours_beside_the_steps,
     "tf.train.CheckpointManager": checkpoint_manager,
     "Keras BackupAndRestore": backup_and_restore,
 }

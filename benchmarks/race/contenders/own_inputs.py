@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -74,18 +73,3 @@ def generator(task: Task) -> Figures:
         return dataset.repeat().batch(task["batch_size"]).prefetch(1)
 
     return measured(task, reader)
-
-
-def many_saves(task: Task) -> Figures:
-    """Milliseconds that a save costs: a training with many, less the same one with few."""
-    seconds = {}
-    for saves in (1, task["saves"]):
-        with tempfile.TemporaryDirectory() as model_dir:
-            timed = estimator(task, model_dir, save_checkpoints_steps=task["steps"] // saves)
-            input_fn: Any = sines.in_order(lstm_values.sequences(task), task["batch_size"], None)
-            timed.train(input_fn, steps=task["warm"])
-            began = task.clock()
-            timed.train(input_fn, steps=task["steps"])
-            seconds[saves] = task.clock() - began
-    each = (seconds[task["saves"]] - seconds[1]) / (task["saves"] - 1)
-    return Figures(rate=1000 * each, notes={"% of training, a save every 10 s": 10 * each})

@@ -58,17 +58,23 @@ def foreign(key: str, title: str, program: str) -> Workload:
     )
 
 
+OF_SAVES: dict[str, Any] = {"unit": "ms", "tolerance": None, "less_is_better": True, "targets": {"tf.estimator": 1}}
 WORKLOADS = (
     Workload(
-        key="j",
+        key="j1",
         title="what a save costs a training",
-        unit="ms",
-        contenders=both("own_inputs:many_saves", steps(40_000, 4_000), steps(4_000, 400)),
+        contenders=both("saves:small", steps(40_000, 4_000), steps(4_000, 400)),
         options={**OPTIONS, "saves": 100},
         prepare=course.prepare,
-        tolerance=None,
-        less_is_better=True,
-        targets={"tf.estimator": 1},
+        **OF_SAVES,
+    ),
+    Workload(
+        key="j2",
+        title="what a save of 100 MB costs a training",
+        contenders=both("saves:large", steps(160, 20), steps(160, 20)),
+        options={"saves": 8},
+        long=True,
+        **OF_SAVES,
     ),
     foreign("k1", "own input: a line decoded at a time, shuffled, batched", "course"),
     foreign("k2", "own input: `parse_single_example` in a map", "single_examples"),

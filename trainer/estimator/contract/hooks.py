@@ -161,11 +161,27 @@ class CheckpointSaverListener:
         """Called once after the last save."""
 
 
-class LastSaveListener(CheckpointSaverListener):
+class PatientListener(CheckpointSaverListener):
+    """A listener that may hear of a checkpoint some steps later, so that steps go on while it is written. Ours."""
+
+    def waits_for(self, global_step_value: int) -> bool:
+        """Whether it needs the checkpoint that is about to be written before a further step is made."""
+        return False
+
+
+class LastSaveListener(PatientListener):
     """A listener that knows the last save of a training. Ours."""
 
     def training_ended(self) -> None:
         """Called when no further step is made, before the last save, if there is still one to make."""
+
+
+def has_to_wait(listener: CheckpointSaverListener, global_step_value: int) -> bool:
+    """Whether training waits until a checkpoint is there, since a listener has to hear of it then."""
+    if isinstance(listener, PatientListener):
+        return listener.waits_for(global_step_value)
+    stock = CheckpointSaverListener, tf.compat.v1.train.CheckpointSaverListener
+    return all(type(listener).after_save is not each.after_save for each in stock)
 
 
 def tell(method: Callable[..., Any], global_step_value: int) -> Any:

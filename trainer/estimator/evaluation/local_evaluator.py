@@ -30,13 +30,21 @@ class LocalEvaluator(LastSaveListener):
         """From here on checkpoints are left to `finish`, which knows that there is no further one."""
         self._training_ended = True
 
+    def waits_for(self, global_step_value: int) -> bool:
+        """Training waits for a checkpoint that is evaluated: what it reads there decides which step is its last."""
+        return self._is_due(self._saves + 1)
+
+    def _is_due(self, saves: int) -> bool:
+        """Whether the checkpoint with this number of this training, from 1, is to be evaluated now."""
+        hurried = bool(self._evaluations.estimator.stop)  # a runner that ends the process leaves it seconds
+        if saves == 1 or hurried or self._training_ended:
+            return False
+        return self._evaluations.secs_since_last() >= self._throttle
+
     def after_save(self, global_step_value: int) -> None:
         """Evaluates, if an evaluation is due."""
         self._saves += 1
-        hurried = bool(self._evaluations.estimator.stop)  # a runner that ends the process leaves it seconds
-        if self._saves == 1 or hurried or self._training_ended:
-            return
-        if self._evaluations.secs_since_last() >= self._throttle:
+        if self._is_due(self._saves):
             self._evaluate(
                 global_step_value, final=self._max_steps is not None and global_step_value >= self._max_steps
             )

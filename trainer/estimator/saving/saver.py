@@ -35,7 +35,7 @@ class Saver:
     continued: str | None = None
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def save(self, step: int, tensors: Mapping[str, Any], now: float) -> str:
+    def save(self, step: int, tensors: Mapping[str, Any] | slices.Snapshot, now: float) -> str:
         """Writes `model.ckpt-<step>`, its manifest and the state file; returns its path.
 
         Args:

@@ -17,7 +17,7 @@ import dataclasses
 import functools
 import glob
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ import tensorflow as tf
 from trainer.estimator.graph.inside.slices import info_of
 from trainer.estimator.graph.row_sharded_variable import RowShardedVariable, set_rows
 from trainer.estimator.graph.row_sharding import BLOCK_BYTES, Rows, blocks
+
+LEAST_SNAPSHOT_BYTES, MOST_SNAPSHOT_BYTES = 4 << 20, 1 << 30
+"""Of variables that are held twice while they are written beside the training: what it saves to wait for smaller ones
+is milliseconds, and larger ones may not have the room."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +150,34 @@ class _Entry:
     get: Callable[[], Any]
 
 
-def write(prefix: str, tensors: Mapping[str, Any]) -> None:
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """What variables held at a moment, which another thread may write while they are trained on.
+
+    Nothing is copied for it here: whoever writes to a variable whose value somebody holds takes new memory for that.
+    """
+
+    entries: Sequence[_Entry]
+
+
+def snapshot(tensors: Mapping[str, Any]) -> Snapshot | None:
+    """A snapshot of tensors and variables of this process, by name; None where they are not worth being held twice."""
+    variables = [value for value in tensors.values() if isinstance(value, tf.Variable | RowShardedVariable)]
+    sharded = any(isinstance(variable, RowShardedVariable) for variable in variables)
+    sizes = (tf.TensorShape(_shape(variable)).num_elements() * variable.dtype.size for variable in variables)
+    if sharded or not LEAST_SNAPSHOT_BYTES <= sum(sizes) <= MOST_SNAPSHOT_BYTES:
+        return None
+    with tf.device("CPU:0"):  # those on other devices are copied here
+        return Snapshot([_held(entry) for entry in _all_entries(tensors)])
+
+
+def _held(entry: _Entry) -> _Entry:
+    """An entry with the value [...] that it has now."""
+    value = tf.identity(entry.get())
+    return dataclasses.replace(entry, get=lambda: value)
+
+
+def write(prefix: str, tensors: Mapping[str, Any] | Snapshot) -> None:
     """Writes a checkpoint's files; the index appears last.
 
     Args:
@@ -154,7 +185,8 @@ def write(prefix: str, tensors: Mapping[str, Any]) -> None:
       tensors: by name: tensors, or variables.
     """
     try:
-        _write_all(prefix, tensors)
+        entries = tensors.entries if isinstance(tensors, Snapshot) else _all_entries(tensors)
+        _write_all(prefix, entries)
     except BaseException:
         # On a full disk what is left of it would take the room of the next one, and of what is said about that.
         for leftover in Path(prefix).parent.glob(f"{glob.escape(Path(prefix).name)}.*temp*"):
@@ -162,8 +194,8 @@ def write(prefix: str, tensors: Mapping[str, Any]) -> None:
         raise
 
 
-def _write_all(prefix: str, tensors: Mapping[str, Any]) -> None:
-    groups = list(_groups(tensors))
+def _write_all(prefix: str, entries: Sequence[_Entry]) -> None:
+    groups = list(_groups(entries))
     if len(groups) == 1:
         _write_one(prefix, groups[0])
         return
@@ -175,9 +207,12 @@ def _write_all(prefix: str, tensors: Mapping[str, Any]) -> None:
     tf.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=parts, destination_prefix=prefix, delete_old_dirs=False)
 
 
-def _groups(tensors: Mapping[str, Any]) -> Iterator[list[_Entry]]:
+def _all_entries(tensors: Mapping[str, Any]) -> list[_Entry]:
+    return [entry for name, value in tensors.items() for entry in _entries(name, value)]
+
+
+def _groups(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
     """What is in this process together; what has to be fetched in groups of about a block."""
-    entries = [entry for name, value in tensors.items() for entry in _entries(name, value)]
     here = [entry for entry in entries if not entry.num_bytes]
     if here:
         yield here

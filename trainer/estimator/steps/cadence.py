@@ -64,6 +64,34 @@ def steps_due(before: int, after: int, origin: int, every: int | None) -> range:
 
 
 @dataclasses.dataclass
+class SaveSchedule:
+    """When a save is due.
+
+    Attributes:
+      cadence: how often.
+      start: the global step that training begins at, from which a cadence in steps counts.
+      saved_at: seconds, from which a cadence in seconds counts: those of the last save that was tried.
+      tried: the step of that save.
+    """
+
+    cadence: Cadence
+    start: int
+    saved_at: float
+    tried: int
+
+    def steps_until_due(self, step: int) -> int | None:
+        """Steps until a save is due; None where steps do not decide."""
+        return steps_to(step, self.start, self.cadence.save_steps)
+
+    def due(self, step: int, now: float) -> bool:
+        """Whether one is due at a step and a time, in seconds."""
+        if self.cadence.save_secs is not None:
+            return now - self.saved_at >= self.cadence.save_secs
+        every = self.cadence.save_steps
+        return every is not None and (step - self.start) // every > (self.tried - self.start) // every
+
+
+@dataclasses.dataclass
 class Pacer:
     """Chooses how many steps a call may make: about as many as take `target` seconds.
 

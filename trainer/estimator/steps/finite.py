@@ -72,5 +72,6 @@ class FiniteCheck:
         return True
 
     def _error(self, what: str, step: int, *, in_loss: bool) -> NanLossError:
+        last_good = self._last_good()  # first: it waits for a checkpoint that is being written, where the search begins
         why = self._explain(step, in_loss) if self._explain else Why()
-        return NanLossError(f"{what} at step {step}; {self._last_good()}", why)
+        return NanLossError(f"{what} at step {step}; {last_good}", why)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trainer import storage
-from trainer.estimator.contract.hooks import CheckpointSaverListener, RunContext, RunValues, TrainingHook
+from trainer.estimator.contract.hooks import PatientListener, RunContext, RunValues, TrainingHook
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.job import goodput, records
 from trainer.job.errors import JobError
@@ -28,7 +28,7 @@ _EVERY_SECS, _SHARE = 3.0, 0.01
 log = logging.getLogger("trainer")
 
 
-class GoodputRecord(TrainingHook, CheckpointSaverListener):
+class GoodputRecord(TrainingHook, PatientListener):
     """Records the time of the process that owns a job's directory: a hook of its training and a listener of its saves.
 
     Args:
@@ -44,6 +44,7 @@ class GoodputRecord(TrainingHook, CheckpointSaverListener):
         self._history, self._last_sign, self._due_at = History(), 0.0, 0.0
         account.is_recorded = True
         self._step: int | None = None  # None until this process has resumed
+        self._at_save = Tally(at=0.0)
 
     def begin(self, *_: Any) -> None:
         """Reads what earlier processes left, before this one writes anything."""
@@ -60,11 +61,15 @@ class GoodputRecord(TrainingHook, CheckpointSaverListener):
         if self._directory.synced is None and self._clock() >= self._due_at:
             self._write()
 
-    def after_save(self, global_step_value: int) -> None:
+    def before_save(self, global_step_value: int) -> None:
+        """Counts up to the step that is saved: when the checkpoint is there, further ones may have been made."""
         self._resume(global_step_value)
         self._step = global_step_value
+        self._at_save = self.tally()
+
+    def after_save(self, global_step_value: int) -> None:
         saves = [save for save in self._history.saves if save.step < global_step_value]
-        self._history = History(saves=[*saves, self.tally()][-_KEPT_SAVES:])
+        self._history = History(saves=[*saves, self._at_save][-_KEPT_SAVES:])
         self._write()
 
     def end(self, *_: Any) -> None:

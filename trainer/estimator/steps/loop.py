@@ -74,6 +74,7 @@ class TrainingLoop:
             self._saves.rescue(error.kept, self.clock())
             raise
         finally:
+            self._saves.close()
             self.steps.close()
             self._summaries.close()
         self.stop.answer(reason)
@@ -86,13 +87,13 @@ class TrainingLoop:
             if isinstance(hook, VariablesHook):
                 hook.variables = self._store.saved()
             hook.begin()
-        self._saves.begin()
+        self._saves.listeners.begin()
         self._summaries.begin(self.clock())
         self._save()
         reason, context = self._make_calls()
         if self._saves.training_ended(self._step):
             self._save(goes_on=False)
-        self._saves.end(self._step)
+        self._saves.listeners.end(self._step)
         for hook in self._hooks:
             hook.end(context)
         self._summaries.flush()
@@ -131,7 +132,7 @@ class TrainingLoop:
         due = [
             self.pacer.limit,
             None if self.stop_at is None else self.stop_at - self._step,
-            self._saves.steps_until_due(self._step),
+            self._saves.schedule.steps_until_due(self._step) if self._saves.on else None,
             self._summaries.steps_until_due(self._step) if self.steps.traced.summaries else None,
             *(steps_to(self._step, hook.every_n_steps_from, hook.every_n_steps) for hook in self._hooks),
         ]
@@ -147,15 +148,26 @@ class TrainingLoop:
         for hook in self._hooks:
             results = given_to(hook, self._model_hooks, result.results)
             hook.after_run(context, RunValues(self._step, result.losses, results, seconds))
-        if self._saves.due(self._step, self.clock()) and self._save():
+        saves = self._saves.on and self._saves.schedule.due(self._step, self.clock())
+        if self._save() if saves else self._tell_arrived(wait=False):
             context.request_stop("a saving listener asked for it")
 
     def _save(self, *, goes_on: bool = True) -> bool:
         """Saves; returns whether a listener asks to end."""
         if not self._saves.on or not self._finite.variables(self._step, goes_on=goes_on):
             return False
+        asked = self._tell_arrived(wait=True)
         with self.account.spent(Activity.SAVE):
             saved = self._saves.save(self._step, {**self._store.saved(), **self.steps.position()}, self.clock())
         self._summaries.write_goodput(self.account, self._step, self.clock())
         self._summaries.flush()  # before listeners look
-        return saved and self._saves.tell_saved(self._step)
+        return (saved and self._saves.listeners.after_save(self._step)) or asked
+
+    def _tell_arrived(self, *, wait: bool) -> bool:
+        """Tells listeners of a checkpoint that was written beside the steps; returns whether one asks to end."""
+        with self.account.spent(Activity.SAVE):
+            step = self._saves.arrived(wait=wait)
+        if step is None:
+            return False
+        self._summaries.flush()
+        return self._saves.listeners.after_save(step)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import os
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trainer.estimator.contract.hooks import CheckpointSaverListener, LastSaveListener, tell
+from trainer.estimator.contract.hooks import CheckpointSaverListener
+from trainer.estimator.saving import slices
+from trainer.estimator.saving.background_saver import BackgroundSaver
 from trainer.estimator.saving.saver import Saver
-from trainer.estimator.steps.cadence import Cadence, steps_to
+from trainer.estimator.steps.cadence import Cadence, SaveSchedule
+from trainer.estimator.steps.save_listeners import SaveListeners
+from trainer.estimator.steps.save_trouble import SaveTrouble
 from trainer.estimator.steps.steps import KeptStep
-from trainer.job import system_errors
-from trainer.job.system_errors import Kind, Trouble
-
-log = logging.getLogger("trainer")
 
 _LAST_TRIES, _BETWEEN_SECS = 12, 5.0
 """How often the last save is tried again while there is no room for it, and the time between: a minute in all."""
@@ -23,6 +22,9 @@ _LAST_TRIES, _BETWEEN_SECS = 12, 5.0
 
 class Saves:
     """Saves of one training.
+
+    The first and the last one are made while training waits, and so is one that a listener has to hear of before the
+    next step. All others are written beside the steps that follow; whoever saves next waits for them.
 
     Args:
       saver: writes checkpoints; None saves nothing, whatever is due.
@@ -32,6 +34,8 @@ class Saves:
       now: seconds, from which a cadence in seconds counts.
 
     Attributes:
+      listeners: of each save.
+      schedule: when one is due.
       last_step: the step saved last; None before the first save.
     """
 
@@ -44,9 +48,11 @@ class Saves:
         now: float,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._wait, self._has_ended, self._failing = wait, False, False
-        self._saver, self._cadence, self._listeners = saver, cadence, listeners
-        self._start, self._saved_at, self._tried = start, now, start
+        self._wait, self._has_ended = wait, False
+        self._saver, self.listeners = saver, SaveListeners(listeners)
+        self.schedule = SaveSchedule(cadence, start, saved_at=now, tried=start)
+        self._beside = None if saver is None else BackgroundSaver(saver)
+        self._trouble = SaveTrouble(None if saver is None else saver.store)
         self.last_step: int | None = None
 
     @property
@@ -54,39 +60,26 @@ class Saves:
         """Whether anything is saved at all."""
         return self._saver is not None
 
-    def begin(self) -> None:
-        """Before the first step."""
-        for listener in self._listeners:
-            listener.begin()
-
     def training_ended(self, step: int) -> bool:
         """After the last step; returns whether that is still to be saved."""
         self._has_ended = True
-        for listener in self._listeners:
-            if isinstance(listener, LastSaveListener):
-                listener.training_ended()
+        self.listeners.training_ended()
+        arrived = self.arrived(wait=True)
+        if arrived is not None:
+            self.listeners.after_save(arrived)
         return self.last_step != step
 
-    def end(self, step: int) -> None:
-        """After the last save."""
-        for listener in self._listeners:
-            tell(listener.end, step)
+    def close(self) -> None:
+        """However training ended: what is being written is written to its end."""
+        if self._beside is None:
+            return
+        if self._beside.step is not None:
+            with contextlib.suppress(Exception):  # training ended by an error of its own, which says more
+                self.training_ended(self._beside.step)
+        self._beside.close()
 
-    def steps_until_due(self, step: int) -> int | None:
-        """Steps until a save is due; None where steps do not decide."""
-        return steps_to(step, self._start, self._cadence.save_steps) if self._saver else None
-
-    def due(self, step: int, now: float) -> bool:
-        """Whether one is due at a step and a time, in seconds."""
-        if self._saver is None:
-            return False
-        if self._cadence.save_secs is not None:
-            return now - self._saved_at >= self._cadence.save_secs
-        every = self._cadence.save_steps
-        return every is not None and (step - self._start) // every > (self._tried - self._start) // every
-
-    def save(self, step: int, tensors: Mapping[str, Any], now: float) -> bool:
-        """Saves; listeners hear of it before.
+    def save(self, step: int, tensors: Mapping[str, Any], now: float, *, at_once: bool = False) -> bool:
+        """Saves, after the save before has arrived; listeners hear of it before.
 
         A disk that is full, or away, does not end a training that has saved before: what it learns meanwhile is lost
         only if there is still no room at the end. The last save is tried for a minute.
@@ -95,24 +88,31 @@ class Saves:
           step: the global step.
           tensors: what to save, by name.
           now: seconds.
+          at_once: training waits for it.
 
         Returns:
-          Whether it was saved.
+          Whether the checkpoint is there; otherwise it is being written, or could not be.
         """
-        assert self._saver is not None  # callers look at `on` first
-        for listener in self._listeners:
-            tell(listener.before_save, step)
-        self._saved_at, self._tried = now, step
-        self._look_for_directory()
+        assert self._saver is not None and self._beside is not None  # callers look at `on` first
+        self.listeners.before_save(step)
+        self.schedule.saved_at, self.schedule.tried = now, step
+        if self.last_step is not None:
+            self._trouble.look_for_directory()
+        at_once = at_once or self._has_ended or self.last_step is None
+        if not at_once and not self.listeners.wait_for(step):
+            snapshot = slices.snapshot(tensors)
+            if snapshot is not None:
+                self._beside.begin(step, snapshot, now)
+                return False
+        return self._save_at_once(step, tensors, now)
+
+    def _save_at_once(self, step: int, tensors: Mapping[str, Any], now: float) -> bool:
+        assert self._saver is not None
         for tries in range(1, (_LAST_TRIES if self._has_ended else 1) + 1):
             try:
                 self._saver.save(step, tensors, now)
             except Exception as error:
-                trouble = system_errors.of(error, self._saver.store.local)
-                if not self._can_wait(trouble, tries):
-                    raise
-                if tries == 1:
-                    self._warn(step, trouble)
+                self._bear(error, step, tries)
                 if self._has_ended:
                     self._wait(_BETWEEN_SECS)
             else:
@@ -120,31 +120,30 @@ class Saves:
                 return True
         return False
 
-    def _look_for_directory(self) -> None:
-        """Says so where somebody deleted the directory: it is made again, with less in it than there was."""
-        assert self._saver is not None
-        store = self._saver.store
-        if self.last_step is not None and not os.path.isdir(store.local):
-            log.error(
-                "%s was deleted, with all checkpoints in it. Training continues, and saves there again.", store.path
-            )
+    def arrived(self, *, wait: bool = False) -> int | None:
+        """The step whose checkpoint, written beside the training, is there now; None where no new one is.
 
-    def _can_wait(self, trouble: Trouble | None, tries: int) -> bool:
-        """Whether a save may be left for later: something is saved, and the trouble may pass before the end."""
-        if trouble is None or not trouble.kind.passes or self.last_step is None:
-            return False
-        return not self._has_ended or (tries < _LAST_TRIES and trouble.kind is not Kind.TOO_LARGE)
+        Args:
+          wait: until what is being written is there.
+        """
+        if self._beside is None or self._beside.step is None or (self._beside.is_writing and not wait):
+            return None
+        step = self._beside.step
+        try:
+            self._beside.finish()
+        except Exception as error:
+            self._bear(error, step, tries=1)
+            return None
+        self._note_saved(step)
+        return step
 
-    def _warn(self, step: int, trouble: Trouble | None) -> None:
-        self._failing = True
-        until = "It is tried for a minute" if self._has_ended else "Training continues, and the next save tries again"
-        do = trouble.kind.do if trouble else ""
-        log.error("Step %s could not be saved. %s. %s; %s. %s.", f"{step:,}", trouble, until, self.last_good(), do)
+    def _bear(self, error: Exception, step: int, tries: int) -> None:
+        last_good = None if self.last_step is None else self._last_saved()
+        self._trouble.bear(error, step, last_good, tries=tries, most_tries=_LAST_TRIES if self._has_ended else None)
 
     def _note_saved(self, step: int) -> None:
-        if self._failing:
-            log.info("Step %s is saved: it could be written again.", f"{step:,}")
-        self._failing, self.last_step = False, step
+        self._trouble.is_over(step)
+        self.last_step = step
 
     def rescue(self, kept: KeptStep | None, now: float) -> None:
         """Saves what is known of a training that was cut off. Nobody evaluates it: others wait for this process.
@@ -153,15 +152,16 @@ class Saves:
           kept: the last step that is known; None for none.
           now: seconds.
         """
-        if kept is not None and self.on and kept.step > (self.last_step or self._start):
-            self.save(kept.step, kept.tensors, now)
-
-    def tell_saved(self, step: int) -> bool:
-        """Tells the listeners that the checkpoint is there; returns whether one asks to end training."""
-        return any([tell(listener.after_save, step) for listener in self._listeners])  # a list: each one hears it
+        self.arrived(wait=True)
+        if kept is not None and self.on and kept.step > (self.last_step or self.schedule.start):
+            self.save(kept.step, kept.tensors, now, at_once=True)
 
     def last_good(self) -> str:
-        """Where the last checkpoint is, in words."""
+        """Where the last checkpoint is, in words, after what is being written."""
+        self.arrived(wait=True)
+        return self._last_saved()
+
+    def _last_saved(self) -> str:
         if self._saver is None or self.last_step is None:
             return "no checkpoint was saved"
         return f"the last good checkpoint is model.ckpt-{self.last_step} in {self._saver.store.path}"

@@ -42,6 +42,11 @@ def eagerly(function: AnyFunction) -> AnyFunction:
     return cast(AnyFunction, generated if inspect.isgeneratorfunction(function) else called)
 
 
+def eager_in_thread() -> contextlib.AbstractContextManager[None]:
+    """Inside, a thread that this package started runs eagerly, whatever mode the program has chosen for its threads."""
+    return cast(contextlib.AbstractContextManager[None], tf.__internal__.eager_context.eager_mode())
+
+
 def numbered(function: AnyFunction) -> AnyFunction:
     """The function of this package that a model function of the program is, or calls: run with shapes of numbers."""
 
