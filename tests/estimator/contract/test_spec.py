@@ -161,6 +161,18 @@ def test_metrics_are_keras_metrics_or_pairs() -> None:
     assert (held["a"].metric, held["b"], len(held["a"])) == (mean, pair, 2)
 
 
+def test_a_keras_metric_in_a_graph_of_ones_own_is_read_and_updated_by_a_session() -> None:
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        mean = keras.metrics.Mean()
+        mean.update_state([1.0, 3.0])
+        value, update = EstimatorSpec(**whole(EVAL, eval_metric_ops={"m": mean})).eval_metric_ops["m"]
+        session.run(tf.compat.v1.global_variables_initializer())
+        assert not {variable.value.initializer for variable in mean.variables} & set(update.control_inputs)
+        for _ in range(3):
+            session.run(update)
+        assert session.run([value, *(variable.value for variable in mean.variables)]) == [2.0, 12.0, 6.0]
+
+
 def test_hooks_may_come_from_a_generator() -> None:
     hook = TrainingHook()
     assert EstimatorSpec(**whole(TRAIN, training_hooks=(hook for _ in range(1)))).training_hooks == (hook,)

@@ -44,6 +44,9 @@ class MetricOps(Sequence[Any]):
         graph = tf.compat.v1.get_default_graph()
         # In a function a variable that was made outside goes by another handle.
         inner = {id(outer): captured for outer, captured in getattr(graph, "captures", ())}
-        handles = [variable.value.handle for variable in self.metric.variables]
-        used = [inner.get(id(handle), handle) for handle in handles]
-        return tf.group(*(op for handle in used for op in handle.consumers() if op.type in _ASSIGNMENTS))
+        variables = [variable.value for variable in self.metric.variables]
+        used = [inner.get(id(variable.handle), variable.handle) for variable in variables]
+        writes = [op for handle in used for op in handle.consumers() if op.type in _ASSIGNMENTS]
+        # In a graph of a person's own a variable is first written there too.
+        first = [getattr(variable, "initializer", None) for variable in variables]
+        return tf.group(*(op for op in writes if op not in first))
