@@ -15,8 +15,8 @@ from trainer.estimator.contract.hooks import RunValues
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph import op_table
 from trainer.estimator.graph.composites import value_of
-from trainer.estimator.graph.input_start import is_of_input
 from trainer.estimator.graph.inside import graphs, stock_hooks
+from trainer.estimator.graph.inside.model_graph import InputGraph
 from trainer.estimator.graph.pruning import UnfedError
 from trainer.estimator.graph.subgraphs import ancestors
 
@@ -71,7 +71,7 @@ class GraphSession:
         Raises:
           ValueError: a fetch needs a batch, and the step does not give it.
         """
-        if is_of_input(fetches):
+        if _is_of_input(fetches):
             return tf.nest.map_structure(lambda _: None, fetches)
         fed = {self._element(key): value for key, value in (feed_dict or {}).items()}
         return self._mapped(lambda fetch: self._value(self._element(fetch), fed, now=True), fetches)
@@ -185,3 +185,9 @@ def outputs(graph: tf.Graph, fetches: Any) -> dict[str, tf.Tensor]:
 def _needs_batch(graph: tf.Graph, ops: set[tf.Operation]) -> bool:
     captured = {inner.op for _, inner in graph.captures}
     return any(op.type in op_table.PLACEHOLDERS and op not in captured for op in ops)
+
+
+def _is_of_input(fetches: Any) -> bool:
+    """Whether fetches are ops of an input function, which have done their part when the pipeline was made."""
+    listed = tf.nest.flatten(fetches)
+    return bool(listed) and all(isinstance(one, tf.Operation) and isinstance(one.graph, InputGraph) for one in listed)

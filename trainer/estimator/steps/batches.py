@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator.graph import whole_stacks
+from trainer.estimator.graph.input import whole_stacks
 from trainer.estimator.steps import input_position
 from trainer.estimator.steps.input_position import ALL, Part
 from trainer.estimator.steps.stacks import Stack, varies

@@ -9,12 +9,12 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.graph import fingerprint, op_table, randomness
-from trainer.estimator.graph.batch_part import NotDividedError, divided
 from trainer.estimator.graph.fingerprint import Fingerprint
 from trainer.estimator.graph.inside import bodies
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, training_operations
+from trainer.estimator.graph.xla.batch_part import NotDividedError, divided
 from trainer.estimator.steps import compile_policy
 from trainer.estimator.steps.program import Program, StackProgram
 from trainer.estimator.steps.stack_inputs import StackInputs

@@ -16,15 +16,15 @@ import tensorflow as tf
 from trainer.estimator.contract.arguments import accepted, argument_names
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
-from trainer.estimator.graph import input_pipeline, late_maps
 from trainer.estimator.graph.feature_keys import sortable
+from trainer.estimator.graph.input import late_maps, pipeline
+from trainer.estimator.graph.input.local_values import InputVariableError
+from trainer.estimator.graph.input.traced import TracedInput, trace_input
 from trainer.estimator.graph.inside import generators
 from trainer.estimator.graph.inside.iterators import iterators_meet
 from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.inside.plain_values import PlainValue, wrapped
 from trainer.estimator.graph.inside.seeds import seeded
-from trainer.estimator.graph.local_values import InputVariableError
-from trainer.estimator.graph.traced_input import TracedInput, trace_input
 
 log = logging.getLogger("trainer")
 
@@ -78,11 +78,11 @@ class InputFunction:
             with iterators_meet(_leave), tf.variable_creator_scope(_made_eagerly):
                 given = self._call(mode, context)
         except _NeedsGraphError:
-            return input_pipeline.dataset_of(self._traced(mode, context), self._hooks)
+            return pipeline.dataset_of(self._traced(mode, context), self._hooks)
         except RuntimeError as error:
             if "eager" not in str(error):
                 raise
-            return input_pipeline.dataset_of(self._traced(mode, context), self._hooks)
+            return pipeline.dataset_of(self._traced(mode, context), self._hooks)
         if isinstance(given, tf.data.Dataset):
             return late_maps.moved(given)
         if not any(tf.is_tensor(part) and not isinstance(part, PlainValue) for part in tf.nest.flatten(given)):
@@ -94,7 +94,7 @@ class InputFunction:
                 raise
             log.warning("The input function gives the same tensors at every step: it cannot run in a graph: %s", error)
             return _for_ever(given)
-        return input_pipeline.dataset_of(source, self._hooks)
+        return pipeline.dataset_of(source, self._hooks)
 
     def _traced(self, mode: str, context: tf.distribute.InputContext) -> TracedInput:
         """The function called in a graph."""

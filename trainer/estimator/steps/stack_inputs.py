@@ -1,7 +1,8 @@
 """What the program of a stack takes of it: its components, or what is made of their texts before XLA's part.
 
-The function of a batch (`graph/batch_part`) is done on all batches of a stack at once where each of its ops is known to
-do the same on a stack (`graph/stacked_records`, with a batch as the record); else batch by batch, several at a time.
+The function of a batch (`graph/xla/batch_part`) is done on all batches of a stack at once where each of its ops is
+known to do the same on a stack (`graph/input/stacked_records`, with a batch as the record); else batch by batch,
+several at a time.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from trainer.estimator.graph.batch_part import BatchPart
+from trainer.estimator.graph.input.stacked_records import on_batch
+from trainer.estimator.graph.input.stacked_tensors import NotStackableError
 from trainer.estimator.graph.pruning import PrunedFunction
-from trainer.estimator.graph.stacked_records import on_batch
-from trainer.estimator.graph.stacked_tensors import NotStackableError
+from trainer.estimator.graph.xla.batch_part import BatchPart
 from trainer.estimator.steps.stacks import Stack
 
 _AT_ONCE = 10

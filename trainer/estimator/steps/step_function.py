@@ -9,10 +9,10 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.contract.hooks import TrainingHook
-from trainer.estimator.graph.batch_part import BatchPart
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.tracing import TracedModel, training_operations
-from trainer.estimator.graph.xla_rules import ForXla
+from trainer.estimator.graph.xla.batch_part import BatchPart
+from trainer.estimator.graph.xla.rules import ForXla
 
 Step = Callable[..., tuple[tf.Tensor, dict[str, tf.Tensor]]]
 """Takes the flat components of a batch; gives the loss, float32 [], and the fetches by key."""

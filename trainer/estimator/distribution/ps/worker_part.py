@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from trainer.estimator.distribution.ps.messages import Messages
 from trainer.estimator.distribution.ps.step_partition import StepPartition
-from trainer.estimator.graph.xla_rules import ForXla
+from trainer.estimator.graph.xla.rules import ForXla
 from trainer.estimator.steps.xla import refusal
 
 

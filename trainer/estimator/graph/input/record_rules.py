@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph import op_table
-from trainer.estimator.graph.stacked_tensors import NotStackableError, Stacked
+from trainer.estimator.graph.input.stacked_tensors import NotStackableError, Stacked
 
 Outputs = Sequence[Any]
 """What an op's outputs become: tensors [batch, …]."""

@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph import op_table
-from trainer.estimator.graph.padded_rows import NO_ROW
 from trainer.estimator.graph.subgraphs import Copier
+from trainer.estimator.graph.xla.padded_rows import NO_ROW
 
 
 class InRange:

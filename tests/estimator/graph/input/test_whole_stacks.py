@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator.graph import late_maps, whole_stacks
+from trainer.estimator.graph.input import late_maps, whole_stacks
 from trainer.estimator.steps.batches import StackedBatches
 
 ROWS, STEPS = 48, 3

@@ -20,9 +20,9 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.graph import op_table
+from trainer.estimator.graph.input.record_rules import Outputs, rule_of
+from trainer.estimator.graph.input.stacked_tensors import NotStackableError, Stacked
 from trainer.estimator.graph.inside import bodies
-from trainer.estimator.graph.record_rules import Outputs, rule_of
-from trainer.estimator.graph.stacked_tensors import NotStackableError, Stacked
 from trainer.estimator.graph.subgraphs import Copier, in_order
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})

@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from trainer.estimator.graph import op_table
-from trainer.estimator.graph.in_range import are_there
 from trainer.estimator.graph.inside import bodies
-from trainer.estimator.graph.padded_rows import NO_ROW
+from trainer.estimator.graph.xla.in_range import are_there
+from trainer.estimator.graph.xla.padded_rows import NO_ROW
 
 Inputs = Sequence[tf.Tensor]
 

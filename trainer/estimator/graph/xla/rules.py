@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator.graph import accepted_values, in_range, op_table, small_products
-from trainer.estimator.graph.held_values import Holding, worth_holding
-from trainer.estimator.graph.in_range import InRange
+from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import bodies, copying
-from trainer.estimator.graph.padded_rows import PaddedRows
-from trainer.estimator.graph.small_products import SmallProducts
 from trainer.estimator.graph.subgraphs import Copier, ancestors, in_order
+from trainer.estimator.graph.xla import accepted_values, in_range, small_products
+from trainer.estimator.graph.xla.held_values import Holding, worth_holding
+from trainer.estimator.graph.xla.in_range import InRange
+from trainer.estimator.graph.xla.padded_rows import PaddedRows
+from trainer.estimator.graph.xla.small_products import SmallProducts
 
 
 class ForXla:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator.graph.input_pipeline import dataset_of
+from trainer.estimator.graph.input.pipeline import dataset_of
+from trainer.estimator.graph.input.traced import trace_input
 from trainer.estimator.graph.inside.lookups import index_table_from_tensor
-from trainer.estimator.graph.traced_input import trace_input
 
 V1 = tf.compat.v1
 Pair = collections.namedtuple("Pair", "first second")

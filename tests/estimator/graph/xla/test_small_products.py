@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.estimator.graph.inside import bodies
 from trainer.estimator.graph.op_table import PRODUCTS, calls
 from trainer.estimator.graph.pruning import PrunedFunction, prune
-from trainer.estimator.graph.xla_rules import ForXla
+from trainer.estimator.graph.xla.rules import ForXla
 
 Body = Callable[..., tf.Tensor]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator.graph.held_values import Holding, worth_holding
 from trainer.estimator.graph.pruning import prune
 from trainer.estimator.graph.subgraphs import in_order
-from trainer.estimator.graph.xla_rules import ForXla
+from trainer.estimator.graph.xla.held_values import Holding, worth_holding
+from trainer.estimator.graph.xla.rules import ForXla
 
 SHAPE = [16, 32]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph import late_maps, local_values, op_table, randomness
+from trainer.estimator.graph import op_table, randomness
+from trainer.estimator.graph.input import late_maps, local_values
 from trainer.estimator.graph.inside import graphs, iterators, resources
 from trainer.estimator.graph.inside.model_graph import InputGraph
 from trainer.estimator.graph.subgraphs import ancestors

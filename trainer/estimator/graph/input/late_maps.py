@@ -21,10 +21,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph import stacked_records
+from trainer.estimator.graph.input import stacked_records
+from trainer.estimator.graph.input.stacked_tensors import NotStackableError
 from trainer.estimator.graph.inside import datasets, graphs
 from trainer.estimator.graph.inside.datasets import Step
-from trainer.estimator.graph.stacked_tensors import NotStackableError
 
 log = logging.getLogger("trainer")
 

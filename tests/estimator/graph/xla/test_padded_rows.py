@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, ModeKeys
 from trainer.estimator.canned import optimizers
-from trainer.estimator.graph import padded_rows, row_updates
 from trainer.estimator.graph.tracing import TracedModel, trace, training_operations
 from trainer.estimator.graph.variables import VariableStore
-from trainer.estimator.graph.xla_rules import ForXla
+from trainer.estimator.graph.xla import padded_rows, row_updates
+from trainer.estimator.graph.xla.rules import ForXla
 
 FOR_XLA = functools.partial(ForXla, padded_rows=True)
 

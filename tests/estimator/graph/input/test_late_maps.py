@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.estimator.graph import late_maps
+from trainer.estimator.graph.input import late_maps
 
 COLUMNS = [[0.0], [0.0], [7], [""]]
 Pipeline = Callable[[tf.data.Dataset], tf.data.Dataset]

@@ -25,12 +25,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph.input_start import MAKE, start
+from trainer.estimator.graph.input.pulled_datasets import PulledDatasets, reads_of
+from trainer.estimator.graph.input.start import MAKE, start
+from trainer.estimator.graph.input.traced import TracedInput
 from trainer.estimator.graph.inside.model_graph import outside
 from trainer.estimator.graph.lookup_tables import fillers
 from trainer.estimator.graph.pruning import prune
-from trainer.estimator.graph.pulled_datasets import PulledDatasets, reads_of
-from trainer.estimator.graph.traced_input import TracedInput
 
 
 def dataset_of(source: TracedInput, hooks: Sequence[Any] = ()) -> tf.data.Dataset:

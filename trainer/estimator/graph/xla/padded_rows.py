@@ -24,9 +24,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from trainer.estimator.graph import op_table, row_updates
+from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import copying
 from trainer.estimator.graph.subgraphs import Copier
+from trainer.estimator.graph.xla import row_updates
 
 NO_ROW = 2**31 - 1
 _MOST_ROWS = 1024

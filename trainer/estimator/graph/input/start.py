@@ -15,10 +15,9 @@ import tensorflow as tf
 
 from trainer.estimator.graph import op_table
 from trainer.estimator.graph.initial_values import computed
-from trainer.estimator.graph.inside.model_graph import InputGraph
+from trainer.estimator.graph.input.traced import TracedInput
 from trainer.estimator.graph.lookup_tables import fillers
 from trainer.estimator.graph.subgraphs import ancestors
-from trainer.estimator.graph.traced_input import TracedInput
 
 MAKE = "MakeIterator"
 
@@ -136,9 +135,3 @@ def _value(placeholder: tf.Operation, session: InputSession) -> tf.Tensor:
         "A placeholder is fed by a hook that runs iterator.initializer in after_create_session. "
         "Make the dataset of the arrays themselves, with tf.data.Dataset.from_tensor_slices"
     ) from session.failed
-
-
-def is_of_input(fetches: Any) -> bool:
-    """Whether fetches are ops of an input function, which have done their part when the pipeline was made."""
-    listed = tf.nest.flatten(fetches)
-    return bool(listed) and all(isinstance(one, tf.Operation) and isinstance(one.graph, InputGraph) for one in listed)

@@ -22,11 +22,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph import late_maps, stacked_records
+from trainer.estimator.graph.input import late_maps, stacked_records
+from trainer.estimator.graph.input.stacked_tensors import NotStackableError
 from trainer.estimator.graph.inside import datasets
 from trainer.estimator.graph.inside.datasets import Step
 from trainer.estimator.graph.inside.live_datasets import is_live
-from trainer.estimator.graph.stacked_tensors import NotStackableError
 
 log = logging.getLogger("trainer")
 

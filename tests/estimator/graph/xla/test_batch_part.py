@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator import EstimatorSpec, ModeKeys
-from trainer.estimator.graph.batch_part import BatchPart, NotDividedError, divided
 from trainer.estimator.graph.tracing import TracedModel, trace, training_operations
 from trainer.estimator.graph.variables import VariableStore
+from trainer.estimator.graph.xla.batch_part import BatchPart, NotDividedError, divided
 
 WORDS = tf.constant(["a", "b", "a", "z"])
 NUMBERS = tf.constant([1.0, 2.0, 3.0, 4.0])

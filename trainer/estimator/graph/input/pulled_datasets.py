@@ -24,12 +24,12 @@ import tensorflow as tf
 
 from trainer.estimator.graph import op_table
 from trainer.estimator.graph.initial_values import computed
-from trainer.estimator.graph.input_start import Start
+from trainer.estimator.graph.input.queues import READS, behind, check_taken_once, enqueues
+from trainer.estimator.graph.input.reader_datasets import records_of
+from trainer.estimator.graph.input.start import Start
+from trainer.estimator.graph.input.traced import TracedInput
 from trainer.estimator.graph.pruning import prune
-from trainer.estimator.graph.queued_input import READS, behind, check_taken_once, enqueues
-from trainer.estimator.graph.reader_datasets import records_of
 from trainer.estimator.graph.subgraphs import ancestors, in_order
-from trainer.estimator.graph.traced_input import TracedInput
 
 
 class PulledDatasets:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator.graph.pruning import prune
-from trainer.estimator.graph.xla_rules import ForXla
+from trainer.estimator.graph.xla.rules import ForXla
 
 TABLE = np.arange(12, dtype=np.float32).reshape(4, 3)
 COUNTS = np.arange(12, dtype=np.int32).reshape(4, 3)
