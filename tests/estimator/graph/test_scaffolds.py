@@ -115,3 +115,21 @@ def test_an_init_fn_may_restore_a_checkpoint(tmp_path: Path) -> None:
 
     second = trained_twice(tmp_path / "second", starting(init_fn=restoring))
     assert second.get_variable_value("w") == 3
+
+
+def test_variables_start_from_the_checkpoint_that_the_model_function_names(tmp_path: Path) -> None:
+    first = trained_twice(tmp_path / "first", starting(init_op=lambda weight, starts: weight.assign(3.0)))
+
+    def model_fn(features: tf.Tensor, mode: str) -> EstimatorSpec:
+        weight = V1.get_variable("w", [], initializer=V1.zeros_initializer())
+        V1.train.init_from_checkpoint(first.latest_checkpoint(), {"w": weight})
+        loss = tf.reduce_mean(weight * features)
+        op = V1.train.GradientDescentOptimizer(0.0).minimize(loss, V1.train.get_global_step())
+        return EstimatorSpec(mode, loss=loss, train_op=op)
+
+    second = trained_twice(tmp_path / "second", model_fn)
+    assert second.get_variable_value("w") == 3
+    # Without a checkpoint of its own, and with one of other values.
+    assert Estimator(model_fn, tmp_path / "third").evaluate(input_fn, steps=1)["loss"] == 3
+    moved = trained_twice(tmp_path / "fourth", starting(init_op=lambda weight, starts: weight.assign(5.0)))
+    assert Estimator(model_fn, moved.model_dir).evaluate(input_fn, steps=1)["loss"] == 5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import tensorflow as tf
+
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph.inside import scaffolds
 from trainer.estimator.graph.session import GraphSession
@@ -36,6 +38,12 @@ def settle(traced: TracedModel) -> None:
         log.info("Checkpoints are saved and kept as the RunConfig says, whatever the Scaffold's saver does.")
 
 
+def _initializers(traced: TracedModel) -> list[tf.Operation]:
+    """The ops that the model function has given variables to start by, as `tf.train.init_from_checkpoint` does."""
+    given = (getattr(variable, "initializer", None) for variable in traced.store.by_name.values())
+    return [op for op in given if isinstance(op, tf.Operation) and op.graph is traced.graph]
+
+
 def start(traced: TracedModel, *, restored: bool) -> None:
     """Runs what a Scaffold has run before the first step.
 
@@ -46,6 +54,9 @@ def start(traced: TracedModel, *, restored: bool) -> None:
     scaffold = traced.spec.scaffold
     session = GraphSession(traced)
     if not restored:
+        own = _initializers(traced)
+        if own:
+            session.run(own)
         if scaffold.init_op is not None:
             session.run(scaffold.init_op, scaffold.init_feed_dict)
         if scaffold.init_fn is not None:
