@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainer.estimator import RunConfig
 from trainer.estimator.contract.run_config import without_meaning
+from trainer.estimator.contract.xla_use import XlaUse, asked_for
 from trainer.job.cluster import Cluster
 
 
@@ -163,6 +164,20 @@ def test_settings_of_a_session_are_taken_and_named_as_without_meaning() -> None:
     assert without_meaning(RunConfig(session_creation_timeout_secs=60, checkpoint_save_graph_def=None)) == [
         "session_creation_timeout_secs"
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "use"),
+    [(-1, XlaUse.NEVER), (0, XlaUse.WHERE_IT_PAYS), (1, XlaUse.AT_ONCE), (2, XlaUse.AT_ONCE)],
+)
+def test_the_jit_level_of_a_session_config_has_a_meaning_and_the_rest_has_none(level: int, use: XlaUse) -> None:
+    session_config = tf.compat.v1.ConfigProto()
+    session_config.graph_options.optimizer_options.global_jit_level = level
+    config = RunConfig(session_config=session_config)
+    assert asked_for(config.session_config) is use
+    assert without_meaning(config) == ([] if level else ["session_config"])
+    session_config.allow_soft_placement = True
+    assert without_meaning(config.replace(session_config=session_config)) == ["session_config"]
 
 
 def test_the_strategies_of_a_distribute_config_are_taken() -> None:

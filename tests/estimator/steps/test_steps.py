@@ -79,6 +79,28 @@ def test_dense_batches_run_as_one_xla_program() -> None:
     assert inner.run(100).data_ended
 
 
+@pytest.mark.parametrize(
+    ("level", "how", "since"),
+    [
+        (-1, "a graph loop over many steps", None),
+        (0, "one XLA program for many steps", None),
+        (1, "one XLA program for many steps", 0),
+        (2, "one XLA program for many steps", 0),
+    ],
+    ids=["off", "default", "on", "on, level 2"],
+)
+def test_a_session_config_says_whether_xla_makes_the_steps(
+    level: int, how: str, since: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_from(monkeypatch, 1000)
+    session_config = V1.ConfigProto()
+    session_config.graph_options.optimizer_options.global_jit_level = level
+    inner = step_models.steps(lambda features: model(features), batches, session_config=session_config)
+    assert isinstance(inner, StackedSteps)
+    assert made(inner) == [5]
+    assert (inner.how, inner.xla_since) == (how, since)
+
+
 def of_texts(x: tf.Tensor) -> EstimatorSpec:
     """The model of numbers that are written out, of which long ones are refused."""
     fine = tf.raw_ops.Assert(condition=tf.reduce_all(tf.strings.length(x) < 8), data=[tf.constant("too long")])

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainer.estimator.contract.arguments import argument_names
 from trainer.estimator.contract.cluster_properties import ClusterProperties
+from trainer.estimator.contract.xla_use import says_no_more
 from trainer.job.cluster import Cluster, from_environment
 from trainer.job.distribution import ASKED, AUTO, Distribution, decide
 
@@ -44,7 +45,8 @@ class RunConfig(ClusterProperties):
       save_checkpoints_steps: steps between checkpoints; not together with `save_checkpoints_secs`.
       save_checkpoints_secs: seconds between checkpoints, 600 when neither is given. Both None or 0: no checkpoint at
         all.
-      session_config: means nothing without a Session; nor do `device_fn`, `protocol` and the last three in order.
+      session_config: but for its `global_jit_level`, which says when XLA makes the steps, it means nothing without a
+        Session; nor do `device_fn`, `protocol` and the last three in order.
       keep_checkpoint_max: how many of the newest checkpoints stay; 0 or None keeps all.
       keep_checkpoint_every_n_hours: one checkpoint of every so many hours stays for good; None for none.
       log_step_count_steps: steps between records of the speed; None for none.
@@ -168,7 +170,8 @@ class RunConfig(ClusterProperties):
 def without_meaning(config: RunConfig) -> list[str]:
     """The settings of a config that are set and that nothing follows."""
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
-    return [name for name in _WITHOUT_MEANING if getattr(config, name) not in (None, defaults[name])]
+    found = [name for name in _WITHOUT_MEANING if getattr(config, name) not in (None, defaults[name])]
+    return [name for name in found if name != "session_config" or not says_no_more(config.session_config)]
 
 
 def _model_dir(given: Any, in_environment: str | None) -> str | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import tensorflow as tf
 
+from trainer.estimator.contract.xla_use import XlaUse, asked_for
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
 from trainer.estimator.steps.held_steps import HeldSteps
@@ -13,9 +12,11 @@ from trainer.estimator.steps.iterated_steps import IteratedSteps
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.program import Compiled
 from trainer.estimator.steps.replay import Repeatable
-from trainer.estimator.steps.stacked_steps import StackedSteps
+from trainer.estimator.steps.stacked_steps import NO_STEP, StackedSteps
 from trainer.estimator.steps.stacks import stack_steps, stackable
 from trainer.estimator.steps.steps import Steps
+
+_XLA_FROM = {XlaUse.NEVER: NO_STEP, XlaUse.WHERE_IT_PAYS: None, XlaUse.AT_ONCE: 0}
 
 
 def begin(
@@ -31,7 +32,9 @@ def begin(
     """
     batches = _batches(plan)
     if isinstance(batches, StackedBatches):
-        return StackedSteps(batches, replica, compiled, device, plan.stop_at)
+        return StackedSteps(
+            batches, replica, compiled, device, plan.stop_at, _XLA_FROM[asked_for(plan.config.session_config)]
+        )
     return IteratedSteps(batches, replica, plan.config.steps_per_loop, device)
 
 
@@ -50,7 +53,7 @@ def again(
     batches = _batches(plan)
     if isinstance(batches, StackedBatches):
         since = steps.xla_since if isinstance(steps, StackedSteps) else None
-        xla_from = sys.maxsize if since is None else since
+        xla_from = NO_STEP if since is None else since
         return StackedSteps(batches, replica, compiled, device, plan.stop_at, xla_from)
     return HeldSteps(batches, replica, device)
 

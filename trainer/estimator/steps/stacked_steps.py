@@ -23,6 +23,8 @@ from trainer.job.goodput import Activity
 
 log = logging.getLogger("trainer")
 
+NO_STEP = sys.maxsize
+"""From which XLA makes the steps, where it makes none."""
 _MOST_BYTES_TWICE = 1 << 28
 """Variables that take more are not copied for compiling beside the training: that waits until it is needed."""
 
@@ -52,7 +54,7 @@ class StackedSteps(OwnSteps):
       compiled: what an earlier training compiled, used again where it fits; takes what this one compiles.
       device: where the steps run; None for TensorFlow's choice.
       stop_at: the global step to end at; None where it is not known.
-      xla_from: the global step from which XLA makes them, to repeat a training; None for the compile policy.
+      xla_from: the global step from which XLA makes them, or NO_STEP; None for the compile policy.
 
     Attributes:
       xla_since: the global step from which XLA has made them; None where it has made none.
@@ -86,11 +88,11 @@ class StackedSteps(OwnSteps):
         """The program of an earlier training if the model function makes the same graph now, else one of its own."""
         earlier = self._compiled.program
         if earlier is None:
-            return self._built(jit_compile=True)
+            return self._built(self._xla_from != NO_STEP)
         spec = static_spec(self._spec, self._batch_sizes)
         self.traced = self._replica.trace(spec, xla=earlier.compiled is not None)
         same = building.fingerprint_of(self.traced, spec) == earlier.fingerprint
-        return earlier if same else self._built(jit_compile=True, earlier=self.traced)
+        return earlier if same else self._built(self._xla_from != NO_STEP, earlier=self.traced)
 
     def _built(self, jit_compile: bool, earlier: TracedModel | None = None) -> Program:
         """A program of the model function as it is now, or of a trace of it on the same batches."""

@@ -13,15 +13,18 @@ import pytest
 import tensorflow as tf
 
 from tests.estimator import step_models
+from trainer.estimator.contract.xla_use import XlaUse
 from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.ps import steps as ps_steps
 from trainer.estimator.distribution.ps.steps import ServerSteps, _direct
 
 
-def direct(model: step_models.Model, most: int, caplog: pytest.LogCaptureFixture) -> tuple[int, str]:
+def direct(
+    model: step_models.Model, most: int, caplog: pytest.LogCaptureFixture, xla: XlaUse = XlaUse.WHERE_IT_PAYS
+) -> tuple[int, str]:
     """The steps of a call with push_every=1, and what is logged of how they are made."""
     with caplog.at_level(logging.INFO, "trainer"):
-        _, size, _ = _direct(step_models.replica(model), tf.TensorSpec(step_models.BATCH), most)
+        _, size, _ = _direct(step_models.replica(model), tf.TensorSpec(step_models.BATCH), most, xla)
     return size, caplog.text
 
 
@@ -55,6 +58,7 @@ def test_a_line_says_what_xla_does_not_compile(caplog: pytest.LogCaptureFixture)
         seen.set_shape(x.shape)
         return step_models.dense(seen)
 
+    assert direct(step_models.model(asks_python, step_models.sgd), 2, caplog, XlaUse.NEVER) == (2, "")
     _, logged = direct(step_models.model(asks_python, step_models.sgd), 2, caplog)
     assert "XLA cannot compile this model function, so workers compute its steps op by op: " in logged
 

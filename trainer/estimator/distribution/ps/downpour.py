@@ -36,7 +36,7 @@ from trainer.estimator.steps.xla import refusal
 log = logging.getLogger("trainer")
 
 
-def downpour(traced: TracedModel, size: int) -> Call:
+def downpour(traced: TracedModel, size: int, xla: bool = True) -> Call:
     """Steps on the worker's copies of the variables, and one push.
 
     Of row-sharded variables, the rows that the call looks up are copied; where those cannot be told before, steps use
@@ -45,6 +45,7 @@ def downpour(traced: TracedModel, size: int) -> Call:
     Args:
       traced: in TRAIN.
       size: steps of a call.
+      xla: whether XLA may compile them.
     """
     handles, store, run = traced.handles(), traced.store, uuid.uuid4().hex
     # A step counts whether or not the model function looks at the global step, so the worker has a copy in any case.
@@ -56,7 +57,7 @@ def downpour(traced: TracedModel, size: int) -> Call:
     step, rows = _with_rows(traced, names, lambda variable: own(run, variable, rows_only=True))
     on_copies = _on_copies(step, [*names, *rows.row_ids], size)
     # How many rows a call looks up differs from call to call, and XLA would compile each number of them anew.
-    if not store.row_sharded():
+    if xla and not store.row_sharded():
         on_copies = _compiled(traced, {name: variables[name] for name in names}, size) or on_copies
     # What gains are added to is fetched for every call; an optimizer's state stays on the worker from call to call.
     shared = [name for name in names if store.roles[name] in (Role.WEIGHT, Role.STEP)]

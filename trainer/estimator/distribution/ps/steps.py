@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from trainer.estimator.contract.xla_use import XlaUse, asked_for
 from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.ps import worker_functions
 from trainer.estimator.distribution.ps.downpour import downpour
@@ -65,15 +66,17 @@ class ServerSteps:
     def __init__(self, servers: Servers, plan: TrainingPlan, replica: ModelReplica) -> None:
         self._servers, self._stop_at = servers, plan.stop_at
         push_every, limit = plan.config.push_every, plan.config.steps_per_loop
+        xla = asked_for(plan.config.session_config)
         spec = static_spec(plan.dataset(tf.distribute.InputContext(servers.num_workers, 0, servers.num_workers)))
         most = stack_steps(spec, limit)
         if push_every > 1:
             self.traced, self._call_steps = replica.trace(spec, xla=True), push_every
             if self.traced.store.row_sharded():  # of which only some are fetched, so that XLA knows no sizes
                 self.traced = replica.trace(spec, xla=False)
-            call = downpour(self.traced, push_every)
+            call = downpour(self.traced, push_every, xla=xla is not XlaUse.NEVER)
         else:
-            self.traced, self._call_steps, call = _direct(replica, spec, min(limit or _CALL_STEPS, most))
+            size = min(limit or _CALL_STEPS, most)
+            self.traced, self._call_steps, call = _direct(replica, spec, size, xla)
         self._iterators = iterators(servers, plan, spec, self._call_steps)
         self._call = tf.function(call, autograph=False)
         self.how = "workers on parameter servers" + (f", pushing every {push_every} steps" if push_every > 1 else "")
@@ -173,13 +176,14 @@ class ServerSteps:
         return losses
 
 
-def _direct(replica: ModelReplica, spec: Any, most: int) -> tuple[TracedModel, int, worker_functions.Call]:
+def _direct(replica: ModelReplica, spec: Any, most: int, xla: XlaUse) -> tuple[TracedModel, int, worker_functions.Call]:
     """Steps that read and write the servers' variables: the traced model, the steps of a call, and the call.
 
     Args:
       replica: the model function with the servers' variables.
       spec: of a batch.
       most: the most steps of a call.
+      xla: whether XLA may compile what the workers compute.
     """
     traced = replica.trace(spec, xla=True)
     step, run = step_graph(traced), uuid.uuid4().hex
@@ -191,11 +195,12 @@ def _direct(replica: ModelReplica, spec: Any, most: int) -> tuple[TracedModel, i
         return traced, most, worker_functions.op_by_op(traced, most)
     # XLA has random numbers of its own, which would not follow the seeds of ops that keep their state in a kernel.
     seeded = traced.store.seed is not None and randomness.hides_state(traced.graph)
-    steps = PullPush(step_partition, lambda variable: worker_functions.own(run, variable), xla=not seeded)
+    compiled = xla is not XlaUse.NEVER and not seeded
+    steps = PullPush(step_partition, lambda variable: worker_functions.own(run, variable), xla=compiled)
     # A call's graph has the steps one after the other; beyond some thousand ops it takes longer to build than it saves.
     unrolled = max(1, min(most, _CALL_STEPS, _MOST_OPS // steps.size))
     size = most // unrolled * unrolled
-    if refused := None if seeded else steps.refused_by_xla(size):
+    if refused := steps.refused_by_xla(size) if compiled else None:
         log.info("XLA cannot compile this model function, so workers compute its steps op by op: %s", refused)
         steps = PullPush(step_partition, lambda variable: worker_functions.own(run, variable), xla=False)
     return traced, size, worker_functions.pull_push(steps, size, unrolled)
