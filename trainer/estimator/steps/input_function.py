@@ -17,7 +17,7 @@ from trainer.estimator.contract.arguments import accepted, argument_names
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph.feature_keys import sortable
-from trainer.estimator.graph.input import late_maps, pipeline
+from trainer.estimator.graph.input import kept_rows, late_maps, pipeline
 from trainer.estimator.graph.input.local_values import InputVariableError
 from trainer.estimator.graph.input.traced import TracedInput, trace_input
 from trainer.estimator.graph.inside import generators
@@ -84,7 +84,7 @@ class InputFunction:
                 raise
             return pipeline.dataset_of(self._traced(mode, context), self._hooks)
         if isinstance(given, tf.data.Dataset):
-            return late_maps.moved(given)
+            return late_maps.moved(kept_rows.kept(given))
         if not any(tf.is_tensor(part) and not isinstance(part, PlainValue) for part in tf.nest.flatten(given)):
             return _for_ever(given)
         try:

@@ -26,13 +26,13 @@ def rule_of(op: tf.Operation) -> Rule:
     Raises:
       NotStackableError: it is not known, or records may have results of different shapes.
     """
-    rule = _elementwise if _is_exact(op) else _RULES.get(op.type)
+    rule = _elementwise if is_exact(op) else _RULES.get(op.type)
     if rule is None or (rule is not _cross and any(map(_may_differ, op.outputs))):
         raise NotStackableError(op.type)
     return rule
 
 
-def _is_exact(op: tf.Operation) -> bool:
+def is_exact(op: tf.Operation) -> bool:
     """Whether an op is of each element alone, and gives the same bits whatever elements stand beside it."""
     if op.type == "Cast":
         # What becomes of numbers out of range differs where the processor has no instruction for the type.

@@ -115,7 +115,7 @@ def _even(above: Sequence[Step], batch: Step) -> bool:
 
 
 def _keeps_order(step: Step) -> bool:
-    return step.repeats or step.reads_ahead or step.options
+    return (step.repeats and not step.shuffled) or step.reads_ahead or step.options
 
 
 def _moved(above: Sequence[Step], rows: tf.data.Dataset) -> tf.data.Dataset:

@@ -145,7 +145,7 @@ def _shuffle_and_repeat(dataset: Any) -> list[Step]:
         )
         return MadeDataset(made, dataclasses.replace(step, before=other))
 
-    step = Step(before=dataset._input_dataset, again=again, shuffled=_number(dataset._buffer_size))
+    step = Step(before=dataset._input_dataset, again=again, repeats=True, shuffled=_number(dataset._buffer_size))
     return [step]
 
 
