@@ -1,4 +1,4 @@
-"""Small files that are gone through several times are decoded once, where that gives the same batches; else not."""
+"""Batches are taken from rows in memory where that gives the same batches, and small files decoded once for it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,33 @@ def test_batches_of_examples_come_from_memory(tmp_path: Path) -> None:
     assert batches(changed) == expected
 
 
+ARRAYS: dict[str, Callable[[tf.data.Dataset], tf.data.Dataset]] = {
+    "in order": lambda rows: rows.batch(4),
+    "shuffled": lambda rows: rows.shuffle(20, seed=3).repeat().batch(4, drop_remainder=True).prefetch(1),
+    "shuffled once": lambda rows: rows.shuffle(9, 5, reshuffle_each_iteration=False).repeat(3).batch(4),
+    "some": lambda rows: rows.skip(1).shard(2, 1).take(5).batch(2).repeat(2),
+    "mapped": lambda rows: rows.map(lambda x, y: (x["x"] * 2.0, y)).shuffle(5, seed=1).repeat(2).batch(3),
+    "mapped in batches": lambda rows: rows.shuffle(5, seed=1).repeat(2).batch(3).map(centred),
+}
+
+
+@pytest.mark.parametrize("pipeline", ARRAYS)
+def test_batches_of_arrays_are_taken_by_the_numbers_of_rows(pipeline: str) -> None:
+    x = np.arange(42, dtype=np.float32).reshape(21, 2)
+    rows = tf.data.Dataset.from_tensor_slices(({"x": x, "text": x[:, 0].astype(str)}, x[:, 1]))
+    dataset, other = ARRAYS[pipeline](rows), ARRAYS[pipeline](rows)
+    changed = kept(other)
+    assert changed is not other and changed.element_spec == dataset.element_spec
+    assert batches(changed) == batches(dataset)
+    # A shuffle then holds numbers, and a checkpoint of its place no rows.
+    assert late_maps.steps_to(changed)[-1].before.element_spec == tf.TensorSpec([], tf.int64)
+
+
 STAY: dict[str, Pipeline] = {
+    "arrays that are mapped one by one, once": lambda _: (
+        tf.data.Dataset.from_tensor_slices([1.0, 2.0]).map(lambda x: x + 1.0).batch(2)
+    ),
+    "arrays in batches of batches": lambda _: tf.data.Dataset.from_tensor_slices([1.0, 2.0]).batch(1).batch(2),
     "gone through once": lambda paths: lines(paths).map(decode).shuffle(9).batch(4),
     "not decoded": lambda paths: lines(paths).repeat().batch(4),
     "not in batches": lambda paths: lines(paths).map(decode).repeat(),

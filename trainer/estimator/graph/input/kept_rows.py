@@ -1,13 +1,14 @@
-"""Small files that are gone through several times, decoded once: from then on their rows are read from memory.
+"""Rows that are in memory, or small enough for it: their numbers are moved, and whole batches of rows taken by them.
 
-Decoding text costs more than a step of a small model. Where rows are known to become the same each time, they are
-decoded before the training, and what only moves them stays as it is::
+A pipeline hands rows on one by one, and decoding text costs more than a step of a small model. Where nothing is done to
+rows but moving them, so that their order alone is in question, it is the order that is moved::
 
-    lines ─► shuffle ─► repeat ─► batch(20) ─► map(decode)      what a program says
-    rows decoded ─► shuffle ─► repeat ─► batch(20)              the same batches
+    rows ─► shuffle ─► repeat ─► batch(20)                      what a program says, of arrays
+    lines ─► shuffle ─► repeat ─► batch(20) ─► map(decode)      and of small files, which are decoded once
+    0, 1, 2 … ─► shuffle ─► repeat ─► batch(20) ─► map(take these of the rows)      the same batches
 
-Known it is of functions of one record (`stacked_records`), and of those of a batch that look at no row's neighbours
-(`row_rules`). The files are read once, so that what is written to them later is not seen.
+That each line becomes the same each time is known of functions of one record (`stacked_records`), and of those of a
+batch that look at no row's neighbours (`row_rules`). What is written to the files later is not seen.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from trainer.estimator.graph.input import late_maps, row_rules, stacked_records
 from trainer.estimator.graph.input.stacked_tensors import NotStackableError
 from trainer.estimator.graph.inside import datasets
 from trainer.estimator.graph.inside.datasets import Step
-from trainer.estimator.graph.inside.read_files import files_of
+from trainer.estimator.graph.inside.sources import files_of, slices_of
 
 log = logging.getLogger("trainer")
 
@@ -47,22 +48,65 @@ def kept(dataset: tf.data.Dataset) -> tf.data.Dataset:
     if not tf.executing_eagerly() or datasets.changes_refused(dataset):
         return dataset
     steps = late_maps.steps_to(dataset)
-    changing = [at for at, step in enumerate(steps) if step.repeats or step.shuffled or step.batches]
-    if not any(step.repeats for step in steps) or not _dense(dataset) or not _small(steps[-1].before):
+    if [step.batches for step in steps].count(True) != 1 or not _dense(dataset):
         return dataset
     # The last in the list comes first in the pipeline.
-    above, below = steps[: changing[-1] + 1], steps[changing[-1] + 1 :]
-    try:
-        rows = _decoded(_moved(below, steps[-1].before), _maps(steps))
-    except (NotStackableError, tf.errors.OpError) as why:  # an error of the data will be met at its step
-        log.debug("Rows are decoded each time: %s", why)
-        return dataset
-    log.debug("%d rows of files were decoded once", len(rows[0]))
-    made = _moved(above, tf.data.Dataset.from_tensor_slices(tf.nest.pack_sequence_as(dataset.element_spec, rows)))
+    first = max(at for at, step in enumerate(steps) if step.repeats or step.shuffled or step.batches)
+    rows = _decoded_once(steps, steps[first + 1 :])
+    if rows is not None:
+        made = _taken([step for step in steps[: first + 1] if step.function is None], rows, dataset.element_spec)
+    else:
+        rows = slices_of(steps[-1].before)
+        behind = next(at for at, step in enumerate(steps) if step.batches)
+        if rows is None or any(step.function is not None for step in steps[behind:]):
+            return dataset
+        made = _taken(steps, rows, steps[-1].before.element_spec)
     if made.element_spec == dataset.element_spec:
         return made
     # Of shapes the program is to know what it knew, and no more: its model function may ask.
     return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), dataset.element_spec)
+
+
+def _taken(steps: Sequence[Step], rows: Sequence[tf.Tensor], structure: Any) -> tf.data.Dataset:
+    """Batches of rows by their numbers.
+
+    Args:
+      steps: from the rows on, the last one first; before the batches there is no map.
+      rows: the components, [rows, …] each.
+      structure: of a row.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def take(numbers: tf.Tensor) -> Any:
+        """The batch of the rows with some numbers int64 [batch]."""
+        return tf.nest.pack_sequence_as(structure, [tf.gather(part, numbers) for part in rows])
+
+    made: tf.data.Dataset = tf.data.Dataset.range(len(rows[0]))
+    for step in reversed(steps):
+        made = step.again(made)
+        if step.batches:
+            made = made.map(take)
+    return made
+
+
+def _decoded_once(steps: Sequence[Step], below: Sequence[Step]) -> list[tf.Tensor] | None:
+    """What the maps of a pipeline make of all its records, [rows, …] each; None where it has to be made each time.
+
+    Args:
+      steps: all of the pipeline, the last one first.
+      below: those of them before the first that repeats, shuffles or batches.
+    """
+    source = steps[-1].before
+    mapped = any(step.function is not None for step in steps)
+    if not mapped or not any(step.repeats for step in steps) or not _small(source):
+        return None
+    try:
+        rows = _decoded(_moved(below, source), _maps(steps))
+    except (NotStackableError, tf.errors.OpError) as why:  # an error of the data will be met at its step
+        log.debug("Rows are decoded each time: %s", why)
+        return None
+    log.debug("%d rows were decoded once", len(rows[0]))
+    return rows
 
 
 def _dense(dataset: tf.data.Dataset) -> bool:
@@ -71,7 +115,9 @@ def _dense(dataset: tf.data.Dataset) -> bool:
 
 
 def _small(source: tf.data.Dataset) -> bool:
-    """Whether a dataset is of small files on this machine."""
+    """Whether a dataset is of small arrays, or of small files on this machine."""
+    if (rows := slices_of(source)) is not None:
+        return sum(part.shape.num_elements() * part.dtype.size for part in rows) <= _MOST_FILE_BYTES
     names = files_of(source)
     try:
         facts = [os.stat(name) for name in names or ()]
@@ -99,8 +145,6 @@ def _maps(steps: Sequence[Step]) -> list[Step]:
     """
     maps, batched = [], False
     for step in reversed(steps):
-        if step.batches and batched:
-            raise NotStackableError("batches of batches")
         batched |= step.batches
         if step.function is None:
             continue
@@ -109,12 +153,10 @@ def _maps(steps: Sequence[Step]) -> list[Step]:
         if not batched:
             late_maps.check(step.function, tf.nest.flatten(step.before.element_spec), tf.nest.flatten(step.structure))
         maps.append(dataclasses.replace(step, batches=batched))
-    if not maps or not batched:
-        raise NotStackableError("nothing is decoded, or not put into batches")
     return maps
 
 
-def _decoded(records: tf.data.Dataset, maps: Sequence[Step]) -> list[np.ndarray]:
+def _decoded(records: tf.data.Dataset, maps: Sequence[Step]) -> list[tf.Tensor]:
     """What maps make of all records: the components, [rows, …] each.
 
     Args:
@@ -141,7 +183,8 @@ def _decoded(records: tf.data.Dataset, maps: Sequence[Step]) -> list[np.ndarray]
             raise NotStackableError(f"more than {_MOST_ROW_BYTES} bytes of rows")
     if not found:
         raise NotStackableError("no rows")
-    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    with tf.device("CPU:0"):
+        return [tf.constant(np.concatenate(parts)) for parts in zip(*found, strict=True)]
 
 
 def _on_rows(step: Step, components: Sequence[tf.Tensor]) -> list[tf.Tensor]:

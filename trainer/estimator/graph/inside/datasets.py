@@ -64,10 +64,11 @@ class MadeDataset(dataset_ops._VariantDataset):
     Args:
       variant: of the step, [].
       step: the one that it is.
+      element_spec: of what it gives; None where elements stay as they are.
     """
 
-    def __init__(self, variant: tf.Tensor, step: Step) -> None:
-        super().__init__(variant, step.before.element_spec)
+    def __init__(self, variant: tf.Tensor, step: Step, element_spec: Any = None) -> None:
+        super().__init__(variant, step.before.element_spec if element_spec is None else element_spec)
         self.step = step
 
 
@@ -181,18 +182,16 @@ def _map(dataset: Any) -> list[Step]:
                 **settings,
                 **_types(dataset),
             )
-        return tf.data.experimental.from_variant(made, dataset.element_spec)
+        return MadeDataset(made, dataclasses.replace(step, before=other), dataset.element_spec)
 
-    structure = wrapper.output_structure
-    return [
-        Step(
-            before=dataset._input_dataset,
-            again=again,
-            function=wrapper.function,
-            structure=structure,
-            parallel=parallel,
-        )
-    ]
+    step = Step(
+        before=dataset._input_dataset,
+        again=again,
+        function=wrapper.function,
+        structure=wrapper.output_structure,
+        parallel=parallel,
+    )
+    return [step]
 
 
 def _batch(dataset: Any) -> list[Step]:
