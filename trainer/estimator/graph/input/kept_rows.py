@@ -86,7 +86,12 @@ def _taken(steps: Sequence[Step], rows: Sequence[tf.Tensor], structure: Any) -> 
         made = step.again(made)
         if step.batches:
             made = made.map(take)
-    return made
+    if any(step.function is not None for step in steps):
+        return made
+    # There is nothing to tune, and to watch the pipeline for that takes as long as to move the numbers.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return made.with_options(options)
 
 
 def _decoded_once(steps: Sequence[Step], below: Sequence[Step]) -> list[tf.Tensor] | None:
