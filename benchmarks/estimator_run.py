@@ -38,6 +38,8 @@ class Plan:
       copy_of: a model_dir that is copied to `model_dir` first; None for a fresh start.
       steps: to train for, on top of what the model_dir holds; 0 trains not at all.
       summary_steps: steps between summaries; 1 records the loss of every step.
+      jit_level: of the session config: -1 keeps XLA out, 1 has it make all steps, 0 is each package's usual way.
+      nudged: each weight is moved by about a bit after each step, so that the end shows what rounding makes of it.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Plan:
     copy_of: str | None = None
     steps: int = 100
     summary_steps: int = 1
+    jit_level: int = 0
+    nudged: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,6 +126,35 @@ def read(plan: Plan, rows: np.ndarray, epochs: int | None) -> Any:
     return with_categories(dataset) if plan.model in CANNED else dataset
 
 
+def session_config(jit_level: int) -> Any:
+    """A session config that asks for XLA (1) or for none (-1); None for 0."""
+    import tensorflow as tf
+
+    if not jit_level:
+        return None
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.optimizer_options.global_jit_level = jit_level
+    return config
+
+
+def nudges() -> Any:
+    """A hook for tf.estimator that moves each weight to a number next to it after each step, by a seeded coin."""
+    import tensorflow as tf
+
+    class Nudges(tf.compat.v1.train.SessionRunHook):
+        def begin(self) -> None:
+            variables = tf.compat.v1.trainable_variables()
+            # The last bit of a float32 is between 6e-8 and 1.2e-7 of it.
+            coins = [tf.sign(tf.random.uniform(variable.shape, -1.0, 1.0, seed=1)) for variable in variables]
+            moved = zip(variables, coins, strict=True)
+            self._moves = [variable.assign(variable * (1.0 + 1.2e-7 * coin)) for variable, coin in moved]
+
+        def after_run(self, run_context: Any, run_values: Any) -> None:
+            run_context.session.run(self._moves)
+
+    return Nudges()
+
+
 def run(plan: Plan) -> Record:
     """Does what the plan says, in this process."""
     from benchmarks.canned_models import CANNED
@@ -129,7 +162,9 @@ def run(plan: Plan) -> Record:
 
     if plan.copy_of:
         shutil.copytree(plan.copy_of, plan.model_dir)
-    config = tf_estimator.RunConfig(tf_random_seed=1, save_summary_steps=plan.summary_steps)
+    config = tf_estimator.RunConfig(
+        tf_random_seed=1, save_summary_steps=plan.summary_steps, session_config=session_config(plan.jit_level)
+    )
     if plan.model in CANNED:
         estimator = CANNED[plan.model](plan.model_dir, config, dict(plan.params))
     else:
@@ -138,7 +173,8 @@ def run(plan: Plan) -> Record:
     eval_fn = functools.partial(read, plan, eval_rows, 1)
     before = numbers(estimator.evaluate(eval_fn)) if plan.copy_of else None
     if plan.steps:
-        estimator.train(functools.partial(read, plan, train_rows, None), steps=plan.steps)
+        hooks = [nudges()] if plan.nudged else None
+        estimator.train(functools.partial(read, plan, train_rows, None), hooks=hooks, steps=plan.steps)
     predict_fn = functools.partial(read, plan, eval_rows[:PREDICTED_ROWS], 1)
     return Record(
         name=plan.name,
