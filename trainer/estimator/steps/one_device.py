@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainer.estimator.contract.xla_use import XlaUse, asked_for
+from trainer.estimator.graph.input import kept_rows
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
 from trainer.estimator.steps.held_steps import HeldSteps
@@ -13,7 +14,7 @@ from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.program import Compiled
 from trainer.estimator.steps.replay import Repeatable
 from trainer.estimator.steps.stacked_steps import NO_STEP, StackedSteps
-from trainer.estimator.steps.stacks import stack_steps, stackable
+from trainer.estimator.steps.stacks import STACK_STEPS, STACK_STEPS_AT_HAND, stack_steps, stackable
 from trainer.estimator.steps.steps import Steps
 
 _XLA_FROM = {XlaUse.NEVER: NO_STEP, XlaUse.WHERE_IT_PAYS: None, XlaUse.AT_ONCE: 0}
@@ -62,8 +63,9 @@ def _batches(plan: TrainingPlan) -> StackedBatches | IteratedBatches:
     """The batches of a plan, from the place that it begins at."""
     dataset, config = plan.dataset(tf.distribute.InputContext()), plan.config
     if stackable(dataset.element_spec):
-        most = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps)
-        batches: StackedBatches | IteratedBatches = StackedBatches(dataset, most, plan.account)
+        most = STACK_STEPS_AT_HAND if kept_rows.at_hand(dataset) else STACK_STEPS
+        steps = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps, most)
+        batches: StackedBatches | IteratedBatches = StackedBatches(dataset, steps, plan.account)
     else:
         batches = IteratedBatches(dataset)
     if plan.position:

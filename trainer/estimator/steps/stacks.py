@@ -16,6 +16,8 @@ import tensorflow as tf
 
 STACK_BYTES = 4 << 20
 STACK_STEPS = 500
+STACK_STEPS_AT_HAND = 2000
+"""Of batches that nobody waits for. A call for a stack takes Python as long as 40 of the fastest steps take XLA."""
 _UNKNOWN_BATCH = 256
 """What a batch of unknown size is taken to have, for its bytes."""
 
@@ -33,22 +35,25 @@ def varies(element_spec: Any) -> bool:
     return any(not spec.shape.is_fully_defined() for spec in tf.nest.flatten(element_spec))
 
 
-def stack_steps(element_spec: Any, limit: int | None = None, save_steps: int | None = None) -> int:
-    """How many batches to stack: as many as fit into STACK_BYTES, at most STACK_STEPS or the limit, at least one.
+def stack_steps(
+    element_spec: Any, limit: int | None = None, save_steps: int | None = None, most: int = STACK_STEPS
+) -> int:
+    """How many batches to stack: as many as fit into STACK_BYTES, at most so many or the limit, at least one.
 
     It depends on shapes and settings alone, so that a run that resumes computes what the unbroken one would have.
 
     Args:
       element_spec: of a batch.
-      limit: the most steps in a device call; None for STACK_STEPS.
+      limit: the most steps in a device call; None for `most`.
       save_steps: steps between checkpoints; None where they do not count steps. Stacks divide them evenly, so that a
         checkpoint seldom falls within a stack and has batches to keep.
+      most: how many at most where nobody has set a limit.
     """
     batch_bytes = [
         spec.dtype.size * int(np.prod([dim or _UNKNOWN_BATCH for dim in spec.shape.as_list()]))
         for spec in tf.nest.flatten(element_spec)
     ]
-    most = max(1, min(limit or STACK_STEPS, STACK_BYTES // max(1, sum(batch_bytes))))
+    most = max(1, min(limit or most, STACK_BYTES // max(1, sum(batch_bytes))))
     if not save_steps:
         return most
     stacks_between_saves = -(-save_steps // most)

@@ -127,6 +127,15 @@ def test_batches_of_arrays_are_taken_by_the_numbers_of_rows(pipeline: str) -> No
     assert late_maps.steps_to(changed)[-1].before.element_spec == tf.TensorSpec([], tf.int64)
 
 
+def test_batches_are_at_hand_where_nothing_else_is_done_to_rows(paths: list[str]) -> None:
+    rows = tf.data.Dataset.from_tensor_slices([1.0, 2.0, 3.0]).shuffle(3).repeat().batch(2)
+    assert kept_rows.at_hand(kept(rows).take(5))
+    assert kept_rows.at_hand(kept(PIPELINES["of the course"](paths)))
+    assert not kept_rows.at_hand(kept(rows.map(lambda x: x - tf.reduce_mean(x))))
+    assert not kept_rows.at_hand(rows)
+    assert not kept_rows.at_hand(tf.data.Dataset.range(9).batch(3))
+
+
 STAY: dict[str, Pipeline] = {
     "arrays that are mapped one by one, once": lambda _: (
         tf.data.Dataset.from_tensor_slices([1.0, 2.0]).map(lambda x: x + 1.0).batch(2)

@@ -67,6 +67,12 @@ def kept(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), dataset.element_spec)
 
 
+def at_hand(dataset: tf.data.Dataset) -> bool:
+    """Whether a pipeline does nothing but take rows that are in memory, so that nobody waits for a batch."""
+    mapping = [step for step in late_maps.steps_to(dataset) if step.function is not None]
+    return bool(mapping) and all(step.gathers for step in mapping)
+
+
 def _taken(steps: Sequence[Step], rows: Sequence[tf.Tensor], structure: Any) -> tf.data.Dataset:
     """Batches of rows by their numbers.
 
@@ -85,7 +91,7 @@ def _taken(steps: Sequence[Step], rows: Sequence[tf.Tensor], structure: Any) -> 
     for step in reversed(steps):
         made = step.again(made)
         if step.batches:
-            made = made.map(take)
+            made = datasets.gathered(made, take)
     if any(step.function is not None for step in steps):
         return made
     # There is nothing to tune, and to watch the pipeline for that takes as long as to move the numbers.

@@ -42,6 +42,7 @@ class Step:
       options: whether it only says how to run the pipeline.
       shuffled: how many elements it holds to draw from.
       parallel: how many elements are worked on at once, int64 []; None for one.
+      gathers: whether its function only takes rows that are in memory.
     """
 
     before: tf.data.Dataset
@@ -56,6 +57,7 @@ class Step:
     options: bool = False
     shuffled: int = 0
     parallel: Any = None
+    gathers: bool = False
 
 
 class MadeDataset(dataset_ops._VariantDataset):
@@ -82,6 +84,14 @@ def steps_of(dataset: tf.data.Dataset) -> list[Step]:
         if type(dataset) is kind:
             return read(dataset)
     return []
+
+
+def gathered(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
+    """A map by a function that only takes rows that are in memory."""
+    mapped = dataset.map(function)
+    (step,) = steps_of(mapped)
+    variant = tf.data.experimental.to_variant(mapped)
+    return MadeDataset(variant, dataclasses.replace(step, gathers=True), mapped.element_spec)
 
 
 def changes_refused(dataset: tf.data.Dataset) -> bool:
