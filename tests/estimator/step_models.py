@@ -29,10 +29,17 @@ def stack(steps: int) -> tf.Tensor:
     return tf.constant(np.random.RandomState(0).uniform(size=[steps, *BATCH]).astype(np.float32))
 
 
-def numbered(stack: tf.Tensor) -> Any:
-    """An iterator over one stack [steps, batch, …], with the numbers of its batches, int64 [steps, 2]."""
+def numbered(stack: tf.Tensor, steps: int | None = None) -> Any:
+    """An iterator over one stack [steps, batch, …], or several, with the numbers of its batches, int64 [steps, 2].
+
+    Args:
+      stack: the batches.
+      steps: how many of them each stack has; None for all.
+    """
     numbers = tf.stack([tf.zeros(len(stack), tf.int64), tf.range(len(stack), dtype=tf.int64)], axis=1)
-    return iter(tf.data.Dataset.from_tensors((stack, numbers)))
+    if steps is None:
+        return iter(tf.data.Dataset.from_tensors((stack, numbers)))
+    return iter(tf.data.Dataset.from_tensor_slices((stack, numbers)).batch(steps))
 
 
 def traced(model: Model, seed: int | None = 1, xla: bool = True) -> TracedModel:

@@ -29,7 +29,7 @@ ROLES = ("worker", "ps", "chief", "evaluator")
 WORKERS = 2
 PROGRESS = r"chief:0 +\| step [\d,]{3,}/|chief:0 .*Evaluated step|evaluator:0 .*Evaluated step"
 _LIMIT_SECS = 3600.0
-_CALL_STEPS = 50
+_CALL_STEPS = 500
 """Steps of one call of a worker, the most that its death repeats."""
 
 

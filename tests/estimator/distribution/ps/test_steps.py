@@ -16,19 +16,20 @@ from tests.estimator import step_models
 from trainer.estimator.contract.xla_use import XlaUse
 from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.ps import steps as ps_steps
+from trainer.estimator.distribution.ps.returned import Returned
 from trainer.estimator.distribution.ps.steps import ServerSteps, _direct
 
 
 def direct(
     model: step_models.Model, most: int, caplog: pytest.LogCaptureFixture, xla: XlaUse = XlaUse.WHERE_IT_PAYS
 ) -> tuple[int, str]:
-    """The steps of a call with push_every=1, and what is logged of how they are made."""
+    """The steps of a stack with push_every=1, and what is logged of how they are made."""
     with caplog.at_level(logging.INFO, "trainer"):
         _, size, _ = _direct(step_models.replica(model), tf.TensorSpec(step_models.BATCH), most, xla)
     return size, caplog.text
 
 
-def test_steps_of_wide_models_are_made_in_calls_about_as_long_as_those_of_small_ones(
+def test_steps_of_wide_models_are_made_in_stacks_about_as_long_as_those_of_small_ones(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def wide(x: tf.Tensor) -> tf.Tensor:
@@ -63,16 +64,46 @@ def test_a_line_says_what_xla_does_not_compile(caplog: pytest.LogCaptureFixture)
     assert "XLA cannot compile this model function, so workers compute its steps op by op: " in logged
 
 
+RETURNED = Returned((tf.TensorSpec([2], tf.int64),))
+
+
+@pytest.mark.parametrize(
+    ("paced", "stop_at", "num_steps", "wanted"),
+    [
+        (True, None, 1, [2, 2]),
+        (True, None, 5, [4, 4]),
+        (True, None, 500, [6, 6]),
+        (True, 15, 500, [6, 5]),
+        (True, 9, 500, [5]),
+        (False, None, 1, [6, 6]),
+    ],
+    ids=["the first", "something due", "the longest", "the end", "one call to the end", "as long as asked for"],
+)
+def test_a_call_takes_as_many_stacks_as_there_is_time_for(
+    paced: bool, stop_at: int | None, num_steps: int, wanted: list[int]
+) -> None:
+    steps, given = server_steps(), list[int]()
+    steps._stop_at, steps._paced = stop_at, paced
+
+    def schedule(_: Any, args: tuple[Any, tf.Tensor]) -> None:
+        given.append(int(args[1]))
+
+    steps._servers = cast(Any, SimpleNamespace(num_workers=1, coordinator=SimpleNamespace(schedule=schedule)))
+    steps._call, steps._iterators = cast(Any, None), None
+    steps._schedule(num_steps)
+    assert given == wanted
+
+
 class Called:
     """A call of two steps on a worker, which may be gone with the losses."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self._status_available_event, self._error = threading.Event(), error
 
-    def fetch(self) -> tuple[int, np.ndarray, list[np.ndarray]]:
+    def fetch(self) -> list[np.ndarray]:
         if self._error:
             raise self._error
-        return 2, np.ones([2], np.float32), [np.zeros([0, 2], np.int64)]
+        return [tensor.numpy() for tensor in RETURNED.pack(tf.constant(2), tf.ones([2]), [tf.zeros([0, 2], tf.int64)])]
 
 
 def server_steps(*running: Called) -> ServerSteps:
@@ -82,7 +113,8 @@ def server_steps(*running: Called) -> ServerSteps:
     steps = object.__new__(ServerSteps)
     steps._servers = cast(Any, SimpleNamespace(num_workers=1, coordinator=SimpleNamespace(done=lambda: False)))
     steps.traced = cast(Any, SimpleNamespace(store=SimpleNamespace(global_step=tf.Variable(4))))
-    steps._stop_at, steps._step, steps._call_steps, steps._ended = 4, 4, 2, 0
+    steps._stop_at, steps._step, steps._stack_steps, steps._most_stacks, steps._ended = 4, 4, 2, 3, 0
+    steps._returned, steps._paced = RETURNED, True
     steps._in_hand = []
     steps._running = collections.deque((2, called) for called in running)
     return steps

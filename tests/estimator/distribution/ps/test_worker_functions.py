@@ -56,6 +56,38 @@ def test_the_last_stack_of_the_data_may_be_short_and_after_it_no_step_is_made(wa
     assert_same(values(traced), after_two[1])
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda traced: worker_functions.pull_push(steps_of(traced), STEPS, STEPS, stacks=3),
+        lambda traced: downpour(traced, STEPS, stacks=3),
+    ],
+    ids=["pull and push", "downpour"],
+)
+def test_a_call_takes_one_stack_after_the_other_to_the_end_of_the_data(
+    way: Callable[[TracedModel], worker_functions.Call],
+) -> None:
+    data = tf.concat([step_models.stack(STEPS)] * 2, 0)[: 2 * STEPS - 1]
+    [(losses, variables)] = alone(MODEL, data)
+    traced = step_models.traced(MODEL, xla=True)
+    call, iterator = compiled(way(traced)), step_models.numbered(data, STEPS)
+    steps_made, padded, batches = call(iterator, tf.constant(3 * STEPS))
+    assert padded.numpy()[: int(steps_made)] == pytest.approx(losses, rel=1e-5)
+    assert_same(values(traced), variables)
+    assert not tf.size(batches[-1])
+    assert int(call(iterator, tf.constant(3 * STEPS))[0]) == 0
+
+
+def test_the_batches_at_a_nan_are_those_of_the_first_stack_that_has_one() -> None:
+    losses = tf.constant([[1.0, 1.0], [1.0, np.nan], [np.nan, np.nan]])
+    call = worker_functions.over_stacks(lambda stacks, _: tf.gather(losses, stacks[0][0] // 2), 2, 3)
+    numbers = tf.stack([tf.zeros([6], tf.int64), tf.range(6, dtype=tf.int64)], 1)
+    iterator = iter(tf.data.Dataset.from_tensor_slices((tf.range(6), numbers)).batch(2))
+    steps_made, given, batches = tf.function(call, autograph=False)(iterator, tf.constant(6))
+    assert (int(steps_made), given.numpy().tolist()[:3]) == (6, [1.0, 1.0, 1.0])
+    assert [part.numpy().tolist() for part in batches] == [[2, 3], [[0, 2], [0, 3]]]
+
+
 @pytest.mark.parametrize("way", ["pull and push", "downpour"])
 def test_xla_is_given_small_products_as_arithmetic(way: str) -> None:
     call = tf.function(WAYS[way](step_models.traced(MODEL, xla=True)), autograph=False)

@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from trainer.estimator.distribution.ps.sparse_rows import RowCache, lookups
-from trainer.estimator.distribution.ps.worker_functions import Call, copy_of, loop, over_stack, own
+from trainer.estimator.distribution.ps.worker_functions import Call, copy_of, loop, over_stacks, own
 from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.tracing import TracedModel, training_operations
@@ -36,16 +36,17 @@ from trainer.estimator.steps.xla import refusal
 log = logging.getLogger("trainer")
 
 
-def downpour(traced: TracedModel, size: int, xla: bool = True) -> Call:
-    """Steps on the worker's copies of the variables, and one push.
+def downpour(traced: TracedModel, size: int, stacks: int = 1, *, xla: bool = True) -> Call:
+    """Steps on the worker's copies of the variables, and a push after so many of them.
 
     Of row-sharded variables, the rows that the call looks up are copied; where those cannot be told before, steps use
     the servers' rows.
 
     Args:
       traced: in TRAIN.
-      size: steps of a call.
-      xla: whether XLA may compile them.
+      size: steps between two pushes.
+      stacks: the most pushes of a call.
+      xla: whether XLA may compile the steps.
     """
     handles, store, run = traced.handles(), traced.store, uuid.uuid4().hex
     # A step counts whether or not the model function looks at the global step, so the worker has a copy in any case.
@@ -84,7 +85,7 @@ def downpour(traced: TracedModel, size: int, xla: bool = True) -> Call:
         store.global_step.assign_add(tf.cast(count, tf.int64))
         return losses
 
-    return over_stack(steps, size)
+    return over_stacks(steps, size, stacks)
 
 
 def _with_rows(

@@ -46,7 +46,7 @@ class FusedTensors:
         # The one vector comes first, so that both ends agree without a word about it.
         together = self.together
         alone = [tensor for index, tensor in enumerate(tensors) if index not in together]
-        return [tf.concat([_words(tensors[index]) for index in together], 0), *alone] if together else alone
+        return [tf.concat([words_of(tensors[index]) for index in together], 0), *alone] if together else alone
 
     def unpack(self, pieces: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """The tensors again, of the shapes [...] of the specs, from what has travelled."""
@@ -66,13 +66,15 @@ def _bytes(spec: tf.TensorSpec) -> int:
 
 
 def _is_small(spec: tf.TensorSpec) -> bool:
-    plain = spec.dtype.is_floating or spec.dtype.is_integer
-    # Types of one or two words: half a word would have to be padded, and is rare.
-    words = plain and spec.dtype.size in (_WORD, 2 * _WORD)
-    return words and spec.shape.is_fully_defined() and _bytes(spec) <= SMALL_BYTES
+    return in_words(spec) and spec.shape.is_fully_defined() and _bytes(spec) <= SMALL_BYTES
 
 
-def _words(tensor: tf.Tensor) -> tf.Tensor:
+def in_words(spec: tf.TensorSpec) -> bool:
+    """Whether a tensor's numbers are of one or two words: half a word would have to be padded, and is rare."""
+    return (spec.dtype.is_floating or spec.dtype.is_integer) and spec.dtype.size in (_WORD, 2 * _WORD)
+
+
+def words_of(tensor: tf.Tensor) -> tf.Tensor:
     """The bits of a tensor of any shape: int32 [words]."""
     # Bits, not values: a float32 keeps its payload, and an int64 becomes two words.
     return tf.reshape(tf.bitcast(tensor, tf.int32), [-1])

@@ -25,11 +25,12 @@ from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.ps import worker_functions
 from trainer.estimator.distribution.ps.downpour import downpour
 from trainer.estimator.distribution.ps.pull_push import PullPush
+from trainer.estimator.distribution.ps.returned import Returned
 from trainer.estimator.distribution.ps.servers import Servers
 from trainer.estimator.distribution.ps.step_graph import step_graph
 from trainer.estimator.distribution.ps.step_partition import partition
 from trainer.estimator.distribution.ps.variable_accesses import NotPartitionableError
-from trainer.estimator.distribution.ps.worker_data import iterators, static_spec
+from trainer.estimator.distribution.ps.worker_data import Data, iterators
 from trainer.estimator.distribution.steps_in_hand import BatchInHand
 from trainer.estimator.graph import randomness
 from trainer.estimator.graph.inside.coordinator import is_done, wait
@@ -37,13 +38,13 @@ from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.tracing import TracedModel
 from trainer.estimator.steps.bad_step import BatchNumber
 from trainer.estimator.steps.plan import TrainingPlan
-from trainer.estimator.steps.stacks import stack_steps
+from trainer.estimator.steps.stacks import STACK_STEPS, stack_steps
 from trainer.estimator.steps.steps import CallResult
 
 log = logging.getLogger("trainer")
 
-_CALL_STEPS = 50
-_MOST_OPS = 4000  # in the graph of a call
+_STACK_STEPS = 50  # which stand one after the other in the graph of a call
+_MOST_OPS = 4000  # in that graph
 _LOOK_SECS, _LAST_SECS = 0.01, 5.0
 _MOST_WAIT_SECS = 2.0  # then the loop looks whether it is asked to end: all workers may be gone
 _CALLS_AHEAD = 2  # for each worker, so that it need not wait for the chief between two calls
@@ -67,18 +68,21 @@ class ServerSteps:
         self._servers, self._stop_at = servers, plan.stop_at
         push_every, limit = plan.config.push_every, plan.config.steps_per_loop
         xla = asked_for(plan.config.session_config)
-        spec = static_spec(plan.dataset(tf.distribute.InputContext(servers.num_workers, 0, servers.num_workers)))
-        most = stack_steps(spec, limit)
+        data = Data.of(plan.dataset(tf.distribute.InputContext(servers.num_workers, 0, servers.num_workers)))
+        spec = data.spec
+        most, self._paced = limit or STACK_STEPS, limit is None  # a number that is asked for is kept
         if push_every > 1:
-            self.traced, self._call_steps = replica.trace(spec, xla=True), push_every
+            self.traced, self._stack_steps = replica.trace(spec, xla=True), push_every
             if self.traced.store.row_sharded():  # of which only some are fetched, so that XLA knows no sizes
                 self.traced = replica.trace(spec, xla=False)
-            call = downpour(self.traced, push_every, xla=xla is not XlaUse.NEVER)
+            stacks = stacks_of(most, push_every)
+            call = downpour(self.traced, push_every, stacks, xla=xla is not XlaUse.NEVER)
         else:
-            size = min(limit or _CALL_STEPS, most)
-            self.traced, self._call_steps, call = _direct(replica, spec, size, xla)
-        self._iterators = iterators(servers, plan, spec, self._call_steps)
-        self._call = tf.function(call, autograph=False)
+            self.traced, self._stack_steps, call = _direct(replica, spec, most, xla)
+        self._most_stacks = stacks_of(most, self._stack_steps)
+        self._iterators = iterators(servers, plan, data, self._stack_steps)
+        self._returned = Returned(tuple(tf.TensorSpec(part.shape[1:], part.dtype) for part in data.stacked))
+        self._call = tf.function(lambda iterator, wanted: self._returned.pack(*call(iterator, wanted)), autograph=False)
         self.how = "workers on parameter servers" + (f", pushing every {push_every} steps" if push_every > 1 else "")
         self.spec, self._in_hand = spec, list[BatchInHand]()
         self._running: collections.deque[tuple[int, Any]] = collections.deque()
@@ -105,7 +109,7 @@ class ServerSteps:
     def run(self, num_steps: int) -> CallResult:
         """Keeps the workers busy, and returns those losses that have come, none while all are gone."""
         try:
-            self._schedule()
+            self._schedule(num_steps)
             ended = not self._running
             losses = self._collect(time.monotonic() + _MOST_WAIT_SECS)
             self._step = int(self.traced.store.global_step.numpy())
@@ -135,14 +139,20 @@ class ServerSteps:
         self._collect_last()
         return [dataclasses.replace(batch, step=last) for batch in self._in_hand]
 
-    def _schedule(self) -> None:
-        """Gives the workers calls to make, one beside that which each is making."""
+    def _schedule(self, num_steps: int) -> None:
+        """Gives the workers calls to make, one beside that which each is making.
+
+        Args:
+          num_steps: until something is due, of all workers together.
+        """
+        stacks = max(1, num_steps // (self._stack_steps * self._servers.num_workers))
+        most = self._stack_steps * (min(stacks, self._most_stacks) if self._paced else self._most_stacks)
         while len(self._running) < _CALLS_AHEAD * self._servers.num_workers and not self._data_ended():
             ahead = sum(count for count, _ in self._running)
-            left = self._call_steps if self._stop_at is None else self._stop_at - self.global_step() - ahead
+            left = most if self._stop_at is None else self._stop_at - self.global_step() - ahead
             if left <= 0:
                 return
-            count = min(left, self._call_steps)
+            count = min(left, most)
             called = self._servers.coordinator.schedule(self._call, args=(self._iterators, tf.constant(count)))
             self._running.append((count, called))
 
@@ -169,15 +179,20 @@ class ServerSteps:
             fetched = _fetched(called)
             if fetched is None:
                 continue
-            steps_made, padded, batches = fetched
+            steps_made, of_call, batches = self._returned.unpack(fetched)
             self._keep(batches)
             self._ended = self._ended + 1 if steps_made < count else 0
-            losses.append(padded[:steps_made])
+            losses.append(of_call)
         return losses
 
 
+def stacks_of(most: int, size: int) -> int:
+    """How many stacks of a size a call of so many steps may take: one at least."""
+    return max(1, most // size)
+
+
 def _direct(replica: ModelReplica, spec: Any, most: int, xla: XlaUse) -> tuple[TracedModel, int, worker_functions.Call]:
-    """Steps that read and write the servers' variables: the traced model, the steps of a call, and the call.
+    """Steps that read and write the servers' variables: the traced model, the steps of a stack, and the call.
 
     Args:
       replica: the model function with the servers' variables.
@@ -185,6 +200,7 @@ def _direct(replica: ModelReplica, spec: Any, most: int, xla: XlaUse) -> tuple[T
       most: the most steps of a call.
       xla: whether XLA may compile what the workers compute.
     """
+    batches = min(stack_steps(spec, most), _STACK_STEPS)
     traced = replica.trace(spec, xla=True)
     step, run = step_graph(traced), uuid.uuid4().hex
     try:
@@ -192,18 +208,18 @@ def _direct(replica: ModelReplica, spec: Any, most: int, xla: XlaUse) -> tuple[T
     except NotPartitionableError as why:
         log.info("Each read and write of a variable crosses the network by itself, because %s.", why)
         traced = replica.trace(spec, xla=False)
-        return traced, most, worker_functions.op_by_op(traced, most)
+        return traced, batches, worker_functions.op_by_op(traced, batches, stacks_of(most, batches))
     # XLA has random numbers of its own, which would not follow the seeds of ops that keep their state in a kernel.
     seeded = traced.store.seed is not None and randomness.hides_state(traced.graph)
     compiled = xla is not XlaUse.NEVER and not seeded
     steps = PullPush(step_partition, lambda variable: worker_functions.own(run, variable), xla=compiled)
     # A call's graph has the steps one after the other; beyond some thousand ops it takes longer to build than it saves.
-    unrolled = max(1, min(most, _CALL_STEPS, _MOST_OPS // steps.size))
-    size = most // unrolled * unrolled
+    unrolled = max(1, min(batches, _MOST_OPS // steps.size))
+    size = batches // unrolled * unrolled
     if refused := steps.refused_by_xla(size) if compiled else None:
         log.info("XLA cannot compile this model function, so workers compute its steps op by op: %s", refused)
         steps = PullPush(step_partition, lambda variable: worker_functions.own(run, variable), xla=False)
-    return traced, size, worker_functions.pull_push(steps, size, unrolled)
+    return traced, size, worker_functions.pull_push(steps, size, unrolled, stacks_of(most, size))
 
 
 def _fetched(called: Any) -> Any:

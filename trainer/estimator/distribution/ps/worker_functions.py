@@ -6,9 +6,9 @@ Three ways lead to the same function of an iterator. For a call of two steps on 
     op_by_op      as pull_push, but each read and each write is a message
     downpour      copy = w;  two steps on copy, one XLA program;  w += copy - w as it was fetched
 
-A call takes the next stack of the iterator, [steps, batch, …] for each feed. At the end of the data it may be short,
-and then there is none: the call says how many steps it made. If a loss is NaN, the batch behind it and the one before
-come along, which are nothing otherwise.
+A call takes one stack of the iterator after the other, [steps, batch, …] for each feed. At the end of the data it may
+be short, and then there is none: the call says how many steps it made. If a loss is NaN, the batch behind it and the
+one before come along, which are nothing otherwise.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.variables import GLOBAL_STEP
 
-Call = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]]
-"""Takes the iterator and the steps that are wanted, int32 []; gives the steps made, int32 [], their losses, float32
-[steps of a stack], padded, and the components of the batches at the first NaN, each [0 to 2, …]; the last component is
-the numbers of the pipeline and of the batch in it, int64 [0 to 2, 2]."""
+Made = tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]
+"""The steps made, int32 [], their losses, float32 [those or more], padded, and the components of the batches at the
+first NaN, each [0 to 2, …]; the last one is the numbers of the pipeline and of the batch in it, int64 [0 to 2, 2]."""
+Call = Callable[[Any, tf.Tensor], Made]
+"""Takes the iterator and the steps that are wanted, int32 []."""
 Steps = Callable[[tuple[tf.Tensor, ...], tf.Tensor], tf.Tensor]
 """Takes stacks [steps, batch, …] and the number of steps, int32 []; gives the losses, float32 [steps], padded."""
 
 
-def pull_push(steps_of: PullPush, size: int, unrolled: int) -> Call:
+def pull_push(steps_of: PullPush, size: int, unrolled: int, stacks: int = 1) -> Call:
     """Steps that pull from and push to each server once.
 
     Those of a whole stack stand one after the other in the graph, `unrolled` at a time, so that every process knows
@@ -42,6 +43,7 @@ def pull_push(steps_of: PullPush, size: int, unrolled: int) -> Call:
       steps_of: makes a step.
       size: steps in a whole stack.
       unrolled: a divisor of it.
+      stacks: the most of a call.
     """
 
     def steps(stacks: tuple[tf.Tensor, ...], count: tf.Tensor) -> tf.Tensor:
@@ -64,15 +66,24 @@ def pull_push(steps_of: PullPush, size: int, unrolled: int) -> Call:
         # Whole stacks are the rule; a call at the end of the data, or of the training, takes the loop.
         return whole() if size == 1 else tf.cond(tf.equal(count, size), whole, short)
 
-    return over_stack(steps, size)
+    return over_stacks(steps, size, stacks)
 
 
-def op_by_op(traced: TracedModel, size: int) -> Call:
-    """Steps of which each read and each write of a variable crosses the network by itself."""
+def op_by_op(traced: TracedModel, size: int, stacks: int = 1) -> Call:
+    """Steps of which each read and each write of a variable crosses the network by itself.
+
+    Args:
+      traced: in TRAIN.
+      size: steps in a whole stack.
+      stacks: the most of a call.
+    """
     step = _on_servers(traced)
-    return over_stack(
-        lambda stacks, count: loop(lambda index: step(*[stack[index] for stack in stacks]), count, size), size
-    )
+
+    def steps(tensors: tuple[tf.Tensor, ...], count: tf.Tensor) -> tf.Tensor:
+        """The losses [size] of [steps, batch, …], padded."""
+        return loop(lambda index: step(*[tensor[index] for tensor in tensors]), count, size)
+
+    return over_stacks(steps, size, stacks)
 
 
 def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
@@ -98,29 +109,70 @@ def _on_servers(traced: TracedModel) -> Callable[..., tf.Tensor]:
     return step
 
 
-def over_stack(steps: Steps, size: int) -> Call:
+def over_stacks(steps: Steps, size: int, most: int) -> Call:
+    """Calls with one stack of the iterator after the other, while there is one and steps are left to make.
+
+    Args:
+      steps: makes those of a stack.
+      size: steps in a whole stack.
+      most: the most stacks of a call.
+    """
+    of_one = _over_stack(steps, size)
+
+    def call(iterator: Any, wanted: tf.Tensor) -> Made:
+        """The steps made, [], their losses, [stacks * size], and the batches at the first NaN, [0 to 2, …]."""
+
+        def body(turn: tf.Tensor, made: tf.Tensor, _: tf.Tensor, losses: tf.TensorArray, broken: Any) -> Any:
+            """One stack; what is broken, [0 to 2, …] each, stays that of the first stack with a NaN."""
+            count, of_stack, batches = of_one(iterator, wanted - made)
+            found = tf.size(broken[-1]) > 0
+            broken = tf.nest.map_structure(lambda old, new: tf.cond(found, lambda: old, lambda: new), broken, batches)
+            return turn + 1, made + count, count, losses.write(turn, of_stack), broken
+
+        none = _no_batch(iterator.element_spec)
+        losses = tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[size])
+        shapes = [tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape(None)]
+        _, made, _, losses, broken = tf.while_loop(
+            # What is not whole is the last stack: of the data, or of the steps that are wanted.
+            lambda turn, made, count, *_: (made < wanted) & (count == size),
+            body,
+            [tf.constant(0), tf.constant(0), tf.constant(size), losses, none],
+            [*shapes, [tf.TensorShape([None, *part.shape[1:]]) for part in none]],
+            parallel_iterations=1,
+            maximum_iterations=most,
+        )
+        return made, tf.reshape(losses.stack(), [-1]), broken
+
+    return of_one if most == 1 else call
+
+
+def _over_stack(steps: Steps, size: int) -> Call:
     """Calls with the next stack of the iterator, if there is one."""
 
-    def call(iterator: Any, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    def call(iterator: Any, wanted: tf.Tensor) -> Made:
         """The steps made, [], their losses, [size], and the batches at the first NaN, [0 to 2, …]."""
         # Not get_next, whose end of the data would be an error that ends all calls of all workers.
         optional = iterator.get_next_as_optional()
 
-        def with_stack() -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        def with_stack() -> Made:
             """As the call, [], [size] and [0 to 2, …]."""
             tensors = optional.get_value()
             count = tf.minimum(wanted, tf.shape(tensors[0])[0])
             losses = steps(_padded(tensors[:-1], size), count)
             return count, losses, _at_first_nan(tensors, losses[:count])
 
-        def without() -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        def without() -> Made:
             """No step, [], nothing of [size], and no batch, [0, …]."""
-            specs = tf.nest.flatten(iterator.element_spec)
-            return tf.constant(0), tf.zeros([size]), [tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in specs]
+            return tf.constant(0), tf.zeros([size]), _no_batch(iterator.element_spec)
 
         return tf.cond(optional.has_value(), with_stack, without)
 
     return call
+
+
+def _no_batch(stack: Any) -> list[tf.Tensor]:
+    """The components of no batch, [0, …] each, of stacks with this spec."""
+    return [tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in tf.nest.flatten(stack)]
 
 
 def _at_first_nan(tensors: Sequence[tf.Tensor], losses: tf.Tensor) -> list[tf.Tensor]:

@@ -36,12 +36,13 @@ _MOST_CALLS = 8
 """Stacks worked on at once, however many batches a program asks for: a checkpoint keeps what they give."""
 
 
-def stacks(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset | None:
+def stacks(dataset: tf.data.Dataset, count: int, text_bytes: float | None = None) -> tf.data.Dataset | None:
     """The batches of a pipeline in stacks that are read at once; None where they cannot be.
 
     Args:
       dataset: yields tuples of dense tensors, [batch, …] each.
       count: batches in a stack.
+      text_bytes: of a row, as `text_bytes` tells them; None asks it, which takes a dataset that can be read now.
 
     Returns:
       Yields tuples of tensors [batches, batch, …], of batches of one size. The last stack may have fewer, or none.
@@ -51,7 +52,7 @@ def stacks(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset | None:
     if at is None or datasets.changes_refused(dataset):
         return None
     above, batch = steps[:at], steps[at]
-    if not _even(above, batch) or not _fits(steps, batch, count):
+    if not _even(above, batch) or not _fits(steps, batch, count, text_bytes):
         return None
     try:
         maps = _on_whole_batches(above, batch)
@@ -106,7 +107,8 @@ def _even(above: Sequence[Step], batch: Step) -> bool:
     moving = [step for step in above if step.function is None]
     if not specs or not dense or not batch.batch_size or not all(_keeps_order(step) for step in moving):
         return False
-    rows = int(batch.before.cardinality())
+    # In a graph that another process will run nobody knows how many rows there are.
+    rows = int(batch.before.cardinality()) if tf.executing_eagerly() else tf.data.UNKNOWN_CARDINALITY
     repeated = any(step.repeats for step in moving)
     if rows == tf.data.INFINITE_CARDINALITY or (rows > 0 and rows % batch.batch_size == 0):
         return True
@@ -151,18 +153,25 @@ def _parallel(maps: Sequence[Step]) -> Any:
     return most if known is None or known == tf.data.AUTOTUNE else min(int(known), most)
 
 
-def _fits(steps: Sequence[Step], batch: Step, count: int) -> bool:
+def text_bytes(dataset: tf.data.Dataset) -> float:
+    """Of the texts of the first element that a pipeline reads; infinitely many where that cannot be told."""
+    steps = late_maps.steps_to(dataset)
+    return _text_bytes(steps[-1].before) if steps else math.inf
+
+
+def _fits(steps: Sequence[Step], batch: Step, count: int, known: float | None) -> bool:
     """Whether the rows of a stack are small enough to be there at once, judged by the first one where that has texts.
 
     Args:
       steps: of the whole pipeline.
       batch: the one that puts rows together.
       count: batches in a stack.
+      known: bytes of the texts of a row; None to read one.
     """
     specs = _components(batch)
     row_bytes = sum(spec.shape.num_elements() * spec.dtype.size for spec in specs if spec.dtype != tf.string)
     if any(spec.dtype == tf.string for spec in specs):
-        row_bytes += _text_bytes(steps[-1].before)
+        row_bytes += _text_bytes(steps[-1].before) if known is None else known
     return row_bytes * count * (batch.batch_size or 1) <= _MOST_READ_BYTES
 
 
