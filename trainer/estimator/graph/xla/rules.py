@@ -15,11 +15,12 @@ import tensorflow as tf
 
 from trainer.estimator.graph import op_table
 from trainer.estimator.graph.inside import bodies, copying
-from trainer.estimator.graph.subgraphs import Copier, ancestors, in_order
-from trainer.estimator.graph.xla import accepted_values, in_range, small_products
+from trainer.estimator.graph.subgraphs import Copier, Rewrite, ancestors, in_order
+from trainer.estimator.graph.xla import accepted_values, in_range, random_draws, small_products
 from trainer.estimator.graph.xla.held_values import Holding, worth_holding
 from trainer.estimator.graph.xla.in_range import InRange
 from trainer.estimator.graph.xla.padded_rows import PaddedRows
+from trainer.estimator.graph.xla.random_draws import RandomDraws
 from trainer.estimator.graph.xla.small_products import SmallProducts
 
 
@@ -41,8 +42,10 @@ class ForXla:
         self._accepted: list[tf.Tensor] = []
         # Measured on CPUs alone, where each product is the call of a library.
         for_gpu = bool(tf.config.list_logical_devices("GPU"))
-        self._products = None if for_gpu else SmallProducts(copier)
-        self._held, self._holding = set() if for_gpu else worth_holding(ops), Holding()
+        self._for_cpu: list[Rewrite] = [] if for_gpu else [SmallProducts(copier), RandomDraws(copier)]
+        # A mask is drawn for the loss and taken again for its gradient.
+        drawn = {op for op in ops if random_draws.is_large_draw(op)}
+        self._held, self._holding = set() if for_gpu else worth_holding(ops) | drawn, Holding()
 
     def __call__(self, op: tf.Operation) -> Sequence[Any] | None:
         """What the outputs of an operation, [...], become in the copy; None where it stays as it is."""
@@ -61,8 +64,8 @@ class ForXla:
         outputs = self._padded_rows(op) if self._padded_rows is not None else None
         if outputs is None:
             outputs = self._in_range(op)
-        if outputs is None and self._products is not None:
-            outputs = self._products(op)
+        for rewrite in self._for_cpu:
+            outputs = rewrite(op) if outputs is None else outputs
         return self._with_own_functions(op) if outputs is None and _calls_replaced(op) else outputs
 
     def _checked(self, op: tf.Operation, outputs: Sequence[Any] | None) -> Sequence[Any] | None:
@@ -103,7 +106,11 @@ def _calls_replaced(op: tf.Operation) -> bool:
 def _has_replaced(graph: tf.Graph) -> bool:
     """Whether a graph, or a function that it calls, has something to replace."""
     return any(
-        in_range.takes_rows(op) or small_products.is_small_product(op) or _gives_nan(op) or _calls_replaced(op)
+        in_range.takes_rows(op)
+        or small_products.is_small_product(op)
+        or random_draws.is_large_draw(op)
+        or _gives_nan(op)
+        or _calls_replaced(op)
         for op in graph.get_operations()
     )
 
