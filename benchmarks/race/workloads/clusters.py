@@ -1,4 +1,9 @@
-"""Clusters on this machine. Nothing is compared but the rate: what workers write at a time has no order."""
+"""Clusters on this machine. Nothing is compared but the rate: what workers write at a time has no order.
+
+Ratios are beside as many training processes. tf.estimator's chief trains, so a chief and a parameter server of it stand
+beside a worker and a parameter server of ours; with a worker more, as its users start it, two processes train. The
+first half of the steps is not timed: it has what is compiled, and the kernels of a call's graph learn what they cost.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +21,20 @@ def pushing(every: int) -> tuple[Contender, ...]:
             title="trainer",
             program=program,
             role=Role.OURS,
-            options={"push_every": every, "steps": 4_000 * min(every, 10)},
+            options={"push_every": every, "steps": 16_000 * min(every, 5)},
         ),
-        Contender(title="tf.estimator", program=program, environment="reference", options={"steps": 4_000}),
+        Contender(
+            title="tf.estimator",
+            program=program,
+            environment="reference",
+            options={"steps": 6_000, "workers": 0},
+        ),
+        Contender(
+            title="tf.estimator, two processes that train",
+            program=program,
+            environment="reference",
+            options={"steps": 6_000},
+        ),
     )
 
 
@@ -27,10 +43,17 @@ PUSH = Workload(
     title="a parameter server and a worker, LSTM(3), batch 20, `push_every=1`",
     unit="steps/s",
     contenders=pushing(1),
-    options={"units": 3, "batch_size": 20},
+    options={"units": 3, "batch_size": 20, "workers": 1},
     prepare=course.prepare,
     tolerance=None,
     targets={"tf.estimator": 4},
+)
+RING = Contender(
+    title="a gRPC ring's sums alone",
+    program="clusters:sums",
+    role=Role.LIMIT,
+    options={"kind": "sum", "steps": 4_000},
+    same_loss=False,
 )
 WORKLOADS = (
     PUSH,
@@ -46,10 +69,17 @@ WORKLOADS = (
         key="i3",
         title="two processes in step, LSTM(3), batch 20",
         unit="steps/s",
-        contenders=(Contender(title="trainer", program="clusters:in_step", role=Role.OURS, options={"steps": 3_000}),),
+        contenders=(
+            Contender(title="trainer", program="clusters:in_step", role=Role.OURS, options={"steps": 16_000}),
+            RING,
+            dataclasses.replace(
+                RING, title="gatherings of the same values alone", options={"kind": "gathering", "steps": 4_000}
+            ),
+        ),
         options={"units": 3, "batch_size": 20, "workers": 1},
         prepare=course.prepare,
         tolerance=None,
+        targets={RING.title: 0.5},
         long=True,
     ),
 )

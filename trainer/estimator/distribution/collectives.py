@@ -35,8 +35,7 @@ _FIRST_INSTANCE = 1000
 _SUMMED = (tf.float32, tf.float64, tf.int32, tf.int64)
 """The dtypes that TensorFlow sums; others are cast on the way."""
 _MOST_BITS = 64
-_SENT_WORDS = 1 << 22
-"""Of 4 bytes, in one sum."""
+_SENT_WORDS = 1 << 22  # of 4 bytes, in one sum
 _GATHERED_BYTES = 1 << 16
 """What all vectors of a sum may have together to be gathered: about what crosses while one message is under way."""
 
@@ -135,7 +134,8 @@ def reduced(vector: tf.Tensor, device: str, size: int, key: int, instance: int) 
     with tf.device(device):
         if not on_gpu and length is not None and size * length * vector.dtype.size <= _GATHERED_BYTES:
             rows = tf.raw_ops.CollectiveGatherV2(input=vector[None], communication_hint="ring", **group)
-            return tf.add_n(tf.unstack(tf.ensure_shape(rows, [size, length])))
+            rows.set_shape([size, length])  # which XLA needs to know
+            return tf.add_n(tf.unstack(rows))
         return tf.raw_ops.CollectiveReduceV2(
             input=vector, merge_op="Add", final_op="Id", communication_hint="nccl" if on_gpu else "ring", **group
         )

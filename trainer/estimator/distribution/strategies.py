@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import tensorflow as tf
 
 from trainer.estimator.contract.run_config import RunConfig
+from trainer.estimator.contract.xla_use import asked_for
 from trainer.estimator.distribution import devices, step_memory, steps_in_hand, sync
 from trainer.estimator.distribution.collectives import Devices, Group, Processes
 from trainer.estimator.distribution.ps.servers import Servers
@@ -134,7 +135,8 @@ class Synchronous(Strategy):
 
     def begin(self, plan: TrainingPlan) -> Steps:
         self.replicas = self._new_replicas(plan)
-        begun = sync.SyncSteps(self._group, self._batches(self._dataset(plan), plan), self.replicas, self._memory)
+        batches, xla = self._batches(self._dataset(plan), plan), asked_for(plan.config.session_config)
+        begun = sync.SyncSteps(self._group, batches, self.replicas, self._memory, xla)
         first, *others = [replica.store for replica in self.replicas]
         # Set from the checkpoint or by their initial values, on the first device. The other processes may not see the
         # chief's directory, and have drawn other initial values, so all take the chief's; by name, since every process

@@ -25,6 +25,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import functools
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -32,21 +33,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.estimator.distribution.averaging import averaged_gradients, check_weights_alike, means
-from trainer.estimator.distribution.collectives import Group, Participant, PeerLostError
+from trainer.estimator.contract.xla_use import XlaUse
+from trainer.estimator.distribution.collectives import Group, PeerLostError
 from trainer.estimator.distribution.device_batches import DeviceBatches
+from trainer.estimator.distribution.replica import Replica
 from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.distribution.steps_in_hand import BatchInHand
 from trainer.estimator.graph.inside import collectives
 from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.graph.model_function import ModelReplica
-from trainer.estimator.graph.variables import Role
 from trainer.estimator.steps import input_position
 from trainer.estimator.steps.bad_step import BatchNumber
 from trainer.estimator.steps.batches import StackedBatches
 from trainer.estimator.steps.stacked_steps import static_spec
 from trainer.estimator.steps.stacks import Stack
-from trainer.estimator.steps.step_function import fetches_of, stack_loop, step_function
 from trainer.estimator.steps.steps import CallResult, OwnSteps
 
 
@@ -71,13 +71,19 @@ class SyncSteps(OwnSteps):
       batches: this process's part of the data; a step takes one batch for each device.
       models: for each device, the model function with the variables of that device.
       memory: of the last step.
+      xla: when XLA makes the steps of a process that has one device.
     """
 
     def __init__(
-        self, group: Group, batches: StackedBatches, models: Sequence[ModelReplica], memory: StepMemory
+        self,
+        group: Group,
+        batches: StackedBatches,
+        models: Sequence[ModelReplica],
+        memory: StepMemory,
+        xla: XlaUse = XlaUse.NEVER,
     ) -> None:
         super().__init__(batches)
-        self._memory = memory
+        self._memory, self._xla = memory, xla
         self._group, self._spec, self._models = group, batches.element_spec, models
         self._device_batches = DeviceBatches(batches, len(group.participants))
         self._threads = concurrent.futures.ThreadPoolExecutor(len(models), thread_name_prefix="device")
@@ -92,14 +98,17 @@ class SyncSteps(OwnSteps):
         self._examples = (self._batch_sizes or [1])[0] or 1  # data without any batch, and batches of scalars: one
         spec = self.spec
         self._replicas = [
-            _Replica(participant, model, spec, self._examples, group.host)
+            Replica(participant, model, spec, self._examples, group.host)
             for participant, model in zip(group.participants, self._models, strict=True)
         ]
         self.traced = self._replicas[0].traced
+        self._compiled_from = self._replicas[0].compiled_from(self._xla) if len(self._replicas) == 1 else sys.maxsize
 
     def synchronize(self, steps_until_due: int, stop_code: int) -> tuple[int, int]:
         """The steps that every process can make in the next call, and the highest stop code of them all."""
         next_batches = self._device_batches.peek()
+        if (as_graph := self._compiled_from - self.global_step()) > 0:
+            steps_until_due = min(steps_until_due, as_graph)
         num_ready = 0 if next_batches is None else len(next_batches[1])
         with self._peers_needed():
             votes = self._group.gather(
@@ -186,8 +195,9 @@ class SyncSteps(OwnSteps):
         Returns:
           The means of the devices' losses, float64 [steps], and the fetches of the first device, of any shapes.
         """
+        compiled = self.global_step() >= self._compiled_from
         calls = [
-            functools.partial(replica.run, stack.tensors, tf.constant(rows[:, number]))
+            functools.partial(replica.run, stack.tensors, tf.constant(rows[:, number]), compiled=compiled)
             for number, replica in enumerate(self._replicas)
         ]
         # One program with a loop for each device would hang: TensorFlow starts such loops one after the other, and the
@@ -205,60 +215,6 @@ def _where(devices: int, processes: int) -> str:
             return f"on {devices} devices together"
         case _:
             return f"on {devices} devices of each of {processes} processes together"
-
-
-class _Replica:
-    """A device's replica of the model, and the program of its steps.
-
-    Args:
-      participant: the device.
-      model: the model function with the variables of this device.
-      spec: of a batch, with its size.
-      examples: how many a batch has.
-      host: the device that holds the stacks of batches.
-    """
-
-    def __init__(self, participant: Participant, model: ModelReplica, spec: Any, examples: int, host: str) -> None:
-        self._participant, self._host = participant, host
-        with averaged_gradients(participant, examples):
-            self.traced = model.trace(spec, xla=False)
-        check_weights_alike(self.traced)
-        self._loop = stack_loop(step_function(self.traced), fetches_of(self.traced))
-        stack = [tf.TensorSpec([None, *part.shape], part.dtype) for part in tf.nest.flatten(spec)]
-        self._program = tf.function(self._steps, autograph=False).get_concrete_function(
-            stack, tf.TensorSpec([None], tf.int32)
-        )
-
-    def run(self, tensors: list[tf.Tensor], rows: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Makes a step on each of some batches of a stack.
-
-        Args:
-          tensors: of the stack, each [batches, batch, …].
-          rows: int32 [steps], the places of the batches in the stack.
-
-        Returns:
-          The losses, float32 [steps], and the fetches of the last step, of any shapes.
-        """
-        with tf.device(self._participant.device):
-            return self._program(tensors, rows)
-
-    def _steps(self, tensors: list[tf.Tensor], rows: tf.Tensor) -> Any:
-        """The graph of `run`: tensors [batches, batch, …] and rows int32 [steps]."""
-        # The stack stays on the host: only this device's batches, [steps, batch, …], are copied to it.
-        with tf.device(self._host):
-            own_batches = [tf.gather(tensor, rows) for tensor in tensors]
-        losses_and_fetches = self._loop(own_batches, tf.constant(0), tf.size(rows))
-        self._average_state()
-        return losses_and_fetches
-
-    def _average_state(self) -> None:
-        """Sets moving averages to their means over all devices, each of which has seen other examples."""
-        # They are linear in what they average, so that doing this once in a call has the effect of once in a step. By
-        # name, since every device has to sum them in the same order.
-        store = self.traced.store
-        moving = [v for _, v in sorted(store.named(Role.STATE).items()) if v.dtype.is_floating]
-        for variable, mean in zip(moving, means(self._participant, moving, 1), strict=True) if moving else ():
-            variable.assign(mean)
 
 
 def _at_once(threads: concurrent.futures.Executor, calls: Sequence[Callable[[], Any]]) -> list[Any]:

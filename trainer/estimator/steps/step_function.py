@@ -69,12 +69,12 @@ def pruned_step(traced: TracedModel, *, part: BatchPart | None = None, xla: bool
     return traced.prune(results_of(traced), part.operations, part.feeds, without=part.without, rule=rule)
 
 
-def step_function(traced: TracedModel, pruned: PrunedFunction | None = None) -> Step:
+def step_function(traced: TracedModel, pruned: Callable[..., Any] | None = None) -> Step:
     """One step on one batch: the loss before the update, and the fetches. The global step counts exactly one.
 
     Args:
       traced: the model.
-      pruned: its `pruned_step`, if there is one already.
+      pruned: its `pruned_step`, or what computes the same; None makes one.
     """
     pruned = pruned or pruned_step(traced)
     global_step = traced.store.global_step

@@ -39,11 +39,15 @@ def test_small_tensors_travel_as_one_and_arrive_bit_for_bit(xla: bool | None) ->
         assert np.array_equal(arrived, sent)
 
 
-def test_the_bits_of_a_nan_are_kept() -> None:
+@pytest.mark.parametrize(("other", "travels"), [(np.float32([[1.0]]), tf.float32), (np.int64([3]), tf.int32)])
+def test_the_bits_of_a_nan_are_kept_and_tensors_of_one_type_travel_in_it(other: np.ndarray, travels: tf.DType) -> None:
     odd = np.uint32([0x7FC00001, 0xFFA12345]).view(np.float32)
-    two = fused([odd, odd])
-    arrived = two.unpack(two.pack([tf.constant(odd), tf.constant(odd)]))
+    two = fused([odd, other])
+    pieces = two.pack([tf.constant(odd), tf.constant(other)])
+    assert [piece.dtype for piece in pieces] == [travels]
+    arrived = two.unpack(pieces)
     assert np.array_equal(arrived[0].numpy().view(np.uint32), odd.view(np.uint32))
+    assert np.array_equal(arrived[1], other)
 
 
 @pytest.mark.parametrize(
