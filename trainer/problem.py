@@ -23,7 +23,7 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "eval_input_fn": (*_KNOWN, "input_context"),
     "test_input_fn": (*_KNOWN, "input_context"),
     "serving_input_receiver_fn": _KNOWN,
-    "describe": ("data", "params", "output_dir", "cache"),
+    "describe": ("data", "params", "output_dir", "cache", "scratch"),
     "baselines": ("data", "params", "schema"),
     "score_of": ("asked", "data", "params", "schema"),
     "hooks": _KNOWN,
@@ -63,7 +63,8 @@ class Problem:
       test_input_fn: like `eval_input_fn`, for examples that are looked at once, at the end; may give None.
       serving_input_receiver_fn: gives a ServingInputReceiver; without it, clients send features as evaluation has them.
       describe: reads and checks the data before TensorFlow is imported; what it returns is `schema`. It may take
-        `cache`, a DownloadCache for what it reads of buckets.
+        `cache`, a DownloadCache for what it reads of buckets, and `scratch`, the directory of this machine for what
+        later runs may use, or None.
       baselines: scores that a model has to beat, as `{"accuracy_majority": 0.5}`, each named after its metric.
       hooks: gives a list of hooks of training.
       exporters: gives a list of Exporters beside those of `--exporter`.

@@ -16,6 +16,7 @@ from trainer.job.errors import UsageError
 from trainer.job.layout import Layout
 from trainer.job.records import DamagedRecordError
 from trainer.job.report import Summary
+from trainer.storage import scratch
 
 _USAGE = "python -m trainer.report --model_dir=DIR"
 
@@ -57,7 +58,9 @@ def _written(root: str) -> str:
     try:
         schema = None
         if problem.describe is not None:
-            schema = problem.call("describe", data=data, params=params, output_dir=None, cache=cache)
+            schema = problem.call(
+                "describe", data=data, params=params, output_dir=None, cache=cache, scratch=scratch.root(os.environ)
+            )
         with logs.without_import_chatter():
             from trainer import run_report
             from trainer.bound_problem import BoundProblem

@@ -35,7 +35,7 @@ from trainer.job.secrets import scrubbed
 from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
 from trainer.problem import Problem
-from trainer.storage import compiled_programs
+from trainer.storage import compiled_programs, scratch
 from trainer.tracking.tracker import require_installed
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _supervised(problem: Problem, settings: flags.Settings, cluster: Cluster, fi
     try:
         if serves:
             return _serve(cluster, files, stop, fetcher)
-        bound = _bound(problem, settings, files, cache)
+        bound = _bound(problem, settings, files, cache, _scratch(cluster, run))
         _let_pipelines_fetch(fetcher)
         if _has_successors(cluster, run):
             stop.grace_secs += _FORK_SECS
@@ -119,12 +119,29 @@ def _labels(cluster: Cluster) -> dict[str, str]:
     return {"role": role, "task": str(cluster.task_id), **({"trial": trial} if trial else {})}
 
 
-def _bound(problem: Problem, settings: flags.Settings, files: Layout, cache: DownloadCache) -> BoundProblem:
-    """The problem with its data, which are described before TensorFlow takes its seconds, and all that is imported."""
+def _scratch(cluster: Cluster, run: RunSettings) -> str | None:
+    """Where files for later runs are kept; None where pipelines run on other machines than this one."""
+    on_others = distribution.decide(cluster, run.strategy.value) is Distribution.PS
+    return None if on_others else scratch.root(os.environ)
+
+
+def _bound(
+    problem: Problem, settings: flags.Settings, files: Layout, cache: DownloadCache, scratch_root: str | None
+) -> BoundProblem:
+    """The problem with its data, which are described before TensorFlow takes its seconds, and all that is imported.
+
+    Args:
+      problem: what is trained.
+      settings: of the job.
+      files: of it.
+      cache: of what is read of buckets.
+      scratch_root: where files for later runs are kept; None for nowhere.
+    """
     data, schema = settings[problem.data], None
     params: Any = settings[problem.params]
     if problem.describe is not None:
-        schema = problem.call("describe", data=data, params=params, output_dir=files.root, cache=cache)
+        places = {"output_dir": files.root, "cache": cache, "scratch": scratch_root}
+        schema = problem.call("describe", data=data, params=params, **places)
     with imports.quick():
         import trainer.continuing
         import trainer.process  # noqa: F401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pathlib
 from typing import Any
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from trainer import problem_file, task
 from trainer.exported import signatures
+from trainer.formats.tables import parsed_tables, reading
 from trainer.job.errors import UsageError
 from trainer.problem_file import named_in
 from trainer.problems import table, table_baselines, table_scores
@@ -143,6 +145,23 @@ def test_the_same_command_continues_a_run_bit_for_bit(data: pathlib.Path, tmp_pa
     assert len(weights) > 6
     for name in weights:
         np.testing.assert_array_equal(*(one.get_tensor(name) for one in values), err_msg=name)
+
+
+def test_a_run_goes_on_bit_for_bit_where_its_text_has_been_kept_parsed_meanwhile(
+    data: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["--label_column=plan", "--feature_columns=city,tenure", "--model=linear", "--exporter="]
+    for scratch, name, steps in ((None, "whole", 12), (None, "parts", 7), (str(tmp_path / "scratch"), "parts", 12)):
+        places: dict[str, Any] = {"scratch": scratch, "memory_limit": 0, "parsed_from": 1}
+        describe = functools.partial(reading.describe, **places)
+        streamed = dataclasses.replace(TABLE, describe=lambda data, output_dir, read=describe: read(data, output_dir))
+        monkeypatch.setattr(table, "PROBLEM", streamed)
+        assert run(data, tmp_path / name, *flags, f"--train_steps={steps}") == 0
+    assert list((tmp_path / "scratch" / parsed_tables.FOLDER).iterdir())
+    whole, parts = (tf.train.load_checkpoint(str(tmp_path / name / "model.ckpt-12")) for name in ("whole", "parts"))
+    for name, kind in whole.get_variable_to_dtype_map().items():
+        if kind.is_floating:
+            np.testing.assert_array_equal(whole.get_tensor(name), parts.get_tensor(name), err_msg=name)
 
 
 def test_several_classes_and_a_streamed_table(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from trainer.formats.tables.parts import TableRows, TableStream
+from trainer.formats.tables.parsed_rows import Rows
 from trainer.formats.tables.reading import Table
 
 _MOST_ROWS = 50_000
@@ -29,7 +29,7 @@ def score(table: Table) -> dict[str, float]:
     return _of_classes(table, train, evaluation)
 
 
-def _part(part: TableRows | TableStream, table: Table) -> tuple[np.ndarray, np.ndarray]:
+def _part(part: Rows, table: Table) -> tuple[np.ndarray, np.ndarray]:
     """The first rows of a part: float64 [rows, inputs], and labels [rows]."""
     from trainer.formats import pipelines
 

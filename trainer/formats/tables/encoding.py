@@ -28,16 +28,31 @@ _FIELDS_OF_DATE = 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class NumberTable:
+    """Columns of numbers of one type.
+
+    Attributes:
+      names: of the columns.
+      table: float [batch, columns]; nan for a blank.
+    """
+
+    names: tuple[str, ...]
+    table: Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Raw:
     """Rows as clients send them.
 
     Attributes:
       numbers: by column, float [batch]; nan for a blank.
       texts: by column, string [batch]; "" for a blank.
+      table: further columns of numbers, where they are together already.
     """
 
     numbers: Mapping[str, Any]
     texts: Mapping[str, Any]
+    table: NumberTable | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,22 +79,24 @@ class Encoding:
 
         texts = {column: self._known(text) for column, text in raw.texts.items()}
         dates = {column: _Date.read(texts[column], writing) for column, writing in self.schema.dates.items()}
-        days = {column: date.days for column, date in dates.items()}
-        given = {**raw.numbers, **days}
-        numbers, blank = self._standardized({column: given[column] for column in self.schema.numbers})
+        tables = self._tables(raw, {column: date.days for column, date in dates.items()})
         ids = [self._ids(texts[column], self.schema.vocabulary(column)) for column in self.schema.vocabularies]
         for column, writing in self.schema.dates.items():
             ids += dates[column].ids(with_clock=writing.endswith("clock"))
-        columns = [*numbers.values(), *(tf.cast(blank[column], tf.float32) for column in self.schema.with_blanks)]
-        found = {"numbers": tf.stack(columns, axis=1)} if columns else {}
-        return found | ({"categories": tf.stack(ids, axis=1)} if ids else {})
+        found = {"categories": tf.stack(ids, axis=1)} if ids else {}
+        if not tables:
+            return found
+        numbers, blank = self._standardized(tables)
+        names = [*self.schema.numbers]
+        blank = _chosen(blank, [names.index(column) for column in self.schema.with_blanks])
+        return {"numbers": _joined([numbers, tf.cast(blank, tf.float32)])} | found
 
     def labels(self, texts: Any) -> Any:
         """Labels of texts, string [batch]: float32 [batch], or the numbers of classes, int32 [batch]."""
         import tensorflow as tf
 
         if self.schema.is_regression:
-            return tf.strings.to_number(texts, tf.float32)
+            return tf.cast(tf.strings.to_number(texts, tf.float64), tf.float32)  # as rows are kept once they are read
         number = self._found(texts, self.schema.classes)
         known = tf.debugging.assert_non_negative(number, f"a class of {self.schema.label} that was never seen")
         with tf.control_dependencies([known] if known is not None else []):
@@ -111,30 +128,38 @@ class Encoding:
             blank |= tf.equal(numbers, tf.cast(number, numbers.dtype))
         return blank
 
-    def _standardized(self, columns: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """By column the numbers, float32 [batch], a blank as the median; and which are blanks, bool [batch].
+    def _standardized(self, tables: Sequence[NumberTable]) -> tuple[Any, Any]:
+        """The numbers, float32 [batch, numbers], a blank as the median; and which are blanks, bool [batch, numbers].
 
         Columns of one type go together: an op for each of hundreds of columns would take longer than their arithmetic.
 
         Args:
-          columns: of numbers or days, float [batch] each.
+          tables: what there is of numbers and days, of one type each.
         """
         import tensorflow as tf
 
-        numbers: dict[str, Any] = dict.fromkeys(columns)
-        blanks: dict[str, Any] = dict.fromkeys(columns)
-        for dtype in dict.fromkeys(column.dtype for column in columns.values()):
-            names = [name for name, column in columns.items() if column.dtype == dtype]
-            table = tf.stack([columns[name] for name in names], axis=1)
+        found, blanks, names = [], [], [name for numbers in tables for name in numbers.names]
+        for numbers in tables:
             mean, scale, median = (
-                tf.constant([self.schema.numbers[name][learnt] for name in names], dtype)
+                tf.constant([self.schema.numbers[name][learnt] for name in numbers.names], numbers.table.dtype)
                 for learnt in ("mean", "scale", "median")
             )
-            blank = self._is_blank(table)
-            found = tf.cast((tf.where(blank, median, table) - mean) / scale, tf.float32)
-            numbers.update(zip(names, tf.unstack(found, num=len(names), axis=1), strict=True))
-            blanks.update(zip(names, tf.unstack(blank, num=len(names), axis=1), strict=True))
-        return numbers, blanks
+            blank = self._is_blank(numbers.table)
+            found.append(tf.cast((tf.where(blank, median, numbers.table) - mean) / scale, tf.float32))
+            blanks.append(blank)
+        order = [names.index(name) for name in self.schema.numbers]
+        return _chosen(_joined(found), order), _chosen(_joined(blanks), order)
+
+    def _tables(self, raw: Raw, days: Mapping[str, Any]) -> list[NumberTable]:
+        """The numbers of rows, and the days of dates, float64 [batch] by column: columns of one type together."""
+        import tensorflow as tf
+
+        found = [raw.table] if raw.table is not None else []
+        columns = {**raw.numbers, **days}
+        for dtype in dict.fromkeys(column.dtype for column in columns.values()):
+            names = tuple(name for name, column in columns.items() if column.dtype == dtype)
+            found.append(NumberTable(names=names, table=tf.stack([columns[name] for name in names], axis=1)))
+        return found
 
     def _ids(self, texts: Any, vocabulary: Sequence[str]) -> Any:
         """int32 [batch]: 0 for a blank, then the values of the vocabulary, then buckets for all others."""
@@ -156,6 +181,22 @@ class Encoding:
         place = tf.minimum(tf.searchsorted(tf.constant(ascending), fingerprints), len(ascending) - 1)
         is_there = tf.equal(tf.gather(tf.constant(ascending), place), fingerprints)
         return tf.where(is_there, tf.gather(tf.constant(numbers), place), -1)
+
+
+def _joined(tables: Sequence[Any]) -> Any:
+    """Columns of several tables [batch, …] beside each other."""
+    import tensorflow as tf
+
+    return tables[0] if len(tables) == 1 else tf.concat(tables, axis=1)
+
+
+def _chosen(table: Any, positions: Sequence[int]) -> Any:
+    """Some columns of a table [batch, columns], in their order."""
+    import tensorflow as tf
+
+    if [*positions] == [*range(table.shape[1])]:
+        return table
+    return tf.gather(table, tf.constant(positions, tf.int32), axis=1)
 
 
 def _sorted_fingerprints(values: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,69 +10,118 @@ import numpy as np
 
 MOST_VALUES = 200_000
 """Different values of a category that are counted at a time; the rarest of more are forgotten."""
-_SAMPLE = 65_536
-"""Values of a column of numbers, drawn at random, whose median counts; of fewer it is exact."""
+_SAMPLE, _SAMPLE_VALUES = 65_536, 1 << 23
+"""Rows drawn at random, whose median counts, fewer where that would be too many numbers; of fewer rows it is exact."""
 _FEWEST_ROWS = 100
 _CONSTANT = 8 * float(np.finfo(np.float64).eps)
 
 
 class NumberCounts:
-    """A column of numbers so far.
+    """Columns of numbers so far, counted together: a call for each of hundreds would take longer than the sums.
 
     Args:
-      seed: of the sample for the median.
+      columns: how many there are.
+      seed: of the samples for the medians.
     """
 
-    def __init__(self, seed: int = 0) -> None:
-        self.count = self.blanks = 0
-        self._mean = self._squares = 0.0
-        self._low, self._high = math.inf, -math.inf
+    def __init__(self, columns: int, seed: int = 0) -> None:
+        self._count, self._blanks = np.zeros(columns, np.int64), np.zeros(columns, np.int64)
+        self._mean, self._squares = np.zeros(columns), np.zeros(columns)
+        self._low, self._high = np.full(columns, math.inf), np.full(columns, -math.inf)
         self._random = np.random.default_rng(seed)
-        # Of keys and of the values that they belong to; joined when there are too many, for joining copies them all.
-        self._drawn: list[tuple[np.ndarray, np.ndarray]] = []
-        self._num_drawn = 0
+        self._size = max(1, min(_SAMPLE, _SAMPLE_VALUES // max(1, columns)))
+        self._rows = _Sample(self._size)
+        self._of_column: dict[int, _Sample] = {}
 
     def add(self, values: np.ndarray) -> None:
-        """Counts further values, float64 [rows], nan for blanks (Chan, Golub and LeVeque 1979)."""
-        known = values[~np.isnan(values)]
-        self.blanks += len(values) - len(known)
-        if not len(known):
+        """Counts further values, float64 [rows, columns], nan for blanks (Chan, Golub and LeVeque 1979)."""
+        if not values.size:
             return
-        mean, total = float(known.mean()), self.count + len(known)
-        shift = mean - self._mean
-        self._squares += float(((known - mean) ** 2).sum()) + shift * shift * self.count * len(known) / total
-        self._mean += shift * len(known) / total
-        self.count = total
-        self._low, self._high = min(self._low, float(known.min())), max(self._high, float(known.max()))
-        self._draw(known)
+        blank = np.isnan(values)
+        blanks = blank.sum(axis=0)
+        known, total = len(values) - blanks, self._count + len(values) - blanks
+        mean = (np.where(blank, 0.0, values) if blanks.any() else values).sum(axis=0) / np.maximum(known, 1)
+        apart = np.where(blank, 0.0, values - mean) if blanks.any() else values - mean
+        shift, share = mean - self._mean, known / np.maximum(total, 1)
+        self._squares += np.einsum("rc,rc->c", apart, apart) + shift * shift * self._count * share
+        self._mean += shift * share
+        self._count, self._blanks = total, self._blanks + blanks
+        self._low = np.fmin(self._low, np.fmin.reduce(values))
+        self._high = np.fmax(self._high, np.fmax.reduce(values))
+        self._draw(values, blank, np.flatnonzero(blanks).tolist())
 
-    def _draw(self, known: np.ndarray) -> None:
-        """Keeps the values with the smallest of random keys, so that each has the same chance."""
-        self._drawn.append((self._random.random(len(known)), known))
-        self._num_drawn += len(known)
-        if self._num_drawn > 2 * _SAMPLE:
-            self._cut()
+    def _draw(self, values: np.ndarray, blank: np.ndarray, with_blanks: Sequence[int]) -> None:
+        """Keeps the values with the smallest of random keys, so that each has the same chance.
 
-    def _cut(self) -> np.ndarray:
-        """The sample, cut to its size."""
-        keys, sample = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
-        if len(keys) > _SAMPLE:
-            kept = np.argpartition(keys, _SAMPLE)[:_SAMPLE]
-            keys, sample = keys[kept], sample[kept]
-        self._drawn, self._num_drawn = [(keys, sample)], len(keys)
-        return sample
+        A row is drawn for all columns, up to the first blank of a column, which has a sample of its own from then on.
 
-    def learnt(self) -> dict[str, float]:
+        Args:
+          values: float64 [rows, columns].
+          blank: bool [rows, columns].
+          with_blanks: the columns that have one here.
+        """
+        for column in with_blanks:
+            if column not in self._of_column:
+                self._of_column[column] = self._rows.of(column)
+        keys = self._random.random(len(values))
+        self._rows.add(keys, values)
+        for column, sample in self._of_column.items():
+            known = ~blank[:, column]
+            sample.add(keys[known], values[known, column])
+
+    def learnt(self, column: int) -> dict[str, float]:
         """Mean, scale and median, and whether there were blanks; of no value at all 0, 1 and 0."""
-        if not self.count:
-            return {"mean": 0.0, "scale": 1.0, "median": 0.0, "blanks": float(self.blanks > 0)}
-        constant = self._high - self._low <= max(abs(self._high), abs(self._low)) * _CONSTANT
+        count, blanks = int(self._count[column]), float(self._blanks[column] > 0)
+        if not count:
+            return {"mean": 0.0, "scale": 1.0, "median": 0.0, "blanks": blanks}
+        low, high = float(self._low[column]), float(self._high[column])
+        constant = high - low <= max(abs(high), abs(low)) * _CONSTANT
+        sample = self._of_column.get(column) or self._rows.of(column)
         return {
-            "mean": self._mean,
-            "scale": 1.0 if constant else math.sqrt(self._squares / self.count),
-            "median": float(np.median(self._cut())),
-            "blanks": float(self.blanks > 0),
+            "mean": float(self._mean[column]),
+            "scale": 1.0 if constant else math.sqrt(self._squares[column] / count),
+            "median": float(np.median(sample.values())),
+            "blanks": blanks,
         }
+
+
+class _Sample:
+    """What has the smallest keys so far.
+
+    Args:
+      size: how much of it.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._limit = size, math.inf
+        # Joined when there are too many, for joining copies them all.
+        self._drawn: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(self, keys: np.ndarray, values: np.ndarray) -> None:
+        """Takes further values [n, …] with their keys, float64 [n]."""
+        if self._limit < math.inf:
+            chosen = keys < self._limit
+            keys, values = keys[chosen], values[chosen]
+        self._drawn.append((keys, values))
+        if sum(len(keys) for keys, _ in self._drawn) > 1.5 * self._size:
+            self.values()
+
+    def values(self) -> np.ndarray:
+        """The sample, cut to its size."""
+        keys, values = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
+        if len(keys) > self._size:
+            kept = np.argpartition(keys, self._size)[: self._size]
+            keys, values = keys[kept], values[kept]
+            self._limit = float(keys.max())
+        self._drawn = [(keys, values)]
+        return values
+
+    def of(self, column: int) -> _Sample:
+        """Of rows the sample of one column."""
+        found = _Sample(self._size)
+        found._limit = self._limit
+        found._drawn = [(keys, values[:, column].copy()) for keys, values in self._drawn]
+        return found
 
 
 class CategoryCounts:

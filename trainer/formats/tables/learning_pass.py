@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -53,9 +54,10 @@ class Learning:
 
     def __init__(self, found: Kinds, data: TableData) -> None:
         self._kinds, self._data = found, data
-        self.numbers = {name: NumberCounts() for name in (*found.of(Holds.NUMBER), *found.of(Holds.DATE))}
+        self.number_names = (*found.of(Holds.NUMBER), *found.of(Holds.DATE))
+        self.numbers = NumberCounts(len(self.number_names))
         self.categories = {name: CategoryCounts() for name in found.of(Holds.CATEGORY)}
-        self.label_numbers = NumberCounts()
+        self.label_numbers = NumberCounts(1)
         self.labels, self.other_labels = CategoryCounts(), CategoryCounts()
         self.counts = np.zeros(len(Part), np.int64)
 
@@ -68,13 +70,13 @@ class Learning:
         """
         self.counts += np.bincount(parts, minlength=len(Part))
         train = parts == Part.TRAIN
-        for name, number in self.numbers.items():
-            number.add(block.numbers[name][train])
+        numbers = block.numbers[train]
+        features = len(self._kinds.of(Holds.NUMBER))  # behind them a label that is one
+        self.numbers.add(np.column_stack([numbers[:, :features], *(days[train] for days in block.days.values())]))
+        self.label_numbers.add(numbers[:, features:])
         for name, category in self.categories.items():
             category.add(_chosen(block.texts[name], train))
         label = self._kinds.label
-        if label in block.numbers:
-            self.label_numbers.add(block.numbers[label][train])
         if self._data.task is not Task.REGRESSION and self.labels.distinct <= MOST_CLASSES:
             self.labels.add(_chosen(block.texts[label], train))
             self.other_labels.add(_chosen(block.texts[label], ~train))
@@ -85,7 +87,7 @@ class Learning:
         if not columns:
             raise DataError(f"No column to predict {self._kinds.label!r} from", "one at least", None)
         classes = self._classes()
-        label = self.label_numbers.learnt() if not classes else {"mean": 0.0, "scale": 1.0}
+        label = self.label_numbers.learnt(0) if not classes else {"mean": 0.0, "scale": 1.0}
         task = Task.REGRESSION if not classes else Task.BINARY if len(classes) == 2 else Task.MULTICLASS
         missing = kinds.missing_of(self._data)
         sizes = self._data.vocabulary_size, self._data.min_count
@@ -97,7 +99,7 @@ class Learning:
             label_mean=label["mean"],
             label_scale=label["scale"],
             columns=tuple(columns),
-            numbers={name: number.learnt() for name, number in self.numbers.items()},
+            numbers={name: self.numbers.learnt(column) for column, name in enumerate(self.number_names)},
             vocabularies={
                 name: "\n".join(category.vocabulary(*sizes))
                 for name, category in self.categories.items()
@@ -152,28 +154,51 @@ class Learning:
             _log.warning("No row of training has the label %s, which other rows have.", ", ".join(unseen[:5]))
 
 
-def learn(heads: Sequence[Head], separate: Sequence[bool], data: TableData) -> Learnt:
+class RowSink(Protocol):
+    """Takes the rows that are read."""
+
+    def begin(self, file: int) -> None:
+        """The rows that follow are those of a file."""
+
+    def add(self, block: Block, parts: np.ndarray) -> None:
+        """Takes some rows.
+
+        Args:
+          block: of the file.
+          parts: int64 [rows], the part of each.
+        """
+
+
+def learn(
+    heads: Sequence[Head], separate: Sequence[bool], found: Kinds, data: TableData, sinks: Sequence[RowSink] = ()
+) -> Learnt:
     """Reads all rows once.
 
     Args:
       heads: of the files, in order.
       separate: for each file whether all its rows are to evaluate on.
+      found: what the columns hold.
       data: the settings.
+      sinks: take the rows.
 
     Raises:
       UsageError: settings that contradict the data.
       DataError: the first fault in the files, or a part without rows.
     """
-    found = kinds.choose(heads[0], data)
     learning, bad = Learning(found, data), BadRows(data)
     split, left_out = split_of(heads[0], data), []
-    for head, is_evaluation in zip(heads, separate, strict=True):
+    for file, (head, is_evaluation) in enumerate(zip(heads, separate, strict=True)):
         lines: list[int] = []
+        for sink in sinks:
+            sink.begin(file)
         for block in reader.blocks(layout_of(head, found, data), bad):
             part = Part.EVALUATION if is_evaluation else Part.TRAIN
             whole = np.full(len(block.lines), part, np.int64)
             alone = is_evaluation or any(separate)
-            learning.add(block, whole if alone else split.parts(block.lines, block.split))
+            parts = whole if alone else split.parts(block.lines, block.split)
+            learning.add(block, parts)
+            for sink in sinks:
+                sink.add(block, parts)
             lines.extend(block.bad)
         left_out.append(tuple(lines))
     for part in (Part.TRAIN, Part.EVALUATION):
@@ -206,7 +231,7 @@ def layout_of(found: Head, columns: Kinds, data: TableData) -> TableLayout:
         skip=found.first_line,
         numbers=(*columns.of(Holds.NUMBER), *label_number),
         dates={name: writing.startswith("month") for name, writing in columns.dates.items()},
-        texts=(*columns.of(Holds.CATEGORY), columns.label),
+        texts=(*columns.of(Holds.CATEGORY), *columns.of(Holds.DATE), columns.label),
         label=columns.label,
         split_column=data.split_column,
         missing=kinds.missing_of(data),

@@ -25,12 +25,11 @@ def places(table: Table, data: TableData, wanted: BatchRows) -> tuple[str, ...]:
       A place for each row, in their order; empty where there are too many rows before the batch.
     """
     part = table.train
-    if isinstance(part, TableStream):
-        found = locating.streamed(part, data, wanted)
-        lines = {path: _lines(table, data, part, path) for path, _ in found}
+    if not isinstance(part, TableRows):
+        found = locating.streamed(part.text, data, wanted)
+        lines = {path: _lines(table, data, part.text, path) for path, _ in found}
         return tuple(f"{path}:{lines[path][number]}" for path, number in found)
-    assert isinstance(part, TableRows)
-    every = [(path, line) for path in part.stream.paths for line in _lines(table, data, part.stream, path).tolist()]
+    every = [(path, line) for path in part.text.paths for line in _lines(table, data, part.text, path).tolist()]
     numbers = locating.in_memory(part.count, data, wanted)
     return tuple(f"{path}:{line}" for path, line in (every[number] for number in numbers))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import functools
 import math
@@ -29,7 +30,21 @@ _PLAIN = r"(?:[-+]?[0-9.][-+0-9.eE]*)?"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TableStream(Stream):
+class RowStream(Stream):
+    """The rows of a part, from their text or from where they are kept."""
+
+    @property
+    @abc.abstractmethod
+    def text(self) -> TableStream:
+        """The same rows in the files of the person."""
+
+    @abc.abstractmethod
+    def with_schema(self, schema: TableSchema) -> RowStream:
+        """The same rows, of which something else is made."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableStream(RowStream):
     """Rows of CSV files, decoded a batch at a time.
 
     Attributes:
@@ -47,6 +62,13 @@ class TableStream(Stream):
     split: Split
     part: Part
     count: int
+
+    @property
+    def text(self) -> TableStream:
+        return self
+
+    def with_schema(self, schema: TableSchema) -> TableStream:
+        return dataclasses.replace(self, schema=schema)
 
     def open_file(self, path: Any, compression: Any, left_out: Any = None) -> tf.data.Dataset:
         def keep(lines: Any, numbers: Any) -> Any:
@@ -151,12 +173,21 @@ class TableRows(Held):
       count: how many there are.
     """
 
-    stream: TableStream
+    stream: RowStream
     count: int
 
     @property
+    def text(self) -> TableStream:
+        """The same rows in the files of the person."""
+        return self.stream.text
+
+    def with_schema(self, schema: TableSchema) -> TableRows:
+        """The same rows, of which something else is made."""
+        return dataclasses.replace(self, stream=self.stream.with_schema(schema))
+
+    @property
     def floats(self) -> int:
-        schema = self.stream.schema
+        schema = self.stream.text.schema
         return len(schema.number_names) + len(schema.category_sizes) + 1
 
     @functools.cached_property

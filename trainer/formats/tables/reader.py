@@ -72,14 +72,16 @@ class Block:
 
     Attributes:
       lines: int64 [rows], where each stands in the file, from 1.
-      numbers: float64 [rows] by column of numbers or dates (in days since 1970); nan for a blank.
+      numbers: float64 [rows, columns], the columns in the order of `TableLayout.numbers`; nan for a blank.
+      days: since 1970, with the time of day, float64 [rows] by column of dates; nan for a blank.
       texts: [rows] by column of texts, blanks as "".
       split: [rows], what the column of parts says; None without one.
       bad: lines that were left out.
     """
 
     lines: np.ndarray
-    numbers: Mapping[str, np.ndarray]
+    numbers: np.ndarray
+    days: Mapping[str, np.ndarray]
     texts: Mapping[str, list[str]]
     split: list[str] | None
     bad: tuple[int, ...] = ()
@@ -127,7 +129,7 @@ def _plain(layout: TableLayout, numbers: np.ndarray, lines: list[str]) -> Block:
     others = {*layout.dates, *layout.texts, *([layout.split_column] if layout.split_column else [])}
     texts = plain_rows.texts(lines, separator, [places[name] for name in others], width)
     columns = {name: texts[places[name]] for name in others}
-    return _values(layout, numbers, dict(zip(layout.numbers, _in_range(layout, matrix).T, strict=True)), columns)
+    return _values(layout, numbers, _in_range(layout, matrix), columns)
 
 
 def _split_fast(layout: TableLayout, lines: list[str]) -> list[list[str]]:
@@ -149,13 +151,16 @@ def _fast(layout: TableLayout, lines: np.ndarray, fields: list[list[str]], bad: 
     """The values of rows; ValueError where one of them is none, whose row `_precise` names."""
     of_rows = zip(*fields, strict=True) if fields else [()] * len(layout.names)
     columns = dict(zip(layout.names, of_rows, strict=True))
-    return _values(layout, lines, {name: _numbers(layout, columns[name]) for name in layout.numbers}, columns, bad)
+    numbers = np.empty((len(lines), len(layout.numbers)))
+    for number, name in enumerate(layout.numbers):
+        numbers[:, number] = _numbers(layout, columns[name])
+    return _values(layout, lines, numbers, columns, bad)
 
 
 def _values(
     layout: TableLayout,
     lines: np.ndarray,
-    numbers: Mapping[str, np.ndarray],
+    numbers: np.ndarray,
     columns: Mapping[str, Sequence[str]],
     bad: Sequence[int] = (),
 ) -> Block:
@@ -164,13 +169,14 @@ def _values(
     Args:
       layout: of the file.
       lines: int64 [rows], where they stand in it.
-      numbers: float64 [rows] by column.
+      numbers: float64 [rows, columns of numbers].
       columns: the fields [rows] of all other columns that are read.
       bad: lines that were left out.
     """
     block = Block(
         lines=lines,
-        numbers={**numbers, **{name: _days(layout, name, columns[name]) for name in layout.dates}},
+        numbers=numbers,
+        days={name: _days(layout, name, columns[name]) for name in layout.dates},
         texts={name: _texts(layout, name, columns[name]) for name in layout.texts},
         split=[field.strip(_BLANKS) for field in columns[layout.split_column]] if layout.split_column else None,
         bad=tuple(bad),
@@ -181,7 +187,7 @@ def _values(
 
 def _check_labels(layout: TableLayout, block: Block) -> None:
     """Raises ValueError for a blank label, or an unknown part of the data."""
-    if layout.label in block.numbers and np.isnan(block.numbers[layout.label]).any():
+    if layout.label in layout.numbers and np.isnan(block.numbers[:, layout.numbers.index(layout.label)]).any():
         raise ValueError("a blank label")
     if layout.label in block.texts and "" in block.texts[layout.label]:
         raise ValueError("a blank label")
@@ -239,13 +245,11 @@ def _precise(layout: TableLayout, numbers: np.ndarray, lines: list[str], bad: Ba
     for number, line in zip(numbers.tolist(), lines, strict=True):
         place = f"{layout.path}:{number}"
         try:
-            row = _row(layout, number, line)
+            fields.append(_row(layout, number, line))
+            kept.append(number)
         except DataError as error:
             bad.meet(error, layout.path, number, place)
             left_out.append(number)
-            continue
-        kept.append(number)
-        fields.append(row)
     return _fast(layout, np.array(kept, np.int64), fields, left_out)
 
 

@@ -14,8 +14,10 @@ from trainer.formats.contents import is_gzip, plain_bytes
 from trainer.formats.dialect import Head
 from trainer.formats.download_cache import DownloadCache
 from trainer.formats.remote import RemoteFile
-from trainer.formats.tables import kinds, learning_pass, reader
+from trainer.formats.tables import kinds, learning_pass, parsed_rows, parsed_tables, reader
 from trainer.formats.tables.learning_pass import Learnt
+from trainer.formats.tables.parsed_rows import Rows
+from trainer.formats.tables.parsed_table import ParsedTable
 from trainer.formats.tables.parts import TableRows, TableStream
 from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.settings import TableData
@@ -34,6 +36,7 @@ _NOT_LEARNT_FROM = (
     "train_data_paths",
     "eval_data_paths",
     "data_cache_dir",
+    "parsed_cache_gb",
     "data_format",
     "score",
     "train_batch_size",
@@ -54,9 +57,9 @@ class Table(TableSchema):
       heads: of the files.
     """
 
-    train: TableStream | TableRows
-    evaluation: TableStream | TableRows
-    test: TableStream | TableRows | None
+    train: Rows
+    evaluation: Rows
+    test: Rows | None
     heads: tuple[Head, ...] = dataclasses.field(repr=False)
 
 
@@ -64,18 +67,23 @@ def describe(
     data: TableData,
     output_dir: str | None = None,
     cache: DownloadCache | None = None,
+    scratch: str | None = None,
     *,
     memory_limit: int = MEMORY_LIMIT,
+    parsed_from: int = parsed_tables.LEAST_BYTES,
 ) -> Table:
     """Reads and checks a table, without TensorFlow.
 
-    What was learnt is kept in `table.json` below the run and used again there, for the same files and settings.
+    What was learnt is kept in `table.json` below the run and used again there, for the same files and settings. The
+    rows of a large table are kept beside it on this machine, so that their text is read once.
 
     Args:
       data: which files, and what their columns mean.
       output_dir: of the run; None keeps nothing.
       cache: where copies of files in buckets go; None makes one for them.
+      scratch: the directory of this machine for what later runs may use; None keeps no rows.
       memory_limit: bytes of text up to which rows are held in memory.
+      parsed_from: bytes of text from which on rows are kept.
 
     Raises:
       UsageError: settings that contradict each other or the data.
@@ -91,14 +99,14 @@ def describe(
         header.check_like(found, heads[0])
         kinds.dialect_of(found, heads[0])
     about = _about(data, (*train, *evaluation), len(train))
-    learnt = _restored(output_dir, about)
-    if learnt is None:
-        separate = [False] * len(train) + [True] * len(evaluation)
-        learnt = learning_pass.learn(heads, separate, data)
+    restored, separate = _restored(output_dir, about), [False] * len(train) + [True] * len(evaluation)
+    places = parsed_tables.opened(heads, about, scratch, data.parsed_cache_gb * 1e9, parsed_from)
+    learnt, parsed = parsed_tables.read(heads, separate, data, restored, places)
+    if restored is None:
         _keep(output_dir, about, learnt)
     _tell(learnt)
     _check_batches(data, learnt.counts[Part.TRAIN])
-    return _table(data, heads, len(train), learnt, memory_limit)
+    return _table(data, heads, len(train), learnt, parsed, memory_limit)
 
 
 def _about(data: TableData, paths: Sequence[str], train: int) -> dict[str, Any]:
@@ -121,15 +129,7 @@ def _restored(output_dir: str | None, about: Mapping[str, Any]) -> Learnt | None
     if record["about"] != about:
         return None
     bad = tuple(tuple(lines) for lines in record["bad"])
-    return Learnt(schema=_schema(record["schema"]), counts=tuple(record["counts"]), bad=bad)
-
-
-def _schema(fields: Mapping[str, Any]) -> TableSchema:
-    """A schema of what JSON holds of it."""
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-    }
-    return TableSchema(**values)
+    return Learnt(schema=TableSchema.of_json(record["schema"]), counts=tuple(record["counts"]), bad=bad)
 
 
 def _keep(output_dir: str | None, about: Mapping[str, Any], learnt: Learnt) -> None:
@@ -170,15 +170,34 @@ def _check_batches(data: TableData, rows: int) -> None:
         )
 
 
-def _table(data: TableData, heads: Sequence[Head], train: int, learnt: Learnt, memory_limit: int) -> Table:
+def _table(
+    data: TableData,
+    heads: Sequence[Head],
+    train: int,
+    learnt: Learnt,
+    parsed: ParsedTable | None,
+    memory_limit: int,
+) -> Table:
+    """The table of what is known of it.
+
+    Args:
+      data: the settings.
+      heads: of the files.
+      train: how many of these are not for evaluation alone.
+      learnt: what their rows say.
+      parsed: where the rows are kept; None where they are read from the files.
+      memory_limit: bytes of text up to which they are held in memory.
+    """
     alone = train < len(heads)  # files for evaluation alone
     split = Split() if alone else learning_pass.split_of(heads[0], data)
     held = sum(plain_bytes(head.path) for head in heads) <= memory_limit
 
-    def part(which: Part) -> TableStream | TableRows | None:
-        chosen = slice(train, None) if alone and which is Part.EVALUATION else slice(0, train)
+    def part(which: Part) -> Rows | None:
+        files = range(train, len(heads)) if alone and which is Part.EVALUATION else range(train)
+        chosen = slice(files.start, files.stop)
         read, count = Part.TRAIN if alone else which, learnt.counts[which]
-        stream = _stream(heads[chosen], learnt.bad[chosen], learnt.schema, split, read, count)
+        text = _stream(heads[chosen], learnt.bad[chosen], learnt.schema, split, read, count)
+        stream = text if parsed is None else parsed.stream(text, files, which)
         return None if not count else TableRows(stream=stream, count=count) if held else stream
 
     parts: dict[str, Any] = {"train": part(Part.TRAIN), "evaluation": part(Part.EVALUATION)}
@@ -221,7 +240,7 @@ def with_learnt_of(table: Table, earlier: Mapping[str, Any]) -> Table:
     Raises:
       UsageError: the table has other columns, or a class that the run did not know.
     """
-    kept = _schema({field.name: earlier[field.name] for field in dataclasses.fields(TableSchema)})
+    kept = TableSchema.of_json({field.name: earlier[field.name] for field in dataclasses.fields(TableSchema)})
     unknown = sorted({*table.classes} - {*kept.classes})
     for name, now, before in (
         ("columns", table.columns, kept.columns),
@@ -235,14 +254,11 @@ def with_learnt_of(table: Table, earlier: Mapping[str, Any]) -> Table:
                 "a table with the same columns, and classes that were there",
                 "Choose the columns with --feature_columns, or take another --output_dir",
             )
-    parts: dict[str, Any] = {name: _with_schema(getattr(table, name), kept) for name in ("train", "evaluation", "test")}
+    parts: dict[str, Any] = {
+        name: part and part.with_schema(kept)
+        for name, part in (("train", table.train), ("evaluation", table.evaluation), ("test", table.test))
+    }
     return dataclasses.replace(table, **kept.schema_fields(), **parts)
-
-
-def _with_schema(part: TableStream | TableRows | None, schema: TableSchema) -> TableStream | TableRows | None:
-    if isinstance(part, TableRows):
-        return dataclasses.replace(part, stream=dataclasses.replace(part.stream, schema=schema))
-    return None if part is None else dataclasses.replace(part, schema=schema)
 
 
 def _shown(values: Sequence[str]) -> str:
@@ -258,7 +274,7 @@ def locate_fault(table: Table, data: TableData, message: str) -> JobError | None
       data: the settings.
       message: the text of that error.
     """
-    if failure := fetching.failure(message):
+    if failure := fetching.failure(message) or parsed_rows.fault(message, table.train):
         return failure
     try:
         found, bad = kinds.choose(table.heads[0], data), BadRows(data)

@@ -48,6 +48,14 @@ class TableSchema:
     missing_texts: tuple[str, ...] = ()
     missing_numbers: tuple[float, ...] = ()
 
+    @classmethod
+    def of_json(cls, fields: Mapping[str, Any]) -> TableSchema:
+        """A schema of what JSON holds of it."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
+        return cls(**values)
+
     @property
     def is_regression(self) -> bool:
         """Whether the label is a number."""

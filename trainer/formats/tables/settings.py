@@ -47,9 +47,18 @@ class TableData(RowsData):
     min_count: int = setting(2, "how often a value of a category occurs in training to be known by itself")
     oov_buckets: int = setting(4, "ids that all other values of a category share, by their hash")
 
+    parsed_cache_gb: float = setting(
+        64.0,
+        "space for the parsed rows of large tables, on this machine's disk (TRAINER_SCRATCH), from which later epochs "
+        "and runs read; 0 keeps none",
+        may_change=True,
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_files()
+        if not 0 <= self.parsed_cache_gb < 1e6:
+            raise UsageError(f"--parsed_cache_gb={self.parsed_cache_gb:g}", "gigabytes, 0 for none", "Leave it out")
         names = ("feature_columns", "ignored_columns", "categorical_columns")
         require_names(self, *names)
         for name in ("vocabulary_size", "min_count", "oov_buckets"):
