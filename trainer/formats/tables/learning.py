@@ -76,11 +76,12 @@ class NumberCounts:
             return {"mean": 0.0, "scale": 1.0, "median": 0.0, "blanks": blanks}
         low, high = float(self._low[column]), float(self._high[column])
         constant = high - low <= max(abs(high), abs(low)) * _CONSTANT
-        sample = self._of_column.get(column) or self._rows.of(column)
+        own = self._of_column.get(column)
+        sample = self._rows.values()[:, column] if own is None else own.values()
         return {
             "mean": float(self._mean[column]),
             "scale": 1.0 if constant else math.sqrt(self._squares[column] / count),
-            "median": float(np.median(sample.values())),
+            "median": float(np.median(sample)),
             "blanks": blanks,
         }
 
@@ -93,7 +94,7 @@ class _Sample:
     """
 
     def __init__(self, size: int) -> None:
-        self._size, self._limit = size, math.inf
+        self._size, self._limit, self._count = size, math.inf, 0
         # Joined when there are too many, for joining copies them all.
         self._drawn: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -103,7 +104,8 @@ class _Sample:
             chosen = keys < self._limit
             keys, values = keys[chosen], values[chosen]
         self._drawn.append((keys, values))
-        if sum(len(keys) for keys, _ in self._drawn) > 1.5 * self._size:
+        self._count += len(keys)
+        if self._count > 1.5 * self._size:
             self.values()
 
     def values(self) -> np.ndarray:
@@ -113,13 +115,13 @@ class _Sample:
             kept = np.argpartition(keys, self._size)[: self._size]
             keys, values = keys[kept], values[kept]
             self._limit = float(keys.max())
-        self._drawn = [(keys, values)]
+        self._drawn, self._count = [(keys, values)], len(keys)
         return values
 
     def of(self, column: int) -> _Sample:
         """Of rows the sample of one column."""
         found = _Sample(self._size)
-        found._limit = self._limit
+        found._limit, found._count = self._limit, self._count
         found._drawn = [(keys, values[:, column].copy()) for keys, values in self._drawn]
         return found
 

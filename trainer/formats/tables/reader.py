@@ -151,9 +151,8 @@ def _fast(layout: TableLayout, lines: np.ndarray, fields: list[list[str]], bad: 
     """The values of rows; ValueError where one of them is none, whose row `_precise` names."""
     of_rows = zip(*fields, strict=True) if fields else [()] * len(layout.names)
     columns = dict(zip(layout.names, of_rows, strict=True))
-    numbers = np.empty((len(lines), len(layout.numbers)))
-    for number, name in enumerate(layout.numbers):
-        numbers[:, number] = _numbers(layout, columns[name])
+    found = [_numbers(layout, columns[name]) for name in layout.numbers]
+    numbers = np.stack(found, axis=1) if found else np.empty((len(lines), 0))
     return _values(layout, lines, numbers, columns, bad)
 
 
