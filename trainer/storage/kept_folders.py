@@ -129,6 +129,8 @@ class KeptFolders:
     def _make_room(self, size: int) -> None:
         if _is_in_memory(self._root):
             raise OSError(f"{self._root} lies in memory")
+        for left_over in self._root.glob(".*"):
+            _delete_unused(left_over)
         folders = sorted(self._root.iterdir(), key=lambda path: path.stat().st_mtime)
         while (trouble := self._trouble(size)) and folders:
             _delete_unused(folders.pop(0))

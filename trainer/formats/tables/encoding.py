@@ -87,9 +87,11 @@ class Encoding:
         if not tables:
             return found
         numbers, blank = self._standardized(tables)
-        names = [*self.schema.numbers]
-        blank = _chosen(blank, [names.index(column) for column in self.schema.with_blanks])
-        return {"numbers": _joined([numbers, tf.cast(blank, tf.float32)])} | found
+        names, with_blanks = [*self.schema.numbers], self.schema.with_blanks
+        if with_blanks:
+            blank = _chosen(blank, [names.index(column) for column in with_blanks])
+            numbers = _joined([numbers, tf.cast(blank, tf.float32)])
+        return {"numbers": numbers} | found
 
     def labels(self, texts: Any) -> Any:
         """Labels of texts, string [batch]: float32 [batch], or the numbers of classes, int32 [batch]."""
