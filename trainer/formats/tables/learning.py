@@ -10,7 +10,7 @@ import numpy as np
 
 MOST_VALUES = 200_000
 """Different values of a category that are counted at a time; the rarest of more are forgotten."""
-_SAMPLE, _SAMPLE_VALUES = 65_536, 1 << 23
+_SAMPLE, _SAMPLE_VALUES = 65_536, 1 << 22
 """Rows drawn at random, whose median counts, fewer where that would be too many numbers; of fewer rows it is exact."""
 _FEWEST_ROWS = 100
 _CONSTANT = 8 * float(np.finfo(np.float64).eps)

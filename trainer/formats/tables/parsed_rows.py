@@ -142,7 +142,7 @@ class ParsedStream(RowStream):
         schema, end = self.source.schema, len(self.format.numbers)
         encoding = Encoding(schema=schema)
         words = self._checked(tf.ensure_shape(tf.io.decode_raw(examples, tf.int64), [None, self.format.words]))
-        numbers = tf.bitcast(words[:, :end], tf.float64)
+        numbers = tf.bitcast(words, tf.float64)  # and what is none: a slice of them would be another copy
         texts = tf.reshape(tf.bitcast(words[:, end:-1], tf.int32), [-1, 2 * (self.format.words - 1 - end)])
         raw = Raw(
             numbers={},
@@ -155,7 +155,7 @@ class ParsedStream(RowStream):
         return encoding.features(raw), encoding.labels(self._text(texts, schema.label))
 
     def _table(self, numbers: Any) -> NumberTable | None:
-        """The columns of features, of all that are kept, float64 [batch, columns]."""
+        """The columns of features, of the words of rows as numbers, float64 [batch, words]."""
         names = self.source.schema.plain_numbers
         chosen = self.format.numbers[: len(names)]
         if {*chosen} != {*names}:
@@ -166,8 +166,9 @@ class ParsedStream(RowStream):
         """The same rows, int64 [batch, words]; an InvalidArgumentError when it runs where one is damaged."""
         import tensorflow as tf
 
-        sums = tf.reduce_sum(words[:, :-1], axis=1) + tf.constant(_SUM_OF_NOTHING, tf.int64)
-        whole = tf.debugging.Assert(tf.reduce_all(tf.equal(sums, words[:, -1])), [f"{self.folder.path}: {DAMAGED}"])
+        sums = tf.reduce_sum(words, axis=1) + tf.constant(_SUM_OF_NOTHING, tf.int64)  # the sum itself among them
+        is_whole = tf.reduce_all(tf.equal(sums, 2 * words[:, -1]))
+        whole = tf.debugging.Assert(is_whole, [f"{self.folder.path}: {DAMAGED}"])
         with tf.control_dependencies([whole] if whole is not None else []):
             return tf.identity(words)
 
