@@ -157,7 +157,7 @@ class Learning:
 class RowSink(Protocol):
     """Takes the rows that are read."""
 
-    def begin(self, file: int) -> None:
+    def begin_file(self, file: int) -> None:
         """The rows that follow are those of a file."""
 
     def add(self, block: Block, parts: np.ndarray) -> None:
@@ -190,7 +190,7 @@ def learn(
     for file, (head, is_evaluation) in enumerate(zip(heads, separate, strict=True)):
         lines: list[int] = []
         for sink in sinks:
-            sink.begin(file)
+            sink.begin_file(file)
         for block in reader.blocks(layout_of(head, found, data), bad):
             part = Part.EVALUATION if is_evaluation else Part.TRAIN
             whole = np.full(len(block.lines), part, np.int64)

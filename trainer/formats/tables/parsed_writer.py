@@ -42,7 +42,7 @@ class ParsedWriter:
         self._files: dict[Part, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
 
-    def begin(self, file: int) -> None:
+    def begin_file(self, file: int) -> None:
         """The rows that follow are those of a file."""
         if self._folder is None:
             return
