@@ -148,6 +148,12 @@ def test_single_examples_need_one_length() -> None:
     assert list(single_examples({"a": np.arange(2), "b": np.arange(2)})) == [{"a": 0, "b": 0}, {"a": 1, "b": 1}]
 
 
+def test_the_examples_of_one_prediction_are_dictionaries_of_it() -> None:
+    assert list(single_examples({"a": np.arange(2)})) == [{"a": 0}, {"a": 1}]
+    (example,) = single_examples({"a": np.ones([1, 3], np.float32)})
+    assert example["a"].shape == (3,)
+
+
 def test_an_evaluation_is_given_up_between_two_calls(evaluation: Evaluation) -> None:
     stop = Stop()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -244,8 +244,8 @@ def prediction(traced: TracedModel, predict_keys: Sequence[str] | str | None) ->
     return Prediction(list(chosen), chosen, traced.prune([chosen, asked]), hooks)
 
 
-def single_examples(batch: Any) -> Iterator[Any]:
-    """The examples of a batch of predictions, one by one.
+def single_examples(batch: Any) -> Iterable[Any]:
+    """The examples of a batch of predictions.
 
     Raises:
       ValueError: the predictions have different batch lengths, or are no arrays.
@@ -258,13 +258,14 @@ def single_examples(batch: Any) -> Iterator[Any]:
             "Pass yield_single_examples=False to get whole batches, or predict dense tensors"
         )
     if not isinstance(batch, Mapping):
-        yield from batch
-        return
+        return iter(batch)
     lengths = {key: len(value) if np.ndim(value) else None for key, value in batch.items()}
     if len(set(lengths.values())) != 1 or None in lengths.values():
         raise ValueError(
             f"The predictions have batch lengths {lengths}. Single examples need the same length everywhere. "
             "Pass yield_single_examples=False to get whole batches"
         )
-    for row in zip(*batch.values(), strict=True):
-        yield dict(zip(batch, row, strict=True))
+    if len(batch) == 1:  # most models have one, and a display of it takes a third of the time
+        [(key, rows)] = batch.items()
+        return [{key: row} for row in rows]
+    return [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
