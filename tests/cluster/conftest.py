@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -46,16 +47,30 @@ class Job(Launched):
 Start = Callable[..., Job]
 
 
+def fresh_in(path: pathlib.Path, role: str, otherwise: pathlib.Path) -> pathlib.Path:
+    """Makes a `python` whose processes of a role import TensorFlow themselves, and others are `otherwise`'s."""
+    path.write_text(
+        f"""#!/bin/sh
+case "$TF_CONFIG" in
+  *'"type": "{role}"'*) exec "{sys.executable}" "$@" ;;
+  *) exec "{otherwise}" "$@" ;;
+esac
+"""
+    )
+    path.chmod(0o755)
+    return path
+
+
 @pytest.fixture
-def start(forking_python: pathlib.Path) -> Iterator[Start]:
+def start(forking_python: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[Start]:
     """Starts a launcher with its flags and those of the task; whatever happens, nothing of it outlives the test.
 
-    The processes that it starts are forks of one that has imported TensorFlow, unless they shall be `fresh`.
+    The processes that it starts are forks of one that has imported TensorFlow, but for those of the `fresh` role.
     """
     jobs: list[Job] = []
 
-    def started(*flags: str, task: list[str], module: str = "trainer.task", fresh: bool = False, **environ: str) -> Job:
-        python = None if fresh else forking_python
+    def started(*flags: str, task: list[str], module: str = "trainer.task", fresh: str = "", **environ: str) -> Job:
+        python = fresh_in(tmp_path / "python", fresh, forking_python) if fresh else forking_python
         unreported = ["--noreport"] if module == "trainer.task" else []  # drawing it takes longer than a short training
         jobs.append(Job([*flags, f"--module={module}", "--", *unreported, *task], environ, python))
         return jobs[-1]
