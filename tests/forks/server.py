@@ -8,6 +8,7 @@ closed, even by kill -9.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import runpy
 import select
@@ -18,9 +19,14 @@ import sys
 from trainer import fork_server
 from trainer.job import signals
 
+_OFTEN_USED = ("failure", "formats.pipelines", "formats.reading", "formats.remote", "formats.serving", "storage.client")
+"""Modules of the package that a task imports when it comes to them, as nearly all tasks of tests do."""
+
 
 def main(descriptor: str) -> None:
     fork_server.prepare(fork_server.TASK_MODULE)
+    for module in _OFTEN_USED:
+        importlib.import_module(f"trainer.{module}")
     with socket.socket(fileno=int(descriptor)) as listener:
         command = serve(listener)
     if command is not None:
