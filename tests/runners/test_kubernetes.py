@@ -33,7 +33,7 @@ pytestmark = pytest.mark.process
 OUTPUT = f"gs://{BUCKET}/runs/k"
 TASK = [
     "--model=linear",
-    "--save_checkpoints_steps=1000",
+    "--save_checkpoints_steps=500",
     "--seed=1",
     "--min_eval_frequency=0",
     "--eval_delay_secs=0",
@@ -65,18 +65,18 @@ def finished(directory: str = OUTPUT) -> dict[str, object]:
 
 
 def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(plane: Plane) -> None:
-    job = send(plane, manifests(Workload.TFJOB, 8000, worker=1, evaluator=1))
+    job = send(plane, manifests(Workload.TFJOB, 4000, worker=1, evaluator=1))
     plane.wait_for(lambda: newest_step(OUTPUT) > 0, JOB_SECS)
     (worker,) = [pod for pod in plane.pods() if pod["metadata"]["name"] == "run-worker-0"]
     plane.kubelet.send(worker, signal.SIGTERM)
     assert ended(plane, Workload.TFJOB, job, JOB_SECS) == "Succeeded", plane.told()
     plane.wait_for(lambda: plane.kubelet.running == 0, JOB_SECS)
-    assert (finished()["reason"], finished()["global_step"]) == ("max_steps", 8000)
-    assert "Evaluated step 8,000" in said(plane)  # by the evaluator, or the chief in its stead
+    assert (finished()["reason"], finished()["global_step"]) == ("max_steps", 4000)
+    assert "Evaluated step 4,000" in said(plane)  # by the evaluator, or the chief in its stead
 
 
 def test_an_indexed_job_finds_its_roles_and_survives_a_killed_chief(plane: Plane) -> None:
-    job = send(plane, manifests(Workload.JOB, 5000, worker=1, ps=1, evaluator=1))
+    job = send(plane, manifests(Workload.JOB, 3000, worker=1, ps=1, evaluator=1))
     plane.wait_for(lambda: newest_step(OUTPUT) > 0, JOB_SECS)
     (chief,) = [pod for pod in plane.pods() if pod["metadata"]["name"].startswith("run-0-")]
     plane.kubelet.send(chief, signal.SIGKILL)

@@ -35,8 +35,7 @@ def assert_path(one: dict[str, Any], expected: list[float]) -> None:
     assert (one["step"], one["reason"]) == (len(expected), "max_steps")
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "of a head"])
-@pytest.mark.parametrize("devices", [2, 4])
+@pytest.mark.parametrize(("optimizer", "devices"), [("sgd", 2), ("sgd", 4), ("adam", 2), ("of a head", 2)])
 def test_devices_with_a_part_of_the_batch_each_have_the_losses_of_one_with_all_of_it(
     results: dict[str, Any], optimizer: str, devices: int
 ) -> None:
