@@ -42,9 +42,17 @@ def test_an_error_of_a_graph_is_named_by_what_failed(tmp_path: Path) -> None:
 
 
 def test_what_all_processes_end_with_is_the_chiefs_to_say(tmp_path: Path) -> None:
-    files, error = Layout(root=str(tmp_path)), TrainingError("The loss is NaN", do="Lower the rate")
-    for role in ("worker", "chief", "worker"):
+    files = Layout(root=str(tmp_path))
+    for role, saved in (("worker", "nothing"), ("chief", "model.ckpt-0"), ("worker", "nothing")):
+        error = TrainingError(f"The loss is NaN. Saved was {saved}", do="Lower the rate")
         assert failure.end(error, role, 7, files) == 1
-    assert json.loads((tmp_path / "failure.json").read_text())["role"] == "chief"
-    failure.end(TrainingError("The disk is full"), "worker", 7, files)
-    assert json.loads((tmp_path / "failure.json").read_text())["role"] == "worker"
+    record = json.loads((tmp_path / "failure.json").read_text())
+    assert (record["role"], "model.ckpt-0" in record["error"]) == ("chief", True)
+
+
+def test_another_failure_or_one_at_another_step_is_told_by_the_process_that_met_it(tmp_path: Path) -> None:
+    files, error = Layout(root=str(tmp_path)), TrainingError("The loss is NaN", do="Lower the rate")
+    for other, step in ((ValueError("a wrong batch"), 7), (error, 8)):
+        failure.end(error, "chief", 7, files)
+        failure.end(other, "worker", step, files)
+        assert json.loads((tmp_path / "failure.json").read_text())["role"] == "worker"

@@ -8,6 +8,8 @@ import json
 import re
 import sys
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 from trainer import storage
 from trainer.job import records, system_errors
@@ -133,23 +135,30 @@ def _record(failure: Failure, files: Layout) -> None:
     }
     store = storage.Store(retry_policy=_HASTY)
     try:
-        if not _is_told(failure, record["error"], store, files):
+        if not _is_told(failure, record, store, files):
             store.write(files.failure, records.text(record).encode())
     except (JobError, MemoryError):
         print(f"trainer.task: {files.failure} could not be written.", file=sys.stderr, flush=True)
 
 
-def _is_told(failure: Failure, error: object, store: storage.Store, files: Layout) -> bool:
+def _is_told(failure: Failure, record: Mapping[str, Any], store: storage.Store, files: Layout) -> bool:
     """Whether what another process has written counts more than what this one would write.
 
     A process that is to be started again ends because of another one. And what all processes of a synchronous job end
-    with at once is the chief's to say, whoever is the last to write.
+    with at once, at the same step, is the chief's to say, whoever is the last to write: it alone has saved something.
+
+    Args:
+      failure: of this process.
+      record: what it would write.
+      store: of the job's directory.
+      files: of the job.
     """
     if not store.exists(files.failure):
         return False
     if failure.exit_code == SAVED_EXIT_CODE:
         return True
-    with contextlib.suppress(ValueError, KeyError, TypeError):  # a damaged record tells nothing
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # a damaged record tells nothing
         earlier = json.loads(store.read(files.failure))
-        return failure.role != "chief" and earlier["role"] == "chief" and earlier["error"] == error
+        ends = [(each["step"], each["error"].partition(":")[0]) for each in (earlier, record)]
+        return failure.role != "chief" and earlier["role"] == "chief" and ends[0] == ends[1]
     return False
