@@ -76,8 +76,8 @@ def metrics(entry: trials.Plan) -> dict[str, Any]:
 def test_a_fork_gives_what_a_process_of_its_own_gives(
     processes: TrialProcesses, tmp_path: pathlib.Path, environ: dict[str, str]
 ) -> None:
-    forked = [plan(tmp_path / "forked", number, environ, "--seed=4", "--model=lstm") for number in (1, 2)]
-    alone = plan(tmp_path / "alone", 1, environ, "--seed=4", "--model=lstm")
+    forked = [plan(tmp_path / "forked", number, environ, "--seed=4", "--model=dnn") for number in (1, 2)]
+    alone = plan(tmp_path / "alone", 1, environ, "--seed=4", "--model=dnn")
     assert ends(processes, *forked) == {"1": 0, "2": 0}, forked[0].log.read_text()
     command = [sys.executable, "-m", "trainer.task", *alone.argv]
     subprocess.run(command, env=dict(alone.environ), check=True, capture_output=True, timeout=JOB_SECS)
