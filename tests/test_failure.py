@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 from pathlib import Path
 
@@ -56,3 +57,13 @@ def test_another_failure_or_one_at_another_step_is_told_by_the_process_that_met_
         failure.end(error, "chief", 7, files)
         failure.end(other, "worker", step, files)
         assert json.loads((tmp_path / "failure.json").read_text())["role"] == "worker"
+
+
+def test_a_worker_that_ends_at_the_same_moment_does_not_write_over_the_chief(tmp_path: Path) -> None:
+    files, error = Layout(root=str(tmp_path)), TrainingError("The loss is NaN", do="Lower the rate")
+    for _ in range(20):
+        with concurrent.futures.ThreadPoolExecutor(4) as threads:
+            roles = ["worker", "chief", "worker", "worker"]
+            assert set(threads.map(lambda role: failure.end(error, role, 7, files), roles)) == {1}
+        assert json.loads((tmp_path / "failure.json").read_text())["role"] == "chief"
+        (tmp_path / "failure.json").unlink()

@@ -17,11 +17,13 @@ from trainer.job.errors import JobError, TrainingError
 from trainer.job.layout import Layout
 from trainer.job.secrets import scrubbed
 from trainer.job.signals import SAVED_EXIT_CODE
-from trainer.storage.errors import DiskError, FencedError, InUseError
+from trainer.storage.errors import ConflictError, DiskError, FencedError, InUseError
 
 _HASTY = storage.RetryPolicy(total_secs=5.0, connect_secs=5.0, silence_secs=5.0)
 _GRAPH_ERROR = "Graph execution error"
 _NEWEST = re.compile(r'^model_checkpoint_path: "([^"/\n]+)"$', re.MULTILINE)
+_TRIES = 5
+"""To write where other processes write at the same moment."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,14 +137,33 @@ def _record(failure: Failure, files: Layout) -> None:
     }
     store = storage.Store(retry_policy=_HASTY)
     try:
-        if not _is_told(failure, record, store, files):
-            store.write(files.failure, records.text(record).encode())
+        _tell(failure, record, store, files)
     except (JobError, MemoryError):
         print(f"trainer.task: {files.failure} could not be written.", file=sys.stderr, flush=True)
 
 
+def _tell(failure: Failure, record: Mapping[str, Any], store: storage.Store, files: Layout) -> None:
+    """Writes a record, unless another process has written one that counts more, be it at this moment.
+
+    Args:
+      failure: of this process.
+      record: what it writes.
+      store: of the job's directory.
+      files: of the job.
+    """
+    content = records.text(record).encode()
+    for _ in range(_TRIES):
+        entry = store.stat(files.failure)
+        if entry is not None and _is_told(failure, record, store, files):
+            return
+        with contextlib.suppress(ConflictError):
+            store.write(files.failure, content, if_generation=entry.generation if entry is not None else 0)
+            return
+    store.write(files.failure, content)
+
+
 def _is_told(failure: Failure, record: Mapping[str, Any], store: storage.Store, files: Layout) -> bool:
-    """Whether what another process has written counts more than what this one would write.
+    """Whether what another process has written there counts more than what this one would write.
 
     A process that is to be started again ends because of another one. And what all processes of a synchronous job end
     with at once, at the same step, is the chief's to say, whoever is the last to write: it alone has saved something.
@@ -153,8 +174,6 @@ def _is_told(failure: Failure, record: Mapping[str, Any], store: storage.Store, 
       store: of the job's directory.
       files: of the job.
     """
-    if not store.exists(files.failure):
-        return False
     if failure.exit_code == SAVED_EXIT_CODE:
         return True
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # a damaged record tells nothing
