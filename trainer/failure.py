@@ -178,6 +178,8 @@ def _is_told(failure: Failure, record: Mapping[str, Any], store: storage.Store, 
         return True
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # a damaged record tells nothing
         earlier = json.loads(store.read(files.failure))
-        ends = [(each["step"], each["error"].partition(":")[0]) for each in (earlier, record)]
-        return failure.role != "chief" and earlier["role"] == "chief" and ends[0] == ends[1]
+        kinds = {each["error"].partition(":")[0] for each in (earlier, record)}
+        # None before the first call, in which a process may have met what the others met.
+        steps = {each["step"] for each in (earlier, record)} - {None}
+        return failure.role != "chief" and earlier["role"] == "chief" and len(kinds) == 1 and len(steps) < 2
     return False
