@@ -37,6 +37,16 @@ def test_the_number_of_operations_alone_does_not_matter() -> None:
     assert once == pytest.approx(twice, rel=0.05)
 
 
+def test_large_draws_are_compiled_sooner() -> None:
+    def masked(x: tf.Tensor) -> tf.Tensor:
+        return layers(x) * tf.random.stateless_uniform(x.shape, [1, 2], alg="philox")
+
+    large = [first_compiled(body, 20_000, 64) for body in (layers, masked)]
+    assert large[1] < 0.8 * large[0]
+    small = [first_compiled(body, 10, 64) for body in (layers, masked)]
+    assert small[1] > 0.95 * small[0]
+
+
 def loop(x: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda x: tf.reduce_sum(x) < 1, lambda x: [x + 1], [x])[0]
 
