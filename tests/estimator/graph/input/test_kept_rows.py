@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimator.graph.input import changes_refused
 from trainer.estimator.graph.input import kept_rows, late_maps
 from trainer.estimator.graph.input.kept_rows import kept
 
@@ -157,14 +158,8 @@ STAY: dict[str, Pipeline] = {
         .batch(4)
     ),
     "from files that are not there": lambda paths: lines([f"{paths[0]}.gone"]).map(decode).repeat().batch(4),
-    "changes refused": lambda paths: lines(paths).map(decode).repeat().batch(4).with_options(refusing()),
+    "changes refused": lambda paths: lines(paths).map(decode).repeat().batch(4).with_options(changes_refused.options()),
 }
-
-
-def refusing() -> tf.data.Options:
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False
-    return options
 
 
 @pytest.mark.parametrize("pipeline", STAY)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimator.graph.input import changes_refused
 from trainer.estimator.graph.input import late_maps
 
 COLUMNS = [[0.0], [0.0], [7], [""]]
@@ -236,19 +237,13 @@ STAYS: dict[str, Pipeline] = {
     "a filter of what is decoded": lambda data: data.map(decode).filter(lambda x, y: y > 0).batch(3),
     "kept": lambda data: data.map(decode).cache().batch(3),
     "errors left out": lambda data: data.map(decode).batch(3).ignore_errors(),
-    "switched off": lambda data: data.map(decode).batch(3).with_options(_switched_off()),
+    "switched off": lambda data: data.map(decode).batch(3).with_options(changes_refused.options()),
 }
 
 
 def _checked(line: tf.Tensor) -> tf.Tensor:
     tf.debugging.assert_greater(tf.strings.length(line), 0)
     return line
-
-
-def _switched_off() -> tf.data.Options:
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False
-    return options
 
 
 @pytest.mark.parametrize("name", STAYS)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimator.graph.input import changes_refused
 from trainer.estimator.graph.input import late_maps, whole_stacks
 from trainer.estimator.steps.batches import StackedBatches
 
@@ -86,14 +87,8 @@ ONE_BY_ONE: dict[str, Make] = {
     "rows that may be left out": lambda f: slices().ignore_errors().batch(4),
     "a filter": lambda f: slices().batch(4).filter(lambda _, label: label[0] > 5),
     "Python": lambda f: slices().batch(4).map(lambda x, y: (x, tf.numpy_function(np.copy, [y], tf.float32))),
-    "switched off": lambda f: slices().batch(4).with_options(_unchanged()),
+    "switched off": lambda f: slices().batch(4).with_options(changes_refused.options()),
 }
-
-
-def _unchanged() -> tf.data.Options:
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False
-    return options
 
 
 def batches(dataset: tf.data.Dataset) -> list[list[bytes]]:
