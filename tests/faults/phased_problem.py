@@ -26,7 +26,9 @@ class Params:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    # As one text: print writes the end of the line by itself, and another thread's log comes between.
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def hold(params: Params, phase: str) -> None:
