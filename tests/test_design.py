@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.test_layers import ALLOWED, ESTIMATOR_ORDER, LAUNCH_ORDER
+from tests.test_layers import ALLOWED, ESTIMATOR_ORDER, LAUNCH_ORDER, STEPS_ORDER
 
 ROOT = pathlib.Path(__file__).parent.parent
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
@@ -21,7 +21,7 @@ def test_the_plan_of_the_house_is_the_one_that_is_held() -> None:
     assert told == {name: allowed - {name} for name, allowed in ALLOWED.items()}
 
 
-@pytest.mark.parametrize("order", [ESTIMATOR_ORDER, [name for name in LAUNCH_ORDER if name != "__main__"]])
+@pytest.mark.parametrize("order", [ESTIMATOR_ORDER, STEPS_ORDER, [name for name in LAUNCH_ORDER if name != "__main__"]])
 def test_the_order_of_the_rooms_is_the_one_that_is_held(order: list[str]) -> None:
     blocks = [re.findall(r"[a-z_]+", block) for block in re.findall(r"```\n(.*?)```", DESIGN, re.DOTALL)]
     assert order in [names if names[0] == order[0] else names[::-1] for names in blocks]

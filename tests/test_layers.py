@@ -112,6 +112,19 @@ ESTIMATOR_ORDER = [
     "forwarding",
     "training",
 ]
+# The rooms of trainer/estimator/steps likewise.
+STEPS_ORDER = [
+    "timing",
+    "monitoring",
+    "diagnosis",
+    "input",
+    "plan",
+    "steps",
+    "compiling",
+    "inner",
+    "outer",
+    "inference",
+]
 # The rooms of trainer/launch likewise. What all commands share comes first, the commands about all targets last.
 LAUNCH_ORDER = [
     "command_line",
@@ -132,7 +145,7 @@ LAUNCH_ORDER = [
     "completion",
     "__main__",
 ]
-ORDERS = {"estimator": ESTIMATOR_ORDER, "launch": LAUNCH_ORDER}
+ORDERS = {"estimator": ESTIMATOR_ORDER, "estimator.steps": STEPS_ORDER, "launch": LAUNCH_ORDER}
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}
 ANSWER_WITHOUT_TENSORFLOW = {
     *("job", "launch", "migrate", "migration", "predict", "report", "serve", "storage", "task"),
@@ -166,8 +179,8 @@ def test_modules_import_only_layers_below_them() -> None:
     assert {module: wrong for module, wrong in found.items() if wrong} == {}
 
 
-def room(module: str) -> str:
-    return module.split(".")[2]
+def room(module: str, prefix: str) -> str:
+    return module.removeprefix(prefix).split(".")[0]
 
 
 @pytest.mark.parametrize("name", ORDERS)
@@ -175,8 +188,8 @@ def test_modules_import_only_rooms_before_their_own(name: str) -> None:
     order, prefix = ORDERS[name], f"trainer.{name}."
     found = {}
     for module in (module for module in MODULES if module.startswith(prefix)):
-        met = {room(other) for other in own(imports(module, everywhere=True)) if other.startswith(prefix)}
-        found[module] = met.intersection(order[order.index(room(module)) + 1 :])
+        met = {room(other, prefix) for other in own(imports(module, everywhere=True)) if other.startswith(prefix)}
+        found[module] = met.intersection(order[order.index(room(module, prefix)) + 1 :])
     assert found and {module: later for module, later in found.items() if later} == {}
 
 

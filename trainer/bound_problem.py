@@ -14,7 +14,7 @@ import tensorflow as tf
 from trainer.estimator import BestExporter, Estimator, Exporter, FinalExporter, LatestExporter, ModeKeys, RunConfig
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.contract.feature_receiver import receiver_fn_of
-from trainer.estimator.steps.nan_loss import NanLossError, Why
+from trainer.estimator.steps.diagnosis.nan_loss import NanLossError, Why
 from trainer.job import spelling
 from trainer.job.config import DataConfig, ExporterKind
 from trainer.job.errors import JobError, UsageError

@@ -35,11 +35,11 @@ from trainer.estimator.evaluation.evaluations import EvaluationListener
 from trainer.estimator.saving import job_directory, ownership, tuner
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.saving.tuner import TunerFile
-from trainer.estimator.steps.goodput_record import GoodputRecord
-from trainer.estimator.steps.profile import Profile
-from trainer.estimator.steps.progress import Progress
-from trainer.estimator.steps.sealing import SealingHook
-from trainer.estimator.steps.stop import StopReason, StopRequestedError
+from trainer.estimator.steps.compiling.sealing import SealingHook
+from trainer.estimator.steps.monitoring.goodput_record import GoodputRecord
+from trainer.estimator.steps.monitoring.profile import Profile
+from trainer.estimator.steps.monitoring.progress import Progress
+from trainer.estimator.steps.timing.stop import StopReason, StopRequestedError
 from trainer.job import distribution, process_age, report, step_profile
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings

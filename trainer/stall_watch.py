@@ -30,15 +30,15 @@ _LOOKS = 5  # in the time after which a stall is said
 _CALLS = "in a device call"
 # By the beginning of a module's name, what a process does in it; of several frames the innermost counts.
 _PHASES = {
-    "trainer.estimator.steps.batches": "waiting for the next batch of the input function",
-    "trainer.estimator.steps.iterated_steps": f"{_CALLS}, or waiting for its next batch of the input function",
+    "trainer.estimator.steps.input.batches": "waiting for the next batch of the input function",
+    "trainer.estimator.steps.inner.iterated_steps": f"{_CALLS}, or waiting for its next batch of the input function",
     "trainer.estimator.distribution.sync": "waiting for the other processes that train in step",
     "trainer.estimator.distribution.collectives": "waiting for the other processes that train in step",
     "trainer.estimator.distribution.ps.servers": "waiting for the other processes to start",
     "trainer.estimator.distribution.ps": "waiting for steps of the workers",
-    "trainer.estimator.steps.xla": "compiling with XLA",
-    "trainer.estimator.steps.stacked_steps": _CALLS,
-    "trainer.estimator.steps.saves": "saving a checkpoint",
+    "trainer.estimator.steps.compiling.xla": "compiling with XLA",
+    "trainer.estimator.steps.inner.stacked_steps": _CALLS,
+    "trainer.estimator.steps.outer.saves": "saving a checkpoint",
     "trainer.estimator.evaluation.evaluator": "waiting for a checkpoint to evaluate",
     "trainer.estimator.evaluation.exporters": "exporting",
     "trainer.estimator.evaluation.best_exporter": "exporting",

@@ -213,7 +213,7 @@ def _serve(cluster: Cluster, files: Layout, stop: StopWatch, fetcher: Fetcher) -
     with imports.quick():
         from trainer.estimator.distribution import server
         from trainer.estimator.saving import job_directory
-        from trainer.estimator.steps.stop import Stop
+        from trainer.estimator.steps.timing.stop import Stop
 
     _let_pipelines_fetch(fetcher)  # those that the chief makes run here
     asked = Stop()

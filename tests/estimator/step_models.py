@@ -14,8 +14,8 @@ from trainer.estimator.graph.model_function import ModelFunction, ModelReplica
 from trainer.estimator.graph.tracing import TracedModel, trace
 from trainer.estimator.graph.variables import VariableStore
 from trainer.estimator.saving.starting_values import StartingValues
-from trainer.estimator.steps import one_device
-from trainer.estimator.steps.input_function import InputFunction
+from trainer.estimator.steps.inner import one_device
+from trainer.estimator.steps.input.input_function import InputFunction
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.steps import Steps
 

@@ -31,7 +31,7 @@ from trainer.estimator import (
 )
 from trainer.estimator.contract import export
 from trainer.estimator.saving.events import read_scalars
-from trainer.estimator.steps import compile_policy
+from trainer.estimator.steps.compiling import compile_policy
 
 V1 = tf.compat.v1
 X = np.arange(1, 11, dtype=np.float32)[:, None] / 10

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tests.faults.fuzz_targets import RubbishError, Target
 from trainer.estimator.saving import coordination_files, events
 from trainer.estimator.saving.job_directory import on_disk
-from trainer.estimator.steps import goodput_record
+from trainer.estimator.steps.monitoring import goodput_record
 from trainer.storage import framing
 
 _STEPS = (100, 200)

@@ -24,14 +24,14 @@ from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.graph.model_function import ModelFn, ModelFunction
 from trainer.estimator.saving import evaluation_events, job_directory, newest, ownership
 from trainer.estimator.saving.starting_values import StartingValues
-from trainer.estimator.steps import inference
-from trainer.estimator.steps.input_function import InputFn, InputFunction
-from trainer.estimator.steps.loop import TrainingLoop
-from trainer.estimator.steps.outputs import Outputs
+from trainer.estimator.steps.inference import inference
+from trainer.estimator.steps.inference.traced_evaluations import TracedEvaluations
+from trainer.estimator.steps.inference.traced_predictions import TracedPredictions
+from trainer.estimator.steps.input.input_function import InputFn, InputFunction
+from trainer.estimator.steps.outer.loop import TrainingLoop
+from trainer.estimator.steps.outer.outputs import Outputs
 from trainer.estimator.steps.plan import TrainingPlan
-from trainer.estimator.steps.stop import Stop, StopReason
-from trainer.estimator.steps.traced_evaluations import TracedEvaluations
-from trainer.estimator.steps.traced_predictions import TracedPredictions
+from trainer.estimator.steps.timing.stop import Stop, StopReason
 from trainer.job.goodput import TimeAccount
 
 log = logging.getLogger("trainer")

@@ -16,7 +16,7 @@ import tensorflow as tf
 from trainer.estimator.contract import run_config
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.steps.input_function import InputFn, InputFunction
+from trainer.estimator.steps.input.input_function import InputFn, InputFunction
 from trainer.job.cluster import Cluster, from_environment
 
 log = logging.getLogger("trainer")

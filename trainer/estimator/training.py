@@ -18,7 +18,7 @@ from trainer.estimator.evaluation.training_record import TrainingRecord
 from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.saving import ownership
 from trainer.estimator.saving.checkpoints import step_of
-from trainer.estimator.steps.stop import StopReason, StopRequestedError
+from trainer.estimator.steps.timing.stop import StopReason, StopRequestedError
 from trainer.job.distribution import Distribution
 
 EVALUATOR_WAIT_SECS = 300.0

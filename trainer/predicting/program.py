@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from trainer.estimator.steps.refusals import told
+from trainer.estimator.steps.diagnosis.refusals import told
 from trainer.exported.model import Model
 from trainer.exported.values import ValueFault
 from trainer.job import spelling

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator.distribution.device_batches import DeviceBatches, rows_of
-from trainer.estimator.steps.batches import StackedBatches
-from trainer.estimator.steps.stacks import Stack
+from trainer.estimator.steps.input.batches import StackedBatches
+from trainer.estimator.steps.input.stacks import Stack
 from trainer.job.errors import TrainingError
 
 

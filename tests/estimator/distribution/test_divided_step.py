@@ -18,8 +18,8 @@ from trainer.estimator.distribution.divided_step import NotDividedError, divided
 from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.distribution.sync import SyncSteps
 from trainer.estimator.graph.tracing import TracedModel
-from trainer.estimator.steps.batches import StackedBatches
-from trainer.estimator.steps.step_function import step_function
+from trainer.estimator.steps.compiling.step_function import step_function
+from trainer.estimator.steps.input.batches import StackedBatches
 
 STEPS = 4
 

@@ -12,7 +12,7 @@ import pytest
 from trainer.estimator.distribution import server
 from trainer.estimator.saving.coordination_files import TRAINING_DONE
 from trainer.estimator.saving.job_directory import on_disk
-from trainer.estimator.steps.stop import Stop
+from trainer.estimator.steps.timing.stop import Stop
 from trainer.job import hosts
 from trainer.job.cluster import Cluster
 

@@ -11,7 +11,7 @@ from tests.estimator.distribution.test_server import Waits, free_address, nothin
 from trainer.estimator.distribution import server, server_notices
 from trainer.estimator.saving.coordination_files import SERVER_STOPPING
 from trainer.estimator.saving.job_directory import on_disk
-from trainer.estimator.steps.stop import Stop
+from trainer.estimator.steps.timing.stop import Stop
 from trainer.job.cluster import Cluster
 
 

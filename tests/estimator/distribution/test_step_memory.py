@@ -9,7 +9,7 @@ import tensorflow as tf
 from trainer.estimator.distribution import step_memory
 from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.saving import checkpoints
-from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.input.batches import StackedBatches
 from trainer.job.successors import Place
 
 HOST = "/device:CPU:0"

@@ -17,7 +17,7 @@ from trainer.estimator.evaluation.evaluator import Awaited, Follower, stand_in, 
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, being_read, read_record
 from trainer.estimator.saving.job_directory import on_disk
 from trainer.estimator.saving.verification import DamagedCheckpointError
-from trainer.estimator.steps.stop import Stop
+from trainer.estimator.steps.timing.stop import Stop
 
 
 class World:

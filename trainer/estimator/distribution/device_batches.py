@@ -15,8 +15,8 @@ import logging
 
 import numpy as np
 
-from trainer.estimator.steps.batches import StackedBatches
-from trainer.estimator.steps.stacks import Stack
+from trainer.estimator.steps.input.batches import StackedBatches
+from trainer.estimator.steps.input.stacks import Stack
 from trainer.job.errors import TrainingError
 
 log = logging.getLogger("trainer")

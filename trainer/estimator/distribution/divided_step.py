@@ -26,8 +26,8 @@ from trainer.estimator.graph.pruning import PrunedFunction
 from trainer.estimator.graph.subgraphs import ancestors, in_order
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.xla.rules import ForXla
-from trainer.estimator.steps import xla
-from trainer.estimator.steps.step_function import results_of
+from trainer.estimator.steps.compiling import xla
+from trainer.estimator.steps.compiling.step_function import results_of
 
 _SUM = "Collective"
 _FOR_XLA = functools.partial(ForXla, padded_rows=True)

@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from trainer.estimator.distribution.strategies import Strategy
 from trainer.estimator.saving.job_directory import JobDirectory
-from trainer.estimator.steps.explanation import explain
-from trainer.estimator.steps.explanation_text import text_of
-from trainer.estimator.steps.nan_loss import Why
+from trainer.estimator.steps.diagnosis.explanation import explain
+from trainer.estimator.steps.diagnosis.explanation_text import text_of
+from trainer.estimator.steps.diagnosis.nan_loss import Why
+from trainer.estimator.steps.diagnosis.refusals import told
 from trainer.estimator.steps.plan import TrainingPlan
-from trainer.estimator.steps.refusals import told
 from trainer.estimator.steps.steps import Steps
-from trainer.estimator.steps.stop import Stop
-from trainer.estimator.steps.time_limit import OutOfTimeError, TimeLimit
+from trainer.estimator.steps.timing.stop import Stop
+from trainer.estimator.steps.timing.time_limit import OutOfTimeError, TimeLimit
 from trainer.job.goodput import TimeAccount
 
 log = logging.getLogger("trainer")

@@ -16,8 +16,8 @@ from trainer.estimator.distribution.collectives import Participant
 from trainer.estimator.distribution.divided_step import NotDividedError, divided
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.variables import Role
-from trainer.estimator.steps import compile_policy
-from trainer.estimator.steps.step_function import fetches_of, pruned_step, stack_loop, step_function
+from trainer.estimator.steps.compiling import compile_policy
+from trainer.estimator.steps.compiling.step_function import fetches_of, pruned_step, stack_loop, step_function
 
 log = logging.getLogger("trainer")
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.estimator.distribution import server_notices
 from trainer.estimator.saving.coordination_files import FAILED, TRAINING_DONE, read_record
 from trainer.estimator.saving.job_directory import JobDirectory
-from trainer.estimator.steps.stop import Stop
+from trainer.estimator.steps.timing.stop import Stop
 from trainer.job import hosts, loopback
 from trainer.job.cluster import PS, Cluster
 

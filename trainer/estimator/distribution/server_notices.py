@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from trainer.estimator.saving.coordination_files import SERVER_STOPPING, read_record, write_record
 from trainer.estimator.saving.job_directory import JobDirectory
-from trainer.estimator.steps.stop import Stop
+from trainer.estimator.steps.timing.stop import Stop
 from trainer.job.errors import JobError
 
 log = logging.getLogger("trainer")

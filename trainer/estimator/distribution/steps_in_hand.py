@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.estimator.graph.model_function import ModelReplica
-from trainer.estimator.steps.bad_step import BadStep, BatchNumber, components_of, snapshot
+from trainer.estimator.steps.diagnosis.bad_step import BadStep, BatchNumber, components_of, snapshot
 from trainer.estimator.steps.plan import TrainingPlan
 
 _MOST_BYTES = 2 << 30

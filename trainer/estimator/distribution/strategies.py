@@ -21,14 +21,14 @@ from trainer.estimator.distribution.step_memory import StepMemory
 from trainer.estimator.graph import scaffolds
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.saving import checkpoints
-from trainer.estimator.steps import one_device, replay
-from trainer.estimator.steps.bad_step import BadStep
-from trainer.estimator.steps.batches import StackedBatches
-from trainer.estimator.steps.input_position import Part
-from trainer.estimator.steps.nan_loss import Why
+from trainer.estimator.steps.compiling.program import Compiled
+from trainer.estimator.steps.diagnosis.bad_step import BadStep
+from trainer.estimator.steps.diagnosis.nan_loss import Why
+from trainer.estimator.steps.inner import one_device, replay
+from trainer.estimator.steps.input.batches import StackedBatches
+from trainer.estimator.steps.input.input_position import Part
+from trainer.estimator.steps.input.stacks import stack_steps, stackable
 from trainer.estimator.steps.plan import TrainingPlan
-from trainer.estimator.steps.program import Compiled
-from trainer.estimator.steps.stacks import stack_steps, stackable
 from trainer.estimator.steps.steps import Steps
 from trainer.job.distribution import Distribution
 

@@ -42,11 +42,11 @@ from trainer.estimator.distribution.steps_in_hand import BatchInHand
 from trainer.estimator.graph.inside import collectives
 from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.graph.model_function import ModelReplica
-from trainer.estimator.steps import input_position
-from trainer.estimator.steps.bad_step import BatchNumber
-from trainer.estimator.steps.batches import StackedBatches
-from trainer.estimator.steps.stacked_steps import static_spec
-from trainer.estimator.steps.stacks import Stack
+from trainer.estimator.steps.diagnosis.bad_step import BatchNumber
+from trainer.estimator.steps.inner.stacked_steps import static_spec
+from trainer.estimator.steps.input import input_position
+from trainer.estimator.steps.input.batches import StackedBatches
+from trainer.estimator.steps.input.stacks import Stack
 from trainer.estimator.steps.steps import CallResult, OwnSteps
 
 

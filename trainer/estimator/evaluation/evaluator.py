@@ -21,7 +21,7 @@ from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import EVALUATOR, TRAINING_DONE, read_record, write_record
 from trainer.estimator.saving.job_directory import JobDirectory
 from trainer.estimator.saving.verification import DamagedCheckpointError
-from trainer.estimator.steps.stop import Stop, StopRequestedError
+from trainer.estimator.steps.timing.stop import Stop, StopRequestedError
 
 log = logging.getLogger("trainer")
 

@@ -14,9 +14,9 @@ from trainer.estimator.estimator import Estimator
 from trainer.estimator.graph import scaffolds, session_hooks
 from trainer.estimator.saving import evaluation_events
 from trainer.estimator.saving.starting_values import StartingValues
-from trainer.estimator.steps.inference import Evaluation
-from trainer.estimator.steps.input_function import InputFn, InputFunction
-from trainer.estimator.steps.traced_evaluations import TracedEvaluations
+from trainer.estimator.steps.inference.inference import Evaluation
+from trainer.estimator.steps.inference.traced_evaluations import TracedEvaluations
+from trainer.estimator.steps.input.input_function import InputFn, InputFunction
 from trainer.job.goodput import Activity
 
 log = logging.getLogger("trainer")

@@ -7,7 +7,7 @@ import os
 
 from trainer.estimator.contract.hooks import LastSaveListener
 from trainer.estimator.evaluation.evaluations import Evaluations
-from trainer.estimator.steps.stop import StopRequestedError
+from trainer.estimator.steps.timing.stop import StopRequestedError
 from trainer.job import system_errors
 
 log = logging.getLogger("trainer")

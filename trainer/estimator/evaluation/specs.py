@@ -9,7 +9,7 @@ from typing import Any
 from trainer.estimator.contract.hooks import CheckpointSaverListener, TrainingHook, check_hooks, check_listeners
 from trainer.estimator.contract.training_arguments import whole_steps
 from trainer.estimator.evaluation.exporters import Exporter
-from trainer.estimator.steps.input_function import InputFn
+from trainer.estimator.steps.input.input_function import InputFn
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from trainer.estimator.contract.hooks import CheckpointSaverListener
 from trainer.estimator.estimator import Estimator
 from trainer.estimator.saving.checkpoints import step_of
 from trainer.estimator.saving.coordination_files import FAILED, TRAINING_DONE, UNREADABLE, read_record, write_record
-from trainer.estimator.steps.stop import StopReason
+from trainer.estimator.steps.timing.stop import StopReason
 from trainer.job.errors import JobError
 
 

@@ -10,7 +10,7 @@ from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import ModeKeys
 from trainer.estimator.graph.model_function import ModelFunction
 from trainer.estimator.saving.starting_values import StartingValues
-from trainer.estimator.steps.input_function import InputFunction
+from trainer.estimator.steps.input.input_function import InputFunction
 from trainer.job.goodput import TimeAccount
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph.tracing import TracedModel
-from trainer.estimator.steps.batches import IteratedBatches, StackedBatches
+from trainer.estimator.steps.input.batches import IteratedBatches, StackedBatches
 from trainer.job.errors import JobError
 
 

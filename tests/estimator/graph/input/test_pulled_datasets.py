@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator import ModeKeys, RunConfig
-from trainer.estimator.steps.input_function import InputFunction
+from trainer.estimator.steps.input.input_function import InputFunction
 
 V1 = tf.compat.v1
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tests.estimator.graph.input import changes_refused
 from trainer.estimator.graph.input import late_maps, whole_stacks
-from trainer.estimator.steps.batches import StackedBatches
+from trainer.estimator.steps.input.batches import StackedBatches
 
 ROWS, STEPS = 48, 3
 Make = Callable[[str], tf.data.Dataset]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from trainer import estimator
 from trainer.estimator.graph.pruning import prune
 from trainer.estimator.graph.xla.rules import ForXla
-from trainer.estimator.steps.nan_loss import NanLossError
+from trainer.estimator.steps.diagnosis.nan_loss import NanLossError
 
 TABLE = np.random.default_rng(0).normal(size=(2, 5, 3, 4)).astype(np.float32)
 

@@ -31,7 +31,7 @@ from trainer.estimator.graph.row_sharded_variable import RowShardedVariable
 from trainer.estimator.graph.tracing import TracedModel, training_operations
 from trainer.estimator.graph.variables import GLOBAL_STEP, Role
 from trainer.estimator.graph.xla.rules import ForXla
-from trainer.estimator.steps.xla import refusal
+from trainer.estimator.steps.compiling.xla import refusal
 
 log = logging.getLogger("trainer")
 

@@ -36,9 +36,9 @@ from trainer.estimator.graph import randomness
 from trainer.estimator.graph.inside.coordinator import is_done, wait
 from trainer.estimator.graph.model_function import ModelReplica
 from trainer.estimator.graph.tracing import TracedModel
-from trainer.estimator.steps.bad_step import BatchNumber
+from trainer.estimator.steps.diagnosis.bad_step import BatchNumber
+from trainer.estimator.steps.input.stacks import STACK_STEPS, stack_steps
 from trainer.estimator.steps.plan import TrainingPlan
-from trainer.estimator.steps.stacks import STACK_STEPS, stack_steps
 from trainer.estimator.steps.steps import CallResult
 
 log = logging.getLogger("trainer")

@@ -11,8 +11,8 @@ import tensorflow as tf
 from trainer.estimator.distribution.ps.servers import Servers
 from trainer.estimator.graph.input import whole_stacks
 from trainer.estimator.graph.inside.coordinator import resources_of_workers
+from trainer.estimator.steps.input.stacks import stackable
 from trainer.estimator.steps.plan import TrainingPlan
-from trainer.estimator.steps.stacks import stackable
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from trainer.estimator.distribution.ps.messages import Messages
 from trainer.estimator.distribution.ps.step_partition import StepPartition
 from trainer.estimator.graph.xla.rules import ForXla
-from trainer.estimator.steps.xla import refusal
+from trainer.estimator.steps.compiling.xla import refusal
 
 
 class WorkerPart:

@@ -1,0 +1,1 @@
+"""A traced step as a program: a loop over a stack of batches, as a graph, and by XLA from its step on."""

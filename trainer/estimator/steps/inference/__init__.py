@@ -1,0 +1,1 @@
+"""The loops of evaluation and prediction."""

@@ -1,0 +1,1 @@
+"""The inner loop on one device: many steps in one device call."""

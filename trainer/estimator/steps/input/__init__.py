@@ -1,0 +1,1 @@
+"""What feeds the steps: the person's input function, its place, and its batches in stacks or one by one."""

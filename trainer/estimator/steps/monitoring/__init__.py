@@ -1,0 +1,1 @@
+"""What a training shows of its way, and what its time went into."""

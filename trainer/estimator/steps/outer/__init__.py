@@ -1,0 +1,1 @@
+"""The outer loop: device calls, and between them hooks, summaries and saves."""

@@ -1,0 +1,1 @@
+"""When something is due between device calls, and when a training ends."""
