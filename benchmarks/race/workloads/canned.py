@@ -15,7 +15,7 @@ def workload(number: int, model: str, optimizer: str) -> Workload:
         key=f"l{number}",
         title=f"canned {model}, {'own optimizers' if optimizer == 'usual' else optimizer}, batch 20",
         unit="steps/s",
-        contenders=both("canned:train", steps(6_000), steps(2_000)),
+        contenders=both("canned:train", steps(20_000), steps(2_000)),
         options={"model": model, "optimizer": optimizer},
         tolerance=None,
         targets={"tf.estimator": 1},

@@ -49,7 +49,7 @@ def foreign(key: str, title: str, program: str) -> Workload:
         key=key,
         title=title,
         unit="steps/s",
-        contenders=both(f"own_inputs:{program}", steps(6_000), steps(2_000)),
+        contenders=both(f"own_inputs:{program}", steps(20_000), steps(2_000)),
         options=OPTIONS,
         quick={"check_steps": 500},
         prepare=prepare,

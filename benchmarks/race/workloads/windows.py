@@ -36,7 +36,7 @@ WORKLOADS = (
         title="DLinear, ETTh1, 336 → 96, batch 32, Adam",
         unit="steps/s",
         contenders=(
-            Contender(title="trainer", program="windows_estimator:train", role=Role.OURS, options=steps(3_000)),
+            Contender(title="trainer", program="windows_estimator:train", role=Role.OURS, options=steps(8_000)),
             Contender(
                 title="tf.estimator",
                 program="windows_estimator:train",
