@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +33,15 @@ STEPS: dict[str, Callable[[tf.data.Dataset], tf.data.Dataset]] = {
 
 def values(dataset: tf.data.Dataset) -> Any:
     return [tf.nest.map_structure(lambda part: part.tolist(), one) for one in dataset.take(30).as_numpy_iterator()]
+
+
+def test_a_dataset_of_which_other_things_are_known_keeps_the_one_that_calls_python() -> None:
+    called = tf.data.Dataset.range(3).map(lambda one: tf.numpy_function(lambda n: n + 1, [one], tf.int64))
+    alive, repeated = weakref.ref(called), datasets.respecified(called, tf.TensorSpec([], tf.int64)).repeat(2)
+    del called
+    gc.collect()
+    assert alive() is not None
+    assert values(repeated) == [1, 2, 3, 1, 2, 3]
 
 
 @pytest.mark.parametrize("name", STEPS)

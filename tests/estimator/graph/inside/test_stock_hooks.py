@@ -17,7 +17,7 @@ TRAIN = tf.compat.v1.train
     [
         TRAIN.LoggingTensorHook([], every_n_iter=7),
         TRAIN.StepCounterHook(every_n_steps=7),
-        TRAIN.SummarySaverHook(save_steps=7, summary_op=""),
+        TRAIN.SummarySaverHook(save_steps=7, output_dir="there", summary_op=""),
     ],
 )
 def test_a_timed_hook_says_how_often_it_is_due(hook: Any) -> None:

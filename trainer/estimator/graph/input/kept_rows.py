@@ -64,7 +64,7 @@ def kept(dataset: tf.data.Dataset) -> tf.data.Dataset:
     if made.element_spec == dataset.element_spec:
         return made
     # Of shapes the program is to know what it knew, and no more: its model function may ask.
-    return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), dataset.element_spec)
+    return datasets.respecified(made, dataset.element_spec)
 
 
 def at_hand(dataset: tf.data.Dataset) -> bool:

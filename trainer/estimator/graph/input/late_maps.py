@@ -59,7 +59,7 @@ def moved(dataset: tf.data.Dataset) -> tf.data.Dataset:
     if made.element_spec == dataset.element_spec:
         return made
     # Of shapes the program is to know what it knew, and no more: its model function may ask.
-    return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), dataset.element_spec)
+    return datasets.respecified(made, dataset.element_spec)
 
 
 def steps_to(dataset: tf.data.Dataset) -> list[Step]:

@@ -28,6 +28,7 @@ import tensorflow as tf
 from trainer.estimator.graph.input.pulled_datasets import PulledDatasets, reads_of
 from trainer.estimator.graph.input.start import MAKE, start
 from trainer.estimator.graph.input.traced import TracedInput
+from trainer.estimator.graph.inside.datasets import HoldingDataset
 from trainer.estimator.graph.inside.model_graph import outside
 from trainer.estimator.graph.lookup_tables import fillers
 from trainer.estimator.graph.pruning import prune
@@ -53,12 +54,10 @@ def dataset_of(source: TracedInput, hooks: Sequence[Any] = ()) -> tf.data.Datase
     whole = source.tensors() if source.gives_dataset else []
     variants = prune(source.graph, [*begun.datasets, *whole], (), feeds)(*values)
     if source.gives_dataset:
-        made = tf.data.experimental.from_variant(variants[-1], source.given.element_spec)
+        made = HoldingDataset(variants[-1], source.given.element_spec, source)
         return made.map(source.kept) if source.resources else made
     iterated = {
-        read: tf.data.experimental.from_variant(
-            variant, tuple(tf.TensorSpec(part.shape, part.dtype) for part in read.outputs)
-        )
+        read: HoldingDataset(variant, tuple(tf.TensorSpec(part.shape, part.dtype) for part in read.outputs), source)
         for variant, read in zip(variants, reads, strict=True)
     }
     return PulledDatasets(source, needed, begun, iterated).mapped(source.tensors(), packed=source.packed)

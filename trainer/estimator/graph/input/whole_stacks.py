@@ -66,7 +66,7 @@ def stacks(dataset: tf.data.Dataset, count: int, text_bytes: float | None = None
         made = made.map(late_maps.on_batches(maps), num_parallel_calls=_parallel(maps))
     # No more is said of shapes than the program did: a run that resumes may find stacks of batches of another size.
     specs = tuple(tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in tf.nest.flatten(dataset.element_spec))
-    return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made), specs)
+    return datasets.respecified(made, specs)
 
 
 def _on_whole_batches(above: Sequence[Step], batch: Step) -> list[Step]:

@@ -74,6 +74,33 @@ class MadeDataset(dataset_ops._VariantDataset):
         self.step = step
 
 
+class HoldingDataset(dataset_ops._VariantDataset):
+    """A dataset of a variant that holds on to what the variant was made of.
+
+    TensorFlow calls the Python functions of a pipeline by a name, under which they can be found for as long as their
+    graph lives; and a variant keeps no graph alive.
+
+    Args:
+      variant: of a dataset, [].
+      element_spec: of what it gives.
+      origin: what keeps its functions: the dataset, or the graph that it was made in.
+    """
+
+    def __init__(self, variant: tf.Tensor, element_spec: Any, origin: Any) -> None:
+        super().__init__(variant, element_spec)
+        self.origin = origin
+
+
+def respecified(dataset: tf.data.Dataset, element_spec: Any) -> tf.data.Dataset:
+    """The same elements, of which other things are known.
+
+    Args:
+      dataset: gives them.
+      element_spec: what is known of them.
+    """
+    return HoldingDataset(tf.data.experimental.to_variant(dataset), element_spec, dataset)
+
+
 def steps_of(dataset: tf.data.Dataset) -> list[Step]:
     """The last step of a dataset; where that is two in one, the later one first. Empty for a step that is not known."""
     dataset = unwrapped(dataset)

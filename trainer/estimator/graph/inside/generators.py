@@ -18,6 +18,8 @@ import tensorflow as tf
 from tensorflow.python.data.ops import from_generator_op
 from tensorflow.python.data.util import nest
 
+from trainer.estimator.graph.inside.datasets import respecified
+
 _MOST_ELEMENTS = 256
 _MOST_BYTES = 1 << 20
 _MOST_SECS = 0.005
@@ -167,7 +169,7 @@ def _install() -> None:
                 yield tf.nest.pack_sequence_as(spec, arrays)
 
         made = make(in_chunks_of, None, None, args, tf.nest.map_structure(_batched, spec), name)
-        return tf.data.experimental.from_variant(tf.data.experimental.to_variant(made.flat_map(_slices)), spec)
+        return respecified(made.flat_map(_slices), spec)
 
     from_generator_op._from_generator = from_generator
 
