@@ -97,7 +97,7 @@ def _of_classes(
     """
     labels, shares = evaluation[1], np.array(table.class_shares)
     scores = {
-        "accuracy_majority": float(np.mean(labels == shares.argmax())),
+        "accuracy_majority": float(np.mean(labels == np.argmax(shares))),
         "log_loss_majority": _log_loss(np.broadcast_to(shares, (len(labels), len(shares))), labels),
     }
     rounds = min(_MOST_ROUNDS, int(_LARGEST_FIT / (2 * train[0].size * len(shares))))

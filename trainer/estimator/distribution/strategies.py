@@ -209,7 +209,7 @@ class Synchronous(Strategy):
             self._memory.met()
             first = max(steps[0, 0], steps[:, 1].max())
             if first > steps[0, 0]:
-                holder = int(steps[:, 1].argmax())
+                holder = int(steps[:, 1].argmax(axis=0))
                 left = self._group.send(left if holder == self._group.index else b"", holder)
         if left and step_memory.step_of(left) == first:
             log.info("Going on at step %d, which processes of the job had in memory.", first)

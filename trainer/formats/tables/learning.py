@@ -46,8 +46,8 @@ class NumberCounts:
         self._squares += np.einsum("rc,rc->c", apart, apart) + shift * shift * self._count * share
         self._mean += shift * share
         self._count, self._blanks = total, self._blanks + blanks
-        self._low = np.fmin(self._low, np.fmin.reduce(values))
-        self._high = np.fmax(self._high, np.fmax.reduce(values))
+        self._low = np.minimum(self._low, np.nanmin(values, axis=0, initial=math.inf))
+        self._high = np.maximum(self._high, np.nanmax(values, axis=0, initial=-math.inf))
         self._draw(values, blank, np.flatnonzero(blanks).tolist())
 
     def _draw(self, values: np.ndarray, blank: np.ndarray, with_blanks: Sequence[int]) -> None:

@@ -104,7 +104,7 @@ def viterbi_decode(score: np.ndarray, transition_params: np.ndarray) -> tuple[li
         from_to = best[:, None] + transition_params
         came_from.append(from_to.argmax(0))
         best = scores + from_to.max(0)
-    tags = [int(best.argmax())]
+    tags = [int(np.argmax(best))]
     for back in reversed(came_from):
         tags.append(int(back[tags[-1]]))
     return tags[::-1], float(best.max())
