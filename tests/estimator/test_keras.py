@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainer.estimator import Estimator, RunConfig, model_to_estimator
 from trainer.estimator.contract import export
+from trainer.estimator.contract.xla_use import XlaUse, asked_for
 
 X = np.random.RandomState(0).uniform(-1, 1, (12, 2)).astype(np.float32)
 Y = (X @ [[1.0], [-2.0]]).astype(np.float32)
@@ -418,3 +419,34 @@ def test_a_layer_that_cannot_be_rebuilt_with_what_it_has_learnt_is_refused() -> 
     model = compile_model(keras.Model(text, keras.layers.Dense(1)(lookup(text))))
     with pytest.raises(ValueError, match="layer weighted of .* learnt its vocabulary .* Give the layer its vocabulary"):
         model_to_estimator(model)
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "use"),
+    [
+        ({}, 0, XlaUse.WHERE_IT_PAYS),
+        ({"jit_compile": "auto"}, 0, XlaUse.WHERE_IT_PAYS),
+        ({"jit_compile": False}, 0, XlaUse.NEVER),
+        ({"jit_compile": True}, 0, XlaUse.AT_ONCE),
+        ({"jit_compile": True}, -1, XlaUse.NEVER),
+    ],
+    ids=["nothing said", "auto", "no", "yes", "no by the config"],
+)
+def test_what_compile_says_of_xla_holds_where_the_config_leaves_it_open(
+    given: dict[str, Any], level: int, use: XlaUse, tmp_path: Path
+) -> None:
+    session_config = tf.compat.v1.ConfigProto()
+    session_config.graph_options.optimizer_options.global_jit_level = level
+    estimator = model_to_estimator(
+        sequential(**given), model_dir=tmp_path, config=RunConfig(session_config=session_config)
+    )
+    assert asked_for(estimator.config.session_config) is use
+    if level == 0:
+        plain = model_to_estimator(sequential(**given), model_dir=tmp_path)
+        assert asked_for(plain.config.session_config) is use
+
+
+def test_a_model_that_is_loaded_does_not_say_that_xla_is_kept_out(tmp_path: Path) -> None:
+    sequential().save(tmp_path / "model.keras")  # where "auto" is written as what it came to on this machine
+    estimator = model_to_estimator(keras_model_path=tmp_path / "model.keras", model_dir=tmp_path / "run")
+    assert asked_for(estimator.config.session_config) is XlaUse.WHERE_IT_PAYS

@@ -15,8 +15,9 @@ from trainer.estimator import keras_config
 from trainer.estimator.contract.export import DEFAULT_SIGNATURE, PredictOutput
 from trainer.estimator.contract.run_config import RunConfig
 from trainer.estimator.contract.spec import EstimatorSpec, ModeKeys
+from trainer.estimator.contract.xla_use import XlaUse, asking_for
 from trainer.estimator.estimator import Estimator
-from trainer.estimator.graph.inside import keras_models, keras_names
+from trainer.estimator.graph.inside import keras_compile, keras_models, keras_names
 from trainer.estimator.graph.inside.modes import eagerly, numbered
 
 _FORMATS = ("checkpoint", "saver")
@@ -37,7 +38,8 @@ def model_to_estimator(
 
     Features are keyed by the names of the model's inputs, or by `<layer>_input` after the layer that takes one;
     labels of several outputs by the names of the outputs. Features of the form `{"features": …, "sample_weights": …}`
-    weight the examples.
+    weight the examples. A `jit_compile` that `compile()` was given says whether XLA makes the steps, where the config
+    leaves that open.
 
     Args:
       keras_model: a compiled model that can be rebuilt from its config.
@@ -66,7 +68,17 @@ def model_to_estimator(
         )
     adapter = _Adapter(model, dict(custom_objects or {}), dict(metric_names_map or {}), export_outputs)
     initial_values = adapter.initial_values()
+    config = _with_xla(config, keras_compile.given_jit_compile(model))
     return Estimator(adapter.model_fn, model_dir=model_dir, config=config, initial_values=initial_values)
+
+
+def _with_xla(config: RunConfig | None, jit_compile: bool | None) -> RunConfig | None:
+    """A config that says of XLA what `compile()` was told; the config's own word comes first."""
+    if jit_compile is None:
+        return config
+    config = RunConfig() if config is None else config
+    use = XlaUse.AT_ONCE if jit_compile else XlaUse.NEVER
+    return config.replace(session_config=asking_for(config.session_config, use))
 
 
 def _loaded(path: str, custom_objects: Mapping[str, Any] | None) -> keras.Model:
@@ -137,7 +149,7 @@ class _Adapter:
         with keras.saving.custom_object_scope(self._custom_objects):
             model = self._rebuilt()
             optimizer = keras.optimizers.deserialize(copy.deepcopy(self._optimizer))
-            model.compile(**{**_compile_arguments(self._model), "optimizer": optimizer})
+            model.compile(**{**keras_config.compile_arguments(self._model), "optimizer": optimizer})
         features, weights = _split_weights(features)
         inputs = _inputs(model, features)
         outputs = model(inputs, training=mode == ModeKeys.TRAIN)
@@ -193,19 +205,6 @@ class _Adapter:
 def _without_example(error: Exception) -> str:
     """Keras's message in one line, without the lines of code that follow it."""
     return " ".join(str(error).split("Example:")[0].split()).rstrip(".")
-
-
-def _compile_arguments(model: keras.Model) -> dict[str, Any]:
-    """What compile() was called with, with metrics of their own state."""
-    arguments = keras_models.compile_arguments(model)
-    for name in ("metrics", "weighted_metrics"):
-        if arguments.get(name) is not None:
-            arguments[name] = keras.tree.map_structure(_fresh, arguments[name])
-    return {name: value for name, value in arguments.items() if name not in ("jit_compile", "steps_per_execution")}
-
-
-def _fresh(metric: Any) -> Any:
-    return metric.__class__.from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
 
 
 def _train_op(model: keras.Model, loss: tf.Tensor) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainer.estimator.graph.inside import keras_names
+from trainer.estimator.graph.inside import keras_models, keras_names
 
 _ADAPTED = (
     keras.layers.IntegerLookup,
@@ -120,3 +120,16 @@ def named_from_zero(optimizer: keras.optimizers.Optimizer, config: dict[str, Any
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         settings["inner_optimizer"] = named_from_zero(optimizer.inner_optimizer, settings["inner_optimizer"])
     return config | {"config": settings}
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """What compile() was called with, with metrics of their own state."""
+    arguments = keras_models.compile_arguments(model)
+    for name in ("metrics", "weighted_metrics"):
+        if arguments.get(name) is not None:
+            arguments[name] = keras.tree.map_structure(_fresh, arguments[name])
+    return {name: value for name, value in arguments.items() if name not in ("jit_compile", "steps_per_execution")}
+
+
+def _fresh(metric: Any) -> Any:
+    return metric.__class__.from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric

@@ -36,6 +36,18 @@ def asked_for(session_config: tf.compat.v1.ConfigProto | None) -> XlaUse:
             return XlaUse.AT_ONCE
 
 
+def asking_for(session_config: tf.compat.v1.ConfigProto | None, use: XlaUse) -> tf.compat.v1.ConfigProto:
+    """A session config that asks for a use of XLA where a given one leaves it to the default."""
+    made = tf.compat.v1.ConfigProto()
+    if session_config is not None:
+        made.CopyFrom(session_config)
+    options = made.graph_options.optimizer_options
+    levels = {XlaUse.NEVER: options.OFF, XlaUse.WHERE_IT_PAYS: options.DEFAULT, XlaUse.AT_ONCE: options.ON_1}
+    if options.global_jit_level == options.DEFAULT:
+        options.global_jit_level = levels[use]
+    return made
+
+
 def says_no_more(session_config: tf.compat.v1.ConfigProto) -> bool:
     """Whether a session config has a level and nothing else, which would have no meaning here."""
     level = tf.compat.v1.ConfigProto()
