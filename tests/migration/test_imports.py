@@ -39,6 +39,15 @@ IMPORTS = {
     "from tensorflow.contrib.tpu.python.tpu import tpu_config": (
         "from trainer.compat.v1.contrib import tpu as tpu_config"
     ),
+    "from tensorflow.contrib.tpu.python.tpu import tpu_optimizer as o": (
+        "from trainer.compat.v1.contrib import tpu as o"
+    ),
+    "from tensorflow.contrib.tpu.python.tpu.tpu_optimizer import CrossShardOptimizer": (
+        "from trainer.estimator.tpu import CrossShardOptimizer"
+    ),
+    "from tensorflow.contrib.seq2seq.python.ops import helper, attention_wrapper as a": (
+        "from trainer.compat.v1.contrib import seq2seq as helper, seq2seq as a"
+    ),
     "from tensorflow.python.layers import core": "from trainer.compat.v1 import layers as core",
     "from tensorflow.python.layers.core import Dense": "from trainer.compat.v1.layers import Dense",
     "from tensorflow.python.keras.layers import LSTM": "from tensorflow.keras.layers import LSTM",

@@ -32,10 +32,12 @@ LEFT = {
     "tf.estimator.BoostedTreesClassifier(1)": ":2:1: tf.estimator.BoostedTreesClassifier needs kernels",
     "tf.contrib.layers.sum_pool(x)": ":2:1: tf.contrib.layers.sum_pool is not given here",
     "tf.contrib.estimator.RNNEstimator(e)": "Write a model function with tf.nn.dynamic_rnn",
+    "tf.contrib.tpu.keras_to_tpu_model(m)": ":2:1: tf.contrib.tpu.keras_to_tpu_model is not given here",
+    "from tensorflow.contrib.tpu.python.tpu import tpu_thing": ":2:35: tf.estimator.tpu.tpu_thing is not given here",
     "tf.python.x; tf.no_such_name": ":2:14: tf.no_such_name is not in this TensorFlow",
     "run_context.session.run(x)": ":2:1: run_context.session: a hook has no Session here",
     "FLAGS._parse_flags()": ":2:1: FLAGS._parse_flags is older than absl's flags",
-    "lambda (a, b): a": ":2:8: Not Python 3: Lambda expression parameters cannot be parenthesized",
+    "def f((a, b)): pass": ":2:7: Not Python 3: Function parameters cannot be parenthesized",
 }
 
 
@@ -55,6 +57,7 @@ DONE = [
     "tf.layers.dense(x, tf.contrib.layers.xavier_initializer())",
     "tf.logging.set_verbosity(tf.logging.INFO); tf.app.run()",
     "tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(3), x); tf.train.AdamOptimizer().minimize(loss)",
+    "tf.contrib.tpu.replicate(f); tf.contrib.tpu.TPUEstimator(f)",
     "tf.lookup.index_table_from_tensor(['a']); tf.keras.layers.Dense(1)",
     "tf.gfile.GFile('x'); tf.python_io.TFRecordWriter('x'); tf.flags.DEFINE_string('a', '', '')",
 ]

@@ -27,6 +27,12 @@ STATEMENTS = {
     "if a <> b: pass": "if a != b: pass",
     "exec 'x = 1' in names": "exec('x = 1', names)",
     "exec code": "exec(code)",
+    "m(lambda (k, v): k + v, x)": "m(lambda k_v: (lambda k, v: k + v)(*k_v), x)",
+    "f = lambda (a, (b, c)), n=1: a if b else c * n  # why": (
+        "f = lambda a_b_c, n=1: (lambda a, b_c: (lambda b, c: a if b else c * n)(*b_c))(*a_b_c)  # why"
+    ),
+    "y = sorted(d, key=lambda (k,): k)[0:n]": "y = sorted(d, key=lambda k: (lambda k: k)(*k))[0:n]",
+    "m(lambda (a, b):\n  lambda x: {a: b},\n  y)": "m(lambda a_b: (lambda a, b:\n  lambda x: {a: b})(*a_b),\n  y)",
 }
 
 

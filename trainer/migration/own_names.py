@@ -13,6 +13,8 @@ _LISTS = {
     **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("crf", "estimator", "framework", "layers")},
     **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("lookup", "opt", "predictor", "rnn", "seq2seq")},
     **{f"contrib.{name}": f"compat/v1/contrib/{name}.py" for name in ("summary", "training", "util")},
+    "contrib.tpu": "compat/v1/tpu.py",
+    "estimator.tpu": "estimator/tpu.py",
     "estimator": "estimator/__init__.py compat/v1/estimator.py",
 }
 

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
 import warnings
 from collections.abc import Iterator, Sequence
 
-_TOKEN = re.compile(
-    r"""(?P<string>(?:[uUbB]?[rR]?|[rR][bB])(?:\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}
-            |"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
-      |(?P<comment>\#[^\n]*)
-      |(?P<space>(?:[ \t\f\r]|\\\r?\n)+)
-      |(?P<newline>\n)
-      |(?P<number>(?:\d|\.\d)[\w.]*)
-      |(?P<name>[^\W\d]\w*)
-      |(?P<operator>\*\*|<>|>>|==|!=|<=|>=|.)""",
-    re.VERBOSE | re.DOTALL,
-)
-_OPEN, _CLOSE = "([{", ")]}"
-_NO_CODE = ("space", "comment", "newline")
+from trainer.migration.tokens import NO_CODE, Token, change_of_depth, is_one_group, joined, split, tokens
+from trainer.migration.tuple_parameters import taken_apart
+
 _COMPOUND = {"if", "elif", "else", "for", "while", "try", "except", "finally", "with", "def", "class"}
-
-
-@dataclasses.dataclass
-class Token:
-    """A piece of the text; all of them joined are the text."""
-
-    kind: str
-    text: str
 
 
 def syntax_error(text: str) -> SyntaxError | None:
@@ -46,15 +27,16 @@ def syntax_error(text: str) -> SyntaxError | None:
 
 
 def modernized(text: str) -> str:
-    """The text with `print` as a function, `except … as`, `raise` of an instance, and numbers as Python 3 has them.
+    """The text with `print` as a function, `except … as`, `raise` of an instance, lambdas that take no tuple
+    apart, and numbers as Python 3 has them.
 
     What is no more than a matter of syntax is written anew; lines and comments stay where they are.
     """
-    tokens = [Token(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(text)]
+    read = tokens(text)
     is_function = re.search(r"^from __future__ import .*\bprint_function\b", text, re.MULTILINE) is not None
-    _rename(tokens)
+    _rename(read)
     parts: list[str] = []
-    for statement in _statements(tokens):
+    for statement in _statements(taken_apart(read)):
         parts += [token.text for token in _rewritten(statement, is_function)]
     return _evenly_indented("".join(parts))
 
@@ -80,8 +62,8 @@ def _statements(tokens: Sequence[Token]) -> Iterator[list[Token]]:
     current: list[Token] = []
     depth = 0
     for token in tokens:
-        first = next((each.text for each in current if each.kind not in _NO_CODE), token.text)
-        depth += _change_of_depth(token)
+        first = next((each.text for each in current if each.kind not in NO_CODE), token.text)
+        depth += change_of_depth(token)
         current.append(token)
         is_end = token.kind == "newline" or token.text == ";" or (token.text == ":" and first in _COMPOUND)
         if is_end and depth == 0 and not _is_in_lambda(current):
@@ -98,15 +80,9 @@ def _is_in_lambda(tokens: Sequence[Token]) -> bool:
     return lambdas >= sum(token.text == ":" for token in tokens)
 
 
-def _change_of_depth(token: Token) -> int:
-    if token.kind != "operator":
-        return 0
-    return (token.text in _OPEN) - (token.text in _CLOSE)
-
-
 def _rewritten(statement: list[Token], print_is_function: bool) -> list[Token]:
     """The statement as Python 3 has it."""
-    code = [index for index, token in enumerate(statement) if token.kind not in _NO_CODE]
+    code = [index for index, token in enumerate(statement) if token.kind not in NO_CODE]
     if not code:
         return statement
     last = code[-1] + (statement[code[-1]].text != ";")
@@ -126,36 +102,36 @@ def _rewritten(statement: list[Token], print_is_function: bool) -> list[Token]:
 def _printed(body: list[Token]) -> list[Token]:
     """`print a, b` as `print(a, b)`, `print >>f, a` as `print(a, file=f)`, `print a,` as `print(a, end=" ")`."""
     arguments = _stripped(body[1:])
-    if arguments and (arguments[0].text in ("=", ".", ",") or _is_one_group(arguments)):
+    if arguments and (arguments[0].text in ("=", ".", ",") or is_one_group(arguments)):
         return body
-    parts = _split(arguments)
+    parts = split(arguments)
     named = []
     if arguments and arguments[0].text == ">>":
-        named.append("file=" + _joined(parts.pop(0)[1:]))
-    if len(parts) > 1 and not _joined(parts[-1]):
+        named.append("file=" + joined(parts.pop(0)[1:]))
+    if len(parts) > 1 and not joined(parts[-1]):
         parts.pop()
         named.append('end=" "')
-    return _call("print", [*(_joined(part) for part in parts if _joined(part)), *named])
+    return _call("print", [*(joined(part) for part in parts if joined(part)), *named])
 
 
 def _named_exception(body: list[Token]) -> list[Token]:
-    parts = _split(body)
+    parts = split(body)
     return body if len(parts) != 2 else [*parts[0], Token("name", " as"), *parts[1]]
 
 
 def _raised(body: list[Token]) -> list[Token]:
-    parts = _split(body)
+    parts = split(body)
     if len(parts) == 1:
         return body
-    raised = f"{_joined(parts[0])}({_joined(parts[1])})"
-    return [Token("name", raised + (f".with_traceback({_joined(parts[2])})" if len(parts) > 2 else ""))]
+    raised = f"{joined(parts[0])}({joined(parts[1])})"
+    return [Token("name", raised + (f".with_traceback({joined(parts[2])})" if len(parts) > 2 else ""))]
 
 
 def _executed(body: list[Token]) -> list[Token]:
     arguments = _stripped(body[1:])
-    if not arguments or _is_one_group(arguments):
+    if not arguments or is_one_group(arguments):
         return body
-    code, _, names = _joined(arguments).partition(" in ")
+    code, _, names = joined(arguments).partition(" in ")
     return _call("exec", [code, names] if names else [code])
 
 
@@ -163,35 +139,9 @@ def _call(function: str, arguments: Sequence[str]) -> list[Token]:
     return [Token("name", f"{function}({', '.join(arguments)})")]
 
 
-def _split(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The parts between commas outside brackets."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        depth += _change_of_depth(token)
-        if token.text == "," and depth == 0:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts
-
-
-def _is_one_group(tokens: Sequence[Token]) -> bool:
-    """Whether one pair of brackets holds them all."""
-    depths, depth = [], 0
-    for token in tokens:
-        depth += _change_of_depth(token)
-        depths.append(depth)
-    return tokens[0].text == "(" and 0 not in depths[:-1] and depth == 0
-
-
 def _stripped(tokens: list[Token]) -> list[Token]:
     start = next((index for index, token in enumerate(tokens) if token.kind != "space"), len(tokens))
     return tokens[start:]
-
-
-def _joined(tokens: Sequence[Token]) -> str:
-    return "".join(token.text for token in tokens).strip()
 
 
 def _evenly_indented(text: str) -> str:

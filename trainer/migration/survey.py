@@ -104,7 +104,8 @@ class Survey(cst.CSTVisitor):
 
     def _of_own(self, name: str) -> Advice | None:
         """What to say of a name of `tf.estimator` or `tf.contrib` that this package does not give."""
-        if not self._own.lacks(name):
+        of_tpu = name.startswith("contrib.tpu.") and not self._api.lacks(name.removeprefix("contrib."))
+        if of_tpu or not self._own.lacks(name):  # tf.contrib.tpu gives what TensorFlow has in tf.tpu, too
             return None
         return dataclasses.replace(advice.NOT_GIVEN, do=self._own.advice(name) or advice.NOT_GIVEN.do)
 
