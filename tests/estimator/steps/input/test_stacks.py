@@ -36,9 +36,9 @@ def test_dense_batches_with_one_unknown_dimension_can_be_stacked(spec: Any, expe
         ([2, 3], 7, 10, 5),
         ([2, 3], None, 1200, 400),
         ([2, 3], 5, 3, 3),
-        ([1 << 20], None, None, 1),
+        ([1 << 20], None, None, 4),
         ([1 << 22], None, 10, 1),
-        ([None, 1 << 10], None, None, 4),
+        ([None, 1 << 10], None, None, 16),
     ],
 )
 def test_stacks_fit_into_memory_into_the_limit_and_between_saves(

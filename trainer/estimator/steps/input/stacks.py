@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-STACK_BYTES = 4 << 20
+STACK_BYTES = 16 << 20
+"""Of the batches of a call. Of 4 MiB, DLinear's 10 batches, a step took 0.92 ms; of 16 MiB 0.85, of 32 no less."""
 STACK_STEPS = 500
 STACK_STEPS_AT_HAND = 2000
 """Of batches that nobody waits for. A call for a stack takes Python as long as 40 of the fastest steps take XLA."""
