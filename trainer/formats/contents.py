@@ -86,7 +86,7 @@ def first_lines(path: str) -> list[str]:
         if end := text.rfind(b"\n") + 1:
             whole = _without_mark(text[:end], path)
             _reject_nul(whole, path, 1)
-            return _lines(_decoded(whole, path, 1))
+            return lines(_with_line_feeds(whole, path, 1))
     return next(text_blocks(path, HEAD_BYTES), (1, []))[1]
 
 
@@ -101,11 +101,22 @@ def text_blocks(path: str, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int
     Raises:
       DataError: damaged gzip, another encoding than UTF-8, a NUL byte, a line above LONGEST_LINE_BYTES.
     """
+    for line, raw in byte_blocks(path, block_bytes):
+        yield line, lines(raw)
+
+
+def byte_blocks(path: str, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
+    """As `text_blocks`, but the lines are one text, checked to be UTF-8, each with LF at its end."""
     line = 1
     for raw in _line_blocks(path, block_bytes):
-        lines = _lines(_decoded(raw, path, line))
-        yield line, lines
-        line += len(lines)
+        whole = _with_line_feeds(raw, path, line)
+        yield line, whole
+        line += whole.count(b"\n")
+
+
+def lines(whole: bytes) -> list[str]:
+    """Of `byte_blocks`, without their ends."""
+    return whole.decode().removesuffix("\n").split("\n")
 
 
 def _place(path: str) -> str:
@@ -179,21 +190,23 @@ def _reject_nul(chunk: bytes, path: str, line: int) -> None:
         )
 
 
-def _decoded(raw: bytes, path: str, line: int) -> str:
+def _with_line_feeds(raw: bytes, path: str, line: int) -> bytes:
+    """Whole lines of UTF-8 with LF at the end of each, the last one too.
+
+    Args:
+      raw: the lines as they are.
+      path: of the file.
+      line: the number of the first.
+    """
     try:
-        return raw.decode("utf-8")
+        if not raw.isascii():
+            raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}:{line + raw.count(bytes([10]), 0, error.start)}: byte 0x{raw[error.start]:02x} is not UTF-8",
             "UTF-8 text",
             f"Convert it: iconv -f LATIN1 -t UTF-8 {path} > new.csv",
         ) from error
-
-
-def _lines(text: str) -> list[str]:
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return raw if raw.endswith(b"\n") else raw + b"\n"

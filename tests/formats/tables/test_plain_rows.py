@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import pathlib
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ import pytest
 
 from trainer.formats.tables import plain_rows
 from trainer.formats.tables.parts import TableRows
+from trainer.formats.tables.plain_rows import PlainRows
 from trainer.formats.tables.reading import describe
 from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.settings import TableData
@@ -62,7 +62,7 @@ def field_by_field(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(*_: object) -> None:
         raise ValueError("not plain")
 
-    return lambda: monkeypatch.setattr(plain_rows, "check", refuse)
+    return lambda: monkeypatch.setattr(plain_rows.PlainRows, "__init__", refuse)
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -84,13 +84,17 @@ def test_the_same_faults_are_found_at_the_same_places(
     assert str(found.value) == str(expected.value)
 
 
-def test_fields_are_cut_from_both_sides_wherever_they_stand() -> None:
-    lines = ["a;b;c;d;e", "1;2;3;4;5"]
-    fields = [line.split(";") for line in lines]
-    for count in range(6):
-        for positions in itertools.combinations(range(5), count):
-            found = plain_rows.texts(lines, ";", positions, 5)
-            assert found == {position: [row[position] for row in fields] for position in positions}
+def test_fields_are_found_wherever_they_stand() -> None:
+    rows = PlainRows("a;b;;é;e\n1;-22;3.5;4;5\n".encode(), ";", 5)
+    assert [rows.texts(column) for column in (4, 2, 3, 0)] == [["e", "5"], ["", "3.5"], ["é", "4"], ["a", "1"]]
+    rows = PlainRows(b"1;-22;3.5\n2;4;\n", ";", 3)
+    assert repr(rows.numbers([2, 1], ".", float).tolist()) == "[[3.5, -22.0], [nan, 4.0]]"
+
+
+@pytest.mark.parametrize("text", [b"1,2\n3\n", b"1,2,3\n4\n", b"1,2\n\n3,4\n", b"1,2\n3,4,5,6\n", b'1,"2"\n', b""])
+def test_rows_of_other_widths_and_quotes_are_not_plain(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not plain|different widths"):
+        PlainRows(text, ",", 2)
 
 
 def test_rows_with_decimal_commas_are_plain_too(tmp_path: pathlib.Path, field_by_field: Callable[[], None]) -> None:

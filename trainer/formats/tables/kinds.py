@@ -101,7 +101,7 @@ def choose(found: Head, data: TableData) -> Kinds:
     if not holds:
         raise DataError(f"{found.path} has no column to predict {label!r} from", "one at least")
     dates = {name: columns.writing(name) for name, kind in holds.items() if kind is Holds.DATE}
-    return Kinds(holds=holds, dates=dates, label=label, label_is_number=columns.is_numeric(label))
+    return Kinds(holds=holds, dates=dates, label=label, label_is_number=columns.are_numbers(columns.values(label)))
 
 
 def _label(found: Head, data: TableData) -> str:
@@ -135,9 +135,9 @@ class _Columns:
         fields = [row[position] for row in self.head.sample]
         return [field for field in fields if not self.missing.is_none(field)]
 
-    def is_numeric(self, name: str) -> bool:
+    def are_numbers(self, values: list[str]) -> bool:
         """Whether nearly all are numbers, or 1,234.5 and the like: reading them says what is wrong with the others."""
-        dialect, values = self.head.dialect, self.values(name)
+        dialect = self.head.dialect
         numbers = sum(dialect.is_number(value) or dialect.resembles_number(value) for value in values)
         return numbers >= _MOSTLY * len(values) > 0
 
@@ -152,7 +152,7 @@ class _Columns:
         if not values:
             _log.warning(_LEFT_OUT, name, f"its first {len(self.head.sample):,} rows hold no value")
             return None
-        if self.is_numeric(name):
+        if self.are_numbers(values):
             if not asked and _counts(name, values):
                 _log.warning(_LEFT_OUT, name, "it numbers the rows")
                 return None

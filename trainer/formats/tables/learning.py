@@ -110,7 +110,9 @@ class _Sample:
 
     def values(self) -> np.ndarray:
         """The sample, cut to its size."""
-        keys, values = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
+        keys, values = self._drawn[0]
+        if len(self._drawn) > 1:
+            keys, values = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
         if len(keys) > self._size:
             kept = np.argpartition(keys, self._size)[: self._size]
             keys, values = keys[kept], values[kept]

@@ -13,8 +13,8 @@ from trainer.formats.bad_rows import BadRow, BadRows
 from trainer.formats.dialect import Head
 from trainer.formats.tables import kinds, reader
 from trainer.formats.tables.kinds import Holds, Kinds
+from trainer.formats.tables.layout import Block, TableLayout
 from trainer.formats.tables.learning import CategoryCounts, NumberCounts
-from trainer.formats.tables.reader import Block, TableLayout
 from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.settings import TableData, Task
 from trainer.formats.tables.splitting import Part, Split

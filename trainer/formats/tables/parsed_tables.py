@@ -25,11 +25,11 @@ from trainer.formats.dialect import Head
 from trainer.formats.remote import RemoteFile
 from trainer.formats.tables import kinds, learning_pass, parsed_table
 from trainer.formats.tables.kinds import Kinds
+from trainer.formats.tables.layout import TableLayout
 from trainer.formats.tables.learning_pass import Learnt
 from trainer.formats.tables.parsed_rows import RowFormat
 from trainer.formats.tables.parsed_table import ParsedTable
 from trainer.formats.tables.parsed_writer import NOT_KEPT, ParsedWriter
-from trainer.formats.tables.reader import TableLayout
 from trainer.formats.tables.settings import TableData
 from trainer.job.records import DamagedRecordError
 from trainer.storage.kept_folders import KeptFolder, KeptFolders

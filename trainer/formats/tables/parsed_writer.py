@@ -9,10 +9,10 @@ from typing import BinaryIO
 import numpy as np
 
 from trainer.formats.tables import parsed_table
+from trainer.formats.tables.layout import Block
 from trainer.formats.tables.learning_pass import Learnt
 from trainer.formats.tables.parsed_rows import RowFormat, TextNumbers
 from trainer.formats.tables.parsed_table import ParsedTable
-from trainer.formats.tables.reader import Block
 from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.splitting import Part
 from trainer.job import records

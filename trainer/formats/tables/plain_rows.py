@@ -1,72 +1,85 @@
-"""The common case of a table's rows, without quotes and blanks: numpy's C parser reads all numbers of a block at once.
+"""The common case of a table's rows, without quotes: the fields of a block are found in its bytes, all at once.
 
-Whatever it cannot read, or would read otherwise than TensorFlow, is a ValueError: then rows are read field by field.
+Whatever is not so plain is a ValueError: then rows are read field by field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-_ONLY_NUMPY_STRIPS = ("\x1c", "\x1d", "\x1e", "\x1f")
+from trainer.formats import decimals
+from trainer.formats.decimals import Fields
+
+_ZERO, _LINE_END = np.uint8(ord("0")), ord("\n")
 
 
-def check(lines: Sequence[str], separator: str | None, width: int) -> None:
-    """Raises ValueError where rows are not plain, or not as wide as the header.
+class PlainRows:
+    """Rows of text that are as wide as the header.
 
     Args:
-      lines: the rows.
+      text: whole lines, each with its end.
       separator: between fields; None is any white space.
       width: fields of a row.
-    """
-    text = "\n".join(lines)
-    if separator is None or '"' in text or not text.isascii() or any(mark in text for mark in _ONLY_NUMPY_STRIPS):
-        raise ValueError("not plain")
-    found = np.frombuffer(f"\n{text}\n".encode(), np.uint8)
-    ends, marks = np.flatnonzero(found == ord("\n")), np.flatnonzero(found == ord(separator))
-    if len(marks) != len(lines) * (width - 1):
-        raise ValueError("rows of different widths")
-    of_rows = marks.reshape(len(lines), width - 1)
-    if width > 1 and not ((of_rows[:, 0] > ends[:-1]).all() and (of_rows[:, -1] < ends[1:]).all()):
-        raise ValueError("rows of different widths")
-
-
-def numbers(lines: Sequence[str], separator: str | None, positions: Sequence[int]) -> np.ndarray:
-    """The numbers in rows that were checked, float64 [rows, positions].
-
-    Args:
-      lines: the rows, with decimal points.
-      separator: between fields.
-      positions: of the fields that are numbers.
 
     Raises:
-      ValueError: one of them is none.
+      ValueError: they are not plain, or not so wide.
     """
-    if not positions:
-        return np.empty((len(lines), 0))
-    return np.loadtxt(lines, delimiter=separator, comments=None, usecols=tuple(positions), ndmin=2)
 
+    def __init__(self, text: bytes, separator: str | None, width: int) -> None:
+        if not text or separator is None or width < 2 or b'"' in text:
+            raise ValueError("not plain")
+        padded = decimals.PADDING + text
+        self._decoded = padded.decode() if text.isascii() else None
+        self._bytes, self._text = padded, np.frombuffer(padded, np.uint8)
+        self._marks = np.flatnonzero(self._text - _ZERO > 9).astype(np.int32)
+        kinds = self._text.take(self._marks)
+        ends = np.flatnonzero((kinds == ord(separator)) | (kinds == _LINE_END)).astype(np.int32)
+        self.count, rest = divmod(len(ends) - 1, width)
+        lines = kinds.take(ends)[1:] == _LINE_END  # the first end is the padding's
+        if rest or lines.sum() != self.count or not lines.reshape(self.count, width)[:, -1].all():
+            raise ValueError("rows of different widths")
+        self._ends, self._width = ends, width
 
-def texts(lines: Sequence[str], separator: str | None, positions: Sequence[int], width: int) -> dict[int, list[str]]:
-    """Fields of rows that were checked, [rows] by position.
+    def numbers(self, columns: Sequence[int], point: str, other: Callable[[str], float]) -> np.ndarray:
+        """Numbers, float64 [rows, columns]; nan for a field without anything in it.
 
-    Args:
-      lines: the rows.
-      separator: between fields.
-      positions: of the fields.
-      width: fields of a row.
-    """
-    # Rows are cut from both sides, up to the widest gap between the positions: a label often stands at the end.
-    at = [-1, *sorted(set(positions)), width]
-    _, cut = max((right - left, left) for left, right in zip(at, at[1:], strict=False))
-    from_left = [position for position in at[1:-1] if position <= cut]
-    from_right = [position for position in at[1:-1] if position > cut]
-    found: dict[int, list[str]] = {}
-    if from_left:
-        split = [line.split(separator, cut + 1) for line in lines]
-        found |= {position: [fields[position] for fields in split] for position in from_left}
-    if from_right:
-        split = [line.rsplit(separator, width - from_right[0]) for line in lines]
-        found |= {position: [fields[position - width] for fields in split] for position in from_right}
-    return found
+        Args:
+          columns: positions of the fields.
+          point: the decimal sign.
+          other: the number that another text is, such as NA; ValueError where it is none.
+        """
+        if not columns:
+            return np.empty((self.count, 0))
+        fields = self._fields(columns)
+        values, left = decimals.read(self._text, fields, point)
+        blank = fields.start[left] == fields.end[left]
+        values[left[blank]] = np.nan
+        left = left[~blank]
+        values[left] = [other(text) for text in self._texts(fields.start[left], fields.end[left])]
+        return values.reshape(self.count, len(columns))
+
+    def texts(self, column: int) -> list[str]:
+        """The fields of a column as they are, [rows]."""
+        fields = self._fields([column])
+        return self._texts(fields.start, fields.end)
+
+    def _fields(self, columns: Sequence[int]) -> Fields:
+        """Where the fields of columns stand, row by row."""
+        before, at = self._ends[:-1], self._ends[1:]
+        if [*columns] != [*range(self._width)]:
+            before, at = (ends.reshape(self.count, self._width)[:, columns].ravel() for ends in (before, at))
+        last = at - np.int32(1)
+        return Fields(
+            start=self._marks.take(before) + np.int32(1),
+            end=self._marks.take(at),
+            last=self._marks.take(last),
+            inner=last - before,
+        )
+
+    def _texts(self, start: np.ndarray, end: np.ndarray) -> list[str]:
+        places = zip(start.tolist(), end.tolist(), strict=True)
+        if self._decoded is not None:
+            return [self._decoded[at:stop] for at, stop in places]
+        return [self._bytes[at:stop].decode() for at, stop in places]

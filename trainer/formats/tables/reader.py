@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import dataclasses
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from trainer.formats import rows, timestamps
+from trainer.formats import ahead, contents, rows, timestamps
 from trainer.formats.bad_rows import BadRows
-from trainer.formats.contents import text_blocks
-from trainer.formats.dialect import Dialect, Kind, well_quoted
-from trainer.formats.missing import Missing
-from trainer.formats.tables import plain_rows, splitting
+from trainer.formats.dialect import Kind, well_quoted
+from trainer.formats.tables import splitting
+from trainer.formats.tables.layout import Block, TableLayout
+from trainer.formats.tables.plain_rows import PlainRows
 from trainer.job.errors import DataError
 
 _BLOCK_BYTES = 1 << 19
@@ -26,65 +24,6 @@ _BLANKS = " \t\n\v\f\r"
 _UNLIKE_TENSORFLOW = ("_", "\x1c", "\x1d", "\x1e", "\x1f")
 """What Python reads in numbers or strips from them, and TensorFlow does not."""
 _DAY_SECS = 86_400.0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TableLayout:
-    """What every row of one file must be.
-
-    Attributes:
-      path: the file.
-      dialect: how it writes its rows.
-      names: of all fields of a row.
-      skip: lines up to and with the header.
-      numbers: columns of numbers, with a label that is one.
-      dates: columns of dates, and whether 1/2/2020 is in January.
-      texts: columns to read as they are.
-      label: the column that may not be blank.
-      split_column: the column that says for what a row is; None for none.
-      missing: what stands for no value.
-    """
-
-    path: str
-    dialect: Dialect
-    names: tuple[str, ...]
-    skip: int
-    numbers: tuple[str, ...]
-    dates: Mapping[str, bool]
-    texts: tuple[str, ...]
-    label: str
-    split_column: str | None
-    missing: Missing
-
-    @functools.cached_property
-    def positions(self) -> dict[str, int]:
-        """Of the fields in a row, by the names of their columns."""
-        return {name: position for position, name in enumerate(self.names)}
-
-    def place(self, line: int, column: str) -> str:
-        """What a message calls a field."""
-        return f"{self.path}:{line}, column {self.positions[column] + 1} ({column})"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Block:
-    """Some rows of a file, those that can be used.
-
-    Attributes:
-      lines: int64 [rows], where each stands in the file, from 1.
-      numbers: float64 [rows, columns], the columns in the order of `TableLayout.numbers`; nan for a blank.
-      days: since 1970, with the time of day, float64 [rows] by column of dates; nan for a blank.
-      texts: [rows] by column of texts, blanks as "".
-      split: [rows], what the column of parts says; None without one.
-      bad: lines that were left out.
-    """
-
-    lines: np.ndarray
-    numbers: np.ndarray
-    days: Mapping[str, np.ndarray]
-    texts: Mapping[str, list[str]]
-    split: list[str] | None
-    bad: tuple[int, ...] = ()
 
 
 def blocks(layout: TableLayout, bad: BadRows) -> Iterator[Block]:
@@ -97,7 +36,13 @@ def blocks(layout: TableLayout, bad: BadRows) -> Iterator[Block]:
     Raises:
       DataError: the first fault, with file, line and column.
     """
-    for first_line, lines in text_blocks(layout.path, _BLOCK_BYTES):
+    parts = contents.byte_blocks(layout.path, _BLOCK_BYTES)
+    for (first_line, text), plain in ahead.in_order(parts, functools.partial(_plain, layout)):
+        if plain is not None:
+            bad.count(len(plain.lines))
+            yield plain
+            continue
+        lines = contents.lines(text)
         start = max(0, layout.skip + 1 - first_line)
         filled = [at for at in range(start, len(lines)) if lines[at] and not lines[at].isspace()]
         bad.count(len(filled))
@@ -106,30 +51,30 @@ def blocks(layout: TableLayout, bad: BadRows) -> Iterator[Block]:
 
 
 def _block(layout: TableLayout, numbers: np.ndarray, lines: list[str], bad: BadRows) -> Block:
-    with contextlib.suppress(ValueError):
-        return _plain(layout, numbers, lines)
     try:
         return _fast(layout, numbers, _split_fast(layout, lines))
     except ValueError:
         return _precise(layout, numbers, lines, bad)
 
 
-def _plain(layout: TableLayout, numbers: np.ndarray, lines: list[str]) -> Block:
-    """The values of rows as most are; ValueError where some are not.
+def _plain(layout: TableLayout, numbered: tuple[int, bytes]) -> Block | None:
+    """The values of rows as most are; None where some are not.
 
     Args:
       layout: of the file.
-      numbers: int64 [rows], where they stand in it.
-      lines: their texts.
+      numbered: the number of the first line, and the lines.
     """
-    separator, width, places = layout.dialect.separator, len(layout.names), layout.positions
-    plain_rows.check(lines, separator, width)
-    with_points = [layout.dialect.plain(line) for line in lines] if layout.dialect.decimal_comma else lines
-    matrix = plain_rows.numbers(with_points, separator, [places[name] for name in layout.numbers])
-    others = {*layout.dates, *layout.texts, *([layout.split_column] if layout.split_column else [])}
-    texts = plain_rows.texts(lines, separator, [places[name] for name in others], width)
-    columns = {name: texts[places[name]] for name in others}
-    return _values(layout, numbers, _in_range(layout, matrix), columns)
+    first_line, text = numbered
+    skipped = max(0, layout.skip + 1 - first_line)
+    places, others = layout.positions, {*layout.dates, *layout.texts, *filter(None, [layout.split_column])}
+    try:
+        rows = PlainRows(text.split(b"\n", skipped)[-1], layout.dialect.separator, len(layout.names))
+        point = "," if layout.dialect.decimal_comma else "."
+        numbers = rows.numbers([places[name] for name in layout.numbers], point, functools.partial(_number, layout))
+        columns = {name: rows.texts(places[name]) for name in others}
+        return _values(layout, first_line + skipped + np.arange(rows.count), _in_range(layout, numbers), columns)
+    except ValueError:
+        return None
 
 
 def _split_fast(layout: TableLayout, lines: list[str]) -> list[list[str]]:
@@ -209,6 +154,14 @@ def _numbers(layout: TableLayout, column: Sequence[str]) -> np.ndarray:
     return _in_range(layout, numbers)
 
 
+def _number(layout: TableLayout, field: str) -> float:
+    """What one field is, nan for a blank; ValueError where it is no number."""
+    if not field.isascii() or any(mark in field for mark in _UNLIKE_TENSORFLOW):
+        raise ValueError("text")
+    field = layout.dialect.plain(field).strip(_BLANKS)
+    return math.nan if not field or layout.missing.is_none(field) else float(field)
+
+
 def _in_range(layout: TableLayout, numbers: np.ndarray) -> np.ndarray:
     """Numbers, nan for blanks; ValueError where float32 does not hold one."""
     numbers = layout.missing.without(numbers)
@@ -222,7 +175,7 @@ def _days(layout: TableLayout, name: str, column: Sequence[str]) -> np.ndarray:
     fields = [field.strip(_BLANKS) for field in column]
     blank = np.array([layout.missing.is_none(field) for field in fields], bool)
     known = [field for field, is_blank in zip(fields, blank, strict=True) if not is_blank]
-    seconds = timestamps.in_numbers(known, layout.dates[name])
+    seconds = timestamps.in_numbers(known, layout.dates[name]) if known else np.empty(0)
     if np.isnan(seconds).any():
         raise ValueError("no date")
     days = np.full(len(fields), np.nan)
