@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import pathlib
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -88,6 +90,45 @@ def test_an_attribute_that_there_is_not_is_missed_in_the_words_of_python() -> No
         package = importlib.import_module(NAME)
     with pytest.raises(AttributeError, match=f"module '{NAME}' has no attribute 'nothing'"):
         _ = package.nothing
+
+
+AFTER_A_TRACE = """
+import sys, threading
+from trainer.job import imports
+with imports.quick():
+    import trainer.process
+import keras, tensorflow as tf
+
+@tf.function
+def step(x):
+    while tf.reduce_sum(x) < 10.0:
+        x += 1.0
+    return x
+
+step(tf.zeros([2]))
+assert not {"matplotlib", "h5py", "googleapiclient"} & set(sys.modules), sys.modules.keys()
+
+def use():
+    keras.visualization.plot_image_gallery(tf.zeros([1, 4, 4, 3]).numpy(), rows=1, cols=1)
+    used.append(True)
+
+used = []
+thread = threading.Thread(target=use)
+thread.start()
+thread.join()
+assert used
+import matplotlib.pyplot as plt
+plt.plot([1, 2])
+"""
+
+
+@pytest.mark.process
+def test_what_tensorflow_was_imported_without_is_loaded_by_whoever_uses_it(tmp_path: pathlib.Path) -> None:
+    """In a thread, too; and tracing a function, which looks through the modules that are loaded, uses none of it."""
+    program = tmp_path / "program.py"
+    program.write_text(AFTER_A_TRACE)
+    done = subprocess.run([sys.executable, program], env={**os.environ, "MPLBACKEND": "agg"}, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_a_process_that_has_tensorflow_is_left_as_it_is() -> None:
