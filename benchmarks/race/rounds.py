@@ -18,7 +18,12 @@ from benchmarks.race.contest import OURS, Contender, Result, Run, Workload
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _SHOWN = 3000
-_ENVIRON = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
+_ENVIRON = {
+    "PYTHONPATH": str(ROOT),
+    "PYTHONDONTWRITEBYTECODE": "",  # what is installed has been compiled, and so have the modules of an earlier run
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "JAX_PLATFORMS": "cpu",
+}
 _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
