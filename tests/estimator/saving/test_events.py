@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.deadlines import ANSWER_SECS
 from trainer.estimator.saving.events import Events, read_scalars
 from trainer.storage import framing
 
@@ -104,6 +106,32 @@ def test_a_histogram_keeps_its_metadata(tmp_path: Path) -> None:
     (value,) = read_events(file)[-1].summary.value
     assert (value.tag, value.metadata.plugin_data.plugin_name) == ("weights", "histograms")
     assert tf.make_ndarray(value.tensor).tolist() == [[1.0, 1.0, 1.0]]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_events_of_a_second_are_handed_to_the_thread_together(tmp_path: Path) -> None:
+    clock = Clock()
+    events = Events(str(tmp_path), clock)
+    events.scalars({"loss": 1.0}, 1, now=1.0)
+    events.flush()
+    for step in range(2, 40):  # more than TensorFlow's writer keeps
+        events.scalars({"loss": 1.0}, step, now=1.0)
+    events.write_due()
+    assert list(read_scalars(str(tmp_path))) == [1]
+    clock.now = 1.0
+    events.write_due()
+    until = time.monotonic() + ANSWER_SECS
+    while len(read_scalars(str(tmp_path))) == 1:  # the thread is about to write them
+        assert time.monotonic() < until
+    events.close()
+    assert list(read_scalars(str(tmp_path))) == list(range(1, 40))
 
 
 def test_no_event_makes_no_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ twentieth part. Scalars are plain values, as tf.estimator wrote them, which ever
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ from trainer.estimator.saving.later import Later
 from trainer.storage import framing
 
 Event = tf.compat.v1.Event
+_GATHERED_SECS = 1.0
+"""Events of so long are handed to the thread together. Each time it wakes it takes a core: where there are no more than
+two, from the steps or from the pipeline, and for some milliseconds."""
 
 
 class Events:
@@ -36,10 +40,28 @@ class Events:
     def __init__(self, directory: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.directory = directory
         self._file, self._later = EventFile(directory, clock), Later("events")
+        self._clock, self._due = clock, -math.inf
+        self._gathered: list[Callable[[], Any]] = []
 
     def _import(self, make: Callable[[], Any]) -> None:
-        """Writes the event that a function makes."""
-        self._later.do(lambda: self._file.write(make))
+        """Writes the event that a function makes, at once if there was none shortly before."""
+        self._gathered.append(make)
+        self.write_due()
+
+    def write_due(self) -> None:
+        """Has the thread write what was gathered long enough. To be called now and then, for there may be no event."""
+        if self._gathered and self._clock() >= self._due:
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        self._due = self._clock() + _GATHERED_SECS
+
+        def write() -> None:
+            for make in gathered:
+                self._file.write(make)
+
+        self._later.do(write)
 
     def started(self, step: int, now: float) -> None:
         """Marks the start of a run, so that TensorBoard drops what an aborted run wrote from this step on.
@@ -127,11 +149,13 @@ class Events:
 
     def flush(self) -> None:
         """Returns when all events are in the file."""
+        self._write_gathered()
         self._later.do(self._file.flush)
         self._later.wait()
 
     def close(self) -> None:
         """Returns when the file is closed; a later event begins another one."""
+        self._write_gathered()
         self._later.do(self._file.close)
         self._later.close()
 

@@ -46,7 +46,7 @@ class StackedBatches:
         self._untouched: dict[str, Any] = {}
 
     @functools.cached_property
-    def _iterator(self) -> Any:
+    def _iterator(self) -> StackIterator:
         """Over the data from their beginning. Made when it is needed: a second one may have them in another order."""
         self._iterator = self._stacked(self._source)
         # The first stack is read before the checkpoint of step 0 is written. Its position, taken here before anything
@@ -54,13 +54,13 @@ class StackedBatches:
         self._untouched = self._state()
         return self._iterator
 
-    def _stacked(self, dataset: tf.data.Dataset) -> Any:
+    def _stacked(self, dataset: tf.data.Dataset) -> StackIterator:
         flat = dataset.map(_flat, name="flat")
         stacks = whole_stacks.stacks(flat, self._steps)
         self._with_sizes = stacks is None and varies(self.element_spec)
         if stacks is None:
             stacks = (flat.map(_with_sizes).padded_batch if self._with_sizes else flat.batch)(self._steps)
-        return iter(stacks.prefetch(1))
+        return StackIterator(stacks.prefetch(1))
 
     def close(self) -> None:
         """Ends the pipeline."""
@@ -96,7 +96,7 @@ class StackedBatches:
     def _next(self) -> Stack | None:
         try:
             with self.account.spent(Activity.INPUT), tf.profiler.experimental.Trace(WAIT):
-                parts = list(next(self._iterator))
+                parts = next(self._iterator)
         except StopIteration:
             return None
         sizes = parts.pop().numpy() if self._with_sizes else None
@@ -129,7 +129,7 @@ class StackedBatches:
         return entries
 
     def _state(self) -> dict[str, Any]:
-        entries = input_position.of(self._iterator, self._consumed)
+        entries = input_position.of(self._iterator.handle, self._consumed)
         if self.batch_sizes is not None:
             entries[input_position.BATCH_SIZES] = tf.constant(self.batch_sizes, tf.int64)
         return entries
@@ -162,7 +162,7 @@ class StackedBatches:
         if input_position.ITERATOR not in stored:  # before there is an iterator, which begins the data
             raise ValueError("no iterator state")
         left = input_position.left(checkpoint_path, stored, tf.nest.flatten(self.element_spec))
-        input_position.set_state(self._iterator, checkpoint_path)
+        input_position.set_state(self._iterator.handle, checkpoint_path)
         self._stack = None if left is None else self._padded(*left)
 
 
@@ -177,6 +177,35 @@ def _with_sizes(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
     """The components, each [batch, …] or a scalar, and their first dimensions, int64 [components], 0 for a scalar."""
     sizes = [tf.shape(part, tf.int64)[0] if part.shape.rank else tf.constant(0, tf.int64) for part in parts]
     return *parts, tf.stack(sizes)
+
+
+class StackIterator:
+    """Over a dataset of stacks. `next` of TensorFlow's iterator makes an executor for each, as long as the op takes.
+
+    Args:
+      stacks: yields flat tuples of dense components, each [batches, …].
+
+    Attributes:
+      handle: resource [], the iterator itself.
+    """
+
+    def __init__(self, stacks: tf.data.Dataset) -> None:
+        self._owner = iter(stacks)  # keeps what the dataset calls alive
+        self.handle = tf.nest.flatten(self._owner, expand_composites=True)[0]
+        specs = tf.nest.flatten(stacks.element_spec)
+        self._types, self._shapes = [spec.dtype for spec in specs], [spec.shape for spec in specs]
+
+    def __next__(self) -> list[tf.Tensor]:
+        """The components of the next stack, each [batches, batch, …]."""
+        try:
+            # In this thread: `IteratorGetNext` asks in another one, whose end is heard late where the cores have work.
+            return list(
+                tf.raw_ops.IteratorGetNextSync(
+                    iterator=self.handle, output_types=self._types, output_shapes=self._shapes
+                )
+            )
+        except tf.errors.OutOfRangeError:
+            raise StopIteration from None
 
 
 class IteratedBatches:

@@ -124,7 +124,7 @@ def set_state(iterator: Any, checkpoint_path: str) -> None:
 
 
 def _handle(iterator: Any) -> tf.Tensor:
-    """The handle [] of an iterator, which is all that it is made of."""
+    """The handle [] of an iterator, which is all that it is made of; of a handle, itself."""
     return tf.nest.flatten(iterator, expand_composites=True)[0]
 
 

@@ -61,6 +61,7 @@ class Summaries:
                     value = result.results[f"summary/{summary.tag}"]
                     self._events.tensor(summary.tag, value, summary.metadata, step, now)
         self._write_speed(before, step, now)
+        self._events.write_due()
 
     def write_goodput(self, account: TimeAccount, step: int, now: float) -> None:
         """Writes how much of the job's time made steps that count and the seconds of all activities, if it is recorded.
