@@ -1,7 +1,7 @@
 """A person's input function: called with the arguments that it takes, and what it gives as a dataset.
 
-It is called eagerly, as code of TensorFlow 2 expects. Where it gives something else than a dataset, or cannot run so,
-it is code of TensorFlow 1, which made a graph that ran at every step: it is called once more, in a graph.
+It is called eagerly, as code of TensorFlow 2 expects. Where it gives tensors that may change, or cannot run so, it is
+code of TensorFlow 1, which made a graph that ran at every step: it is called once more, in a graph.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trainer.estimator.graph.feature_keys import sortable
 from trainer.estimator.graph.input import kept_rows, late_maps, pipeline
 from trainer.estimator.graph.input.local_values import InputVariableError
 from trainer.estimator.graph.input.traced import TracedInput, trace_input
-from trainer.estimator.graph.inside import generators
+from trainer.estimator.graph.inside import eager_ops, generators
 from trainer.estimator.graph.inside.iterators import iterators_meet
 from trainer.estimator.graph.inside.modes import as_the_program
 from trainer.estimator.graph.inside.plain_values import PlainValue, wrapped
@@ -75,7 +75,7 @@ class InputFunction:
 
     def _dataset(self, mode: str, context: tf.distribute.InputContext) -> tf.data.Dataset:
         try:
-            with iterators_meet(_leave), tf.variable_creator_scope(_made_eagerly):
+            with iterators_meet(_leave), tf.variable_creator_scope(_made_eagerly), eager_ops.changing() as changing:
                 given = self._call(mode, context)
         except _NeedsGraphError:
             return pipeline.dataset_of(self._traced(mode, context), self._hooks)
@@ -85,7 +85,8 @@ class InputFunction:
             return pipeline.dataset_of(self._traced(mode, context), self._hooks)
         if isinstance(given, tf.data.Dataset):
             return late_maps.moved(kept_rows.kept(given))
-        if not any(tf.is_tensor(part) and not isinstance(part, PlainValue) for part in tf.nest.flatten(given)):
+        tensors = [part for part in tf.nest.flatten(given) if tf.is_tensor(part) and not isinstance(part, PlainValue)]
+        if not tensors or not changing:
             return _for_ever(given)
         try:
             source = self._traced(mode, context)
