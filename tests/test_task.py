@@ -40,6 +40,7 @@ def run(*argv: str) -> int:
     ("argv", "message"),
     [
         (["--output_dir=out", "--train_stepps=3"], "Unknown flag --train_stepps. Did you mean --train_steps=3?"),
+        (["--output_dir=out", "--label-colum=y"], "Unknown flag --label-colum. Did you mean --label_column=y?"),
         (["--output_dir=out", "linear"], "Unexpected argument 'linear'"),
         (["--output_dir=out", "--train_steps=0"], "--train_steps=0"),
         (["--output_dir=out", "--num_epochs=0"], "--num_epochs=0"),

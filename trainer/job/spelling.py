@@ -17,6 +17,8 @@ _CALLED_ELSEWHERE = {
     "steps": "train_steps",
     "train_epochs": "num_epochs",
 }
+# Flags that choose the problem, so that another one does not have them, each beside one that all problems have.
+_CHOOSES = {"data_format": "label_column"}
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -29,6 +31,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def nearest_flag(name: str, known: Iterable[str]) -> str | None:
     """The known flag that was probably meant by one of another name, or None."""
     names = list(known)
+    names += [chooses for beside, chooses in _CHOOSES.items() if beside in names and chooses not in names]
     elsewhere = _CALLED_ELSEWHERE.get(normal(name).lower())
     return elsewhere if elsewhere in names else nearest(name, names)
 

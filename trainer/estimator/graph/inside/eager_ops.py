@@ -29,6 +29,7 @@ def changing() -> Iterator[list[str]]:
     """
     found: list[str] = [] if execute.execute is _told else ["unknown"]
 
+    # Ops that are built into a graph, as those of a dataset's map, come here too. They have not run yet.
     def tell(op_type: str | bytes, *_: Any, graph: Any = None, **__: Any) -> None:
         name = op_type.decode() if isinstance(op_type, bytes) else op_type
         if graph is None and _may_change(name):
@@ -46,6 +47,7 @@ def changing() -> Iterator[list[str]]:
 
 def _may_change(op_type: str) -> bool:
     """Whether an op has a state; of a function, which is no op that is registered, it is not known."""
+    # Kernels of ops without a state give the same for the same inputs; what they get are values that are known here.
     definition = op_def_registry.get(op_type)
     return definition is None or definition.is_stateful
 
@@ -68,6 +70,7 @@ def _noticed(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _install() -> None:
+    # The generated functions of ops look both up in their modules at every call.
     execute.execute = _told
     script_ops.py_func_common = _noticed(script_ops.py_func_common)
 
