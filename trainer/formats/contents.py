@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+import numpy as np
+
 from trainer.formats.download_cache import START_BYTES
 from trainer.formats.remote import RemoteFile
 from trainer.job.errors import DataError
@@ -111,7 +113,7 @@ def byte_blocks(path: str, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int
     for raw in _line_blocks(path, block_bytes):
         whole = _with_line_feeds(raw, path, line)
         yield line, whole
-        line += whole.count(b"\n")
+        line += _line_ends(whole)
 
 
 def lines(whole: bytes) -> list[str]:
@@ -136,12 +138,14 @@ def _line_blocks(path: str, block_bytes: int) -> Iterator[bytes]:
         first = _without_mark(_read(file, block_bytes, path), path)
         for chunk in _chunks(first, file, block_bytes, path):
             _reject_nul(chunk, path, line + rest.count(b"\n"))
-            rest += chunk
-            end = rest.rfind(b"\n") + 1
+            end = chunk.rfind(b"\n") + 1
             if end:
-                yield rest[:end]
-                line += rest.count(b"\n", 0, end)
-                rest = rest[end:]
+                whole = rest + chunk[:end]
+                yield whole
+                line += _line_ends(whole)
+                rest = chunk[end:]
+            else:
+                rest += chunk
             if len(rest) > LONGEST_LINE_BYTES:
                 raise DataError(
                     f"{path}:{line}: a line longer than {LONGEST_LINE_BYTES >> 20} MiB",
@@ -150,6 +154,11 @@ def _line_blocks(path: str, block_bytes: int) -> Iterator[bytes]:
                 )
     if rest:
         yield rest
+
+
+def _line_ends(text: bytes) -> int:
+    """How many line feeds there are; bytes.count looks at each byte by itself."""
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
 
 
 def _chunks(first: bytes, file: BinaryIO, size: int, path: str) -> Iterator[bytes]:

@@ -89,16 +89,14 @@ def _short(words: np.ndarray, text: np.ndarray, fields: Fields, point: int) -> t
     marks = _as_int(has_point) + _as_int(is_negative | (first == _PLUS))
     digits = fields.end - fields.start - marks
     is_read = (marks == fields.inner) & ((digits - np.int32(1)).view(np.uint32) < _EASY_DIGITS)
-    if not is_read.all():  # what is none may be of any length, and becomes 0
-        digits, fraction = np.where(is_read, digits, 0), np.where(is_read, fraction, 0)
     found = words[fields.end - np.int32(_WORD)]
     shifted = found << np.uint64(8)  # what stands before the point moves on by one place, over it
     found ^= shifted
-    found &= _BYTES.take(fraction)
+    found &= _BYTES.take(fraction, mode="clip")  # of what is not read, these are of any length
     found ^= shifted
-    found &= _DIGITS.take(digits)
+    found &= _DIGITS.take(digits, mode="clip")
     divisor = fraction * _as_int(has_point) + _as_int(is_negative) * np.int32(_WORD)
-    return _number(found).view(np.int64) / _SIGNED_POWERS.take(divisor), is_read
+    return _number(found).view(np.int64) / _SIGNED_POWERS.take(divisor, mode="clip"), is_read
 
 
 def _as_int(flags: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class NumberCounts:
         if not values.size:
             return
         blank = np.isnan(values)
-        blanks = blank.sum(axis=0)
+        blanks = blank.sum(axis=0) if blank.any() else np.zeros_like(self._blanks)
         known, total = len(values) - blanks, self._count + len(values) - blanks
         mean = (np.where(blank, 0.0, values) if blanks.any() else values).sum(axis=0) / np.maximum(known, 1)
         apart = np.where(blank, 0.0, values - mean) if blanks.any() else values - mean

@@ -70,7 +70,7 @@ class Learning:
         """
         self.counts += np.bincount(parts, minlength=len(Part))
         train = parts == Part.TRAIN
-        numbers = block.numbers[train]
+        numbers = block.numbers if train.all() else block.numbers[train]
         features = len(self._kinds.of(Holds.NUMBER))  # behind them a label that is one
         self.numbers.add(np.column_stack([numbers[:, :features], *(days[train] for days in block.days.values())]))
         self.label_numbers.add(numbers[:, features:])

@@ -70,7 +70,8 @@ class ParsedWriter:
             return
         try:
             for part, file in self._files.items():
-                of_part = rows[parts == part]
+                chosen = parts == part
+                of_part = rows if chosen.all() else rows[chosen]
                 if len(of_part):
                     _write(file, of_part)
                     self._sizes[file.name] = self._sizes.get(file.name, 0) + of_part.nbytes

@@ -30,12 +30,11 @@ class PlainRows:
     def __init__(self, text: bytes, separator: str | None, width: int) -> None:
         if not text or separator is None or width < 2 or b'"' in text:
             raise ValueError("not plain")
-        padded = decimals.PADDING + text
-        self._decoded = padded.decode() if text.isascii() else None
-        self._bytes, self._text = padded, np.frombuffer(padded, np.uint8)
+        self._bytes = decimals.PADDING + text
+        self._text = np.frombuffer(self._bytes, np.uint8)
         self._marks = np.flatnonzero(self._text - _ZERO > 9).astype(np.int32)
         kinds = self._text.take(self._marks)
-        ends = np.flatnonzero((kinds == ord(separator)) | (kinds == _LINE_END)).astype(np.int32)
+        ends = np.flatnonzero((kinds == ord(separator)) | (kinds == _LINE_END))
         self.count, rest = divmod(len(ends) - 1, width)
         lines = kinds.take(ends)[1:] == _LINE_END  # the first end is the padding's
         if rest or lines.sum() != self.count or not lines.reshape(self.count, width)[:, -1].all():
@@ -60,26 +59,26 @@ class PlainRows:
         values[left] = [other(text) for text in self._texts(fields.start[left], fields.end[left])]
         return values.reshape(self.count, len(columns))
 
-    def texts(self, column: int) -> list[str]:
-        """The fields of a column as they are, [rows]."""
-        fields = self._fields([column])
-        return self._texts(fields.start, fields.end)
+    def texts(self, columns: Sequence[int]) -> dict[int, list[str]]:
+        """The fields of columns as they are, [rows] by position."""
+        found = {}
+        for column in columns:
+            fields = self._fields([column])
+            found[column] = self._texts(fields.start, fields.end)
+        return found
 
     def _fields(self, columns: Sequence[int]) -> Fields:
         """Where the fields of columns stand, row by row."""
         before, at = self._ends[:-1], self._ends[1:]
         if [*columns] != [*range(self._width)]:
             before, at = (ends.reshape(self.count, self._width)[:, columns].ravel() for ends in (before, at))
-        last = at - np.int32(1)
+        last = at - 1
         return Fields(
             start=self._marks.take(before) + np.int32(1),
             end=self._marks.take(at),
             last=self._marks.take(last),
-            inner=last - before,
+            inner=(last - before).astype(np.int32),
         )
 
     def _texts(self, start: np.ndarray, end: np.ndarray) -> list[str]:
-        places = zip(start.tolist(), end.tolist(), strict=True)
-        if self._decoded is not None:
-            return [self._decoded[at:stop] for at, stop in places]
-        return [self._bytes[at:stop].decode() for at, stop in places]
+        return [str(self._bytes[at:stop], "utf-8") for at, stop in zip(start.tolist(), end.tolist(), strict=True)]

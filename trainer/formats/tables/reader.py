@@ -71,7 +71,8 @@ def _plain(layout: TableLayout, numbered: tuple[int, bytes]) -> Block | None:
         rows = PlainRows(text.split(b"\n", skipped)[-1], layout.dialect.separator, len(layout.names))
         point = "," if layout.dialect.decimal_comma else "."
         numbers = rows.numbers([places[name] for name in layout.numbers], point, functools.partial(_number, layout))
-        columns = {name: rows.texts(places[name]) for name in others}
+        texts = rows.texts([places[name] for name in others])
+        columns = {name: texts[places[name]] for name in others}
         return _values(layout, first_line + skipped + np.arange(rows.count), _in_range(layout, numbers), columns)
     except ValueError:
         return None
