@@ -51,7 +51,7 @@ if ((gpus > 1)); then
 fi
 settings=(--set "rows=200000")
 if [[ $device == cpu ]]; then
-  settings=(--quick --set "device=cpu" --set "rows=20000" --only "CPU")
+  settings=(--quick --set "rows=20000" --set "steps=20" --set "warm=20" --set "batch_size=64" --only "CPU")
 fi
 cd "$root"
 "$folder/.venv/bin/python" -m benchmarks.race "${workloads[@]}" --rounds=1 --output="$folder/race" "${settings[@]}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
+import shlex
 
 import pytest
 
 from benchmarks import environments
+from benchmarks.race import __main__ as race
 from benchmarks.race import contenders, plot, rounds, table
 from benchmarks.race.contest import OURS as HERE
 from benchmarks.race.contest import Contender, Result, Role, Run, Workload
@@ -15,6 +18,7 @@ from benchmarks.race.workloads import WORKLOADS
 
 assert contenders.__file__ is not None
 PROGRAMS = pathlib.Path(contenders.__file__).parent
+ROOT = pathlib.Path(__file__).parents[1]
 
 OURS = Contender(title="ours", program="", role=Role.OURS)
 PEER = Contender(title="peer", program="")
@@ -87,6 +91,22 @@ def test_a_quick_race_takes_half_of_the_steps() -> None:
     contender = Contender(title="peer", program="", options={"steps": 10, "warm": 5, "model": "dnn"})
     assert rounds.own_options(contender, quick=True) == {"steps": 5, "warm": 2, "model": "dnn"}
     assert rounds.own_options(contender, quick=False) == contender.options
+
+
+def test_an_option_is_set_to_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert race.parsed(["e", "--set", "rows=20000", "--set", "steps=5"]).set == [("rows", 20_000), ("steps", 5)]
+    for text in ("device=cpu", "rows", "=3", "rows=-1"):
+        with pytest.raises(SystemExit):
+            race.parsed(["--set", text])
+        assert f"{text!r}. Accepted: NAME=NUMBER, as in rows=20000" in capsys.readouterr().err
+
+
+def test_what_the_script_for_gpus_asks_for_is_taken() -> None:
+    script = (ROOT / "benchmarks" / "gpu.sh").read_text()
+    workloads = re.findall(r"workloads\+?=\((.*)\)", script)
+    assert all(WORKLOADS[key] for listed in workloads for key in listed.split())
+    settings = re.findall(r"settings=\((.*)\)", script)
+    assert [race.parsed(shlex.split(listed)).quick for listed in settings] == [False, True]
 
 
 @pytest.mark.parametrize("key", WORKLOADS)

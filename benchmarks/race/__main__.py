@@ -38,12 +38,22 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: rates by processor time, on a busy machine"
     )
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="an option, such as rows")
+    parser.add_argument(
+        "--set", action="append", default=[], type=setting, metavar="NAME=NUMBER", help="an option, such as rows"
+    )
     parser.add_argument("--output", type=Path, help="a folder for the table, the figures and the plot")
     given = parser.parse_args(argv)
     if unknown := [each for each in given.workloads if not any(key.startswith(each) for key in WORKLOADS)]:
         parser.error(f"{', '.join(unknown)}: no such workload. There are {', '.join(WORKLOADS)}.")
     return given
+
+
+def setting(text: str) -> tuple[str, int]:
+    """NAME=NUMBER, apart."""
+    name, _, value = text.partition("=")
+    if not name or not value.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}. Accepted: NAME=NUMBER, as in rows=20000")
+    return name, int(value)
 
 
 def chosen(given: argparse.Namespace) -> list[Workload]:
@@ -78,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     workloads, before = chosen(given), os.getloadavg()[0]
     for name in sorted({each.environment for w in workloads for each in w.contenders} - {OURS}):
         environments.interpreter(name)
-    settings = {"clock": given.clock, **{name: int(value) for name, value in (s.split("=") for s in given.set)}}
+    settings = {"clock": given.clock, **dict(given.set)}
     number = given.rounds or (_QUICK_ROUNDS if given.quick else _USUAL_ROUNDS)
     raced: list[tuple[Workload, list[Result]]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -41,7 +41,8 @@ def race(
       rounds: how often; losses are compared in the first.
       quick: with the sizes and the contenders of a quick race.
       folder: for the data.
-      settings: options that win over those of the workload; `clock` is `wall`, or `cpu` for seconds of the processor.
+      settings: options that win over those of the workload and of the contenders; `clock` is `wall`, or `cpu` for
+        seconds of the processor.
     """
     options = {**workload.options, **(workload.quick if quick else {}), **settings}
     options = {**options, **workload.prepare(folder, options)}
@@ -53,7 +54,7 @@ def race(
             if contender.title in failures:
                 continue
             try:
-                run = measure(contender, {**options, **own_options(contender, quick), "check": number == 0})
+                run = measure(contender, {**options, **own_options(contender, quick), **settings, "check": number == 0})
             except BrokenError as broken:
                 failures[contender.title] = str(broken)
                 print(f"{workload.key} {contender.title}: broken\n{broken}", file=sys.stderr)
