@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gzip
 import itertools
 import os
 import pathlib
+import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.formats.tables import keeping
 from trainer.formats import pipelines
 from trainer.formats.settings import BadRowsPolicy
 from trainer.formats.tables import learning_pass, locating, parsed_tables, reading
@@ -44,15 +50,7 @@ def data(tmp_path: pathlib.Path) -> TableData:
     text = "\n".join(["a,b,city,day,label", *lines()]) + "\n"
     (tmp_path / "a.csv").write_text(text, encoding="utf-8")
     (tmp_path / "b.csv.gz").write_bytes(gzip.compress(text.encode()))
-    return TableData(
-        train_data_paths=(str(tmp_path / "a.csv"), str(tmp_path / "b.csv.gz")),
-        label_column="label",
-        bad_rows=BadRowsPolicy.SKIP,
-        missing_values=("-9999",),
-        train_batch_size=64,
-        num_epochs=2,
-        seed=7,
-    )
+    return keeping.settings(str(tmp_path / "a.csv"), str(tmp_path / "b.csv.gz"))
 
 
 def described(data: TableData, tmp_path: pathlib.Path, kept: bool = True, limit: int = 0) -> Table:
@@ -208,6 +206,45 @@ def test_what_a_process_left_unfinished_is_begun_again(data: TableData, tmp_path
     assert whole.exists() and not hidden.exists()
 
 
-def test_the_sum_of_a_row_tells_words_that_were_never_written() -> None:
-    rows = RowFormat(numbers=("a",), texts=("b",)).rows(np.zeros((1, 1)), np.zeros((1, 1), np.int32))
-    assert rows.shape == (1, 3) and rows[0, -1] != 0
+def test_the_sum_of_a_row_tells_words_that_were_never_written_and_those_of_another_place() -> None:
+    kept = RowFormat(numbers=("a", "b", "c"), texts=("d",))
+    rows = kept.rows(np.array([[0.0, 0, 0], [1, 2.5, 3], [3, 2.5, 1], [2.5, 1, 3]]), np.zeros((4, 1), np.int32))
+    assert rows.shape == (4, 5) and rows[0, -1] != 0
+    assert len({*rows[:, -1].tolist()}) == 4
+
+
+def test_a_disk_that_gets_full_leaves_the_text_and_that_is_said(
+    data: TableData, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_001, hard))  # the system takes a part of a row, and then none
+    try:
+        table = described(data, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "The parsed rows of the table are not kept (File too large): each epoch reads the text again" in caplog.text
+    assert isinstance(table.train, TableStream) and not [*(tmp_path / "scratch" / parsed_tables.FOLDER).iterdir()]
+    assert table.schema_fields() == described(data, tmp_path, kept=False).schema_fields()
+
+
+@pytest.mark.process
+def test_processes_that_keep_one_table_at_the_same_time_have_one_and_the_same(
+    data: TableData, tmp_path: pathlib.Path, no_text: Callable[[], None]
+) -> None:
+    command = [sys.executable, "-m", keeping.__name__, str(tmp_path / "scratch"), *data.train_data_paths]
+    root = pathlib.Path(__file__).parents[3]
+    with contextlib.ExitStack() as stack:  # at whose end each reads the end of its input, if need be, and ends
+        started = (subprocess.Popen(command, cwd=root, stdin=PIPE, stdout=PIPE, text=True) for _ in range(3))
+        processes = [stack.enter_context(process) for process in started]
+        for process in processes:
+            assert process.stdout and process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.communicate()[0].splitlines() for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    assert len({tuple(lines) for lines in said}) == 1, said
+    assert said[0][0] == "ParsedStream" and said[0][1] == str(folder(tmp_path))
+    no_text()
+    assert isinstance(described(data, tmp_path).train, ParsedStream)
