@@ -10,7 +10,7 @@ from typing import Any
 
 from trainer import problem_file, storage
 from trainer.formats.download_cache import DownloadCache
-from trainer.job import entry, flags, logs, records
+from trainer.job import entry, flags, imports, logs, records
 from trainer.job.config import RunSettings, setting
 from trainer.job.errors import UsageError
 from trainer.job.layout import Layout
@@ -61,7 +61,7 @@ def _written(root: str) -> str:
             schema = problem.call(
                 "describe", data=data, params=params, output_dir=None, cache=cache, scratch=scratch.root(os.environ)
             )
-        with logs.without_import_chatter():
+        with imports.quick():
             from trainer import run_report
             from trainer.bound_problem import BoundProblem
         score = settings[RunSettings].score
