@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,10 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """What the reference recorded, what ours did from the same directory, and where."""
     case, home = request.param, tmp_path_factory.mktemp(request.param)
     (theirs,) = read_records(CANNED / case / "records.json")
-    ours = plan(case, home, "continued", STEPS, CANNED / case / "model_dir")
+    # Those of version 2 are made by XLA from their first step, those of version 1 as a graph.
+    compiled = 1 if case.endswith("_v2") else 0
+    begun = plan(case, home, "continued", STEPS, CANNED / case / "model_dir")
+    ours = dataclasses.replace(begun, jit_level=compiled)
     return theirs, run(ours), Path(ours.model_dir)
 
 

@@ -37,7 +37,7 @@ def input_fn(labels: Any) -> Callable[[], tf.data.Dataset]:
 def trained(head: Any, labels: Any, directory: Path) -> tuple[tfe.Estimator, dict[str, Any]]:
     """An Estimator of a head after six steps, and its evaluation."""
     made = tfe.Estimator(model_fn, directory, params={"head": head})
-    made.train(lambda: input_fn(labels)().repeat(3))
+    made.train(lambda: input_fn(labels)().repeat(3), steps=6)
     assert made.get_variable_value("global_step") == 6
     return made, made.evaluate(input_fn(labels))
 

@@ -89,7 +89,7 @@ class Deep:
         return Built(
             logits=logits,
             updates=updates,
-            scalars={f"{name}/fraction_of_zero_values": tf.math.zero_fraction(net) for name, net in outputs.items()},
+            scalars={f"{name}/fraction_of_zero_values": _zeros_among([net]) for name, net in outputs.items()},
             histograms={f"{name}/activation": net for name, net in outputs.items()},
         )
 
@@ -127,7 +127,7 @@ class Linear:
 
 def layer_summary(value: tf.Tensor, tag: str) -> None:
     """Shows the output [batch, any] of a part of a network."""
-    tf.compat.v1.summary.scalar(f"{tag}/fraction_of_zero_values", tf.math.zero_fraction(value))
+    tf.compat.v1.summary.scalar(f"{tag}/fraction_of_zero_values", _zeros_among([value]))
     tf.compat.v1.summary.histogram(f"{tag}/activation", value)
 
 
@@ -198,8 +198,9 @@ def _moving(name: str, shape: Sequence[int], initializer: Any) -> Any:
         )
 
 
-def _zeros_among(weights: Sequence[Any]) -> tf.Tensor:
-    """The share [] of weights [size, units] that are zero; nan where there are none."""
-    tensors = [tf.convert_to_tensor(weight) for weight in weights]
+def _zeros_among(values: Sequence[Any]) -> tf.Tensor:
+    """The share [] of numbers that are zero among tensors or variables of any shapes; nan where there are none."""
+    # Not tf.math.zero_fraction, which branches by the size: a step that calls functions is compiled from its first on.
+    tensors = [tf.convert_to_tensor(value) for value in values]
     zeros = tf.add_n([tf.reduce_sum(tf.cast(tf.equal(tensor, 0.0), tf.float32)) for tensor in tensors])
     return zeros / tf.cast(tf.add_n([tf.size(tensor, tf.int64) for tensor in tensors]), tf.float32)
