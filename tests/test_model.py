@@ -33,7 +33,7 @@ VALUES = RANDOM.normal((10.0, 100.0), (2.0, 50.0), size=(20, 6, 2)).astype(np.fl
 LABELS = RANDOM.normal(100.0, 50.0, size=(20, 2, 1)).astype(np.float32)
 OF_SHORT_WINDOWS: dict[str, dict[str, Any]] = {
     "sparsetsf": {"sparse_period": 2},
-    "patchtst": {"patch_length": 2, "patch_stride": 2},
+    "patchtst": {"patch_length": 2, "patch_stride": 2, "patch_layers": 1},
     "nhits": {"hits_units": 16},
 }
 

@@ -151,34 +151,38 @@ def test_a_run_keeps_its_vocabularies_and_refuses_other_columns(table: pathlib.P
         reading.with_learnt_of(described(unknown), plain)
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        (
-            "7,x,Bern,2020-01-01,n,no",
-            r":2, column 2 \(age\): 'x' where a number belongs. Accepted: numbers, and blanks",
-        ),
-        ("7,1,Bern,2020-02-30,n,no", r":2, column 4 \(since\): '2020-02-30' where a date belongs"),
-        ("7,1,Bern,2020-01-01,n,", r":2, column 6 \(churn\): no label. Accepted: a label in every row"),
-        ("7,1,Bern,2020-01-01,no", ":2: a row of 5 values. Accepted: 6 values a row, as many as the header names"),
-        ('7,1,Bern,2020-01-01,5" long,no', ":2: quotes that do not close on the line, or do not stand around"),
-        ('7,1,Bern,2020-01-01,"n,no', ":2: quotes that do not close on the line"),
-        ("7,1e99,Bern,2020-01-01,n,no", r":2, column 2 \(age\): '1e99' is too large"),
-    ],
-)
-def test_a_fault_is_named_by_line_and_column_or_its_row_is_left_out(
-    tmp_path: pathlib.Path, line: str, message: str
-) -> None:
-    path = write(tmp_path / "churn.csv", [line, *rows(300)])
-    with pytest.raises(DataError, match=message):
-        described(path)
-    folder = str(tmp_path / "run")
-    skip = {"bad_rows": BadRowsPolicy.SKIP, "output_dir": folder}
+FAULTS = {
+    "7,x,Bern,2020-01-01,n,no": r", column 2 \(age\): 'x' where a number belongs. Accepted: numbers, and blanks",
+    "7,1,Bern,2020-02-30,n,no": r", column 4 \(since\): '2020-02-30' where a date belongs",
+    "7,1,Bern,2020-01-01,n,": r", column 6 \(churn\): no label. Accepted: a label in every row",
+    "7,1,Bern,2020-01-01,no": ": a row of 5 values. Accepted: 6 values a row, as many as the header names",
+    '7,1,Bern,2020-01-01,5" long,no': ": quotes that do not close on the line, or do not stand around",
+    '7,1,Bern,2020-01-01,"n,no': ": quotes that do not close on the line",
+    "7,1e99,Bern,2020-01-01,n,no": r", column 2 \(age\): '1e99' is too large",
+}
+"""Rows that cannot be read, and what is said of them."""
+
+
+@pytest.mark.parametrize(("line", "message"), FAULTS.items())
+def test_a_fault_is_named_by_line_and_column(tmp_path: pathlib.Path, line: str, message: str) -> None:
+    with pytest.raises(DataError, match=f":2{message}"):
+        described(write(tmp_path / "churn.csv", [line, *rows(300)]))
+
+
+def test_rows_with_faults_are_left_out_and_listed_with_their_lines(tmp_path: pathlib.Path) -> None:
+    lines = rows(300)
+    for number, fault in enumerate(FAULTS):
+        lines.insert(20 * number, fault)
+    path, folder = write(tmp_path / "churn.csv", lines), str(tmp_path / "run")
+    skip = {"bad_rows": BadRowsPolicy.SKIP, "max_bad_fraction": 0.05, "output_dir": folder}
     for _ in ("read", "kept"):
         found = described(path, **skip)
         parts = [found.train, found.evaluation, found.test]
         assert sum(len(examples(part)[1]) for part in parts) == 300
-    assert len(storage.read(f"{folder}/bad_rows.csv").splitlines()) == 2
+    _, *listed = storage.read(f"{folder}/bad_rows.csv").decode().splitlines()
+    assert len(listed) == len(FAULTS)
+    for number, entry in enumerate(listed):
+        assert f"{path},{20 * number + 2}," in entry, listed
 
 
 @pytest.mark.parametrize(
