@@ -35,4 +35,4 @@ def test_who_stops_early_leaves_no_thread_and_few_items_taken() -> None:
     assert next(found) == (0, 0)
     found.close()
     assert len(taken) < 20
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("reading")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("reading", "parsing"))]

@@ -12,33 +12,44 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _MOST_THREADS = 3
-"""More do not pay: one thread reads the items and takes the results."""
+"""More do not pay: one more thread makes the items, and the caller's takes the results."""
 
 
 def in_order(items: Iterable[Item], work: Callable[[Item], Result]) -> Generator[tuple[Item, Result], None, None]:
     """The items with what becomes of each, a few of them ahead.
 
     Args:
-      items: are asked for in the thread of the caller. An error of theirs comes after the results before it.
+      items: come from one thread, but for the first, which the caller waits for. An error of theirs is raised behind
+        the results before it.
       work: is done in other threads, so that it pays where it leaves Python's lock.
     """
     threads = min(_MOST_THREADS, max(1, len(os.sched_getaffinity(0)) - 1))
-    waiting: collections.deque[tuple[Item, Future[Result]]] = collections.deque()
-    failures: list[Exception] = []
-    with ThreadPoolExecutor(threads, thread_name_prefix="reading") as pool:
-        for item in _until_failure(items, failures):
-            waiting.append((item, pool.submit(work, item)))
-            if len(waiting) > 2 * threads:
-                first, result = waiting.popleft()
-                yield first, result.result()
-        for first, result in waiting:
-            yield first, result.result()
-    if failures:
-        raise failures[0]
+    source, pool = ThreadPoolExecutor(1, "reading"), ThreadPoolExecutor(threads, "parsing")
+    waiting: collections.deque[Future[tuple[Item, Result] | None]] = collections.deque()
+    coming = iter(items)
 
+    def done(item: Future[tuple[Item] | None]) -> tuple[Item, Result] | None:
+        found = item.result()
+        return None if found is None else (found[0], work(found[0]))
 
-def _until_failure(items: Iterable[Item], failures: list[Exception]) -> Iterator[Item]:
+    first: Future[tuple[Item] | None] = Future()
+    first.set_result(_next(coming))
     try:
-        yield from items
-    except Exception as failure:
-        failures.append(failure)
+        waiting.append(pool.submit(done, first))
+        while True:
+            while len(waiting) <= 2 * threads:
+                waiting.append(pool.submit(done, source.submit(_next, coming)))
+            pair = waiting.popleft().result()
+            if pair is None:
+                return
+            yield pair
+    finally:
+        source.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
+
+
+def _next(items: Iterator[Item]) -> tuple[Item] | None:
+    """The next one; None behind the last."""
+    for item in items:
+        return (item,)
+    return None
