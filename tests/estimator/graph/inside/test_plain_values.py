@@ -35,6 +35,24 @@ def test_tensorflow_takes_the_values_through_datasets_and_graphs() -> None:
     assert seen == [(0.5, "a label")]
 
 
+@pytest.mark.parametrize("make", [tf.constant, np.float32], ids=["tensors", "arrays"])
+def test_a_list_reaches_the_model_function_as_one(make: Any, tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        seen.append([len(part) if isinstance(part, list) else part for part in (features["x"], features["pair"][1])])
+        total = tf.concat(features["x"], 0)
+        loss = tf.reduce_sum(total * tf.Variable(1.0, name="w")) - labels[0][0]
+        return EstimatorSpec(mode, loss=loss, train_op=tf.compat.v1.assign_add(V1.train.get_global_step(), 1))
+
+    def input_fn() -> Any:
+        x = [make([1.0]), make([2.0, 3.0]) if make is np.float32 else tf.random.uniform([2])]
+        return {"x": x, "pair": (make([0.0]), [make([4.0])] * 3)}, [make([1.0])]
+
+    Estimator(model_fn, model_dir=tmp_path).train(input_fn, steps=2)
+    assert seen and all(found == [2, 3] for found in seen)
+
+
 def test_specs_are_equal_where_values_print_alike_and_tell_them() -> None:
     assert PlainSpec({}) == PlainSpec({}) and hash(PlainSpec({})) == hash(PlainSpec({}))
     assert PlainSpec(1) != PlainSpec(1.0) and PlainSpec("1") != PlainSpec(1)

@@ -8,10 +8,15 @@ types that it knows.
 
 from __future__ import annotations
 
+import collections
+import functools
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+_LIST = "ListOf"
 
 
 class PlainValue(tf.__internal__.CompositeTensor):
@@ -85,7 +90,8 @@ def wrapped(given: Any) -> Any:
 
     Args:
       given: features, or a pair (features, labels): tensors, arrays and lists of any shapes, and anything else. Labels
-        that are None are none, which a dataset may have. A dataset has no such values.
+        that are None are none, which a dataset may have. A dataset has no such values. Lists of tensors become tuples
+        that are known again, for a dataset would make one tensor of them.
     """
     if isinstance(given, tf.data.Dataset):
         return given
@@ -101,10 +107,28 @@ def _wrapped(part: Any) -> Any:
     if isinstance(part, tuple) and part:
         parts = [_wrapped(value) for value in part]
         return type(part)(*parts) if hasattr(part, "_fields") else tuple(parts)
+    if isinstance(part, list) and any(tf.is_tensor(value) or isinstance(value, np.ndarray) for value in part):
+        return _list_type(len(part))(*map(_wrapped, part))
     becomes_tensor = tf.is_tensor(part) or isinstance(part, list) or hasattr(part, "__array__")
     return part if becomes_tensor else PlainValue(part)
 
 
+@functools.cache
+def _list_type(length: int) -> type[tuple[Any, ...]]:
+    """What stands for a list in an element of a dataset: a named tuple, whose type stays where elements are packed."""
+    return collections.namedtuple(f"{_LIST}{length}", [f"part_{number}" for number in range(length)])
+
+
 def unwrapped(batch: Any) -> Any:
-    """A batch with its values as they were given."""
-    return tf.nest.map_structure(lambda part: part.value if isinstance(part, PlainValue) else part, batch)
+    """A batch with its values and lists as they were given."""
+    return _as_given(tf.nest.map_structure(lambda part: part.value if isinstance(part, PlainValue) else part, batch))
+
+
+def _as_given(part: Any) -> Any:
+    if isinstance(part, tuple) and type(part).__name__.startswith(_LIST):
+        return [_as_given(value) for value in part]
+    if type(part) is dict and any(isinstance(value, dict | tuple) for value in part.values()):
+        return {name: _as_given(value) for name, value in part.items()}
+    if type(part) is tuple:
+        return tuple(_as_given(value) for value in part)
+    return part
