@@ -98,6 +98,13 @@ PYTHON
     fail "the installation failed; the lines above say why"
 }
 
+# What a run prints to be typed next wants the environment that this script chose.
+say_how_to_activate() {
+  if [[ $environment == "$root/.venv" && ${VIRTUAL_ENV:-} != "$environment" ]]; then
+    echo "For the commands below: source ${environment#"$PWD/"}/bin/activate" >&2
+  fi
+}
+
 # Sets `default` to --output_dir=output, or to nothing if the flags of the run, or Vertex AI, name a directory.
 find_default_output() {
   local word

@@ -6,6 +6,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 
 set_up_environment
+say_how_to_activate
 
 shape=()
 for word in "$@"; do

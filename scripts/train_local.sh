@@ -4,6 +4,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 
 set_up_environment
+say_how_to_activate
 
 find_default_output "$@"
 exec "$python" -m trainer.task ${default[@]+"${default[@]}"} "$@"
