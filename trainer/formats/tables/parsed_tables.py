@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 FOLDER = "parsed-tables"
 LEAST_BYTES = 1 << 23
 """Of text: a smaller table is read again sooner than it would be looked for."""
-_FORMAT = 2
+_FORMAT = 3
 
 
 class ParsedTables:
