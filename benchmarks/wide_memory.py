@@ -1,6 +1,6 @@
 """Memory of training on a wide table as it grows: the whole command, with a limit on the data that it may hold.
 
-    python -m benchmarks.wide_memory [--gigabytes=1,10] [--kind=csv|csv.gz|tfrecord] [--parts=1] [--folder=/var/tmp]
+    python -m benchmarks.wide_memory [--gigabytes=1,10] [--kind=csv|csv.gz] [--parts=1] [--folder=/var/tmp]
 
 Each size is a table of 200 columns of numbers; three dense layers are trained on it for one epoch. Beside it stands the
 most that the process and its children held at a time: resident pages, and those of them that no file backs.
