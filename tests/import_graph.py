@@ -6,6 +6,8 @@ import ast
 import pathlib
 from collections.abc import Collection, Iterator, Mapping
 
+from tests import source_files
+
 Graph = Mapping[str, Collection[str]]
 """What each node points at; every node is a key."""
 
@@ -42,7 +44,7 @@ def imports(path: pathlib.Path, known: Collection[str], *, everywhere: bool) -> 
             yield from (name for name in submodules if name in known)
             if not set(submodules) <= set(known):
                 yield node.module
-        pending.extend(ast.iter_child_nodes(node))
+        pending.extend(source_files.children(node))
 
 
 def of_modules(files: Mapping[str, pathlib.Path]) -> dict[str, set[str]]:

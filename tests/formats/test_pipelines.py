@@ -121,11 +121,11 @@ def test_a_restored_iterator_goes_on_with_the_next_batch(data: tuple[ForecastDat
 
 @pytest.mark.parametrize("pipelines_in_all", [3, 5])
 def test_pipelines_share_the_examples_of_an_epoch(data: tuple[ForecastData, int], pipelines_in_all: int) -> None:
-    config = with_settings(data, train_batch_size=1, num_epochs=1)
+    config, part = with_settings(data, train_batch_size=1, num_epochs=1), part_of(data)
     shares = []
     for own in range(pipelines_in_all):
         context = tf.distribute.InputContext(pipelines_in_all, own, pipelines_in_all)
-        shares.append(numbers(pipelines.training(part_of(data), config, context)))
+        shares.append(numbers(pipelines.training(part, config, context)))
     assert sorted(sum(shares, [])) == list(range(60))
     assert all(shares)
 

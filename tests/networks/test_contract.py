@@ -18,6 +18,7 @@ SMALL = Params(
     patch_stride=1,
     patch_width=4,
     patch_heads=2,
+    patch_layers=2,
     patch_units=4,
     mixer_units=4,
     hits_pooling=(2, 1),
