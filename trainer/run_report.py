@@ -28,7 +28,7 @@ from trainer.problem import argument_names
 
 _log = logging.getLogger(__name__)
 
-HOW_TO_GET = "pip install 'trainer[report]'"
+HOW_TO_GET = "pip install '.[report]' where setup.py is"
 LOSS_NOTE = (
     "The loss is the mean of what the model function returned for the batches; other metrics are of all examples."
 )

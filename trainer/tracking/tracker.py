@@ -50,4 +50,4 @@ def require_installed(kinds: Sequence[TrackerKind]) -> None:
     for kind in kinds:
         if importlib.util.find_spec(_PACKAGES[kind]) is None:
             got = f"--tracker={kind.value}, but {_PACKAGES[kind]} is not installed"
-            raise UsageError(got, None, f"pip install 'trainer[{kind.value}]', or leave the flag out")
+            raise UsageError(got, None, f"Run pip install '.[{kind.value}]' where setup.py is, or leave the flag out")

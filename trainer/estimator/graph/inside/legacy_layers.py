@@ -23,7 +23,7 @@ def module(name: str) -> ModuleType:
     except ImportError as error:
         raise AttributeError(
             f"The {name} of TensorFlow 1 are asked for, which come with tf_keras, and {error}. "
-            "Install the extra compat: pip install 'trainer[compat]'"
+            "Install the extra compat: pip install '.[compat]' where setup.py is"
         ) from error
 
 
