@@ -162,7 +162,7 @@ def test_a_damaged_record_begins_new_runs(tmp_path: pathlib.Path, caplog: pytest
 
 def test_a_tracker_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(trackers_there_are._PACKAGES, TrackerKind.WANDB, "no_such_package")
-    with pytest.raises(UsageError, match=r"pip install 'trainer\[wandb\]', or leave the flag out"):
+    with pytest.raises(UsageError, match=r"pip install '\.\[wandb\]' where setup.py is, or leave the flag out"):
         trackers_there_are.require_installed([TrackerKind.WANDB])
     with pytest.raises(UsageError, match="--tracker=wandb,wandb names one twice"):
         RunSettings(tracker=(TrackerKind.WANDB, TrackerKind.WANDB))

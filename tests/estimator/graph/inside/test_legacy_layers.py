@@ -36,5 +36,5 @@ def test_keras_3_stays_what_it_is() -> None:
 def test_without_tf_keras_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tf_keras", None)
     monkeypatch.setitem(sys.modules, "tf_keras.api._v1.keras.__internal__.legacy.layers", None)
-    with pytest.raises(AttributeError, match=r"Install the extra compat: pip install 'trainer\[compat\]'"):
+    with pytest.raises(AttributeError, match=r"Install the extra compat: pip install '\.\[compat\]' where"):
         legacy_layers.module("layers")
