@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.deadlines import JOB_SECS
-from trainer.estimator.distribution.sync import seed_of
+from trainer.estimator.distribution.collectives import PeerLostError
+from trainer.estimator.distribution.sync import peers_needed, seed_of
 
 pytestmark = pytest.mark.process
 
@@ -106,3 +108,28 @@ def test_an_error_on_one_device_is_raised_while_the_others_wait_for_it(results: 
 def test_devices_differ_in_their_random_ops_and_the_first_has_the_seed_of_the_run() -> None:
     assert [seed_of(7, 0), seed_of(None, 3)] == [7, None]
     assert len({seed_of(7, device) for device in range(100)}) == 100
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.UnavailableError(None, None, "Connection reset by peer"),
+        tf.errors.FailedPreconditionError(None, None, "Collective ops is aborted by: /job:worker is not in the group"),
+        # What TensorFlow 2.21 says where the chief was killed and started again while nothing was sent to it.
+        tf.errors.InvalidArgumentError(
+            None,
+            None,
+            "Collective ops is aborted by: Task with task_name=/job:worker/replica:0/task:0 must be registered before "
+            "sending heartbeat messages. The service might have restarted, please restart / reset and register again.",
+        ),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_that_ends_the_group_tells_of_a_lost_process(error: tf.errors.OpError) -> None:
+    with pytest.raises(PeerLostError, match=f"is gone \\({type(error).__name__}\\)"), peers_needed():
+        raise error
+
+
+def test_an_error_of_the_model_stays_what_it_is() -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"), peers_needed():
+        raise tf.errors.InvalidArgumentError(None, None, "Incompatible shapes: [2] vs. [3]")

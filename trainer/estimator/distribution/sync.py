@@ -60,7 +60,15 @@ def seed_of(seed: int | None, device: int) -> int | None:
     return seed if seed is None or not device else zlib.crc32(f"{seed}/device {device}".encode())
 
 
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
 _ABORTED = "Collective ops is aborted"
+"""Of another error: a process that was stopped for a while finds the others in a group without it, and one whose chief
+was started again before anything was sent to the one before hears that it is not registered."""
 
 
 class SyncSteps(OwnSteps):
@@ -238,15 +246,8 @@ def peers_needed() -> Iterator[None]:
     """Within it, the errors of TensorFlow that tell of a lost process are raised as a PeerLostError."""
     try:
         yield
-    except (
-        tf.errors.UnavailableError,
-        tf.errors.AbortedError,
-        tf.errors.CancelledError,
-        tf.errors.DeadlineExceededError,
-        tf.errors.FailedPreconditionError,
-    ) as error:
-        # A process that was stopped for a while finds the others in a group without it; elsewhere this is a fault.
-        if isinstance(error, tf.errors.FailedPreconditionError) and _ABORTED not in str(error):
+    except tf.errors.OpError as error:
+        if not isinstance(error, _LOST) and _ABORTED not in str(error):
             raise
         raise PeerLostError(
             f"Another process of the synchronous job is gone ({type(error).__name__})",
