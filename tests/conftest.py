@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pathlib
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored, here and by all processes that are started
     if config.getoption("--update-slow"):
         config.pluginmanager.register(slow.Measurement())
 
