@@ -4,8 +4,8 @@
 
 Without an interpreter of the reference, one is installed below --work_dir. Exits 1 when a figure is above its bound.
 
-The reference makes its steps as a graph. Canned Estimators, which XLA compiles from their first step, are compared as a
-graph too, and compiled. XLA rounds otherwise in every step: that may differ by no more than the reference differs from
+The reference makes its steps as a graph. Canned Estimators are compared as a graph too, and compiled by XLA from their
+first step. XLA rounds otherwise in every step: that may differ by no more than the reference differs from
 itself when each of its weights is moved by a bit after every step.
 """
 
