@@ -179,6 +179,7 @@ class Estimator(Exports):
                 config=config,
                 position=latest if self._resumes_position and config.resumes_input else None,
                 stop_at=stop_at,
+                length=stop_at if steps is None else math.ceil(steps),
                 account=self.account,
             )
             outputs, begun = Outputs.of(plan, self.directory), self._strategy.begin(plan)

@@ -25,6 +25,7 @@ class TrainingPlan:
       config: of the run: how many steps a device call may make, and how many lie between checkpoints.
       position: the checkpoint whose place in the data to resume from; None to start at the first batch.
       stop_at: the global step to end at; None for the end of the data.
+      length: how many steps were asked for, the same for a run that resumes; None where no number was given.
       account: of the time of this process.
     """
 
@@ -34,6 +35,7 @@ class TrainingPlan:
     config: RunConfig
     position: str | None = None
     stop_at: int | None = None
+    length: int | None = None
     account: TimeAccount = dataclasses.field(default_factory=TimeAccount)
 
     def dataset(self, context: tf.distribute.InputContext) -> tf.data.Dataset:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.estimator.steps.input.batches import StackedBatches
-from trainer.estimator.steps.input.stacks import Stack, stack_steps, stackable
+from trainer.estimator.steps.input.stacks import Stack, most_at_hand, stack_steps, stackable
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,13 @@ def test_stacks_fit_into_memory_into_the_limit_and_between_saves(
     shape: list[int | None], limit: int | None, save_steps: int | None, expected: int
 ) -> None:
     assert stack_steps(tf.TensorSpec(shape), limit, save_steps) == expected
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [(1, 500), (2_000, 500), (8_000, 2_000), (100_000, 8_000), (None, 4_000)]
+)
+def test_longer_trainings_have_longer_stacks(length: int | None, expected: int) -> None:
+    assert most_at_hand(length) == expected
 
 
 def test_whole_batches_end_where_a_smaller_one_comes() -> None:

@@ -13,7 +13,7 @@ from trainer.estimator.steps.inner.iterated_steps import IteratedSteps
 from trainer.estimator.steps.inner.replay import Repeatable
 from trainer.estimator.steps.inner.stacked_steps import NO_STEP, StackedSteps
 from trainer.estimator.steps.input.batches import IteratedBatches, StackedBatches
-from trainer.estimator.steps.input.stacks import STACK_STEPS, STACK_STEPS_AT_HAND, stack_steps, stackable
+from trainer.estimator.steps.input.stacks import STACK_STEPS, most_at_hand, stack_steps, stackable
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.steps import Steps
 
@@ -63,7 +63,7 @@ def _batches(plan: TrainingPlan) -> StackedBatches | IteratedBatches:
     """The batches of a plan, from the place that it begins at."""
     dataset, config = plan.dataset(tf.distribute.InputContext()), plan.config
     if stackable(dataset.element_spec):
-        most = STACK_STEPS_AT_HAND if kept_rows.at_hand(dataset) else STACK_STEPS
+        most = most_at_hand(plan.length) if kept_rows.at_hand(dataset) else STACK_STEPS
         steps = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps, most)
         batches: StackedBatches | IteratedBatches = StackedBatches(dataset, steps, plan.account)
     else:
