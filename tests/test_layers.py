@@ -125,6 +125,26 @@ STEPS_ORDER = [
     "outer",
     "inference",
 ]
+# The rooms of trainer/formats likewise.
+FORMATS_ORDER = [
+    "settings",
+    "schema",
+    "files",
+    "text",
+    "pipeline",
+    "moments",
+    "source",
+    "sines",
+    "sequences",
+    "records",
+    "series",
+    "baselines",
+    "resuming",
+    "serving",
+    "locating",
+    "reading",
+    "tables",
+]
 # The rooms of trainer/launch likewise. What all commands share comes first, the commands about all targets last.
 LAUNCH_ORDER = [
     "command_line",
@@ -145,7 +165,12 @@ LAUNCH_ORDER = [
     "completion",
     "__main__",
 ]
-ORDERS = {"estimator": ESTIMATOR_ORDER, "estimator.steps": STEPS_ORDER, "launch": LAUNCH_ORDER}
+ORDERS = {
+    "estimator": ESTIMATOR_ORDER,
+    "estimator.steps": STEPS_ORDER,
+    "formats": FORMATS_ORDER,
+    "launch": LAUNCH_ORDER,
+}
 WITHOUT_TENSORFLOW = {"tensorflow", "keras"}
 ANSWER_WITHOUT_TENSORFLOW = {
     *("job", "launch", "migrate", "migration", "predict", "report", "serve", "storage", "task"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from trainer.estimator.contract.export import ServingInputReceiver
-    from trainer.formats.download_cache import DownloadCache
+    from trainer.formats.files.download_cache import DownloadCache
     from trainer.formats.source import Source
 
 
@@ -40,7 +40,8 @@ def describe(
       UsageError: settings that contradict each other.
       DataError: the first fault in the data, with file and line.
     """
-    from trainer.formats import bad_rows, reading, sines
+    from trainer.formats import reading, sines
+    from trainer.formats.text import bad_rows
 
     source = reading.read(data, memory_limit, cache)
     if output_dir:
@@ -60,23 +61,23 @@ def train_input_fn(
       data: their settings.
       input_context: which of several processes this one is, each of which takes its part; None where there is one.
     """
-    from trainer.formats import pipelines
+    from trainer.formats.pipeline import datasets
 
-    return pipelines.training(schema.train, data, input_context)
+    return datasets.training(schema.train, data, input_context)
 
 
 def eval_input_fn(schema: Source, data: ForecastData) -> tf.data.Dataset:
     """The evaluation part once, in order; the validation part of a series that is split."""
-    from trainer.formats import pipelines
+    from trainer.formats.pipeline import datasets
 
-    return pipelines.evaluation(schema.evaluation, data.eval_batch_size)
+    return datasets.evaluation(schema.evaluation, data.eval_batch_size)
 
 
 def test_input_fn(schema: Source, data: ForecastData) -> tf.data.Dataset | None:
     """The test part once, in order; None when the data have none (only a series split in three has one)."""
-    from trainer.formats import pipelines
+    from trainer.formats.pipeline import datasets
 
-    return None if schema.test is None else pipelines.evaluation(schema.test, data.eval_batch_size)
+    return None if schema.test is None else datasets.evaluation(schema.test, data.eval_batch_size)
 
 
 def serving_input_receiver_fn(schema: Source) -> ServingInputReceiver:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainer import problem_file, storage
 from trainer.exported import finding
-from trainer.formats import files
-from trainer.formats.download_cache import DownloadCache
+from trainer.formats.files import named
+from trainer.formats.files.download_cache import DownloadCache
 from trainer.job import early_flags, entry, flags, imports, logs, signals
 from trainer.job.signals import StopRequest
 from trainer.predicting.settings import PredictOptions
@@ -69,7 +69,7 @@ def _settings(argv: Sequence[str]) -> flags.Settings:
 
 def _paths(options: PredictOptions, cache: DownloadCache) -> tuple[str, ...]:
     """The files in the order of the flag, those of a glob in that of their names, each once."""
-    found = [path for pattern in options.input for path in files.resolve((pattern,), "input", cache)]
+    found = [path for pattern in options.input for path in named.resolve((pattern,), "input", cache)]
     return tuple(dict.fromkeys(found))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainer import problem_file, storage
-from trainer.formats.download_cache import DownloadCache
+from trainer.formats.files.download_cache import DownloadCache
 from trainer.job import entry, flags, imports, logs, records
 from trainer.job.config import RunSettings, setting
 from trainer.job.errors import UsageError

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainer import failure, last_words, problem_file
-from trainer.formats.download_cache import DownloadCache
-from trainer.formats.fetching import Fetcher
+from trainer.formats.files.download_cache import DownloadCache
+from trainer.formats.files.fetching import Fetcher
 from trainer.job import (
     distribution,
     flags,

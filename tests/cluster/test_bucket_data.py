@@ -12,8 +12,9 @@ from tests.bucket.fixtures import bucket_server
 from tests.bucket.process import BucketServer
 from tests.cluster.conftest import Start
 from trainer import storage
-from trainer.formats import examples, sines
-from trainer.formats.records import example_class
+from trainer.formats import sines
+from trainer.formats.records import examples
+from trainer.formats.records.tfrecords import example_class
 from trainer.storage.framing import frame
 
 __all__ = ["bucket_server"]

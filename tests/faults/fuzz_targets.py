@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from trainer import inputs
-from trainer.formats import baselines, records
+from trainer.formats import baselines
+from trainer.formats.records import tfrecords
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.job.cluster import from_environment
 from trainer.launch import validate
@@ -127,7 +128,7 @@ def _series(count: int) -> bytes:
 
 
 def _example(draw: random.Random) -> bytes:
-    example = records.example_class()()
+    example = tfrecords.example_class()()
     example.features.feature["values"].float_list.value.extend(draw.gauss(0, 1) for _ in range(9))
     example.features.feature["labels"].float_list.value.append(draw.gauss(0, 1))
     return bytes(example.SerializeToString())

@@ -19,8 +19,8 @@ from collections.abc import Callable
 import numpy as np
 
 from trainer.formats import reading
+from trainer.formats.pipeline.windows import Windows
 from trainer.formats.settings import ForecastData
-from trainer.formats.windows import Windows
 from trainer.job.errors import DataError
 
 HEADER = "time,value\n"

@@ -19,7 +19,14 @@ import sys
 from trainer import fork_server
 from trainer.job import signals
 
-_OFTEN_USED = ("failure", "formats.pipelines", "formats.reading", "formats.remote", "formats.serving", "storage.client")
+_OFTEN_USED = (
+    "failure",
+    "formats.pipeline.datasets",
+    "formats.reading",
+    "formats.files.remote",
+    "formats.serving",
+    "storage.client",
+)
 """Modules of the package that a task imports when it comes to them, as nearly all tasks of tests do."""
 
 

@@ -9,8 +9,8 @@ import pytest
 from tests.bucket.fixtures import bucket_server, module_bucket_server
 from tests.bucket.process import BucketServer
 from trainer.estimator.graph.inside import python_functions
-from trainer.formats.download_cache import DownloadCache
-from trainer.formats.fetching import Fetcher
+from trainer.formats.files.download_cache import DownloadCache
+from trainer.formats.files.fetching import Fetcher
 
 __all__ = ["bucket_server", "module_bucket_server"]
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.formats import locating, pipelines, reading
+from trainer.formats import locating, reading
 from trainer.formats.locating import BatchRows
+from trainer.formats.pipeline import datasets
 from trainer.formats.settings import BadRowsPolicy, DataFormat, ForecastData
 from trainer.formats.source import Source
 
@@ -48,7 +49,7 @@ def settings_of(folder: Path, files: str, **settings: Any) -> ForecastData:
 def batch(source: Source, data: ForecastData, wanted: BatchRows) -> np.ndarray:
     """The history in the rows of a batch, [rows, steps, columns]."""
     context = tf.distribute.InputContext(wanted.pipelines, wanted.pipeline, wanted.pipelines)
-    features, _ = next(iter(pipelines.training(source.train, data, context).skip(wanted.batch)))
+    features, _ = next(iter(datasets.training(source.train, data, context).skip(wanted.batch)))
     return features["values"].numpy()[list(wanted.rows)]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from trainer.formats import reading
-from trainer.formats.records import example_class
+from trainer.formats.pipeline.windows import Windows
+from trainer.formats.records.tfrecords import example_class
 from trainer.formats.settings import DataFormat, ForecastData
-from trainer.formats.windows import Windows
 from trainer.job.errors import DataError, JobError, UsageError
 from trainer.storage.framing import frame
 

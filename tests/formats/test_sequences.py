@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from trainer.formats import sequences
+from trainer.formats.pipeline.windows import Windows
 from trainer.formats.sequences import LineStream
 from trainer.formats.settings import ForecastData
-from trainer.formats.windows import Windows
 from trainer.job.errors import DataError, UsageError
 
 ROWS = "1,2,3\n4,5,6\n"

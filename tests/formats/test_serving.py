@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.formats import serving
-from trainer.formats.records import example_class
+from trainer.formats.records.tfrecords import example_class
 from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat
 

@@ -1,4 +1,4 @@
-"""Where the rows of a batch of training stand in the files: the way of `pipelines.training` walked back.
+"""Where the rows of a batch of training stand in the files: the way of `datasets.training` walked back.
 
 Which example comes when follows from the seed and the numbers of the examples (`order`), and which line an example is
 from the files, which are read once more. Streamed examples have numbers, too, when what is streamed is not the lines
@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.formats import examples, fetching, files, pipelines, sequences, series
-from trainer.formats.download_cache import DownloadCache
-from trainer.formats.order import shuffled
-from trainer.formats.records import read_records
-from trainer.formats.series_rows import Rows
+from trainer.formats import sequences
+from trainer.formats.files import fetching, named
+from trainer.formats.files.download_cache import DownloadCache
+from trainer.formats.pipeline import datasets
+from trainer.formats.pipeline.order import shuffled
+from trainer.formats.pipeline.streams import Stream, WindowStream
+from trainer.formats.pipeline.windows import Windows
+from trainer.formats.records import examples
+from trainer.formats.records.tfrecords import read_records
+from trainer.formats.series import long
+from trainer.formats.series.located_rows import Rows
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Source
-from trainer.formats.streams import Stream, WindowStream
-from trainer.formats.windows import Windows
 from trainer.job.config import DataConfig
 
 if TYPE_CHECKING:
@@ -68,9 +72,9 @@ def places(source: Source, data: ForecastData, wanted: BatchRows) -> tuple[str, 
         if isinstance(part, WindowStream):
             return _of_streamed(part, source.format, data, wanted)
         numbers = in_memory(part.count, data, wanted)
-        paths = files.resolve(data.train_data_paths, "train_data_paths", cache)
+        paths = named.resolve(data.train_data_paths, "train_data_paths", cache)
         if source.format is DataFormat.SERIES:
-            return _of_windows(part, series.training_rows(data, paths), numbers)
+            return _of_windows(part, long.training_rows(data, paths), numbers)
         found = [_Found(path, _lines(path, source.format, data)) for path in paths]
         return tuple(_nth(found, number, source.format) for number in numbers)
     finally:
@@ -174,7 +178,7 @@ def streamed(part: Stream, data: DataConfig, wanted: BatchRows) -> list[tuple[st
         return []
     context = tf.distribute.InputContext(wanted.pipelines, wanted.pipeline, wanted.pipelines)
     only_places = _Places(stream=part, paths=part.paths, compressed=part.compressed, left_out=part.left_out)
-    batches = pipelines.training(only_places, data, context)
+    batches = datasets.training(only_places, data, context)
     batch = next(iter(batches.skip(wanted.batch))).numpy()
     named = [batch[row].decode().split(_BETWEEN) for row in wanted.rows]
     by_address = {fetching.address(path): path for path in part.paths}

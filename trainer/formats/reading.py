@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from trainer.formats import contents, examples, fetching, files, sequences, series, sines
-from trainer.formats.bad_rows import BadRows
-from trainer.formats.dialect import Head, Kind, read_head
-from trainer.formats.download_cache import DownloadCache
+from trainer.formats import sequences, sines
+from trainer.formats.files import contents, fetching, named
+from trainer.formats.files.download_cache import DownloadCache
+from trainer.formats.pipeline.streams import WindowStream
+from trainer.formats.pipeline.windows import Windows, of_rows
+from trainer.formats.records import examples
+from trainer.formats.series import long
 from trainer.formats.settings import MEMORY_LIMIT, DataFormat, ForecastData
 from trainer.formats.source import Source
-from trainer.formats.streams import WindowStream
-from trainer.formats.windows import Windows, of_rows
+from trainer.formats.text.bad_rows import BadRows
+from trainer.formats.text.dialect import Head, Kind, read_head
 from trainer.job.errors import DataError, JobError, UsageError
 from trainer.storage.framing import is_framed
 
@@ -81,8 +84,8 @@ def _sines(data: ForecastData) -> Source:
 
 
 def _files(data: ForecastData, memory_limit: int, cache: DownloadCache) -> Source:
-    train = files.resolve(data.train_data_paths, "train_data_paths", cache)
-    evaluation = files.resolve(data.eval_data_paths, "eval_data_paths", cache)
+    train = named.resolve(data.train_data_paths, "train_data_paths", cache)
+    evaluation = named.resolve(data.eval_data_paths, "eval_data_paths", cache)
     chosen = _format(train[0], data) if data.data_format is DataFormat.AUTO else data.data_format
     if not evaluation and chosen is not DataFormat.SERIES:
         raise UsageError(
@@ -94,8 +97,8 @@ def _files(data: ForecastData, memory_limit: int, cache: DownloadCache) -> Sourc
     match chosen:
         case DataFormat.SERIES:
             _reject_records(train, chosen)
-            series.check_settings(data)
-            return series.source(data, train, evaluation, memory_limit, bad)
+            long.check_settings(data)
+            return long.source(data, train, evaluation, memory_limit, bad)
         case DataFormat.EXAMPLES:
             return examples.source(data, train, evaluation, memory_limit, bad)
         case _:

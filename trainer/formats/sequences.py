@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.formats import moments, rows
-from trainer.formats.bad_rows import BadRows
-from trainer.formats.contents import first_lines, head, is_gzip, plain_bytes
-from trainer.formats.dialect import Dialect, Head, Kind, read_head
-from trainer.formats.missing import Missing
-from trainer.formats.rows import Layout
+from trainer.formats import moments
+from trainer.formats.files.contents import first_lines, head, is_gzip, plain_bytes
+from trainer.formats.pipeline.streams import WindowStream, lines_of
+from trainer.formats.pipeline.windows import Windows, of_rows
 from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat, ForecastData
 from trainer.formats.source import Part, Source
-from trainer.formats.streams import WindowStream, lines_of
-from trainer.formats.windows import Windows, of_rows
+from trainer.formats.text import rows
+from trainer.formats.text.bad_rows import BadRows
+from trainer.formats.text.dialect import Dialect, Head, Kind, read_head
+from trainer.formats.text.missing import Missing
+from trainer.formats.text.rows import Layout
 from trainer.job.errors import DataError, UsageError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer.formats.examples import parse_examples
+from trainer.formats.records.examples import parse_examples
 from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from trainer.formats.bad_rows import BadRow
+from trainer.formats.pipeline.streams import WindowStream
+from trainer.formats.pipeline.windows import Windows
 from trainer.formats.schema import Schema
 from trainer.formats.settings import DataFormat
-from trainer.formats.streams import WindowStream
-from trainer.formats.windows import Windows
+from trainer.formats.text.bad_rows import BadRow
 
 Part = Windows | WindowStream
 

@@ -14,8 +14,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from trainer.estimator.contract.export import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD
 from trainer.exported.model import Model
 from trainer.exported.signatures import Signature
-from trainer.formats import contents
-from trainer.formats.dialect import Dialect, Head, Kind, read_head
+from trainer.formats.files import contents
+from trainer.formats.text.dialect import Dialect, Head, Kind, read_head
 from trainer.job import spelling
 from trainer.job.errors import DataError, UsageError
 from trainer.predicting import parsing

@@ -18,7 +18,7 @@ import tensorflow as tf
 from trainer.exported import values
 from trainer.exported.signatures import Port, Signature
 from trainer.exported.values import ValueFault
-from trainer.formats.dialect import MISSING, Dialect
+from trainer.formats.text.dialect import MISSING, Dialect
 from trainer.predicting import columns
 
 Tensors = dict[str, tf.Tensor]

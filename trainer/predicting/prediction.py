@@ -15,8 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from trainer import storage
 from trainer.exported.model import Model
-from trainer.formats import bad_rows
-from trainer.formats.bad_rows import BadRows
+from trainer.formats.text import bad_rows
+from trainer.formats.text.bad_rows import BadRows
 from trainer.job.errors import DataError, JobError
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.predicting import choosing, rows

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from trainer.formats import contents, records
-from trainer.formats.bad_rows import BadRows
-from trainer.formats.remote import RemoteFile
+from trainer.formats.files import contents
+from trainer.formats.files.remote import RemoteFile
+from trainer.formats.records import tfrecords
+from trainer.formats.text.bad_rows import BadRows
 
 _BLOCK_BYTES = 1 << 20
 
@@ -89,7 +90,7 @@ def of_records(path: str, size: int, bad: BadRows) -> Iterator[Rows]:
             yield Rows(path=path, numbers=np.arange(first, first + len(found)), rows=found, is_text=False)
             first += len(found)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
-        for _ in records.read_records(path):  # which says where the damage is
+        for _ in tfrecords.read_records(path):  # which says where the damage is
             pass
         raise
 
@@ -97,7 +98,7 @@ def of_records(path: str, size: int, bad: BadRows) -> Iterator[Rows]:
 def _one_by_one(path: str, size: int, bad: BadRows) -> Iterator[Rows]:
     numbers: list[int] = []
     found: list[bytes] = []
-    for number, record in records.read_records(path, bad):
+    for number, record in tfrecords.read_records(path, bad):
         numbers.append(number)
         found.append(record)
         if len(found) == size:

@@ -59,23 +59,23 @@ def train_input_fn(
       data: the settings.
       input_context: which of several processes this one is; None where there is one.
     """
-    from trainer.formats import pipelines
+    from trainer.formats.pipeline import datasets
 
-    return pipelines.training(schema.train, data, input_context)
+    return datasets.training(schema.train, data, input_context)
 
 
 def eval_input_fn(schema: Table, data: TableData) -> tf.data.Dataset:
     """The rows to evaluate on, once."""
-    from trainer.formats import pipelines
+    from trainer.formats.pipeline import datasets
 
-    return pipelines.evaluation(schema.evaluation, data.eval_batch_size)
+    return datasets.evaluation(schema.evaluation, data.eval_batch_size)
 
 
 def test_input_fn(schema: Table, data: TableData) -> tf.data.Dataset | None:
     """The rows that are looked at at the end; None where there are none."""
-    from trainer.formats import pipelines
+    from trainer.formats.pipeline import datasets
 
-    return None if schema.test is None else pipelines.evaluation(schema.test, data.eval_batch_size)
+    return None if schema.test is None else datasets.evaluation(schema.test, data.eval_batch_size)
 
 
 def serving_input_receiver_fn(schema: Table) -> ServingInputReceiver:

@@ -31,10 +31,10 @@ def score(table: Table) -> dict[str, float]:
 
 def _part(part: Rows, table: Table) -> tuple[np.ndarray, np.ndarray]:
     """The first rows of a part: float64 [rows, inputs], and labels [rows]."""
-    from trainer.formats import pipelines
+    from trainer.formats.pipeline import datasets
 
     inputs, labels, count = [], [], 0
-    for features, label in pipelines.evaluation(part, 4096).as_numpy_iterator():
+    for features, label in datasets.evaluation(part, 4096).as_numpy_iterator():
         inputs.append(_inputs(features, table))
         labels.append(label)
         count += len(label)

@@ -12,7 +12,7 @@ from benchmarks import sines
 from benchmarks.race.contest import Contender, Role, Workload
 from benchmarks.race.workloads import course
 from benchmarks.race.workloads.course import steps
-from trainer.formats import records
+from trainer.formats.records import tfrecords
 from trainer.storage import framing
 
 OPTIONS = {"units": 3, "batch_size": 20, "check_steps": 2_000}
@@ -29,7 +29,7 @@ def prepare(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def example(row: np.ndarray) -> bytes:
     """A tf.train.Example of a row float32 [10]."""
-    made = records.example_class()()
+    made = tfrecords.example_class()()
     for name, values in ((sines.FEATURE, row[: -sines.N_OUTPUTS]), ("label", row[-sines.N_OUTPUTS :])):
         made.features.feature[name].float_list.value.extend(values.tolist())
     return bytes(made.SerializeToString())

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.race.contest import Contender, Role, Workload
-from trainer.formats import records
+from trainer.formats.records import tfrecords
 from trainer.storage import framing
 
 COLUMNS, BLOCK_ROWS, EVAL_ROWS = 200, 5_000, 5_000
@@ -41,7 +41,7 @@ def examples(rows: np.ndarray) -> bytes:
     """As TFRecord of tf.train.Example with `values` float [200] and `label` float [1]."""
     made = []
     for row in rows:
-        example = records.example_class()()
+        example = tfrecords.example_class()()
         example.features.feature["values"].float_list.value.extend(row[:-1].tolist())
         example.features.feature["label"].float_list.value.extend(row[-1:].tolist())
         made.append(framing.frame(example.SerializeToString()))

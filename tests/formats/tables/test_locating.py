@@ -8,8 +8,8 @@ import pathlib
 import pytest
 import tensorflow as tf
 
-from trainer.formats import pipelines
 from trainer.formats.locating import BatchRows
+from trainer.formats.pipeline import datasets
 from trainer.formats.settings import BadRowsPolicy
 from trainer.formats.tables import locating, reading
 from trainer.formats.tables.settings import TableData
@@ -44,7 +44,7 @@ def test_rows_are_found_with_their_lines(memory_limit: int, data: TableData) -> 
     for number, pipeline, of in ((0, 0, 1), (30, 0, 1), (3, 1, 2), (20, 4, 5)):
         wanted = BatchRows(batch=number, rows=(3, 0, 7), pipeline=pipeline, pipelines=of)
         context = tf.distribute.InputContext(of, pipeline, of)
-        _, labels = next(iter(pipelines.training(table.train, data, context).skip(number)))
+        _, labels = next(iter(datasets.training(table.train, data, context).skip(number)))
         places = locating.places(table, data, wanted)
         assert [label(place) for place in places] == labels.numpy()[[3, 0, 7]].tolist()
 
@@ -55,5 +55,5 @@ def test_a_table_with_files_for_evaluation_is_trained_on_all_lines_of_the_others
     paths = {"train_data_paths": (str(tmp_path / "a.csv"),), "eval_data_paths": (str(tmp_path / "b.csv"),)}
     table = reading.describe(dataclasses.replace(data, **paths))
     every = BatchRows(batch=0, rows=tuple(range(8)))
-    _, labels = next(iter(pipelines.training(table.train, data)))
+    _, labels = next(iter(datasets.training(table.train, data)))
     assert [label(place) for place in locating.places(table, data, every)] == labels.numpy().tolist()

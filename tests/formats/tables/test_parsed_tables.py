@@ -21,7 +21,7 @@ import pytest
 import tensorflow as tf
 
 from tests.formats.tables import keeping
-from trainer.formats import pipelines
+from trainer.formats.pipeline import datasets
 from trainer.formats.settings import BadRowsPolicy
 from trainer.formats.tables import learning_pass, locating, parsed_tables, reading
 from trainer.formats.tables.parsed_rows import ParsedStream, RowFormat, TextNumbers
@@ -66,8 +66,8 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def batches(part: Any, data: TableData | None, context: tf.distribute.InputContext | None = None) -> list[bytes]:
     """Of training, where there are data of it, and of evaluation, bit by bit."""
-    training = [pipelines.training(part, data, context)] if data else []
-    made = itertools.chain(*training, pipelines.evaluation(part, 100))
+    training = [datasets.training(part, data, context)] if data else []
+    made = itertools.chain(*training, datasets.evaluation(part, 100))
     return [b"".join(value.numpy().tobytes() for value in tf.nest.flatten(batch)) for batch in made]
 
 

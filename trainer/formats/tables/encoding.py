@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from trainer.formats import timestamps
-from trainer.formats.dialect import Dialect
 from trainer.formats.tables import eagerly
 from trainer.formats.tables.schema import TableSchema
+from trainer.formats.text import timestamps
+from trainer.formats.text.dialect import Dialect
 
 _FINGERPRINTS = (1 << 63) - 1
 _NO_DATE = "1970-1-1"

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from trainer.formats import header, rows, timestamps
-from trainer.formats.contents import first_lines
-from trainer.formats.dialect import Dialect, Head, Kind, read_head
-from trainer.formats.missing import Missing
+from trainer.formats.files.contents import first_lines
 from trainer.formats.tables.settings import TableData
+from trainer.formats.text import header, rows, timestamps
+from trainer.formats.text.dialect import Dialect, Head, Kind, read_head
+from trainer.formats.text.missing import Missing
 from trainer.job.errors import DataError, UsageError
 
 _log = logging.getLogger(__name__)

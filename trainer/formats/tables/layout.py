@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from trainer.formats.dialect import Dialect
-from trainer.formats.missing import Missing
+from trainer.formats.text.dialect import Dialect
+from trainer.formats.text.missing import Missing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,6 @@ from typing import Protocol
 
 import numpy as np
 
-from trainer.formats.bad_rows import BadRow, BadRows
-from trainer.formats.dialect import Head
 from trainer.formats.tables import kinds, reader
 from trainer.formats.tables.kinds import Holds, Kinds
 from trainer.formats.tables.layout import Block, TableLayout
@@ -18,6 +16,8 @@ from trainer.formats.tables.learning import CategoryCounts, NumberCounts
 from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.settings import TableData, Task
 from trainer.formats.tables.splitting import Part, Split
+from trainer.formats.text.bad_rows import BadRow, BadRows
+from trainer.formats.text.dialect import Head
 from trainer.job.errors import DataError, UsageError
 
 _log = logging.getLogger(__name__)

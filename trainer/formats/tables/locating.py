@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.formats import locating
-from trainer.formats.bad_rows import BadRows
 from trainer.formats.locating import BatchRows
 from trainer.formats.tables import kinds, learning_pass, reader
 from trainer.formats.tables.parts import TableRows, TableStream
 from trainer.formats.tables.reading import Table
 from trainer.formats.tables.settings import TableData
+from trainer.formats.text.bad_rows import BadRows
 
 
 def places(table: Table, data: TableData, wanted: BatchRows) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.formats.bad_rows import BadRow
 from trainer.formats.tables.learning_pass import Learnt
 from trainer.formats.tables.parsed_rows import ParsedStream, RowFormat
 from trainer.formats.tables.parts import TableStream
 from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.splitting import Part
+from trainer.formats.text.bad_rows import BadRow
 from trainer.job import records
 from trainer.storage.kept_folders import KeptFolder
 

@@ -20,9 +20,8 @@ from typing import Any
 
 import trainer
 from trainer import storage
-from trainer.formats.contents import plain_bytes
-from trainer.formats.dialect import Head
-from trainer.formats.remote import RemoteFile
+from trainer.formats.files.contents import plain_bytes
+from trainer.formats.files.remote import RemoteFile
 from trainer.formats.tables import kinds, learning_pass, parsed_table
 from trainer.formats.tables.kinds import Kinds
 from trainer.formats.tables.layout import TableLayout
@@ -31,6 +30,7 @@ from trainer.formats.tables.parsed_rows import RowFormat
 from trainer.formats.tables.parsed_table import ParsedTable
 from trainer.formats.tables.parsed_writer import NOT_KEPT, ParsedWriter
 from trainer.formats.tables.settings import TableData
+from trainer.formats.text.dialect import Head
 from trainer.job.records import DamagedRecordError
 from trainer.storage.kept_folders import KeptFolder, KeptFolders
 

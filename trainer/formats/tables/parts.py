@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.formats import pipelines
-from trainer.formats.dialect import Dialect
-from trainer.formats.held import Held
-from trainer.formats.streams import Stream, lines_of
+from trainer.formats.pipeline import datasets
+from trainer.formats.pipeline.held import Held
+from trainer.formats.pipeline.streams import Stream, lines_of
 from trainer.formats.tables import eagerly
 from trainer.formats.tables.encoding import Encoding, Raw
 from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.splitting import Part, Split
+from trainer.formats.text.dialect import Dialect
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -193,7 +193,7 @@ class TableRows(Held):
     @functools.cached_property
     def arrays(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Features and labels of all rows, [count, …], in the order of the files."""
-        batches = eagerly.computed(lambda: list(pipelines.evaluation(self.stream, _ROWS_AT_ONCE).as_numpy_iterator()))
+        batches = eagerly.computed(lambda: list(datasets.evaluation(self.stream, _ROWS_AT_ONCE).as_numpy_iterator()))
         names = batches[0][0]
         features = {name: np.concatenate([batch[0][name] for batch in batches]) for name in names}
         return features, np.concatenate([batch[1] for batch in batches])

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from trainer.formats import decimals
-from trainer.formats.decimals import Fields
+from trainer.formats.text import decimals
+from trainer.formats.text.decimals import Fields
 
 _ZERO, _LINE_END = np.uint8(ord("0")), ord("\n")
 

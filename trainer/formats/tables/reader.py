@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from trainer.formats import ahead, contents, rows, timestamps
-from trainer.formats.bad_rows import BadRows
-from trainer.formats.dialect import Kind, well_quoted
+from trainer.formats.files import contents
 from trainer.formats.tables import splitting
 from trainer.formats.tables.layout import Block, TableLayout
 from trainer.formats.tables.plain_rows import PlainRows
+from trainer.formats.text import ahead, rows, timestamps
+from trainer.formats.text.bad_rows import BadRows
+from trainer.formats.text.dialect import Kind, well_quoted
 from trainer.job.errors import DataError
 
 _BLOCK_BYTES = 1 << 19

@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer import storage
-from trainer.formats import bad_rows, fetching, files, header
-from trainer.formats.bad_rows import BadRows
-from trainer.formats.contents import is_gzip, plain_bytes
-from trainer.formats.dialect import Head
-from trainer.formats.download_cache import DownloadCache
-from trainer.formats.remote import RemoteFile
+from trainer.formats.files import fetching, named
+from trainer.formats.files.contents import is_gzip, plain_bytes
+from trainer.formats.files.download_cache import DownloadCache
+from trainer.formats.files.remote import RemoteFile
 from trainer.formats.tables import kinds, learning_pass, parsed_rows, parsed_tables, reader
 from trainer.formats.tables.learning_pass import Learnt
 from trainer.formats.tables.parsed_rows import Rows
@@ -22,6 +20,9 @@ from trainer.formats.tables.parts import TableRows, TableStream
 from trainer.formats.tables.schema import TableSchema
 from trainer.formats.tables.settings import TableData
 from trainer.formats.tables.splitting import Part, Split
+from trainer.formats.text import bad_rows, header
+from trainer.formats.text.bad_rows import BadRows
+from trainer.formats.text.dialect import Head
 from trainer.job import identity, records
 from trainer.job.errors import DataError, JobError, UsageError
 from trainer.job.records import DamagedRecordError
@@ -92,8 +93,8 @@ def describe(
     if not data.train_data_paths:
         raise UsageError("A table without --train_data_paths", "CSV files with a header", "Name the files")
     cache = cache or DownloadCache(data.data_cache_dir)
-    train = files.resolve(data.train_data_paths, "train_data_paths", cache)
-    evaluation = files.resolve(data.eval_data_paths, "eval_data_paths", cache)
+    train = named.resolve(data.train_data_paths, "train_data_paths", cache)
+    evaluation = named.resolve(data.eval_data_paths, "eval_data_paths", cache)
     heads = [kinds.read(path) for path in (*train, *evaluation)]
     for found in heads[1:]:
         header.check_like(found, heads[0])

@@ -15,10 +15,10 @@ import math
 import re
 from typing import Any
 
-from trainer.formats.dialect import Dialect
 from trainer.formats.tables.encoding import Encoding, Raw
 from trainer.formats.tables.parts import fields, raw_of
 from trainer.formats.tables.schema import TableSchema
+from trainer.formats.text.dialect import Dialect
 
 PLAIN = Dialect()
 """How rows are sent: commas, and numbers with a point."""

@@ -1,0 +1,1 @@
+"""Files that a setting names, here or in buckets: found, fetched, opened."""

@@ -1,0 +1,1 @@
+"""Lines of text: what their columns hold, and the numbers in them."""
