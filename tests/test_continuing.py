@@ -18,6 +18,7 @@ from trainer.estimator.saving import checkpoints, manifest
 from trainer.formats.settings import ForecastData
 from trainer.job.cluster import Cluster
 from trainer.job.config import DataConfig, RunSettings
+from trainer.networks import registry
 
 CLASSIFICATION = "--problem=examples/classification.py"
 STEPS = 20
@@ -248,6 +249,17 @@ def test_an_evaluator_takes_over_the_scales_and_refuses_nothing(used: Used, tmp_
     continued = continuing.continued(bound, RunSettings(), evaluator, str(used.root))
     assert list(continued.schema.scale) == used.fact()["schema"]["scale"] != list(bound.schema.scale)
     assert continued.facts == {}
+
+
+def test_what_evaluations_report_is_known_of_the_very_same_run(used: Used) -> None:
+    def known(**params: Any) -> frozenset[str]:
+        data = ForecastData(train_data_paths=(str(used.data),), seed=3)
+        settings = model.Params(model=registry.Model("linear"), **params)
+        bound = BoundProblem(problem=model.PROBLEM, data=data, params=settings, schema=inputs.describe(data))
+        return continuing.continued(bound, RunSettings(train_steps=40), Cluster(), str(used.root)).known_metrics
+
+    assert known() == {"rmse"}
+    assert known(learning_rate=0.5) == set()
 
 
 def test_of_many_files_all_are_known_together(tmp_path: pathlib.Path) -> None:

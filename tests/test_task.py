@@ -130,6 +130,15 @@ def test_a_score_that_these_data_do_not_have_is_refused_before_training(tmp_path
     )
 
 
+@pytest.mark.process
+def test_so_is_one_in_the_directory_of_another_score(finished: Finished, tmp_path: pathlib.Path, capsys: Any) -> None:
+    root = tmp_path / "run"
+    shutil.copytree(finished.root, root)
+    assert run(f"--output_dir={root}", "--score=mse_standardized", *SHORT, "--train_steps=80") == 2
+    assert "--score=mse_standardized, which evaluations of these data do not report" in capsys.readouterr().err
+    assert strict_json(root / "training_done.json")["reason"] == "max_steps"  # of the training before
+
+
 def test_help_goes_to_stdout_and_exits_0(capsys: Any) -> None:
     assert run("--help") == 0
     shown = capsys.readouterr()

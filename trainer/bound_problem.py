@@ -15,7 +15,6 @@ from trainer.estimator import BestExporter, Estimator, Exporter, FinalExporter, 
 from trainer.estimator.contract.export import ServingInputReceiver
 from trainer.estimator.contract.feature_receiver import receiver_fn_of
 from trainer.estimator.steps.diagnosis.nan_loss import NanLossError, Why
-from trainer.job import spelling
 from trainer.job.config import DataConfig, ExporterKind
 from trainer.job.errors import JobError, UsageError
 from trainer.job.score_table import Score
@@ -38,6 +37,7 @@ class BoundProblem:
       schema: what the problem's `describe` returned; None where it has none.
       asked_score: what `--score` names; None leaves it to the problem.
       facts: what each checkpoint notes of the run.
+      known_metrics: those that evaluations of the run in the directory were found to report; empty for a new one.
       resumes_input: whether a run that is continued goes on in the middle of its data.
     """
 
@@ -47,6 +47,7 @@ class BoundProblem:
     schema: Any
     asked_score: str | None = None
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    known_metrics: frozenset[str] = frozenset()
     resumes_input: bool = True
 
     @property
@@ -158,29 +159,6 @@ class BoundProblem:
     def _bound(self, function: Callable[..., Any], *names: str) -> Callable[..., Any]:
         taken = argument_names(function)
         return functools.partial(function, **{name: self._given[name] for name in names if name in taken})
-
-
-def check_metrics(bound: BoundProblem, estimator: Estimator) -> None:
-    """Traces an evaluation, so that what is wrong with it is said before anything is trained.
-
-    Args:
-      bound: the problem with its settings.
-      estimator: that will evaluate.
-
-    Raises:
-      UsageError: the evaluation does not report the score.
-    """
-    score, reported = bound.score.name, estimator.metric_names(bound.input_fn("eval_input_fn"))
-    if score == bound.asked_score and score not in reported:
-        do = spelling.suggestion(score, reported, "Name one of them")
-        raise UsageError(f"--score={score}, which evaluations of these data do not report", ", ".join(reported), do)
-    if score not in reported:
-        otherwise = "Add it to eval_metric_ops, or name another one first"
-        raise UsageError(
-            f"PROBLEM is scored by {score!r}, but its evaluation reports {', '.join(reported)}",
-            "the first of metrics among what eval_metric_ops names, or loss",
-            spelling.suggestion(score, reported, otherwise),
-        )
 
 
 def _exporter(kind: ExporterKind, receiver_fn: Any, score: Score) -> Exporter:

@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from trainer import storage
+from trainer import metrics_check, storage
 from trainer.bound_problem import BoundProblem
 from trainer.estimator.evaluation.best_exporter import BEST, RESULT
 from trainer.estimator.saving import checkpoints, job_directory, manifest
@@ -43,6 +43,7 @@ class _Earlier:
 
     step: int
     identity: Identity | None
+    metrics: frozenset[str]
 
 
 def continued(bound: BoundProblem, run: RunSettings, cluster: Cluster, root: str) -> BoundProblem:
@@ -78,7 +79,8 @@ def continued(bound: BoundProblem, run: RunSettings, cluster: Cluster, root: str
     if data:
         _forget_the_best(root)
     with_schema = _with_schema(bound, earlier.identity)
-    return dataclasses.replace(with_schema, facts={FACT: now.record()}, resumes_input=not data)
+    known = earlier.metrics if not data and not settings else frozenset[str]()
+    return dataclasses.replace(with_schema, facts={FACT: now.record()}, known_metrics=known, resumes_input=not data)
 
 
 def as_trained(bound: BoundProblem, prefix: str) -> BoundProblem:
@@ -110,7 +112,8 @@ def _earlier(root: str, cluster: Cluster) -> _Earlier | None:
     if newest is None:
         return None
     facts = manifest.facts(saved.fetch(os.path.basename(newest)))
-    return _Earlier(step=checkpoints.step_of(newest), identity=Identity.of_record(facts.get(FACT)))
+    metrics = frozenset(facts.get(metrics_check.FACT, ()))
+    return _Earlier(step=checkpoints.step_of(newest), identity=Identity.of_record(facts.get(FACT)), metrics=metrics)
 
 
 def _forget_the_best(root: str) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from trainer.bound_problem import BoundProblem, check_metrics, faults_located
+from trainer import metrics_check
+from trainer.bound_problem import BoundProblem, faults_located
 from trainer.closing import (
     Closing,
     earlier_summary,
@@ -49,6 +50,7 @@ from trainer.job.score_table import Score
 from trainer.job.signals import SAVED_EXIT_CODE
 from trainer.job.stop_watch import StopWatch
 from trainer.job.successors import Place
+from trainer.metrics_check import MetricsCheck
 from trainer.peers import meet
 from trainer.stall_watch import StallWatch
 from trainer.storage import compiled_programs
@@ -81,7 +83,7 @@ class JobProcess:
         environ: Mapping[str, str],
         place: Place | None = None,
     ) -> None:
-        self._bound, self._run, self._cluster, self._files = bound, run, cluster, files
+        self._run, self._cluster, self._files = run, cluster, files
         self._place = place
         self._started = time.monotonic()
         self._programs = compiled_programs.in_use(environ)
@@ -89,6 +91,7 @@ class JobProcess:
         self._age = functools.partial(process_age.secs, environ)
         tag = run.hyperparameter_metric_tag
         tuner_file = tuner.from_environment(environ, bound.metrics, tag=tag, trial=cluster.trial)
+        self._bound = metrics_check.noting(bound, tuner_file)
         self._progress = Progress(run.max_steps(bound.data.num_epochs))
         self._directories = job_directory.of_process()
         self.stalls = StallWatch(run.stall_timeout_secs, cluster)
@@ -111,9 +114,8 @@ class JobProcess:
         estimator = self._bound.estimator(_run_config(self._run, self._cluster, self._bound.data, directory))
         estimator.account.began(time.monotonic() - self._place.since if self._place else self._age())
         estimator.memory = StepMemory(self._place)
-        if _evaluates(self._cluster, estimator):
-            check_metrics(self._bound, estimator)
-
+        self._check = MetricsCheck(self._bound, estimator, self._tuner)
+        self._check.look_unless_known()
         self._profile = _profile(estimator, self._run, self._cluster, self._files)
         self._stop = EndInTime(stop, estimator, self._directories)
         if self._cluster.is_evaluator:
@@ -154,6 +156,7 @@ class JobProcess:
         profile = self._profile.record() if self._profile and not self._cluster.is_evaluator else None
         if stop.reason is not None or estimator.stop_reason is StopReason.INTERRUPTED:
             return _saved(stop)
+        self._check.look()  # where there was nothing to train
         self._stop.begin_to_save()  # where there was nothing to train
         if metrics is None or goodput is None:  # else the listeners of this training told it
             tell_again(self._tuner, estimator, self._files)
@@ -191,7 +194,7 @@ class JobProcess:
         early_stopping = _early_stopping(estimator, self._run, self._cluster, self._bound.score)
         extra = [TrackingHook(self._trackers), *([early_stopping] if early_stopping else [])]
         own_hooks = [self._progress, goodput, *extra] if goodput else []
-        own_hooks += [self._profile] if self._profile else []
+        own_hooks += [*([self._profile] if self._profile else []), self._check]
         own_hooks += [SealingHook(self._programs)] if self._programs else []
         train_spec = TrainSpec(
             self._bound.input_fn("train_input_fn"),
@@ -199,7 +202,8 @@ class JobProcess:
             hooks=[self._stop, self.stalls, *self._bound.ask("hooks", (), config=estimator.config), *own_hooks],
             saving_listeners=[self._stop.saved, *([goodput] if goodput else [])],
         )
-        listeners: list[EvaluationListener] = [log_evaluation, self._tuner, self._trackers.evaluated]
+        # The tuner's file as a mere function: what it is told is looked for by `MetricsCheck`.
+        listeners: list[EvaluationListener] = [log_evaluation, self._tuner.__call__, self._trackers.evaluated]
         eval_spec = _eval_spec(self._bound, self._run, estimator.config)
         shown = self._progress.shown() if self._cluster.is_chief else contextlib.nullcontext()
         with faults_located(self._bound), self.stalls.naming_peers(), shown:
@@ -212,10 +216,6 @@ def _profile(estimator: Estimator, run: RunSettings, cluster: Cluster, files: La
     if not run.profile:
         return None
     return Profile(files.profiles, cluster, estimator.account, distribution.decide(cluster, run.strategy.value))
-
-
-def _evaluates(cluster: Cluster, estimator: Estimator) -> bool:
-    return cluster.is_evaluator or (cluster.is_chief and not estimator.config.has_evaluator)
 
 
 def _early_stopping(estimator: Estimator, run: RunSettings, cluster: Cluster, score: Score) -> EarlyStoppingHook | None:

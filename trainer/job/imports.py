@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from trainer.job import logs
+from trainer.job import garbage, logs
 
 _DEFERRED = ("googleapiclient", "h5py", "matplotlib", "requests", "rich")
 """Packages that TensorFlow and Keras import wherever they are installed, and that most jobs never use: a tenth
@@ -37,17 +37,14 @@ def quick() -> Iterator[None]:
 def _without_collections() -> Iterator[None]:
     """Has no garbage collected, and what is there at the end never looked at again: modules live to the end anyway.
 
-    Python would look through the objects that TensorFlow's modules consist of again and again, which is a sixth
-    of the import, and once more while a model function is traced.
+    Else Python would look through the objects that TensorFlow's modules consist of once more while a model function is
+    traced, and whenever it looks through everything.
     """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if enabled:
-            gc.enable()
+    with garbage.uncollected():
+        try:
+            yield
+        finally:
+            gc.freeze()
 
 
 @contextlib.contextmanager

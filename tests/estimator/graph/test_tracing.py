@@ -33,6 +33,20 @@ def step(model: TracedModel) -> Callable[..., Any]:
     return model.prune(model.spec.loss, training_operations(model))
 
 
+@pytest.mark.parametrize("gate", [V1.train.Optimizer.GATE_OP, V1.train.Optimizer.GATE_GRAPH])
+def test_gradients_wait_for_each_other_only_where_a_program_has_all_of_them_wait(gate: int) -> None:
+    def model(x: tf.Tensor) -> EstimatorSpec:
+        loss = tf.reduce_mean(tf.Variable(1.0, name="v") * (x * tf.Variable(2.0, name="w")))
+        train_op = V1.train.GradientDescentOptimizer(0.5).minimize(loss, gate_gradients=gate)
+        return EstimatorSpec(ModeKeys.TRAIN, loss=loss, train_op=train_op)
+
+    built = traced(model)
+    gates = [op for op in built.graph.get_operations() if "control_dependency" in op.name]
+    assert len(gates) == (2 if gate == V1.train.Optimizer.GATE_GRAPH else 0)
+    step(built)(tf.constant([[3.0]]))
+    assert [built.store.by_name[name].numpy() for name in "vw"] == [-2.0, 0.5]
+
+
 @pytest.mark.parametrize("mode", [ModeKeys.EVAL, ModeKeys.PREDICT])
 def test_a_train_op_built_in_every_mode_runs_in_none_but_train(mode: str) -> None:
     def model(x: tf.Tensor) -> EstimatorSpec:

@@ -30,6 +30,7 @@ from trainer.estimator.steps.input.input_position import Part
 from trainer.estimator.steps.input.stacks import stack_steps, stackable
 from trainer.estimator.steps.plan import TrainingPlan
 from trainer.estimator.steps.steps import Steps
+from trainer.job import garbage
 from trainer.job.distribution import Distribution
 
 log = logging.getLogger("trainer")
@@ -92,6 +93,7 @@ class Alone(Strategy):
     def __init__(self, device: str | None = None) -> None:
         self._device, self._compiled = device, Compiled()
 
+    @garbage.uncollected()
     def begin(self, plan: TrainingPlan) -> Steps:
         # Variables of an earlier training are set to the checkpoint, and kept: a program is compiled for the variables
         # that it was traced with. Without a checkpoint they have to take their initial values, as only new ones do.

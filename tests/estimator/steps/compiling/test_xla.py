@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import tensorflow as tf
 
+from trainer.estimator.graph.inside.modes import eagerly
 from trainer.estimator.graph.inside.named_functions import NamedFunction
 from trainer.estimator.steps.compiling import xla
 
@@ -45,6 +48,25 @@ def test_a_program_compiled_ahead_leaves_its_variables_alone() -> None:
     variable = tf.Variable(1.0)
     function = tf.function(lambda x: variable.assign_add(x), jit_compile=True)
     program = NamedFunction(function.get_concrete_function(tf.TensorSpec([])))
-    xla.compile_ahead(program, [tf.constant(5.0)]).result()
+    xla.compile_ahead(lambda: program, [tf.constant(5.0)]).result()
     assert variable.numpy() == 1.0
     assert program(tf.constant(5.0)).numpy() == 6.0
+
+
+@pytest.mark.parametrize("shapes_of_tensorflow_1", [False, True])
+def test_a_program_is_made_beside_the_training_unless_shapes_change_meanwhile(shapes_of_tensorflow_1: bool) -> None:
+    made_in: list[threading.Thread] = []
+
+    def make() -> NamedFunction:
+        made_in.append(threading.current_thread())
+        function = tf.function(lambda x: x + 1.0, jit_compile=True)
+        return NamedFunction(function.get_concrete_function(tf.TensorSpec([])))
+
+    if shapes_of_tensorflow_1:
+        tf.compat.v1.disable_v2_tensorshape()
+    try:
+        result = eagerly(lambda: xla.compile_ahead(make, [tf.constant(5.0)]).result())()
+    finally:
+        tf.compat.v1.enable_v2_tensorshape()
+    assert result.numpy() == 6.0
+    assert (made_in == [threading.current_thread()]) is shapes_of_tensorflow_1

@@ -47,6 +47,11 @@ def eager_in_thread() -> contextlib.AbstractContextManager[None]:
     return cast(contextlib.AbstractContextManager[None], tf.__internal__.eager_context.eager_mode())
 
 
+def shapes_may_change() -> bool:
+    """Whether shapes change in all threads when functions of the program are called: it has those of TensorFlow 1."""
+    return not _numbers_in_program.get()
+
+
 def numbered(function: AnyFunction) -> AnyFunction:
     """The function of this package that a model function of the program is, or calls: run with shapes of numbers."""
 

@@ -126,13 +126,27 @@ def _v1_apply(apply_gradients: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _v1_compute(compute_gradients: Callable[..., Any]) -> Callable[..., Any]:
-    """An optimizer of `tf.compat.v1` that computes gradients of Keras's variables too."""
+    """An optimizer of `tf.compat.v1` that computes gradients of Keras's variables too, and without gates.
+
+    A gate (`GATE_OP`, which optimizers ask for unless they are told otherwise) has all gradients of an op wait for each
+    other, lest a variable be updated that one of them still reads by reference. Variables of a model function are read
+    by value, so it changes no number; and of the ops of a small model's step a quarter would be gates.
+    """
+    optimizer = tf.compat.v1.train.Optimizer
 
     @functools.wraps(compute_gradients)
-    def asking(self: tf.compat.v1.train.Optimizer, loss: Any, var_list: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if _tracing.get() and var_list is not None:
-            var_list = tf.nest.map_structure(_value, var_list)
-        return compute_gradients(self, loss, var_list, *args, **kwargs)
+    def asking(
+        self: tf.compat.v1.train.Optimizer,
+        loss: Any,
+        var_list: Any = None,
+        gate_gradients: int = optimizer.GATE_OP,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        if _tracing.get():
+            var_list = None if var_list is None else tf.nest.map_structure(_value, var_list)
+            gate_gradients = optimizer.GATE_NONE if gate_gradients == optimizer.GATE_OP else gate_gradients
+        return compute_gradients(self, loss, var_list, gate_gradients, *args, **kwargs)
 
     return asking
 

@@ -48,10 +48,18 @@ class StackProgram:
             self._concrete[key] = NamedFunction(traced) if self.jit_compile else traced
         return self._concrete[key]
 
-    def compile_ahead(self, tensors: list[tf.Tensor]) -> Future[Any]:
-        """Has XLA compile it beside the training, by a call on stacks [steps, batch, …] that makes no step."""
+    def compile_ahead(self, tensors: list[tf.Tensor], device: str | None = None) -> Future[Any]:
+        """Has XLA compile it beside the training, by a call on stacks [steps, batch, …] that makes no step.
+
+        Until that is done, nobody else may call it.
+
+        Args:
+          tensors: a stack.
+          device: where steps run; None for TensorFlow's choice.
+        """
         nowhere = tf.constant(0)
-        return xla.compile_ahead(self._traced(tensors, nowhere, nowhere), [*tensors, nowhere, nowhere])
+        arguments = [*tensors, nowhere, nowhere]
+        return xla.compile_ahead(lambda: self._traced(tensors, nowhere, nowhere), arguments, device)
 
 
 @dataclasses.dataclass
@@ -77,6 +85,20 @@ class Program:
     compiling: Future[Any] | None = None
     proven: bool = False
     run_short: Callable[..., Any] | None = None
+
+    def compile_ahead(self, tensors: list[tf.Tensor], stop_at: int | None, device: str | None) -> None:
+        """Has XLA compile it beside the training from now on, unless it never will, or has done so, or begun to.
+
+        After the first step, not before it: to make the program takes Python as long as that step does.
+
+        Args:
+          tensors: a stack, each component [steps, batch, …].
+          stop_at: the global step that training ends at; None where it is not known.
+          device: where steps run; None for TensorFlow's choice.
+        """
+        goes_on = stop_at is None or stop_at > self.first_compiled
+        if self.compiled is not None and self.compiling is None and goes_on and not self.proven:
+            self.compiling = self.compiled.compile_ahead(tensors, device)
 
 
 @dataclasses.dataclass

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.estimator.graph.inside.modes import eagerly
+from trainer.estimator.graph.inside.modes import eagerly, shapes_may_change
 from trainer.estimator.graph.inside.named_functions import NamedFunction
 from trainer.storage.compiled_programs import FOLDER
 
@@ -55,29 +55,44 @@ def refusal(function: Any, *arguments: Any) -> str | None:
     return None
 
 
-def compile_ahead(program: NamedFunction, arguments: list[tf.Tensor]) -> Future[Any]:
-    """Has XLA compile a program in a thread, by a call on variables that nobody else uses.
+def compile_ahead(
+    make_program: Callable[[], NamedFunction], arguments: list[tf.Tensor], device: str | None = None
+) -> Future[Any]:
+    """Has a program made and compiled by XLA in a thread, by a call on variables that nobody else uses.
 
     A call locks its variables for as long as it is being compiled, so on the program's own variables the training
-    beside it would stand still.
+    beside it would stand still. To make the program takes Python as long as a first step does, which it would delay.
 
     Args:
-      program: compiled by XLA when it is called.
+      make_program: makes the program, which is compiled when it is called.
       arguments: of any shapes, as [], of a call that changes nothing that counts.
+      device: where the program runs; None for TensorFlow's choice.
 
     Returns:
-      What ends when the program is compiled; its result raises what the call raised.
+      What ends when the program is compiled; its result raises what the making or the call raised.
     """
-    stand_ins = {id(variable.handle): _zeros_like(variable) for variable in program.variables}
-    captures = [
-        stand_ins[id(captured)].handle if id(captured) in stand_ins else captured
-        for captured in program.captured_inputs
-    ]
     thread = ThreadPoolExecutor(1, thread_name_prefix="compiling")
-    compiling = thread.submit(eagerly(program.call), arguments, captures)
-    compiling.add_done_callback(lambda _: stand_ins.clear())  # they take as much memory as the model
+    if shapes_may_change():
+        made = make_program()
+        compiling = thread.submit(eagerly(_called_on_stand_ins), lambda: made, arguments, device)
+    else:
+        compiling = thread.submit(eagerly(_called_on_stand_ins), make_program, arguments, device)
     thread.shutdown(wait=False)
     return compiling
+
+
+def _called_on_stand_ins(
+    make_program: Callable[[], NamedFunction], arguments: list[tf.Tensor], device: str | None
+) -> Any:
+    """A program's results for arguments [...], on zeros; they take as much memory as the model while it is called."""
+    with tf.device(device):
+        program = make_program()
+        stand_ins = {id(variable.handle): _zeros_like(variable) for variable in program.variables}
+        captures = [
+            stand_ins[id(captured)].handle if id(captured) in stand_ins else captured
+            for captured in program.captured_inputs
+        ]
+        return program.call(arguments, captures)
 
 
 def _zeros_like(variable: tf.Variable) -> tf.Variable:

@@ -114,13 +114,15 @@ class StackedSteps(OwnSteps):
     def _run_whole(self, stack: Stack, num_steps: int) -> CallResult:
         """Steps on batches of the size that the program is for."""
         tensors = self._inputs(stack)
-        before_xla = self._steps_before_xla(tensors)
+        before_xla = self._steps_before_xla()
         if not before_xla and self.xla_since is None:
             self.xla_since = self.global_step()
         stop = stack.start + min(num_steps, stack.whole_batches(), before_xla or num_steps)
         arguments = [tensors, tf.constant(stack.start), tf.constant(stop)]
         losses, results = self._program.as_graph(*arguments) if before_xla else self._compiled_call(stack, arguments)
         losses = losses.numpy()[stack.start : stop]
+        if before_xla and self._xla_from is None and _num_bytes(self.traced.store) <= _MOST_BYTES_TWICE:
+            self._program.compile_ahead(tensors, self._stop_at, self._device)
         self._stacks.take(len(losses))
         return CallResult(losses, {key: value.numpy() for key, value in results.items()}, False)
 
@@ -144,18 +146,14 @@ class StackedSteps(OwnSteps):
             self._batch_sizes = self._stacks.batch_sizes = batch_sizes
             self._program = self._built(jit_compile=self._program.compiled is not None)
 
-    def _steps_before_xla(self, tensors: list[tf.Tensor]) -> int:
-        """Steps before XLA takes over, of stacks [steps, batch, …]; 0 when it has. Compiles ahead when that is due."""
+    def _steps_before_xla(self) -> int:
+        """Steps before XLA takes over; 0 when it has."""
         program = self._program
         if program.compiled is None:
             return sys.maxsize
         if self._xla_from is not None:
             return max(self._xla_from - self.global_step(), 0)
-        left = 0 if program.proven else max(program.first_compiled - self.global_step(), 0)
-        goes_on = self._stop_at is None or self._stop_at > program.first_compiled
-        if left and goes_on and program.compiling is None and _num_bytes(self.traced.store) <= _MOST_BYTES_TWICE:
-            program.compiling = program.compiled.compile_ahead(tensors)
-        return left
+        return 0 if program.proven else max(program.first_compiled - self.global_step(), 0)
 
     def _compiled_call(self, stack: Stack, arguments: list[Any]) -> Any:
         """Makes steps compiled by XLA, or as a graph from now on if it does not compile them."""
