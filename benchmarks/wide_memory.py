@@ -1,9 +1,10 @@
 """Memory of training on a wide table as it grows: the whole command, with a limit on the data that it may hold.
 
-    python -m benchmarks.wide_memory [--gigabytes=1,10] [--kind=csv|csv.gz] [--parts=1] [--folder=/var/tmp]
+    python -m benchmarks.wide_memory [--gigabytes=1,10] [--kind=csv|csv.gz|tfrecord] [--parts=1] [--folder=/var/tmp]
 
 Each size is a table of 200 columns of numbers; three dense layers are trained on it for one epoch. Beside it stands the
-most that the process and its children held at a time: resident pages, and those of them that no file backs.
+most that the process and its children held at a time: resident pages, and those of them that no file backs. Records of
+TFRecord hold the columns in one feature, `values`, and are trained on by the problem that the package begins with.
 """
 
 from __future__ import annotations
@@ -23,7 +24,16 @@ from collections.abc import Iterator, Sequence
 from benchmarks.race.workloads import wide
 
 _SAMPLE_SECS = 0.2
-_FLAGS = ("--model=dnn", "--hidden_units=128,64", "--num_epochs=1", "--train_batch_size=500", "--seed=1")
+_FLAGS = ("--model=dnn", "--num_epochs=1", "--train_batch_size=500", "--seed=1")
+_OF_TABLE = ("--data_format=table", "--label_column=label", "--hidden_units=128,64")
+_OF_RECORDS = (
+    "--data_format=examples",
+    f"--sequence_length={wide.COLUMNS + 1}",
+    "--feature_columns=values",
+    "--target_columns=label",
+    "--first_layer_size=128",
+    "--second_layer_size=64",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,11 +77,12 @@ def files(kind: str, gigabytes: float, parts: int, folder: pathlib.Path) -> tupl
 
     Args:
       kind: as `wide.prepare` names it.
-      gigabytes: of its text.
+      gigabytes: of its text, or of its records.
       parts: files of the same rows; they are one file with several names.
       folder: where they are written.
     """
-    row_bytes = len(wide.csv_lines(wide.block(0)[:100])) / 100
+    written = wide.examples if kind == "tfrecord" else wide.csv_lines
+    row_bytes = len(written(wide.block(0)[:100])) / 100
     rows = round(gigabytes * 1e9 / row_bytes / parts / wide.BLOCK_ROWS) * wide.BLOCK_ROWS
     made = wide.prepare(kind, folder, {"rows": rows})
     paths = [folder / f"{part}.{kind}" for part in range(parts)]
@@ -103,8 +114,8 @@ def measured(command: Sequence[str], limit_mib: int) -> tuple[Usage, float]:
 def main() -> None:
     """Trains on each size, and prints what it took."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--gigabytes", default="1,10", help="of text")
-    parser.add_argument("--kind", default="csv", choices=["csv", "csv.gz"])
+    parser.add_argument("--gigabytes", default="1,10", help="of text, or of records")
+    parser.add_argument("--kind", default="csv", choices=["csv", "csv.gz", "tfrecord"])
     parser.add_argument("--parts", type=int, default=1, help="files of a table")
     parser.add_argument("--limit_mib", type=int, default=wide.MEMORY_MIB, help="of data; 0 for no limit")
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/var/tmp"))
@@ -114,7 +125,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
             paths, judged, rows = files(chosen.kind, gigabytes, chosen.parts, pathlib.Path(folder))
             os.environ["TRAINER_SCRATCH"] = f"{folder}/scratch"
-            command = [sys.executable, "-m", "trainer.task", "--data_format=table", "--label_column=label", *_FLAGS]
+            command = [sys.executable, "-m", "trainer.task", *_FLAGS]
+            command += _OF_RECORDS if chosen.kind == "tfrecord" else _OF_TABLE
             command += [f"--train_data_paths={','.join(paths)}", f"--eval_data_paths={judged}"]
             most, seconds = measured([*command, f"--output_dir={folder}/run"], chosen.limit_mib)
         shown = f"{gigabytes:g} GB, {rows:,} rows".ljust(28)

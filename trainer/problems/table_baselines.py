@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from trainer.formats.tables.reading import Table
 
 _MOST_ROWS = 50_000
 """Rows of training that linear models are fitted to, and rows of evaluation that they are scored on."""
+_ROWS_AT_ONCE = 4096
 _MOST_IDS = 50
 """Values of a category that have a weight of their own; the rarer ones share one."""
 _LARGEST_FIT = 4e10
@@ -23,24 +24,32 @@ _SMALL = 1e-7
 
 def score(table: Table) -> dict[str, float]:
     """Scores on the evaluation part, each named after its metric."""
-    train, evaluation = (_part(part, table) for part in (table.train, table.evaluation))
-    if table.is_regression:
-        return _of_regression(table, train, evaluation)
-    return _of_classes(table, train, evaluation)
+    return _of_regression(table) if table.is_regression else _of_classes(table)
 
 
-def _part(part: Rows, table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """The first rows of a part: float64 [rows, inputs], and labels [rows]."""
+def _blocks(part: Rows, table: Table) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The first rows of a part, some at a time: float64 [rows, inputs], and labels [rows]."""
     from trainer.formats.pipeline import datasets
 
-    inputs, labels, count = [], [], 0
-    for features, label in datasets.evaluation(part, 4096).as_numpy_iterator():
-        inputs.append(_inputs(features, table))
-        labels.append(label)
-        count += len(label)
-        if count >= _MOST_ROWS:
-            break
-    return np.concatenate(inputs)[:_MOST_ROWS], np.concatenate(labels)[:_MOST_ROWS]
+    left = _MOST_ROWS
+    for features, labels in datasets.evaluation(part, _ROWS_AT_ONCE).as_numpy_iterator():
+        yield _inputs(features, table)[:left], labels[:left]
+        left -= len(labels)
+        if left <= 0:
+            return
+
+
+def _joined(part: Rows, table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of `_blocks` together."""
+    inputs, rows = np.empty((0, 0)), 0
+    labels: list[np.ndarray] = []
+    for block, of_block in _blocks(part, table):
+        if not labels:  # room for all at once: joined at the end they would be there twice
+            inputs = np.empty((min(part.count, _MOST_ROWS), block.shape[1]))
+        inputs[rows : rows + len(block)] = block
+        rows += len(block)
+        labels.append(of_block)
+    return inputs[:rows], np.concatenate(labels)
 
 
 def _inputs(features: Mapping[str, np.ndarray], table: Table) -> np.ndarray:
@@ -55,46 +64,39 @@ def _inputs(features: Mapping[str, np.ndarray], table: Table) -> np.ndarray:
     return np.concatenate(columns, axis=1)
 
 
-def _gram(inputs: np.ndarray) -> np.ndarray:
-    """The inputs' products with a small ridge, which makes columns that say the same no trouble."""
-    gram = inputs.T @ inputs
-    gram[np.diag_indices_from(gram)] += _RIDGE
-    return gram
+def _ridged(gram: np.ndarray) -> np.ndarray:
+    """Products of inputs with a small ridge, which makes columns that say the same no trouble."""
+    return gram + _RIDGE * np.eye(len(gram))
 
 
-def _of_regression(
-    table: Table, train: tuple[np.ndarray, np.ndarray], evaluation: tuple[np.ndarray, np.ndarray]
-) -> dict[str, float]:
-    """Of the mean of training, and of linear least squares.
-
-    Args:
-      table: of the rows.
-      train: inputs [rows, inputs] and labels [rows] to fit.
-      evaluation: likewise, to score.
-    """
-    targets = (train[1] - table.label_mean) / table.label_scale
-    weights = np.linalg.solve(_gram(train[0]), train[0].T @ targets)
-    fitted = evaluation[0] @ weights * table.label_scale + table.label_mean
+def _of_regression(table: Table) -> dict[str, float]:
+    """Of the mean of training, and of linear least squares, with few rows in memory at a time."""
+    weights = _least_squares(table)
+    read = [(inputs @ weights, labels) for inputs, labels in _blocks(table.evaluation, table)]
+    fitted, labels = (np.concatenate(parts) for parts in zip(*read, strict=True))
+    fitted = fitted * table.label_scale + table.label_mean
     scores = {}
     for name, forecast in (("mean", np.full(len(fitted), table.label_mean)), ("least_squares", fitted)):
-        errors = forecast - evaluation[1]
+        errors = forecast - labels
         scores[f"rmse_{name}"] = float(np.sqrt(np.mean(errors**2)))
         scores[f"mae_{name}"] = float(np.mean(np.abs(errors)))
-        if spread := float(np.mean((evaluation[1] - evaluation[1].mean()) ** 2)):
+        if spread := float(np.mean((labels - labels.mean()) ** 2)):
             scores[f"r2_{name}"] = 1 - float(np.mean(errors**2)) / spread
     return scores
 
 
-def _of_classes(
-    table: Table, train: tuple[np.ndarray, np.ndarray], evaluation: tuple[np.ndarray, np.ndarray]
-) -> dict[str, float]:
-    """Of the most frequent class, and of a logistic regression where it costs seconds only.
+def _least_squares(table: Table) -> np.ndarray:
+    """Weights [inputs] of the standardised label."""
+    gram, moments = np.zeros((1, 1)), np.zeros(1)
+    for inputs, labels in _blocks(table.train, table):
+        gram = gram + inputs.T @ inputs
+        moments = moments + inputs.T @ ((labels - table.label_mean) / table.label_scale)
+    return np.asarray(np.linalg.solve(_ridged(gram), moments))
 
-    Args:
-      table: of the rows.
-      train: inputs [rows, inputs] and classes [rows] to fit.
-      evaluation: likewise, to score.
-    """
+
+def _of_classes(table: Table) -> dict[str, float]:
+    """Of the most frequent class, and of a logistic regression where it costs seconds only."""
+    train, evaluation = (_joined(part, table) for part in (table.train, table.evaluation))
     labels, shares = evaluation[1], np.array(table.class_shares)
     scores = {
         "accuracy_majority": float(np.mean(labels == np.argmax(shares))),
@@ -126,7 +128,7 @@ def logistic_weights(inputs: np.ndarray, labels: np.ndarray, *, classes: int, ro
     weights = np.zeros((inputs.shape[1], classes))
     targets = np.eye(classes)[labels]
     # The bound is (I - 1/classes) / 2 for the classes; on gradients, which sum to zero over them, it is 1/2.
-    inverse = np.linalg.inv(_gram(inputs) / 2 + _RIDGE * np.eye(inputs.shape[1]))
+    inverse = np.linalg.inv(_ridged(_ridged(inputs.T @ inputs) / 2))
     previous, momentum = weights, 0.0
     for number in range(rounds):
         # Nesterov's extrapolation, without which nearly separable classes take thousands of rounds.

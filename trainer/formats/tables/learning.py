@@ -12,6 +12,7 @@ MOST_VALUES = 200_000
 """Different values of a category that are counted at a time; the rarest of more are forgotten."""
 _SAMPLE, _SAMPLE_VALUES = 65_536, 1 << 22
 """Rows drawn at random, whose median counts, fewer where that would be too many numbers; of fewer rows it is exact."""
+_MOVED_VALUES = 1 << 17
 _FEWEST_ROWS = 100
 _CONSTANT = 8 * float(np.finfo(np.float64).eps)
 
@@ -30,7 +31,7 @@ class NumberCounts:
         self._low, self._high = np.full(columns, math.inf), np.full(columns, -math.inf)
         self._random = np.random.default_rng(seed)
         self._size = max(1, min(_SAMPLE, _SAMPLE_VALUES // max(1, columns)))
-        self._rows = _Sample(self._size)
+        self._rows = _Sample(self._size, (columns,))
         self._of_column: dict[int, _Sample] = {}
 
     def add(self, values: np.ndarray) -> None:
@@ -87,45 +88,57 @@ class NumberCounts:
 
 
 class _Sample:
-    """What has the smallest keys so far.
+    """What has the smallest keys so far, in memory that is taken once.
+
+    Pieces that are joined again and again would leave holes between what lives longer, several times the sample.
 
     Args:
       size: how much of it.
+      shape: of one value.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, shape: tuple[int, ...]) -> None:
         self._size, self._limit, self._count = size, math.inf, 0
-        # Joined when there are too many, for joining copies them all.
-        self._drawn: list[tuple[np.ndarray, np.ndarray]] = []
+        room = size + size // 2  # cut when it is full, for that moves all of it
+        self._keys, self._values = np.empty(room + 1), np.empty((room + 1, *shape))
 
     def add(self, keys: np.ndarray, values: np.ndarray) -> None:
         """Takes further values [n, …] with their keys, float64 [n]."""
         if self._limit < math.inf:
             chosen = keys < self._limit
             keys, values = keys[chosen], values[chosen]
-        self._drawn.append((keys, values))
-        self._count += len(keys)
-        if self._count > 1.5 * self._size:
-            self.values()
+        while len(keys):
+            place = slice(self._count, min(self._count + len(keys), len(self._keys)))
+            taken = place.stop - place.start
+            self._keys[place], self._values[place] = keys[:taken], values[:taken]
+            keys, values, self._count = keys[taken:], values[taken:], place.stop
+            if self._count == len(self._keys):
+                self._cut()
 
     def values(self) -> np.ndarray:
-        """The sample, cut to its size."""
-        keys, values = self._drawn[0]
-        if len(self._drawn) > 1:
-            keys, values = (np.concatenate(parts) for parts in zip(*self._drawn, strict=True))
-        if len(keys) > self._size:
-            kept = np.argpartition(keys, self._size)[: self._size]
-            keys, values = keys[kept], values[kept]
-            self._limit = float(keys.max())
-        self._drawn, self._count = [(keys, values)], len(keys)
-        return values
+        """The sample [n, …], which further values change."""
+        self._cut()
+        return self._values[: self._count]
 
     def of(self, column: int) -> _Sample:
         """Of rows the sample of one column."""
-        found = _Sample(self._size)
+        found = _Sample(self._size, ())
         found._limit, found._count = self._limit, self._count
-        found._drawn = [(keys, values[:, column].copy()) for keys, values in self._drawn]
+        found._keys[: self._count] = self._keys[: self._count]
+        found._values[: self._count] = self._values[: self._count, column]
         return found
+
+    def _cut(self) -> None:
+        """Moves what has the smallest keys to the front, in their order, and forgets the rest."""
+        if self._count <= self._size:
+            return
+        kept = np.sort(np.argpartition(self._keys[: self._count], self._size)[: self._size])
+        step = max(1, _MOVED_VALUES // max(1, self._values[0].size))
+        for first in range(0, self._size, step):
+            chosen = kept[first : first + step]  # at their places to be, or behind them
+            place = slice(first, first + len(chosen))
+            self._keys[place], self._values[place] = self._keys[chosen], self._values[chosen]
+        self._limit, self._count = float(self._keys[: self._size].max()), self._size
 
 
 class CategoryCounts:
