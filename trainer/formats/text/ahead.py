@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _MOST_THREADS = 3
-"""More do not pay: one more thread makes the items, and the caller's takes the results."""
+"""More do not pay: one more thread makes the items, and the caller's takes the results. Both need a part of a core."""
 
 
 def in_order(items: Iterable[Item], work: Callable[[Item], Result]) -> Generator[tuple[Item, Result], None, None]:
@@ -23,7 +23,7 @@ def in_order(items: Iterable[Item], work: Callable[[Item], Result]) -> Generator
         the results before it.
       work: is done in other threads, so that it pays where it leaves Python's lock.
     """
-    threads = min(_MOST_THREADS, max(1, len(os.sched_getaffinity(0)) - 1))
+    threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
     source, pool = ThreadPoolExecutor(1, "reading"), ThreadPoolExecutor(threads, "parsing")
     waiting: collections.deque[Future[tuple[Item, Result] | None]] = collections.deque()
     coming = iter(items)
