@@ -22,7 +22,7 @@ from trainer.job import records
 
 pytestmark = pytest.mark.process
 
-STEPS = 1000
+STEPS = 400
 TASK = [f"--train_steps={STEPS}", "--optimizer=sgd", "--seed=1", "--min_eval_frequency=0", "--eval_delay_secs=0"]
 RATES = {"lstm": 0.1, "keras_dnn": 0.02}
 

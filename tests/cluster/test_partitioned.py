@@ -41,9 +41,9 @@ def test_the_path_is_that_of_one_process_and_only_rows_that_are_used_travel(
     start: Start, tmp_path: Path, table: str, optimizer: str, push_every: int
 ) -> None:
     task = [*SHAPE, f"--table={table}", f"--optimizer={optimizer}"]
-    apart = [*task, "--steps=150", f"--push_every={push_every}", "--parts=2", f"--output_dir={tmp_path}/apart"]
+    apart = [*task, "--steps=60", f"--push_every={push_every}", "--parts=2", f"--output_dir={tmp_path}/apart"]
     start("--worker=1", "--ps=2", module="tests.cluster.embedding_job", task=apart).completes()
-    embedding_job.main([*task, "--steps=150", f"--output_dir={tmp_path}/whole"])
+    embedding_job.main([*task, "--steps=60", f"--output_dir={tmp_path}/whole"])
     expected, found = values(tmp_path / "whole"), values(tmp_path / "apart")
     assert losses(tmp_path / "apart", "chief-0") == pytest.approx(losses(tmp_path / "whole", "worker-0"), rel=1e-5)
     assert sorted(found) == sorted(expected)
