@@ -63,6 +63,17 @@ def normalised(features: Any, label: tf.Tensor) -> Any:
     return {"x": features["x"] - tf.reduce_mean(features["x"], 0)}, label
 
 
+def starts() -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(np.random.default_rng(1).integers(0, ROWS - 12, [7, 4]))
+
+
+def cut(starts: tf.Tensor) -> Any:
+    """Windows of 12 rows of a series [48, 3], 8 of history and 4 to forecast, from starts [batch]."""
+    series = tf.constant(np.random.default_rng(2).normal(size=(ROWS, 3)), tf.float32)
+    windows = tf.gather(series, starts[:, None] + tf.range(12, dtype=tf.int64))
+    return {"x": windows[:, :8]}, windows[:, 8:]
+
+
 AT_ONCE: dict[str, Make] = {
     "batches that are decoded": lambda f: lines(f).repeat().batch(4, True).map(decode).prefetch(2),
     "without the rest": lambda f: lines(f).batch(5, True).map(decode),
@@ -74,10 +85,12 @@ AT_ONCE: dict[str, Make] = {
     "fewer than a stack": lambda f: slices().batch(40, True),
     "no batch": lambda f: slices().batch(50, True),
     "with options": lambda f: slices().batch(4, True).with_options(tf.data.Options()).repeat(),
+    "a rest that is left out in each epoch": lambda f: slices().batch(5, True).repeat(3),
+    "windows of a series": lambda f: starts().repeat(3).map(cut).prefetch(2),
+    "windows of single starts": lambda f: starts().unbatch().shuffle(9, seed=1).repeat().batch(4).map(cut),
 }
 ONE_BY_ONE: dict[str, Make] = {
     "a rest in each epoch": lambda f: slices().batch(5).repeat(3),
-    "a rest that is left out in each epoch": lambda f: slices().batch(5, True).repeat(3),
     "an end that nobody knows": lambda f: lines(f).batch(4).map(decode),
     "a shuffle of batches": lambda f: slices().batch(4).shuffle(5, seed=1),
     "a part of the batches": lambda f: slices().batch(4).take(3).repeat(2),

@@ -98,12 +98,13 @@ def _stacks(dataset: tf.data.Dataset, data: Data, steps: int, pipeline: int) -> 
     """
     sizes = [part.shape[:1] for part in tf.nest.flatten(data.spec)]
     flat = dataset.map(_flat)
+    fixed = [part.shape[:1] for part in flat.element_spec] == sizes
     at_once = whole_stacks.stacks(flat, steps, data.text_bytes)
     if at_once is not None:
         # All their batches are of one size, the rest of the data left out.
-        return at_once.filter(_whole(sizes, 1)).enumerate().map(_numbers_of_stack(pipeline, steps))
+        whole = at_once if fixed else at_once.filter(_whole(sizes, 1))
+        return whole.enumerate().map(_numbers_of_stack(pipeline, steps))
     numbered = flat.enumerate().map(_number_of_batch(pipeline))
-    fixed = [part.shape[:1] for part in flat.element_spec] == sizes
     return (numbered if fixed else numbered.filter(_whole(sizes, 0))).batch(steps)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.estimator.graph import op_table
+from trainer.estimator.graph.input import windows
 from trainer.estimator.graph.input.stacked_tensors import NotStackableError, Stacked
 
 Outputs = Sequence[Any]
@@ -177,6 +178,8 @@ def _to_shape(stack: Stacked, op: tf.Operation) -> Outputs:
 
 def _strided_slice(stack: Stacked, op: tf.Operation) -> Outputs:
     """The batch's dimension is taken whole: bit 0 of the masks is its own."""
+    if (taken := windows.part(stack, op)) is not None:
+        return [taken.rows(stack)]
     value, *bounds = op.inputs
     constants = [_constant(bound) for bound in bounds]
     begin, end, strides = (np.insert(bound, 0, first) for bound, first in zip(constants, (0, 0, 1), strict=True))
@@ -207,6 +210,8 @@ def _gather(stack: Stacked, op: tf.Operation) -> Outputs:
         return [tf.gather(stack.value(params), stack.value(indices), axis=_behind(where))]
     if where:
         raise NotStackableError(op.type)
+    if (taken := windows.gathered(stack, op)) is not None:
+        return [taken.rows(stack)]
     return [tf.gather(stack.value(params), stack.value(indices))]
 
 

@@ -19,10 +19,14 @@ class Stacked:
     Args:
       copier: into the graph that is being built.
       batch: records in the batch, int32 [].
+
+    Attributes:
+      blocks: of tables from which windows are taken, by the table and the rows in a block: see `windows`.
     """
 
     def __init__(self, copier: Copier, batch: tf.Tensor) -> None:
         self.copier, self.batch = copier, batch
+        self.blocks: dict[tuple[int, int], tf.Tensor] = {}
         # Tensors by identity, as the copier knows them.
         self._stacked: dict[int, bool] = {}
 

@@ -9,6 +9,11 @@ bits, records are put together for a whole stack, and what a program does to eac
 
 Two things have to be known. Of a map, that it gives the same bits for many batches (`stacked_records`, to which a batch
 is a record). Of the batches, that all are of one size: else the last one of an epoch would have rows of the next.
+
+Where a map makes the batches, as one that cuts windows out of a series does, its elements are put together instead::
+
+    starts [32] ─► repeat ─► map(cut) ─► prefetch                                  what a program says
+    starts [32] ─► repeat ─► batch(40) ─► map(cut, on stacks)                      stacks of the same batches
 """
 
 from __future__ import annotations
@@ -32,6 +37,8 @@ log = logging.getLogger("trainer")
 
 _MOST_READ_BYTES = 16 << 20
 """Of the texts of a stack, which are there all at once. What becomes of them is bounded by those who choose stacks."""
+_MOST_MADE_BYTES = 32 << 20
+"""Of a tensor that maps make of the elements of a stack, as of all columns before some are chosen."""
 _MOST_CALLS = 8
 """Stacks worked on at once, however many batches a program asks for: a checkpoint keeps what they give."""
 
@@ -47,12 +54,30 @@ def stacks(dataset: tf.data.Dataset, count: int, text_bytes: float | None = None
     Returns:
       Yields tuples of tensors [batches, batch, …], of batches of one size. The last stack may have fewer, or none.
     """
+    if datasets.changes_refused(dataset):
+        return None
     steps = late_maps.steps_to(dataset)
+    made = _of_rows(steps, count, text_bytes) or _of_batches(dataset, steps, count, text_bytes)
+    if made is None:
+        return None
+    # No more is said of shapes than the program did: a run that resumes may find stacks of batches of another size.
+    specs = tuple(tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in tf.nest.flatten(dataset.element_spec))
+    return datasets.respecified(made, specs)
+
+
+def _of_rows(steps: Sequence[Step], count: int, text_bytes: float | None) -> tf.data.Dataset | None:
+    """Stacks of the batches that the last batching of a pipeline makes, from its rows.
+
+    Args:
+      steps: of the pipeline, the last one first.
+      count: batches in a stack.
+      text_bytes: of a row; None asks it.
+    """
     at = next((at for at, step in enumerate(steps) if step.batches), None)
-    if at is None or datasets.changes_refused(dataset):
+    if at is None:
         return None
     above, batch = steps[:at], steps[at]
-    if not _even(above, batch) or not _fits(steps, batch, count, text_bytes):
+    if not _even(above, batch) or not _fits(_components(batch), count * (batch.batch_size or 1), steps, text_bytes):
         return None
     try:
         maps = _on_whole_batches(above, batch)
@@ -62,11 +87,43 @@ def stacks(dataset: tf.data.Dataset, count: int, text_bytes: float | None = None
     log.debug("%d batches of %s are read at once", count, batch.batch_size)
     size = batch.batch_size or 1
     made = _moved(above, batch.before).batch(size * count).map(_in_batches(size))
-    if maps:
-        made = made.map(late_maps.on_batches(maps), num_parallel_calls=_parallel(maps))
-    # No more is said of shapes than the program did: a run that resumes may find stacks of batches of another size.
-    specs = tuple(tf.TensorSpec([None, *spec.shape], spec.dtype) for spec in tf.nest.flatten(dataset.element_spec))
-    return datasets.respecified(made, specs)
+    return made.map(late_maps.on_batches(maps), num_parallel_calls=_parallel(maps)) if maps else made
+
+
+def _of_batches(
+    dataset: tf.data.Dataset, steps: Sequence[Step], count: int, text_bytes: float | None
+) -> tf.data.Dataset | None:
+    """Stacks of batches that the last maps of a pipeline make, from what these are given.
+
+    Args:
+      dataset: the pipeline.
+      steps: of it, the last one first.
+      count: batches in a stack.
+      text_bytes: of a row; None asks it.
+    """
+    specs = tf.nest.flatten(dataset.element_spec)
+    at = next((at for at, step in enumerate(steps) if step.batches), len(steps))
+    maps = late_maps.movable(steps[:at]) if _of_one_shape(specs) else []
+    given = tf.nest.flatten(maps[-1].before.element_spec) if maps else []
+    if not maps or not _of_one_shape(given) or not _fits(given, count, steps, text_bytes):
+        return None
+    if any(_most_bytes(step.function) * count > _MOST_MADE_BYTES for step in maps):
+        return None
+    log.debug("%d elements become batches at once", count)
+    # Maps that stay, as those that draw, come before these, and so does what only moves elements.
+    together = late_maps.without(maps, steps[:at]).batch(count)
+    return together.map(late_maps.on_batches(maps), num_parallel_calls=_parallel(maps))
+
+
+def _of_one_shape(specs: Sequence[Any]) -> bool:
+    """Whether all elements have components […] of known shapes."""
+    return bool(specs) and all(isinstance(spec, tf.TensorSpec) and spec.shape.is_fully_defined() for spec in specs)
+
+
+def _most_bytes(function: Any) -> int:
+    """Of the largest tensor that a function makes of an element."""
+    made = (tensor for op in function.graph.get_operations() if op.type != "Const" for tensor in op.outputs)
+    return max(((tensor.shape.num_elements() or 0) * tensor.dtype.size for tensor in made), default=0)
 
 
 def _on_whole_batches(above: Sequence[Step], batch: Step) -> list[Step]:
@@ -159,20 +216,19 @@ def text_bytes(dataset: tf.data.Dataset) -> float:
     return _text_bytes(steps[-1].before) if steps else math.inf
 
 
-def _fits(steps: Sequence[Step], batch: Step, count: int, known: float | None) -> bool:
+def _fits(specs: Sequence[Any], rows: int, steps: Sequence[Step], known: float | None) -> bool:
     """Whether the rows of a stack are small enough to be there at once, judged by the first one where that has texts.
 
     Args:
+      specs: of the components of a row.
+      rows: in a stack.
       steps: of the whole pipeline.
-      batch: the one that puts rows together.
-      count: batches in a stack.
       known: bytes of the texts of a row; None to read one.
     """
-    specs = _components(batch)
     row_bytes = sum(spec.shape.num_elements() * spec.dtype.size for spec in specs if spec.dtype != tf.string)
     if any(spec.dtype == tf.string for spec in specs):
         row_bytes += _text_bytes(steps[-1].before) if known is None else known
-    return row_bytes * count * (batch.batch_size or 1) <= _MOST_READ_BYTES
+    return row_bytes * rows <= _MOST_READ_BYTES
 
 
 def _text_bytes(source: tf.data.Dataset) -> float:
