@@ -1,16 +1,27 @@
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 import pytest
 
 from trainer.formats.pipeline import order
 
 
+@functools.cache
+def traced(seed: int) -> Any:
+    """`order.shuffled` of a seed, traced for any number of positions."""
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int64)]
+    return tf.function(lambda positions, count: order.shuffled(positions, count, seed), signature, autograph=False)
+
+
 def shuffled(start: int, stop: int, count: int, seed: int = 0) -> np.ndarray:
     import tensorflow as tf
 
-    positions = tf.range(start, stop, dtype=tf.int64)
-    return np.asarray(tf.function(order.shuffled)(positions, tf.constant(count, tf.int64), seed))
+    return np.asarray(traced(seed)(tf.range(start, stop, dtype=tf.int64), tf.constant(count, tf.int64)))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 97, 1000])
@@ -24,6 +35,10 @@ def test_the_order_can_be_asked_for_from_anywhere() -> None:
     np.testing.assert_array_equal(shuffled(123, 456, 37), whole[123:456])
     far = 37 * (1 << 40)
     np.testing.assert_array_equal(np.sort(shuffled(far, far + 37, 37)), np.arange(37))
+
+
+def test_the_order_of_a_seed_stays_what_it_was_for_runs_that_go_on() -> None:
+    assert shuffled(0, 9, 9, (7 << 40) - 5).tolist() == [8, 6, 0, 2, 3, 1, 4, 7, 5]
 
 
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:

@@ -116,7 +116,8 @@ def _training_streamed(part: Stream, data: DataConfig, pipelines: int, own: int)
     def epoch(number: Any) -> tf.data.Dataset:
         seed = tf.stack([tf.constant(data.seed or 0, tf.int64), number])
         positions = tf.range(len(mine), dtype=tf.int64) + number * len(mine)
-        order = shuffled(positions, tf.constant(len(mine), tf.int64), data.seed or 0)
+        shuffle = len(mine) > 1  # of one file there is one order, and the graph of a shuffle is large
+        order = shuffled(positions, tf.constant(len(mine), tf.int64), data.seed or 0) if shuffle else tf.constant([0])
         examples = _examples(part, mine, order)
         examples = examples if by_file else examples.shard(pipelines, own)
         draw = tf.random.stateless_uniform([], seed, maxval=tf.int64.max, dtype=tf.int64)
@@ -142,6 +143,7 @@ def _examples(part: Stream, files: Sequence[int], order: Any = None) -> tf.data.
     listed = tf.data.Dataset.from_tensor_slices(tuple(names))
     if addresses != [part.paths[file] for file in files]:
         listed, open_file = fetching.ahead(listed), fetching.opening(open_file)
+    open_file = _as_it_is(open_file)
     if order is None:
         return listed.flat_map(open_file)
     return listed.interleave(open_file, cycle_length=_FILES_AT_ONCE, block_length=16)

@@ -49,7 +49,7 @@ def _keys(epochs: Any, seed: int) -> tuple[Any, Any]:
     import tensorflow as tf
 
     rounds = tf.range(2 * ROUNDS, dtype=tf.int32)[:, tf.newaxis] * _wrapped(0x9E3779B9)
-    start = _mixed(_mixed(tf.constant(_wrapped(seed))) + _wrapped(seed >> 32))
+    start = _wrapped(_mixed_number(_mixed_number(seed) + (seed >> 32)))
     base = _mixed(_mixed(tf.cast(epochs, tf.int32) + start) + tf.cast(epochs // (1 << 32), tf.int32))
     keys = _mixed(base[tf.newaxis, :] + rounds)
     return keys[:ROUNDS], keys[ROUNDS:]
@@ -60,6 +60,14 @@ def _mixed(x: Any) -> Any:
     x = _folded(x, 16) * _wrapped(0x85EBCA6B)
     x = _folded(x, 13) * _wrapped(0xC2B2AE35)
     return _folded(x, 16)
+
+
+def _mixed_number(x: int) -> int:
+    """`_mixed` of a Python number, of which the low 32 bits count: it costs the graph no operation."""
+    x %= 1 << 32
+    x = (x ^ x >> 16) * 0x85EBCA6B % (1 << 32)
+    x = (x ^ x >> 13) * 0xC2B2AE35 % (1 << 32)
+    return x ^ x >> 16
 
 
 def _folded(x: Any, bits: int) -> Any:

@@ -96,8 +96,11 @@ def lines_of(
         mask = tf.strings.length(tf.strings.strip(block)) > 0
         if left_out is not None:
             mask &= ~is_among(numbers, left_out)
-        block, numbers = tf.boolean_mask(block, mask), tf.boolean_mask(numbers, mask)
-        return block if keep is None else tf.boolean_mask(block, keep(block, numbers))
+        there = tf.squeeze(tf.where(mask), axis=1)  # and not `boolean_mask`, which makes five times the operations
+        block = tf.gather(block, there)
+        if keep is None:
+            return block
+        return tf.gather(block, tf.squeeze(tf.where(keep(block, tf.gather(numbers, there))), axis=1))
 
     lines = tf.data.TextLineDataset(path, compression_type=compression).batch(_LINES_AT_ONCE)
     return lines.enumerate().map(wanted).unbatch()
