@@ -160,13 +160,14 @@ def _likelihood(squares: Array, targets: Array, logs: Array) -> float:
       targets: float64 [n].
       logs: float64 [parameters + 1], logarithms of the lengths and, last, of the noise.
     """
-    among = _matern(squares, np.exp(logs[:-1])) + (math.exp(logs[-1]) + _JITTER) * np.eye(len(targets))
+    among = _matern(squares, np.exp(logs[:-1]))
+    among.flat[:: len(targets) + 1] += math.exp(logs[-1]) + _JITTER  # its diagonal
     try:
         lower = np.linalg.cholesky(among)
     except np.linalg.LinAlgError:
         return -math.inf
     half = np.linalg.solve(lower, targets)
-    return -0.5 * float(half @ half) - float(np.sum(np.log(np.diag(lower))))
+    return -0.5 * float(half @ half) - float(np.log(lower.diagonal()).sum())
 
 
 def _distances(rows: Array, columns: Array, categorical: npt.NDArray[np.bool_]) -> Array:
@@ -183,7 +184,7 @@ def _distances(rows: Array, columns: Array, categorical: npt.NDArray[np.bool_]) 
 
 def _matern(squares: Array, lengths: Array) -> Array:
     """The Matérn 5/2 kernel, float64 [rows, columns], of `_distances` and lengths, float64 [parameters]."""
-    distance = np.sqrt(5.0 * np.tensordot(lengths**-2.0, squares, axes=1))
+    distance = np.sqrt(5.0 * (lengths**-2.0 @ squares.reshape(len(squares), -1)).reshape(squares.shape[1:]))
     return np.asarray((1.0 + distance + distance**2 / 3.0) * np.exp(-distance))
 
 
@@ -232,7 +233,7 @@ def _log_improvement(mean: Array, deviation: Array, lowest: float) -> Array:
     """
     gain = (lowest - mean) / deviation
     density = np.exp(-0.5 * gain**2) / math.sqrt(2 * math.pi)
-    below = np.array([_NORMAL.cdf(float(value)) for value in gain])
+    below = np.array([0.5 * (1.0 + math.erf(value)) for value in (gain / math.sqrt(2.0)).tolist()])
     improvement = density + gain * below
     # Far below the best both terms cancel; there the asymptote is density / gain².
     tail = -0.5 * gain**2 - 0.5 * math.log(2 * math.pi) - 2 * np.log(np.maximum(np.abs(gain), 1.0))
