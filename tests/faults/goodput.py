@@ -36,7 +36,7 @@ def run(
       steps: after which a process is killed, where these come sooner than the time.
     """
     flags = [f"--output_dir={folder}/run", f"--save_checkpoints_secs={options.save_secs}"]
-    flags += [f"--min_eval_frequency={options.eval_secs}", f"--exporter={options.exporter}"]
+    flags += [f"--min_eval_frequency={options.eval_secs}", f"--exporter={options.exporter}", f"--model={options.model}"]
     job, made = lives.job(python, folder, options.step_secs, flags), []
     lives.wait_for(python, job.environ)
     deadline = time.time() + 60 * options.minutes
@@ -56,6 +56,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--save_secs", type=float, default=4.0)
     parser.add_argument("--eval_secs", type=float, default=600.0)
     parser.add_argument("--exporter", default="final")
+    parser.add_argument("--model", default="lstm")
     parser.add_argument("--last_steps", type=int, default=50, help="after the last kill")
     parser.add_argument("--warm", action="store_true")
     return parser.parse_args(argv)

@@ -55,6 +55,7 @@ def run(
       The processes, and the memory of the bucket's server after each, in bytes.
     """
     flags = [f"--output_dir={RUN}", f"--save_checkpoints_steps={options.save_steps}", "--min_eval_frequency=60"]
+    flags.append(f"--model={options.model}")
     scratch = str(folder / "scratch")
     job = lives.job(python, folder, options.step_secs, flags, **server.environ, TRAINER_SCRATCH=scratch)
     deadline, made, memory = time.time() + 60 * options.minutes, [], []
@@ -105,6 +106,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--save_steps", type=int, default=100)
     parser.add_argument("--last_steps", type=int, default=100, help="after the last kill")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--model", default="lstm")
     return parser.parse_args(argv)
 
 

@@ -30,7 +30,8 @@ def check(made: list[Life], noted: lives.Truth, figures: dict[str, float]) -> No
 def test_a_job_that_is_killed_says_what_became_of_its_time(
     forking_python: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    options = goodput.parsed([f"--step_secs={STEP_SECS}", f"--kills={KILLS}", "--save_secs=0.5", "--every_secs=300"])
+    argv = [f"--step_secs={STEP_SECS}", f"--kills={KILLS}", "--save_secs=0.5", "--every_secs=300", "--model=linear"]
+    options = goodput.parsed(argv)
     made = goodput.run(forking_python, tmp_path, options, steps=40)
     figures = lives.said((tmp_path / "run" / "summary.json").read_bytes())
     check(made, lives.truth(tmp_path / "stamps", int(figures["global_step"])), figures)
@@ -42,6 +43,7 @@ def test_a_job_in_a_bucket_that_is_killed_on_bad_days_completes(
     forking_python: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     argv = [f"--step_secs={STEP_SECS}", f"--kills={KILLS}", "--save_steps=10", "--every_secs=300", "--last_steps=20"]
+    argv.append("--model=linear")
     options = soak.parsed(argv)
     with BucketServer(tmp_path / "buckets") as server:
         for name, value in server.environ.items():
