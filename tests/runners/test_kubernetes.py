@@ -33,7 +33,7 @@ pytestmark = pytest.mark.process
 OUTPUT = f"gs://{BUCKET}/runs/k"
 TASK = [
     "--model=linear",
-    "--save_checkpoints_steps=500",
+    "--save_checkpoints_steps=250",
     "--seed=1",
     "--min_eval_frequency=0",
     "--eval_delay_secs=0",
@@ -65,18 +65,18 @@ def finished(directory: str = OUTPUT) -> dict[str, object]:
 
 
 def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(plane: Plane) -> None:
-    job = send(plane, manifests(Workload.TFJOB, 4000, worker=1, evaluator=1))
+    job = send(plane, manifests(Workload.TFJOB, 1500, worker=1, evaluator=1))
     plane.wait_for(lambda: newest_step(OUTPUT) > 0, JOB_SECS)
     (worker,) = [pod for pod in plane.pods() if pod["metadata"]["name"] == "run-worker-0"]
     plane.kubelet.send(worker, signal.SIGTERM)
     assert ended(plane, Workload.TFJOB, job, JOB_SECS) == "Succeeded", plane.told()
     plane.wait_for(lambda: plane.kubelet.running == 0, JOB_SECS)
-    assert (finished()["reason"], finished()["global_step"]) == ("max_steps", 4000)
-    assert "Evaluated step 4,000" in said(plane)  # by the evaluator, or the chief in its stead
+    assert (finished()["reason"], finished()["global_step"]) == ("max_steps", 1500)
+    assert "Evaluated step 1,500" in said(plane)  # by the evaluator, or the chief in its stead
 
 
 def test_an_indexed_job_finds_its_roles_and_survives_a_killed_chief(plane: Plane) -> None:
-    job = send(plane, manifests(Workload.JOB, 3000, worker=1, ps=1, evaluator=1))
+    job = send(plane, manifests(Workload.JOB, 1500, worker=1, ps=1, evaluator=1))
     plane.wait_for(lambda: newest_step(OUTPUT) > 0, JOB_SECS)
     (chief,) = [pod for pod in plane.pods() if pod["metadata"]["name"].startswith("run-0-")]
     plane.kubelet.send(chief, signal.SIGKILL)
@@ -134,7 +134,7 @@ def test_without_an_image_each_process_installs_the_source_and_the_problem(
         monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
         words = ["submit", "kubernetes", "--python_image=python:3.12-slim", f"--output_dir={OUTPUT}", "--wait"]
         task = ["--", "--train_steps=60", f"--problem={problem}", *TASK]
-        assert launcher.main([*words, "--poll_secs=0.5", *task]) == 0, plane.told()
+        assert launcher.main([*words, "--poll_secs=3", *task]) == 0, plane.told()
     assert finished()["global_step"] == 60
     shown = capsys.readouterr()
     assert "chief-0    | my own problem" in shown.out and f"package: uploaded: {OUTPUT}/packages/" in shown.err
