@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gzip
-import itertools
 import os
 import pathlib
 import resource
@@ -64,10 +63,9 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return found
 
 
-def batches(part: Any, data: TableData | None, context: tf.distribute.InputContext | None = None) -> list[bytes]:
-    """Of training, where there are data of it, and of evaluation, bit by bit."""
-    training = [datasets.training(part, data, context)] if data else []
-    made = itertools.chain(*training, datasets.evaluation(part, 100))
+def batches(part: Any, data: TableData | None = None, context: tf.distribute.InputContext | None = None) -> list[bytes]:
+    """Of training, or all rows in order where there are no data of a training; bit by bit."""
+    made = datasets.training(part, data, context) if data else datasets.evaluation(part, 100)
     return [b"".join(value.numpy().tobytes() for value in tf.nest.flatten(batch)) for batch in made]
 
 
@@ -92,11 +90,11 @@ def test_rows_that_are_kept_are_those_of_the_text_bit_by_bit(
     again = described(data, tmp_path)
     assert kept.schema_fields() == again.schema_fields() == text.schema_fields()
     for name in ("train", "evaluation", "test"):
-        parts = [getattr(table, name) for table in (text, kept, again)]
-        assert isinstance(parts[0], TableStream) and isinstance(parts[1], ParsedStream)
-        training = data if name == "train" else None
-        assert batches(parts[0], training) == batches(parts[1], training) == batches(parts[2], training)
+        of_text, of_kept, found_again = (getattr(table, name) for table in (text, kept, again))
+        assert isinstance(of_text, TableStream) and isinstance(of_kept, ParsedStream)
+        assert batches(of_text) == batches(of_kept) == batches(found_again)
     context = tf.distribute.InputContext(2, 1, 2)
+    assert batches(text.train, data) == batches(again.train, data)
     assert batches(text.train, data, context) == batches(kept.train, data, context)
 
 
@@ -104,6 +102,7 @@ def test_tables_in_memory_are_those_of_the_text_bit_by_bit(data: TableData, tmp_
     text, kept = (described(data, tmp_path, kept, 1 << 30) for kept in (False, True))
     assert isinstance(kept.train, TableRows) and isinstance(kept.train.stream, ParsedStream)
     assert batches(text.train, data) == batches(kept.train, data)
+    assert batches(text.train) == batches(kept.train)
 
 
 def test_rows_are_found_with_their_lines(data: TableData, tmp_path: pathlib.Path) -> None:
@@ -142,7 +141,7 @@ def test_a_row_that_is_damaged_ends_training_and_the_next_run_reads_the_text(
     fault = reading.locate_fault(kept, data, str(caught.value))
     assert isinstance(fault, JobError) and "were deleted. " in str(fault)
     assert not list((tmp_path / "scratch" / parsed_tables.FOLDER).iterdir())
-    assert batches(described(data, tmp_path).train, data) == batches(described(data, tmp_path, False).train, data)
+    assert batches(described(data, tmp_path).train) == batches(described(data, tmp_path, False).train)
 
 
 @pytest.mark.parametrize("harm", ["cut", "manifest", "no manifest"])
@@ -160,7 +159,7 @@ def test_a_folder_that_is_damaged_is_deleted_and_the_text_read(
     kept = described(data, tmp_path)
     assert "are damaged" in caplog.text
     assert isinstance(kept.train, ParsedStream)
-    assert batches(kept.train, data) == batches(described(data, tmp_path, kept=False).train, data)
+    assert batches(kept.train) == batches(described(data, tmp_path, kept=False).train)
 
 
 def test_a_fault_in_the_text_leaves_nothing(data: TableData, tmp_path: pathlib.Path) -> None:
