@@ -28,12 +28,13 @@ class World:
         self.evaluated: list[tuple[float, int]] = []
         self.stop = Stop()
         self._plan: list[tuple[float, Callable[[], None]]] = []
+        self._training = make(directory)
 
     def at(self, secs: float, happens: Callable[[], None]) -> None:
         self._plan.append((secs, happens))
 
     def saved(self, step: int) -> None:
-        make(self.directory).train(batches(), max_steps=step)
+        self._training.train(batches(), max_steps=step)
 
     def done(self, reason: str, step: int) -> None:
         record = {"reason": reason, "global_step": step, "checkpoint": f"model.ckpt-{step}" if step else None}
