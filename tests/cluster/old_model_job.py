@@ -52,7 +52,10 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--model", choices=["canned", "layers"], required=True)
     chosen = parser.parse_args(argv)
-    config = tf.estimator.RunConfig(str(chosen.output_dir), tf_random_seed=1, save_checkpoints_steps=1000)
+    # Short calls: to build a graph of many steps would take longer than to make the few of this job.
+    config = tf.estimator.RunConfig(
+        str(chosen.output_dir), tf_random_seed=1, save_checkpoints_steps=1000, steps_per_loop=10
+    )
     old = canned(config) if chosen.model == "canned" else tf.estimator.Estimator(model_fn, config=config)
     spec = tf.estimator.TrainSpec(input_fn, max_steps=200)
     tf.estimator.train_and_evaluate(old, spec, tf.estimator.EvalSpec(input_fn, steps=4, start_delay_secs=0))

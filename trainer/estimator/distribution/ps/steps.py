@@ -44,7 +44,7 @@ from trainer.estimator.steps.steps import CallResult
 log = logging.getLogger("trainer")
 
 _STACK_STEPS = 50  # which stand one after the other in the graph of a call
-_MOST_OPS = 1000  # in that graph
+_MOST_OPS = 4000  # in that graph; of 1000, a job begins 7 s sooner, but steps that are no XLA program take a third more
 _LOOK_SECS, _LAST_SECS = 0.01, 5.0
 _MOST_WAIT_SECS = 2.0  # then the loop looks whether it is asked to end: all workers may be gone
 _CALLS_AHEAD = 2  # for each worker, so that it need not wait for the chief between two calls
