@@ -18,15 +18,14 @@ FACT = "metrics"
 class MetricsCheck(TrainingHook):
     """Traces an evaluation, so that what is wrong with it is said before anything is trained.
 
-    To trace one takes as long as to trace the training, so where checkpoints note that it was looked for the very same
-    metrics, a run that goes on makes its first step before. As a hook, it looks after that.
+    That takes as long as to trace the training. So a run that goes on makes its first step before, where its checkpoint
+    notes that the very same metrics were looked for, and looks after it, as a hook. Where another process evaluates,
+    nothing is looked at.
 
     Args:
       bound: the problem with its settings.
       estimator: that will evaluate.
       tuner_file: names what the tuner is told.
-
-    Where another process evaluates, nothing is looked at.
     """
 
     every_n_steps = None
