@@ -49,6 +49,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--initial", choices=list(INITIAL), default="ones")
     parser.add_argument("--parts", type=int, help="of every table, however small it is")
     parser.add_argument("--push_every", type=int, default=1)
+    parser.add_argument("--steps_per_call", type=int, help="at most; by default as many as the package finds good")
     parser.add_argument("--save_steps", type=int, default=1000)
     return parser.parse_args(argv)
 
@@ -121,6 +122,7 @@ def run_config(chosen: argparse.Namespace) -> RunConfig:
         save_checkpoints_steps=chosen.save_steps,
         save_summary_steps=None,
         push_every=chosen.push_every,
+        steps_per_loop=chosen.steps_per_call,
         tf_random_seed=1,
     )
     if chosen.parts is None or not (config.is_chief and config.distribution == "ps"):
