@@ -17,7 +17,7 @@ from trainer.estimator.contract.xla_use import XlaUse
 from trainer.estimator.distribution.collectives import PeerLostError
 from trainer.estimator.distribution.ps import steps as ps_steps
 from trainer.estimator.distribution.ps.returned import Returned
-from trainer.estimator.distribution.ps.steps import ServerSteps, _direct
+from trainer.estimator.distribution.ps.steps import ServerSteps, _direct, unrolled_steps
 
 
 def direct(
@@ -39,6 +39,16 @@ def test_steps_of_wide_models_are_made_in_stacks_about_as_long_as_those_of_small
     assert direct(step_models.model(step_models.dense, step_models.sgd), 50, caplog) == (50, "")
     size, logged = direct(step_models.model(wide, step_models.adam_v1), 50, caplog)
     assert 25 < size <= 50 and not logged
+
+
+@pytest.mark.parametrize(
+    ("size", "length", "steps"),
+    [(28, 1, 1), (28, 60, 2), (28, 2000, 12), (28, 100_000, 50), (28, None, 50), (1000, None, 4), (5000, 10**6, 1)],
+)
+def test_a_short_training_builds_few_of_its_steps_one_after_the_other(
+    size: int, length: int | None, steps: int
+) -> None:
+    assert min(50, unrolled_steps(size, length)) == steps
 
 
 def test_a_step_that_cannot_be_partitioned_crosses_op_by_op_and_a_line_says_why(

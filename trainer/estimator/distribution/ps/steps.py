@@ -45,6 +45,7 @@ log = logging.getLogger("trainer")
 
 _STACK_STEPS = 50  # which stand one after the other in the graph of a call
 _MOST_OPS = 4000  # in that graph; of 1000, a job begins 7 s sooner, but steps that are no XLA program take a third more
+_ROOTS_TO_A_STEP = 4  # of 2,000 small steps, 50 at a time or 2 took the same time, and 10 at a time the least work
 _LOOK_SECS, _LAST_SECS = 0.01, 5.0
 _MOST_WAIT_SECS = 2.0  # then the loop looks whether it is asked to end: all workers may be gone
 _CALLS_AHEAD = 2  # for each worker, so that it need not wait for the chief between two calls
@@ -78,7 +79,7 @@ class ServerSteps:
             stacks = stacks_of(most, push_every)
             call = downpour(self.traced, push_every, stacks, xla=xla is not XlaUse.NEVER)
         else:
-            self.traced, self._stack_steps, call = _direct(replica, spec, most, xla)
+            self.traced, self._stack_steps, call = _direct(replica, spec, most, xla, plan.length)
         self._most_stacks = stacks_of(most, self._stack_steps)
         self._iterators = iterators(servers, plan, data, self._stack_steps)
         self._returned = Returned(tuple(tf.TensorSpec(part.shape[1:], part.dtype) for part in data.stacked))
@@ -191,7 +192,23 @@ def stacks_of(most: int, size: int) -> int:
     return max(1, most // size)
 
 
-def _direct(replica: ModelReplica, spec: Any, most: int, xla: XlaUse) -> tuple[TracedModel, int, worker_functions.Call]:
+def unrolled_steps(size: int, length: int | None) -> int:
+    """How many steps stand one after the other in the graph of a call, at the most.
+
+    In a training of some hundred steps, a step costs more to be built into the graph than all turns of the loop that it
+    saves. Both costs together are least near the square root of the number of steps.
+
+    Args:
+      size: ops of a step.
+      length: how many steps were asked for; None where no number was given.
+    """
+    by_length = _STACK_STEPS if length is None else math.isqrt(length) // _ROOTS_TO_A_STEP + 1
+    return max(1, min(by_length, _MOST_OPS // size))
+
+
+def _direct(
+    replica: ModelReplica, spec: Any, most: int, xla: XlaUse, length: int | None = None
+) -> tuple[TracedModel, int, worker_functions.Call]:
     """Steps that read and write the servers' variables: the traced model, the steps of a stack, and the call.
 
     Args:
@@ -199,6 +216,7 @@ def _direct(replica: ModelReplica, spec: Any, most: int, xla: XlaUse) -> tuple[T
       spec: of a batch.
       most: the most steps of a call.
       xla: whether XLA may compile what the workers compute.
+      length: how many steps were asked for; None where no number was given.
     """
     batches = min(stack_steps(spec, most), _STACK_STEPS)
     traced = replica.trace(spec, xla=True)
@@ -213,8 +231,7 @@ def _direct(replica: ModelReplica, spec: Any, most: int, xla: XlaUse) -> tuple[T
     seeded = traced.store.seed is not None and randomness.hides_state(traced.graph)
     compiled = xla is not XlaUse.NEVER and not seeded
     steps = PullPush(step_partition, lambda variable: worker_functions.own(run, variable), xla=compiled)
-    # A call's graph has the steps one after the other; beyond some thousand ops it takes longer to build than it saves.
-    unrolled = max(1, min(batches, _MOST_OPS // steps.size))
+    unrolled = min(batches, unrolled_steps(steps.size, length))
     size = batches // unrolled * unrolled
     if refused := steps.refused_by_xla(size) if compiled else None:
         log.info("XLA cannot compile this model function, so workers compute its steps op by op: %s", refused)
