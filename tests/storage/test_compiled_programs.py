@@ -76,7 +76,7 @@ def test_programs_with_their_checksum_are_kept_and_all_others_deleted(environ: d
     whole, damaged, torn, unsealed = (sealed(directory, name) for name in ("whole", "damaged", "torn", "unsealed"))
     damaged.write_bytes(b"c0de")
     torn.write_bytes(b"co")
-    unsealed.with_name("unsealed.pb.sha256").unlink()
+    unsealed.with_name("unsealed.pb.crc32c").unlink()
     opened(environ)
     assert sorted(directory.glob("*.pb")) == [whole]
 
@@ -111,7 +111,7 @@ def test_the_process_finds_what_was_opened_for_it(environ: dict[str, str]) -> No
     program = directory / "new.pb"
     program.touch()
     found.seal()
-    assert program.with_name("new.pb.sha256").exists()
+    assert program.with_name("new.pb.crc32c").exists()
 
 
 def test_a_directory_that_is_gone_ends_nothing(environ: dict[str, str]) -> None:

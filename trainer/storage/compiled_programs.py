@@ -6,7 +6,7 @@ user alone may write to; each program has a checksum beside it; and a process be
 its own::
 
     <scratch>/compiled-programs/<machine>/xla_compile_cache__….pb            a program
-                                          xla_compile_cache__….pb.sha256     its checksum, written after it
+                                          xla_compile_cache__….pb.crc32c     its checksum, written after it
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
 
-from trainer.storage import own_directory, scratch
+from trainer.storage import checksums, own_directory, scratch
 from trainer.storage.errors import StorageError
 
 FOLDER = "compiled-programs"
 """Part of the path of every program, by which an error of writing one is known."""
 VARIABLE = "TF_XLA_FLAGS"
 _DIRECTORY_FLAG = "--tf_xla_persistent_cache_directory="
-_PROGRAM, _CHECKSUM = ".pb", ".sha256"
+_PROGRAM, _CHECKSUM = ".pb", ".crc32c"
 _UNFINISHED_SECS = 3600.0
 _MOST_BYTES = 64 << 20
 _LEAST_FREE_BYTES = 1 << 30
@@ -74,7 +74,7 @@ class CompiledPrograms:
             for path in self._directory.glob(f"*{_PROGRAM}"):
                 if not _checksum_file(path).exists():
                     hidden = path.with_name(f"{path.name}.{os.getpid()}")
-                    hidden.write_text(_checksum(path))
+                    hidden.write_text(checksums.of_file(str(path)))
                     hidden.replace(_checksum_file(path))
             self._seen_at = changed_at
         except OSError as error:  # what has no checksum is compiled again
@@ -139,12 +139,8 @@ def _machine(environ: Mapping[str, str]) -> str | None:
 def _is_whole(path: pathlib.Path) -> bool:
     """Whether a program is as it was when its checksum was written. Raises FileNotFoundError where there is none."""
     checksum = _checksum_file(path)
-    return checksum.exists() and checksum.read_bytes() == _checksum(path).encode()
+    return checksum.exists() and checksum.read_bytes() == checksums.of_file(str(path)).encode()
 
 
 def _checksum_file(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(path.name + _CHECKSUM)
-
-
-def _checksum(path: pathlib.Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
