@@ -503,7 +503,7 @@ def values(estimator: Estimator) -> dict[str, list[Any]]:
 def tier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int | None:
     """The first compiled step; None where none is."""
     if request.param is not None:
-        monkeypatch.setattr(compile_policy, "first_compiled_step", lambda graph: request.param)
+        monkeypatch.setattr(compile_policy, "first_compiled_step", lambda operations: request.param)
     return request.param
 
 

@@ -49,7 +49,7 @@ class Replica:
         """The global step from which XLA makes the steps, as it would of one process; beyond all steps for never."""
         if xla is XlaUse.NEVER or "GPU" in self._participant.device.upper():  # measured on CPUs alone
             return sys.maxsize
-        return 0 if xla is XlaUse.AT_ONCE else compile_policy.first_compiled_step(self._pruned.graph)
+        return 0 if xla is XlaUse.AT_ONCE else compile_policy.first_compiled_step(self._pruned.operations)
 
     def _made(self, pruned: Callable[..., Any]) -> Any:
         """The program of many steps, from what computes the loss and the fetches of one."""

@@ -10,6 +10,8 @@ import tensorflow as tf
 # Given from outside when the graph runs.
 PLACEHOLDER = "Placeholder"
 PLACEHOLDERS = frozenset({PLACEHOLDER, "PlaceholderWithDefault"})
+# In front of what is to be replicated over TPUs, whose ops say so in attributes.
+TPU_PROGRAM = "TPUReplicateMetadata"
 # Run in training whether or not anything is fetched that depends on them: a person put them there to be run.
 CHECK = "Assert"
 ALWAYS_RUN = frozenset({"PrintV2", CHECK})

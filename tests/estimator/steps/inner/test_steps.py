@@ -31,7 +31,7 @@ def compiled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def compile_from(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    monkeypatch.setattr(compile_policy, "first_compiled_step", lambda graph: step)
+    monkeypatch.setattr(compile_policy, "first_compiled_step", lambda operations: step)
 
 
 def model(x: tf.Tensor) -> EstimatorSpec:

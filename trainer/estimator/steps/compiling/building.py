@@ -55,7 +55,7 @@ def built(
     as_graph = StackProgram(lambda: _loop(traced, pruned))
     compiled = StackProgram(lambda: _loop(traced, pruned_step(traced, part=part, xla=True)), True)
     inputs = StackInputs(part) if part else None
-    first_compiled = compile_policy.first_compiled_step(pruned.graph) if jit_compile else 0
+    first_compiled = compile_policy.first_compiled_step(pruned.operations) if jit_compile else 0
     own = fingerprint_of(traced, spec)
     return traced, Program(own, as_graph, compiled if jit_compile else None, inputs, first_compiled)
 

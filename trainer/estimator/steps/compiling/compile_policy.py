@@ -8,6 +8,8 @@ that is repeated, or continued, computes the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from trainer.estimator.graph import op_table
@@ -24,16 +26,15 @@ _SAVED_SECS_BY_DRAW = 10e-9
 """… and a number of a large draw, which XLA makes where it is used (`random_draws`). Measured: 8 to 13 ns."""
 
 
-def first_compiled_step(graph: tf.Graph) -> int:
+def first_compiled_step(operations: Sequence[tf.Operation]) -> int:
     """The global step from which XLA makes the steps; 0 where it does at once.
 
     That is so where a step may be long for its number of operations, which is when they call functions (loops), or
     when there is a GPU to keep busy.
 
     Args:
-      graph: of one step.
+      operations: of one step.
     """
-    operations = graph.get_operations()
     if any(op_table.calls(op) for op in operations) or tf.config.list_logical_devices("GPU"):
         return 0
     elements = sum(output.shape.num_elements() or 0 for op in operations for output in op.outputs)
