@@ -35,7 +35,7 @@ if [[ $device == cpu ]]; then
 fi
 echo "Installing into $folder/.venv" >&2
 "$python" -m venv "$folder/.venv"
-"$folder/.venv/bin/python" -m pip install --quiet --editable "$root${extra:+[$extra]}"
+"$folder/.venv/bin/python" "$root/scripts/install_packages.py" --editable "$root${extra:+[$extra]}"
 
 if [[ $device == gpu ]]; then
   listed=$("$folder/.venv/bin/python" -c 'import tensorflow as tf; print(len(tf.config.list_physical_devices("GPU")))')

@@ -67,10 +67,10 @@ set_up_environment() {
   if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
     return
   fi
-  echo "Installing into $environment (once; a few minutes)" >&2
+  echo "Installing into $environment (once; a minute or two)" >&2
   choose_tensorflow
   "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >&2
-  "$python" -m pip install --quiet --disable-pip-version-check --editable "$root${extra:+[$extra]}" >&2 ||
+  "$python" "$root/scripts/install_packages.py" --editable "$root${extra:+[$extra]}" >&2 ||
     fail "the installation failed; the lines above say why"
   if [[ $extra == dev ]]; then
     add_compat
@@ -83,7 +83,7 @@ set_up_environment() {
 }
 
 # Installs what the extra `compat` asks for, and nothing that this asks for: it would bring the wheel `tensorflow`, which
-# overwrites `tensorflow-cpu`.
+# overwrites `tensorflow-cpu`. By pip, which has one wheel in its place before uv would be there.
 add_compat() {
   local wanted
   wanted=$("$python" - <<'PYTHON'
