@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainer.formats.schema import Schema
@@ -67,23 +67,21 @@ def measure(
         measured["mase"] = _mean(tf.math.divide_no_nan(tf.abs(errors), naive), weights)
     if schema.target_indices is not None:
         last = tf.gather(features["values"][:, -1:], schema.target_indices, axis=2)
-        measured["rmse_same_as_last"] = _of_errors(scaling.errors(last, labels, schema))["rmse"]
+        measured["rmse_same_as_last"] = _of_errors(scaling.errors(last, labels, schema), ["rmse"])["rmse"]
     if schema.standardized:
         standardized = errors / tf.constant(scaling.target_mean_and_scale(schema)[1], tf.float32)
         measured |= {f"{name}_standardized": metric for name, metric in _of_errors(standardized).items()}
     return measured
 
 
-def _of_errors(errors: tf.Tensor) -> dict[str, keras.metrics.Metric]:
-    """Means over all errors, float32 [batch, horizon, targets], and the root of one."""
+def _of_errors(errors: tf.Tensor, names: Sequence[str] = ("rmse", "mae", "mse")) -> dict[str, keras.metrics.Metric]:
+    """Means over all errors, float32 [batch, horizon, targets], and the root of one, by name."""
     import keras
     import tensorflow as tf
 
-    metrics = {
-        "rmse": keras.metrics.RootMeanSquaredError(),
-        "mae": keras.metrics.MeanAbsoluteError(),
-        "mse": keras.metrics.MeanSquaredError(),
-    }
+    kinds = keras.metrics
+    makers = {"rmse": kinds.RootMeanSquaredError, "mae": kinds.MeanAbsoluteError, "mse": kinds.MeanSquaredError}
+    metrics = {name: makers[name]() for name in names}
     for metric in metrics.values():
         metric.update_state(tf.zeros_like(errors), errors)
     return metrics

@@ -43,7 +43,11 @@ def training(part: Part, data: DataConfig, input_context: tf.distribute.InputCon
 
 
 def evaluation(part: Part, batch_size: int) -> tf.data.Dataset:
-    """Every example once, in order; the last batch may be smaller."""
+    """Every example once, in order; the last batch may be smaller.
+
+    Batches have a size of which graphs know where all have the one asked for. Parts that are smaller than a batch look
+    alike, so that what evaluates one of them is traced for all.
+    """
     if isinstance(part, Held):
         return _options(_evaluation_in_memory(part, batch_size), symbolic=True)
     batches = _examples(part, range(len(part.paths))).batch(batch_size)
@@ -89,10 +93,10 @@ def _evaluation_in_memory(part: Held, batch_size: int) -> tf.data.Dataset:
     def batch(number: Any) -> Any:
         return gather(number * batch_size + tf.range(batch_size, dtype=tf.int64))
 
-    def last(_: Any) -> Any:
-        return gather(tf.range(part.count - rest, part.count, dtype=tf.int64))
+    def from_there(first: Any) -> Any:
+        return gather(tf.range(first, part.count, dtype=tf.int64))
 
-    remainder = tf.data.Dataset.range(1).map(_as_it_is(last))
+    remainder = tf.data.Dataset.from_tensors(tf.constant(full * batch_size, tf.int64)).map(_as_it_is(from_there))
     if not full:
         return remainder
     batches = tf.data.Dataset.range(full).map(_as_it_is(batch))
