@@ -1,4 +1,4 @@
-"""A network traced as the Estimator traces it: its forecasts, its variables by name, and a gradient for each."""
+"""A network traced as the Estimator traces it: its forecasts, its variables by name, and their gradients if asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainer.formats.schema import Schema
 
 @dataclasses.dataclass
 class TracedNetwork:
-    """`run(values)` gives {"forecasts": ..., "gradients": {name: ...}}, of the squared distance from 1."""
+    """`run(values)` gives {"forecasts": ...} and, if asked, {"gradients": {name: ...}} of (forecasts - 1) squared."""
 
     run: Callable[[tf.Tensor], dict[str, Any]]
     weights: dict[str, tf.Variable]
@@ -39,15 +39,16 @@ def make_schema() -> Callable[..., Schema]:
 
 @pytest.fixture
 def traced() -> Callable[..., TracedNetwork]:
-    def build(network: Callable[..., tf.Tensor], schema: Schema, *settings: Any) -> TracedNetwork:
+    def build(network: Callable[..., tf.Tensor], schema: Schema, gradients: bool = False) -> TracedNetwork:
         store = VariableStore(seed=1)
         made: dict[str, Any] = {}
 
         def body(values: tf.Tensor) -> tuple[EstimatorSpec, None]:
-            made["forecasts"] = network(values, schema, *settings)
-            variables = tf.compat.v1.trainable_variables()
-            gradients = tf.gradients(tf.reduce_sum(tf.square(made["forecasts"] - 1.0)), variables)
-            made["gradients"] = dict(zip(store.named(Role.WEIGHT), gradients, strict=True))
+            made["forecasts"] = network(values, schema)
+            if gradients:
+                variables = tf.compat.v1.trainable_variables()
+                each = tf.gradients(tf.reduce_sum(tf.square(made["forecasts"] - 1.0)), variables)
+                made["gradients"] = dict(zip(store.named(Role.WEIGHT), each, strict=True))
             return EstimatorSpec(ModeKeys.PREDICT, predictions={"forecasts": made["forecasts"]}), None
 
         signature = [tf.TensorSpec([None, schema.steps, len(schema.columns)])]

@@ -193,7 +193,7 @@ def numbers_of_v1(case: Case, tf1: Any, head: Callable[..., Any]) -> dict[str, l
       head: makes one from the kind, the reduction and the arguments.
     """
     losses: list[float] = []
-    with tf1.Graph().as_default(), tf1.Session() as session:
+    with tf1.Graph().as_default(), tf1.Session(config=_as_it_is(tf1)) as session:
         reduction = tf1.losses.Reduction.SUM if case.summed else tf1.losses.Reduction.SUM_OVER_BATCH_SIZE
         made = head(case.kind, loss_reduction=reduction, **case.arguments)
         feeds = [_placeholders(batch, tf1) for batch in case.batches()][0]
@@ -211,6 +211,14 @@ def numbers_of_v1(case: Case, tf1: Any, head: Callable[..., Any]) -> dict[str, l
             losses.append(float(session.run([spec.loss, updates], dict(flat))[0]))
         values = session.run({name: value for name, (value, _) in spec.eval_metric_ops.items()})
     return {"losses": losses, **{f"metric {name}": [float(value)] for name, value in values.items()}}
+
+
+def _as_it_is(tf1: Any) -> Any:
+    """A session config that leaves graphs as they are: to optimize them takes longer than to run them a few times."""
+    config = tf1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.graph_options.optimizer_options.opt_level = tf1.OptimizerOptions.L0
+    return config
 
 
 def _placeholders(batch: Batch, tf1: Any) -> Batch:

@@ -69,6 +69,10 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     )
 
 
+# What is not trained further does not ask how it was trained: a case of each model is enough.
+one_of_each_model = pytest.mark.parametrize("pair", ["course_lstm_adam", "dense_adam", "layers_adam"], indirect=True)
+
+
 def evaluation_input() -> Any:
     return sines.in_order(EVAL_ROWS, BATCH_SIZE, epochs=1)
 
@@ -113,6 +117,7 @@ def test_the_continued_run_ends_at_the_references_variables_and_metrics(pair: Pa
     np.testing.assert_allclose(pair.our_continued.predictions, pair.continued.predictions, atol=TOLERANCE)
 
 
+@one_of_each_model
 def test_evaluation_does_not_train_although_the_train_op_is_built(pair: Pair, tmp_path: Path) -> None:
     estimator = pair.estimator(pair.copy_to(tmp_path))
     before = {name: estimator.get_variable_value(name) for name in estimator.get_variable_names()}
@@ -121,6 +126,7 @@ def test_evaluation_does_not_train_although_the_train_op_is_built(pair: Pair, tm
     assert_same_variables({name: estimator.get_variable_value(name) for name in before}, before)
 
 
+@one_of_each_model
 def test_the_references_model_dir_exports_what_it_predicts(pair: Pair, tmp_path: Path) -> None:
     exported = pair.estimator(pair.copy_to(tmp_path)).export_saved_model(str(tmp_path / "export"), serving_input())
     signatures = tf.saved_model.load(exported.decode()).signatures
@@ -130,6 +136,7 @@ def test_the_references_model_dir_exports_what_it_predicts(pair: Pair, tmp_path:
     np.testing.assert_allclose(served["predicted"], pair.trained.predictions, atol=TOLERANCE)
 
 
+@one_of_each_model
 def test_a_warm_start_takes_the_references_weights_and_not_its_step(pair: Pair, tmp_path: Path) -> None:
     # A list takes what is not trained too, as the averages of layers are.
     settings = tf_estimator.WarmStartSettings(str(pair.model_dir), vars_to_warm_start=[".*"])

@@ -46,5 +46,7 @@ def test_heads_measure_and_predict_as_those_of_tf_estimator(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", OF_V1)
 def test_heads_of_the_first_version_measure_as_those_of_tf_estimator(kind: str) -> None:
-    for case in [case for case in map(Case, CASES) if case.kind == kind]:
+    cases = [case for case in map(Case, CASES) if case.kind == kind]
+    # Names are looked up, and then all is as with the numbers of the classes.
+    for case in cases[:2] if "names" in kind else cases:
         assert_equal(numbers_of_v1(case, tf.compat.v1, v1_head), GOLDEN[f"v1 {case.number}"])
