@@ -1,4 +1,4 @@
-"""Installs by uv what `pip install ARGUMENTS` would, in a third of the time; setup_env.sh runs it in an environment.
+"""Installs by uv what `pip install ARGUMENTS` would, in half the time or less; setup_env.sh runs it in an environment.
 
 The packages come from where pip's settings say. pip installs where these say what uv is not told, where there is no uv
 to be had, and where uv fails.
