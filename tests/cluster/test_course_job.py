@@ -74,10 +74,8 @@ def local_rmse(forking_python: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.parametrize(
     ("model", "flags", "batches_per_step"),
     [
-        ("lstm", ["--worker=2", "--ps=1", "--evaluator=1"], 1),
         ("lstm", ["--worker=1"], 2),
-        ("keras_dnn", ["--worker=1", "--ps=1"], 1),
-        ("keras_dnn", ["--worker=2"], 3),
+        ("keras_dnn", ["--worker=2", "--ps=1", "--evaluator=1"], 1),
     ],
 )
 def test_the_quality_of_every_strategy_is_that_of_one_process(

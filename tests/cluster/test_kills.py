@@ -67,9 +67,9 @@ def assert_trained(directory: Path, steps: int, slack: int = 0) -> None:
 
 
 def test_a_job_goes_on_when_a_worker_and_the_evaluator_are_killed(start: Start, tmp_path: Path) -> None:
-    steps = 4000
+    steps = 2500
     flags = ["--worker=2", "--ps=1", "--evaluator=1"]
-    flags_of_task = task(tmp_path, steps, save_checkpoints_steps=500, min_eval_frequency=0)
+    flags_of_task = task(tmp_path, steps, save_checkpoints_steps=250, min_eval_frequency=0)
     job = start(*flags, task=flags_of_task, fresh="chief")  # who notices has to silence its own TensorFlow
     job.until(r"chief:0 .*step \d+/")
     job.kill("worker:1")
@@ -109,9 +109,9 @@ def test_a_job_goes_on_from_its_last_checkpoint_when_a_ps_and_then_the_chief_are
 
 @pytest.mark.parametrize("victim", ["worker:0", "chief:0"])
 def test_the_others_of_a_synchronous_job_wait_for_one_that_is_killed(start: Start, tmp_path: Path, victim: str) -> None:
-    steps = 3000
-    job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=1000))
-    job.until("chief:0 .*Evaluated step 1,000")
+    steps = 2000
+    job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=500))
+    job.until("chief:0 .*Evaluated step 500")
     for file in (tmp_path / "run").glob("model.ckpt-*"):  # no process can go on from what is on disk
         file.unlink()
     job.kill(victim)

@@ -80,21 +80,17 @@ def test_one_process_follows_the_path_of_exact_arithmetic(tmp_path: Path) -> Non
 # Synchronous workers
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_synchronous_workers_follow_the_published_path_of_etth1(
-    start: Start, tmp_path: Path, ett_rows: str, workers: int
-) -> None:
-    run(start, tmp_path, ett_rows, f"--worker={workers}", task=["--steps=201"])
+def test_synchronous_workers_follow_the_published_path_of_etth1(start: Start, tmp_path: Path, ett_rows: str) -> None:
+    run(start, tmp_path, ett_rows, "--worker=2", task=["--steps=201"])
     chief = losses(tmp_path / "run", "chief-0")
     assert_published(chief)
-    for index in range(workers):
+    for index in range(2):
         assert np.array_equal(losses(tmp_path / "run", f"worker-{index}"), chief)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_unequal_shares_count_by_their_examples(start: Start, tmp_path: Path, optimizer: str) -> None:
+def test_unequal_shares_count_by_their_examples(start: Start, tmp_path: Path) -> None:
     rows = save_rows(tmp_path / "rows.npz", *generated())
-    task = ["--steps=60", f"--optimizer={optimizer}", "--shares", "90", "31", "7"]
+    task = ["--steps=60", "--shares", "90", "31", "7"]
     run(start, tmp_path, rows, "--worker=2", task=task)
     expected = alone(tmp_path, rows, *task)
     for name in ("chief-0", "worker-0", "worker-1"):
@@ -133,11 +129,11 @@ def test_synchronous_processes_that_resume_go_on_in_their_own_parts_of_the_data(
 
 def test_early_stopping_in_the_chief_ends_every_worker_at_the_same_step(start: Start, tmp_path: Path) -> None:
     rows = save_rows(tmp_path / "rows.npz", *generated())
-    job = run(start, tmp_path, rows, "--worker=2", task=["--steps=100000", "--stop_early_at=300"])
+    job = run(start, tmp_path, rows, "--worker=2", task=["--steps=100000", "--stop_early_at=50"])
     done = json.loads((tmp_path / "run" / "training_done.json").read_text())
     counts = {len(losses(tmp_path / "run", name)) for name in ("chief-0", "worker-0", "worker-1")}
     assert (done["reason"], {done["global_step"]}) == ("early_stop", counts)
-    assert 300 <= done["global_step"] < 100000
+    assert 50 <= done["global_step"] < 100000
     assert len(re.findall(r"worker:\d ended with 0", job.text)) == 2
 
 
@@ -151,7 +147,7 @@ def test_one_worker_on_a_parameter_server_follows_the_published_path_of_etth1(
     assert_published(losses(tmp_path / "run", "chief-0"))
 
 
-@pytest.mark.parametrize(("optimizer", "push_every"), [("adam", 1), ("adam_v1", 1), ("sgd", 7), ("adam", 7)])
+@pytest.mark.parametrize(("optimizer", "push_every"), [("adam_v1", 1), ("adam", 7)])
 def test_one_worker_on_two_parameter_servers_follows_the_path_of_one_process(
     start: Start, tmp_path: Path, optimizer: str, push_every: int
 ) -> None:

@@ -17,8 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_program_may_disable_version_2_before_and_after_it_imports_this_package(when: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.estimator.version_1_program", when, str(tmp_path)]
+def test_a_program_may_disable_version_2_before_and_after_it_imports_this_package(
+    when: str, forking_python: Path, tmp_path: Path
+) -> None:
+    python = sys.executable if when == "before" else forking_python
+    command = [python, "-m", "tests.estimator.version_1_program", when, str(tmp_path)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=JOB_SECS, check=False)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout.splitlines()[-1]) == {

@@ -53,9 +53,9 @@ def plane(
         yield running
 
 
-def manifests(kind: Workload, steps: int, **settings: Any) -> list[dict[str, Any]]:
+def manifests(kind: Workload, steps: int, *flags: str, **settings: Any) -> list[dict[str, Any]]:
     what = KubernetesOptions(kind=kind, name="run", image=IMAGE, output_dir=OUTPUT, **settings)
-    return kubernetes_plan.prepare(what, [*TASK, f"--train_steps={steps}"]).manifests
+    return kubernetes_plan.prepare(what, [*TASK, f"--train_steps={steps}", *flags]).manifests
 
 
 def finished(directory: str = OUTPUT) -> dict[str, object]:
@@ -65,7 +65,7 @@ def finished(directory: str = OUTPUT) -> dict[str, object]:
 
 
 def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(plane: Plane) -> None:
-    job = send(plane, manifests(Workload.TFJOB, 1500, worker=1, evaluator=1))
+    job = send(plane, manifests(Workload.TFJOB, 1500, "--exporter=final", worker=1, evaluator=1))
     plane.wait_for(lambda: newest_step(OUTPUT) > 0, JOB_SECS)
     (worker,) = [pod for pod in plane.pods() if pod["metadata"]["name"] == "run-worker-0"]
     plane.kubelet.send(worker, signal.SIGTERM)
@@ -76,7 +76,7 @@ def test_a_tf_job_goes_on_when_a_worker_is_asked_to_end(plane: Plane) -> None:
 
 
 def test_an_indexed_job_finds_its_roles_and_survives_a_killed_chief(plane: Plane) -> None:
-    job = send(plane, manifests(Workload.JOB, 1500, worker=1, ps=1, evaluator=1))
+    job = send(plane, manifests(Workload.JOB, 1500, "--exporter=final", worker=1, ps=1, evaluator=1))
     plane.wait_for(lambda: newest_step(OUTPUT) > 0, JOB_SECS)
     (chief,) = [pod for pod in plane.pods() if pod["metadata"]["name"].startswith("run-0-")]
     plane.kubelet.send(chief, signal.SIGKILL)

@@ -23,7 +23,7 @@ from trainer.launch.vertex.requests import Request
 
 BASE = f"gs://{BUCKET}/runs/a"
 SHARED = ["--model=linear", "--seed=1", "--min_eval_frequency=0", "--noreport"]
-LONG = [*SHARED, "--train_steps=1200", "--save_checkpoints_steps=150"]
+LONG = [*SHARED, "--train_steps=1200", "--save_checkpoints_steps=150", "--exporter=final"]
 SHORT = [*SHARED, "--train_steps=60", "--save_checkpoints_steps=20"]
 
 
