@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,24 +184,40 @@ def test_custom_objects_are_known_in_every_graph(tmp_path: Path) -> None:
 # Training
 
 
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What Keras makes of weights in an epoch: those of the layer `hidden` after it, and its loss and error then."""
+
+    start: list[np.ndarray]
+    kernel: np.ndarray
+    loss: float
+    mae: float
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    model = functional(metrics=["mae"])
+    start = model.get_weights()
+    model.fit(X, Y, batch_size=4, epochs=1, shuffle=False, verbose=0)
+    return Fitted(start, model.get_layer("hidden").kernel.numpy(), *model.evaluate(X, Y, batch_size=12, verbose=0))
+
+
 @pytest.mark.parametrize(
     ("build", "key"),
     [(functional, "x"), (sequential, "hidden_input"), (built_late, "hidden_input"), (subclassed, "")],
 )
-def test_training_goes_the_way_of_keras_fit(build: Any, key: str, tmp_path: Path) -> None:
+def test_training_goes_the_way_of_keras_fit(build: Any, key: str, fitted: Fitted, tmp_path: Path) -> None:
     model = build(metrics=["mae"])
+    model.set_weights(fitted.start)
     estimator = model_to_estimator(model, model_dir=tmp_path)
-    start = model.get_layer("hidden").kernel.numpy()
     estimator.train(data(key))
     (name,) = (name for name in estimator.get_variable_names() if name.endswith("hidden/kernel"))
-    assert np.array_equal(model.get_layer("hidden").kernel.numpy(), start)
-    model.fit(X, Y, batch_size=4, epochs=1, shuffle=False, verbose=0)
-    assert kernel(estimator, name) == pytest.approx(model.get_layer("hidden").kernel.numpy(), abs=1e-6)
-    assert not np.array_equal(kernel(estimator, name), start)
+    assert np.array_equal(model.get_layer("hidden").kernel.numpy(), fitted.start[0])
+    assert kernel(estimator, name) == pytest.approx(fitted.kernel, abs=1e-6)
+    assert not np.array_equal(kernel(estimator, name), fitted.start[0])
     assert estimator.get_variable_value("global_step") == 3
-    loss, mae = model.evaluate(X, Y, batch_size=12, verbose=0)
     results = estimator.evaluate(data(key, 12))
-    assert (results["loss"], results["mae"]) == pytest.approx((loss, mae), rel=1e-5)
+    assert (results["loss"], results["mae"]) == pytest.approx((fitted.loss, fitted.mae), rel=1e-5)
 
 
 def test_adam_in_keras_goes_the_same_way_too_and_is_continued(tmp_path: Path) -> None:

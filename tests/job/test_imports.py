@@ -98,6 +98,10 @@ from trainer.job import imports
 with imports.quick():
     import trainer.process
 import keras, tensorflow as tf
+import trainer.estimator
+
+of_moved_programs = {"tf_keras", "trainer.compat"} & set(sys.modules)
+assert not of_moved_programs, "others pay for what programs of TensorFlow 1 need: " + str(of_moved_programs)
 
 @tf.function
 def step(x):

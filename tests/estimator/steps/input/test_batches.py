@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -67,17 +68,24 @@ def test_stacks_hold_the_batches_of_the_dataset_in_order(name: str, steps: int) 
     assert taken(StackedBatches(PIPELINES[name](), steps)) == expected
 
 
+@pytest.fixture(scope="module")
+def unbroken() -> Callable[[str], list[Any]]:
+    """The batches of a pipeline that nobody stops."""
+    return functools.cache(lambda name: taken(StackedBatches(PIPELINES[name](), 2)))
+
+
 @pytest.mark.parametrize("stop", [0, 1, 4, 5])
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_restored_position_resumes_with_the_very_next_batch(name: str, stop: int, tmp_path: Path) -> None:
-    unbroken = taken(StackedBatches(PIPELINES[name](), 2))
+def test_a_restored_position_resumes_with_the_very_next_batch(
+    name: str, stop: int, tmp_path: Path, unbroken: Callable[[str], list[Any]]
+) -> None:
     first = StackedBatches(PIPELINES[name](), 2)
     taken(first, stop)
     first.peek()
     path = save(first.position(), tmp_path / "position")
     second = StackedBatches(PIPELINES[name](), 2)
     assert second.restore(path)
-    assert taken(second) == unbroken[stop:]
+    assert taken(second) == unbroken(name)[stop:]
 
 
 @pytest.mark.parametrize("steps", [1, 3, 10])
