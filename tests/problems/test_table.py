@@ -136,7 +136,7 @@ def test_an_export_takes_serialized_examples_and_classifies_them(churn: Run) -> 
 
 def test_the_same_command_continues_a_run_bit_for_bit(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     flags = ["--label_column=plan", "--feature_columns=city,tenure", "--model=dnn", "--exporter=", "--hidden_units=4"]
-    flags += ["--split=0.9,0.1"]
+    flags += ["--split=0.9,0.1", "--steps_per_loop=4"]  # else batches of a thousand steps are read ahead
     assert run(data, tmp_path / "whole", *flags, "--train_steps=12") == 0
     for steps in ("7", "12"):
         assert run(data, tmp_path / "parts", *flags, f"--train_steps={steps}") == 0
@@ -152,7 +152,7 @@ def test_a_run_goes_on_bit_for_bit_where_its_text_has_been_kept_parsed_meanwhile
     data: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = ["--label_column=plan", "--feature_columns=city,tenure", "--model=linear", "--exporter="]
-    flags += ["--split=0.9,0.1"]
+    flags += ["--split=0.9,0.1", "--steps_per_loop=4"]
     for scratch, name, steps in ((None, "whole", 12), (None, "parts", 7), (str(tmp_path / "scratch"), "parts", 12)):
         places: dict[str, Any] = {"scratch": scratch, "memory_limit": 0, "parsed_from": 1}
         describe = functools.partial(reading.describe, **places)
@@ -197,6 +197,7 @@ def test_a_number_is_predicted_in_the_units_of_the_file(data: pathlib.Path, tmp_
 def test_an_epoch_of_a_schedule_is_a_pass_over_the_rows_of_training(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     flags = ["--label_column=plan", "--model=linear", "--feature_columns=tenure", "--train_batch_size=48"]
     flags += [
+        "--steps_per_loop=4",
         "--exporter=",
         "--learning_rate_schedule=step",
         "--decay_epochs=1",
