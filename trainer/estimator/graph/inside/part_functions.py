@@ -1,7 +1,7 @@
 """Functions made of a part of a graph, of whose operations nothing is copied.
 
 TensorFlow's C API makes a function of any operations of a graph. In public only all of a graph becomes one, so that a
-part would first be copied into a graph of its own, op by op in Python, at twenty times the cost. For example of
+part would first be copied into a graph of its own, op by op in Python, at five times the cost. For example of
 
     x ─► MatMul(Read(w)) ─► loss ─► gradients ─► ResourceApply(w)
 
