@@ -109,9 +109,9 @@ def test_a_job_goes_on_from_its_last_checkpoint_when_a_ps_and_then_the_chief_are
 
 @pytest.mark.parametrize("victim", ["worker:0", "chief:0"])
 def test_the_others_of_a_synchronous_job_wait_for_one_that_is_killed(start: Start, tmp_path: Path, victim: str) -> None:
-    steps = 2000
-    job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=500))
-    job.until("chief:0 .*Evaluated step 500")
+    steps = 3000
+    job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=1000))
+    job.until("chief:0 .*Evaluated step 1,000")
     for file in (tmp_path / "run").glob("model.ckpt-*"):  # no process can go on from what is on disk
         file.unlink()
     job.kill(victim)

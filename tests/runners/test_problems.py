@@ -32,7 +32,7 @@ def test_a_packed_file_trains_where_only_the_package_is_installed(
     flags = [
         "--problem=trainer.problems.classification",
         "--output_dir=out",
-        "--train_steps=300",
+        "--train_steps=100",
         "--seed=1",
         "--noreport",
     ]
