@@ -105,12 +105,12 @@ def generations() -> dict[str, int]:
 
 def test_a_cluster_with_an_evaluator_lives_in_a_bucket_and_goes_on_there(start: Start) -> None:
     flags = [f"--output_dir={RUN}", *DATA, "--exporter=latest,best", "--min_eval_frequency=0", "--eval_delay_secs=0"]
-    for steps in (200, 300):
+    for steps in (600, 900):
         job = start(
             "--worker=1",
             "--ps=1",
             "--evaluator=1",
-            task=[*flags, f"--train_steps={steps}", "--save_checkpoints_steps=100"],
+            task=[*flags, f"--train_steps={steps}", "--save_checkpoints_steps=300"],
         )
         job.completes()
         summary = record("summary.json")
