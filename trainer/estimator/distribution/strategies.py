@@ -182,7 +182,8 @@ class Synchronous(Strategy):
         """Batches for all devices of this process, from the place in the data where training resumes."""
         # A stack of as many steps as on one device, each of which takes a batch for every device.
         most = stack_steps(dataset.element_spec, plan.config.steps_per_loop, plan.config.save_checkpoints_steps)
-        batches = StackedBatches(dataset, most * len(self._group.participants), plan.account)
+        stack, seeded = most * len(self._group.participants), plan.config.tf_random_seed is not None
+        batches = StackedBatches(dataset, stack, plan.account, seeded=seeded)
         if plan.position:
             batches.restore(plan.position, Part(self._group.index, self._group.size))
         return batches

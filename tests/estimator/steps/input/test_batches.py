@@ -109,6 +109,59 @@ def test_a_position_of_another_pipeline_is_found_by_counting_batches(tmp_path: P
     assert taken(second, 2) == [[[[6.0], [7.0]], [106, 107]], [[[8.0], [9.0]], [108, 109]]]
 
 
+def shuffled() -> tf.data.Dataset:
+    return tf.data.Dataset.range(10).shuffle(10, seed=3)
+
+
+# In each of them TensorFlow leaves the state of a shuffle out at some places: where an epoch has ended in front of it.
+DRAINED: dict[str, Callable[[], tf.data.Dataset]] = {
+    "a partial last batch": lambda: shuffled().batch(4).repeat(),
+    "padded": lambda: shuffled().padded_batch(4).repeat(),
+    "fetched ahead": lambda: shuffled().batch(4).prefetch(2).repeat(),
+    "kept": lambda: shuffled().cache().batch(4).repeat(),
+    "of another length": lambda: tf.data.Dataset.zip((shuffled(), tf.data.Dataset.range(7))).batch(7).repeat(),
+    "two of them": lambda: tf.data.Dataset.zip((shuffled(), shuffled().batch(3))).repeat(),
+}
+
+
+@pytest.mark.parametrize("name", DRAINED)
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_next_epochs_order_is_that_of_an_unbroken_run(name: str, steps: int, tmp_path: Path) -> None:
+    whole = taken(StackedBatches(DRAINED[name](), 2), 14)
+    for stop in range(1, 9):
+        first = StackedBatches(DRAINED[name](), steps)
+        taken(first, stop)
+        second = StackedBatches(DRAINED[name](), steps)
+        assert second.restore(save(first.position(), tmp_path / f"position-{stop}"))
+        assert taken(second, 14 - stop) == whole[stop:], stop
+
+
+def test_batches_that_cannot_be_stacked_have_it_too(tmp_path: Path) -> None:
+    def ragged() -> tf.data.Dataset:
+        return shuffled().map(lambda n: tf.ragged.range(n[None])).batch(4).repeat()
+
+    def read(batches: IteratedBatches, count: int) -> list[Any]:
+        batches.consumed += count
+        return [next(batches.iterator).to_list() for _ in range(count)]
+
+    whole = read(IteratedBatches(ragged()), 12)
+    for stop in range(1, 7):
+        first, second = IteratedBatches(ragged()), IteratedBatches(ragged())
+        read(first, stop)
+        assert second.restore(save(first.position(), tmp_path / f"position-{stop}"))
+        assert read(second, 12 - stop) == whole[stop:], stop
+
+
+def test_without_a_seed_no_row_comes_twice_in_an_epoch_that_is_resumed(tmp_path: Path) -> None:
+    def drawn() -> StackedBatches:
+        return StackedBatches(tf.data.Dataset.range(10).shuffle(10).batch(4).repeat(), 3, seeded=False)
+
+    first, second = drawn(), drawn()
+    before = taken(first, 2)
+    assert second.restore(save(first.position(), tmp_path / "position"))
+    assert sorted(sum((rows for (rows,) in [*before, *taken(second, 1)]), [])) == [*range(10)]
+
+
 def test_a_checkpoint_without_a_position_starts_the_data(tmp_path: Path) -> None:
     path = save({"w": tf.constant(1.0)}, tmp_path / "foreign")
     stacked = StackedBatches(rows().batch(2), 2)

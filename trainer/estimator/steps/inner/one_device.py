@@ -62,12 +62,13 @@ def again(
 def _batches(plan: TrainingPlan) -> StackedBatches | IteratedBatches:
     """The batches of a plan, from the place that it begins at."""
     dataset, config = plan.dataset(tf.distribute.InputContext()), plan.config
+    seeded = config.tf_random_seed is not None
     if stackable(dataset.element_spec):
         most = most_at_hand(plan.length) if kept_rows.at_hand(dataset) else STACK_STEPS
         steps = stack_steps(dataset.element_spec, config.steps_per_loop, config.save_checkpoints_steps, most)
-        batches: StackedBatches | IteratedBatches = StackedBatches(dataset, steps, plan.account)
+        batches: StackedBatches | IteratedBatches = StackedBatches(dataset, steps, plan.account, seeded=seeded)
     else:
-        batches = IteratedBatches(dataset)
+        batches = IteratedBatches(dataset, seeded=seeded)
     if plan.position:
         batches.restore(plan.position)
     return batches

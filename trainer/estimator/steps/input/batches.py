@@ -29,6 +29,7 @@ class StackedBatches:
       dataset: yields batches for which `stackable` holds.
       steps: batches in a stack.
       account: of the time of this process.
+      seeded: whether a seed gives the orders of shuffles, so that whoever resumes is to have the same.
 
     Attributes:
       element_spec: of a batch.
@@ -36,7 +37,9 @@ class StackedBatches:
         there was one.
     """
 
-    def __init__(self, dataset: tf.data.Dataset, steps: int, account: TimeAccount | None = None) -> None:
+    def __init__(
+        self, dataset: tf.data.Dataset, steps: int, account: TimeAccount | None = None, *, seeded: bool = True
+    ) -> None:
         self.account = account or TimeAccount()
         self.batch_sizes: list[int] | None = None
         self.element_spec, self._steps = dataset.element_spec, steps
@@ -44,11 +47,13 @@ class StackedBatches:
         self._source, self._consumed = dataset, 0
         self._stack: Stack | None = None
         self._untouched: dict[str, Any] = {}
+        self._seeded, self._shuffles = seeded, dict[str, Any]()
 
     @functools.cached_property
     def _iterator(self) -> StackIterator:
         """Over the data from their beginning. Made when it is needed: a second one may have them in another order."""
         self._iterator = self._stacked(self._source)
+        self._shuffles = input_position.shuffles(self._iterator.handle) if self._seeded else {}
         # The first stack is read before the checkpoint of step 0 is written. Its position, taken here before anything
         # was read, has no batches to keep.
         self._untouched = self._state()
@@ -129,7 +134,7 @@ class StackedBatches:
         return entries
 
     def _state(self) -> dict[str, Any]:
-        entries = input_position.of(self._iterator.handle, self._consumed)
+        entries = input_position.of(self._iterator.handle, self._consumed) | self._shuffles
         if self.batch_sizes is not None:
             entries[input_position.BATCH_SIZES] = tf.constant(self.batch_sizes, tf.int64)
         return entries
@@ -154,13 +159,15 @@ class StackedBatches:
         except (tf.errors.OpError, ValueError):  # another pipeline: count batches instead
             self._stack = None
             self._iterator = self._stacked(self._source.skip(consumed))
+            self._shuffles = input_position.shuffles(self._iterator.handle) if self._seeded else {}
         self._consumed = consumed
         self._untouched = {} if self._stack else self._state()
         return True
 
     def _restore_exactly(self, checkpoint_path: str, stored: Mapping[str, Any]) -> None:
-        if input_position.ITERATOR not in stored:  # before there is an iterator, which begins the data
-            raise ValueError("no iterator state")
+        # Looked at before there is an iterator, which begins the data: a second one would shuffle them otherwise.
+        if not input_position.tells_all(checkpoint_path, stored):
+            raise ValueError("no iterator state, or not all of it")
         left = input_position.left(checkpoint_path, stored, tf.nest.flatten(self.element_spec))
         input_position.set_state(self._iterator.handle, checkpoint_path)
         self._stack = None if left is None else self._padded(*left)
@@ -213,25 +220,36 @@ class IteratedBatches:
 
     Args:
       dataset: yields batches of any kind.
+      seeded: whether a seed gives the orders of shuffles, so that whoever resumes is to have the same.
 
     Attributes:
       element_spec: of a batch.
-      iterator: over the batches.
       consumed: how many batches steps have used; the loop counts.
     """
 
-    def __init__(self, dataset: tf.data.Dataset) -> None:
+    def __init__(self, dataset: tf.data.Dataset, *, seeded: bool = True) -> None:
         self._source, self.element_spec = dataset, dataset.element_spec
-        self.iterator = iter(dataset.prefetch(tf.data.AUTOTUNE))
+        self._seeded, self._shuffles = seeded, dict[str, Any]()
         self.consumed = 0
+
+    @functools.cached_property
+    def iterator(self) -> Any:
+        """Over the batches. Made when it is needed: a second one may have them in another order."""
+        return self._over(self._source)
+
+    def _over(self, dataset: tf.data.Dataset) -> Any:
+        iterator = iter(dataset.prefetch(tf.data.AUTOTUNE))
+        self._shuffles = input_position.shuffles(iterator) if self._seeded else {}
+        return iterator
 
     def close(self) -> None:
         """Ends the pipeline."""
-        end(self.__dict__.pop("iterator"))
+        if "iterator" in self.__dict__:
+            end(self.__dict__.pop("iterator"))
 
     def position(self) -> dict[str, Any]:
         """What a checkpoint keeps, by name."""
-        return input_position.of(self.iterator, self.consumed)
+        return input_position.of(self.iterator, self.consumed) | self._shuffles
 
     def restore(self, checkpoint_path: str) -> bool:
         """Goes to the position of a checkpoint; False, and at the start, when it holds none."""
@@ -240,9 +258,11 @@ class IteratedBatches:
             return False
         self.consumed = int(input_position.read(checkpoint_path, input_position.CONSUMED, tf.int64))
         try:
+            if not input_position.tells_all(checkpoint_path, stored):
+                raise ValueError("no iterator state, or not all of it")
             input_position.set_state(self.iterator, checkpoint_path)
-        except tf.errors.OpError:  # no state, or that of another pipeline: count batches instead
-            self.iterator = iter(self._source.skip(self.consumed).prefetch(tf.data.AUTOTUNE))
+        except (tf.errors.OpError, ValueError):  # no state, or that of another pipeline: count batches instead
+            self.iterator = self._over(self._source.skip(self.consumed))
         return True
 
 

@@ -3,7 +3,8 @@
 | name after `_trainer_input/` | tensor | what |
 |---|---|---|
 | `batches` | int64 [] | how many batches steps have used |
-| `iterator` | variant [] | the state of the pipeline's iterator, which runs ahead by whole stacks |
+| `iterator` | variant [nodes] | the state of the pipeline's iterator, which runs ahead by whole stacks |
+| `shuffles` | string [shuffles] | which parts of a state tell what order comes next, where a seed gives the orders |
 | `left/0`, `left/1`, … | [batches, batch, …] | components of the batches of the current stack that no step has used |
 | `sizes` | int64 [batches, components] | the first dimensions of these, where they differ |
 | `widths` | int64 [components] | the first dimensions of the largest batch of the first stack |
@@ -13,12 +14,19 @@
 A pipeline that cannot tell its state, as that of a generator, has no `iterator`: whoever resumes skips `batches`. So do
 processes with another part of the data, since the state of an iterator has rows in it. A single process writes neither
 of the last two.
+
+Nor does a state tell all where TensorFlow leaves parts of it out: in `shuffle(…).batch(32).repeat()` the batch that
+ends an epoch with fewer rows drops what is in front of it, and the generator of the shuffle's seeds with it. What is
+restored then begins again with the first seeds. `shuffles` says what should be there, and where it is not, batches are
+skipped.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -27,9 +35,12 @@ import tensorflow as tf
 
 from trainer.estimator.saving.checkpoints import INPUT_PREFIX
 
-ITERATOR, CONSUMED, LEFT, SIZES, BATCH_SIZES, PROCESS, BY_PROCESS = (
-    INPUT_PREFIX + name for name in ("iterator", "batches", "left/", "sizes", "widths", "process", "batches_by_process")
-)
+_NAMES = ("iterator", "shuffles", "batches", "left/", "sizes", "widths", "process", "batches_by_process")
+ITERATOR, SHUFFLES, CONSUMED, LEFT, SIZES, BATCH_SIZES, PROCESS, BY_PROCESS = (INPUT_PREFIX + name for name in _NAMES)
+
+# A shuffle with another order in each epoch writes so how far its generator of seeds is.
+_SHUFFLE = re.compile(rb"Iterator::Root([ -?A-{}~]*)@@[ -{}~]*epoch_num_random_samples")
+_NUMBER = re.compile(rb"\[\d+\]")  # of the epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +98,33 @@ def of(iterator: Any, consumed: int) -> dict[str, Any]:
         # 1 is POLICY_IGNORE: what lies outside the pipeline, as the state of a random op does, is left out silently.
         entries[ITERATOR] = tf.raw_ops.SerializeIterator(resource_handle=_handle(iterator), external_state_policy=1)
     return entries
+
+
+def shuffles(iterator: Any) -> dict[str, Any]:
+    """The entry that says which shuffles a pipeline has, of its iterator from which nothing was read; or none."""
+    state = of(iterator, 0).get(ITERATOR)
+    found = [] if state is None else _shuffles_of(state)
+    return {SHUFFLES: tf.constant(found)} if found else {}
+
+
+def _shuffles_of(state: tf.Tensor) -> list[bytes]:
+    """The shuffles whose place among their seeds is in a state, variant [nodes]; sorted."""
+    return sorted(_NUMBER.sub(b"", name) for name in _SHUFFLE.findall(tf.io.serialize_tensor(state).numpy()))
+
+
+def tells_all(checkpoint_path: str, stored: Collection[str]) -> bool:
+    """Whether a checkpoint holds an iterator's state with the place of each shuffle that the pipeline has.
+
+    Args:
+      checkpoint_path: of the checkpoint.
+      stored: names of what is in it.
+    """
+    if ITERATOR not in stored:
+        return False
+    if SHUFFLES not in stored:
+        return True
+    wanted = Counter(read(checkpoint_path, SHUFFLES, tf.string).numpy().tolist())
+    return not wanted - Counter(_shuffles_of(read(checkpoint_path, ITERATOR, tf.variant)))
 
 
 def left(
