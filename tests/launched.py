@@ -57,6 +57,10 @@ class Launched:
         self._watchdog = threading.Timer(secs, self._process.kill)
         self._watchdog.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def until(self, pattern: str) -> re.Match[str]:
         """Reads on until a line matches."""
         for line in self._output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import re
@@ -27,6 +28,14 @@ class Job(Launched):
         pids = re.findall(rf"{name} (?:re)?started \(process (\d+)", self.text)
         os.kill(int(pids[-1]), signal.SIGKILL)
 
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Within it nothing of the job runs, as on a machine that is paused; not for forks of another process."""
+        pids = list(_stopped(self.pid))
+        yield
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
     def end(self) -> int:
         """Reads to the end, and returns the exit code; every process that was started has to be gone."""
         code = super().end()
@@ -44,7 +53,18 @@ class Job(Launched):
         return re.findall(rf"^{name} *\| (.*)$", self.text, re.MULTILINE)
 
 
+def _stopped(pid: int) -> Iterator[int]:
+    """Stops a process and all that it has started, which it does no more once it is stopped; gives their ids."""
+    os.kill(pid, signal.SIGSTOP)
+    yield pid
+    for file in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in file.read_text().split():
+            yield from _stopped(int(child))
+
+
 Start = Callable[..., Job]
+EVERY = "every"
+"""Instead of a role."""
 
 
 def fresh_in(path: pathlib.Path, role: str, otherwise: pathlib.Path) -> pathlib.Path:
@@ -65,12 +85,15 @@ esac
 def start(forking_python: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[Start]:
     """Starts a launcher with its flags and those of the task; whatever happens, nothing of it outlives the test.
 
-    The processes that it starts are forks of one that has imported TensorFlow, but for those of the `fresh` role.
+    The processes that it starts are forks of one that has imported TensorFlow, but for those of the `fresh` role, or of
+    `EVERY` one.
     """
     jobs: list[Job] = []
 
     def started(*flags: str, task: list[str], module: str = "trainer.task", fresh: str = "", **environ: str) -> Job:
         python = fresh_in(tmp_path / "python", fresh, forking_python) if fresh else forking_python
+        if fresh == EVERY:
+            python = None
         unreported = ["--noreport"] if module == "trainer.task" else []  # drawing it takes longer than a short training
         jobs.append(Job([*flags, f"--module={module}", "--", *unreported, *task], environ, python))
         return jobs[-1]

@@ -1,4 +1,4 @@
-"""kill -9 of each process of a job, in the middle: what ends, what goes on, and where the job arrives."""
+"""kill -9 of each process of a job, in the middle, and a pause of all: what goes on, and where the job arrives."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 import random
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Job, Start
+from tests.cluster.conftest import EVERY, Job, Start
 from tests.deadlines import ANSWER_SECS, JOB_SECS
 from trainer.launch.cluster.ports import Reservation
 
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.process
 
 IN_FLIGHT = 50
 """Steps of one call, the most that the death of a worker can repeat."""
+HEARTBEAT_SECS = 10.0
+"""After which TensorFlow takes a process of a synchronous job for lost that it has not heard of."""
 
 
 def task(directory: Path, steps: int, **flags: Any) -> list[str]:
@@ -119,10 +122,27 @@ def test_the_others_of_a_synchronous_job_wait_for_one_that_is_killed(start: Star
     survivor = "chief:0" if victim == "worker:0" else "worker:0"
     assert re.findall(r"(\S+) restarted", job.text) == [victim]
     said = "\n".join(line.partition(" I ")[2] for line in job.lines(survivor))
-    assert said.count("Another process of the synchronous job is gone") == 1, said
+    # Said once, but on a machine that stalls for longer than a heartbeat may take: see the test of a suspended one.
+    assert "Another process of the synchronous job is gone" in said, said
     assert "Waiting up to 600 s for the process of the job that is gone to be started again." in said
     resumed = re.search(r"^Going on at step (\d+), which processes of the job had in memory\.$", said, re.MULTILINE)
     assert resumed and int(resumed[1]) > 0, said
+    assert_trained(tmp_path, steps)
+    assert_quiet(job)
+
+
+def test_a_synchronous_job_goes_on_when_its_machine_was_suspended(start: Start, tmp_path: Path) -> None:
+    steps = 3000
+    job = start("--worker=1", task=task(tmp_path, steps, save_checkpoints_steps=1000), fresh=EVERY)
+    job.until("chief:0 .*Evaluated step 1,000")
+    with job.suspended():
+        time.sleep(HEARTBEAT_SECS * 1.5)
+    job.completes()
+    assert "restarted" not in job.text and "was killed" not in job.text
+    for name in ("chief:0", "worker:0"):  # each takes the other for lost, most often
+        said = "\n".join(job.lines(name))
+        _, lost, after = said.partition("Another process of the synchronous job is gone")
+        assert not lost or re.search(r"Going on at step [1-9]\d*, which processes of the job had in memory\.", after)
     assert_trained(tmp_path, steps)
     assert_quiet(job)
 
