@@ -29,7 +29,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def reads(clock: Clock, bucket_server: BucketServer) -> RecentReads:
-    hasty = storage.RetryPolicy(silence_secs=0.5, total_secs=1, first_wait_secs=0.02, longest_wait_secs=0.2)
+    hasty = storage.RetryPolicy(silence_secs=10, total_secs=1, first_wait_secs=0.02, longest_wait_secs=0.2)
     return RecentReads(Store(retry_policy=hasty).bucket, clock)
 
 

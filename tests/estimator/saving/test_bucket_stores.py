@@ -23,7 +23,7 @@ from trainer.storage.synced_folder import SyncSettings
 pytestmark = pytest.mark.process
 
 URL = "gs://bucket/job"
-HASTY = storage.RetryPolicy(silence_secs=0.5, total_secs=1, first_wait_secs=0.02, longest_wait_secs=0.2)
+HASTY = storage.RetryPolicy(silence_secs=10, total_secs=1, first_wait_secs=0.02, longest_wait_secs=0.2)
 
 Opened = Callable[..., JobDirectory]
 
