@@ -68,29 +68,29 @@ def test_sixteen_writers_race_thirty_times_and_one_wins_each(bucket_server: Buck
 
 
 def test_large_files_go_in_parts_and_come_back_checked(
-    bucket_server: BucketServer, store: Store, tmp_path: pathlib.Path
+    bucket_server: BucketServer, patient_store: Store, tmp_path: pathlib.Path
 ) -> None:
     source, copy = tmp_path / "large", tmp_path / "copy"
     source.write_bytes(random.Random(0).randbytes(5 * WHOLE_BYTES + 17))
     bucket_server.set_faults(Rule(kind="bit_flip", rate=0.2), Rule(kind="truncation", rate=0.2), seed=3)
-    entry = store.upload(str(source), "gs://bucket/large", if_generation=storage.ABSENT)
-    store.fetch(entry, str(copy))
+    entry = patient_store.upload(str(source), "gs://bucket/large", if_generation=storage.ABSENT)
+    patient_store.fetch(entry, str(copy))
     assert copy.read_bytes() == source.read_bytes()
-    assert b"".join(store.open_stream("gs://bucket/large")) == source.read_bytes()
+    assert b"".join(patient_store.open_stream("gs://bucket/large")) == source.read_bytes()
     bucket_server.set_faults()
-    assert [entry.path for entry in store.entries("gs://bucket/")] == ["gs://bucket/large"], PARTS_FOLDER
+    assert [entry.path for entry in patient_store.entries("gs://bucket/")] == ["gs://bucket/large"], PARTS_FOLDER
 
 
 def test_a_whole_of_parts_is_written_under_its_condition(
-    bucket_server: BucketServer, store: Store, tmp_path: pathlib.Path
+    bucket_server: BucketServer, patient_store: Store, tmp_path: pathlib.Path
 ) -> None:
     source = tmp_path / "large"
     source.write_bytes(bytes(WHOLE_BYTES + 1))
-    store.write("gs://bucket/large", b"another")
+    patient_store.write("gs://bucket/large", b"another")
     with pytest.raises(storage.ConflictError):
-        store.upload(str(source), "gs://bucket/large", if_generation=storage.ABSENT)
-    assert [entry.path for entry in store.entries("gs://bucket/")] == ["gs://bucket/large"]
-    assert store.read("gs://bucket/large") == b"another"
+        patient_store.upload(str(source), "gs://bucket/large", if_generation=storage.ABSENT)
+    assert [entry.path for entry in patient_store.entries("gs://bucket/")] == ["gs://bucket/large"]
+    assert patient_store.read("gs://bucket/large") == b"another"
 
 
 def test_an_object_that_changed_since_it_was_listed_is_not_fetched(
@@ -197,7 +197,7 @@ def test_the_environments_credentials_stay_in_it(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("ops", [("*delete",), ("batch.delete",), ("batch", "delete")])
 def test_a_whole_of_parts_counts_as_stored_where_its_parts_cannot_be_deleted(
     bucket_server: BucketServer,
-    store: Store,
+    patient_store: Store,
     tmp_path: pathlib.Path,
     caplog: pytest.LogCaptureFixture,
     ops: tuple[str, ...],
@@ -205,8 +205,8 @@ def test_a_whole_of_parts_counts_as_stored_where_its_parts_cannot_be_deleted(
     source = tmp_path / "large"
     source.write_bytes(random.Random(0).randbytes(5 * WHOLE_BYTES))
     bucket_server.set_faults(Rule(kind="403", ops=ops))
-    entry = store.upload(str(source), "gs://bucket/large")
-    assert store.stat("gs://bucket/large") == entry
+    entry = patient_store.upload(str(source), "gs://bucket/large")
+    assert patient_store.stat("gs://bucket/large") == entry
     assert "failed: no permission (HTTP 403). Left behind: gs://bucket/large.parts-" in caplog.text
     assert "Nothing reads these; they only take up space." in caplog.text
 
