@@ -7,15 +7,13 @@ it filled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import tensorflow as tf
 
 from trainer.estimator.graph.initial_values import computed
 from trainer.estimator.graph.inside import resources
-
-if TYPE_CHECKING:
-    from trainer.estimator.graph.tracing import TracedModel
 
 
 def fillers(graph: tf.Graph) -> set[tf.Operation]:
@@ -25,10 +23,16 @@ def fillers(graph: tf.Graph) -> set[tf.Operation]:
     return {op for op in collected if op is not None}
 
 
-def fill(traced: TracedModel) -> None:
-    """Runs what fills the tables of a traced model, and nothing else of its graph."""
-    ops = fillers(traced.graph)
+def fill(graph: tf.Graph, made: Iterable[Any], run: Callable[[set[tf.Operation]], object]) -> None:
+    """Fills the tables of a traced graph.
+
+    Args:
+      graph: of the model function.
+      made: the tables and other resources that the function made.
+      run: runs operations of the graph and what they depend on, and nothing else of it.
+    """
+    ops = fillers(graph)
     if ops:
-        traced.prune((), ops, feeds=())()
-    for resource in traced.resources:
+        run(ops)
+    for resource in made:
         resources.settle_initializer(resource, computed)

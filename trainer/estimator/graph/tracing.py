@@ -191,7 +191,7 @@ def trace(
     captured = {id(inner) for _, inner in graph.captures}
     feeds = [tensor for tensor in graph.inputs if id(tensor) not in captured]
     traced = TracedModel(mode, made["spec"], graph, feeds, store, made["resources"], made["summaries"], made["context"])
-    lookup_tables.fill(traced)
+    lookup_tables.fill(graph, traced.resources, lambda ops: traced.prune((), ops, feeds=())())
     if mode == ModeKeys.TRAIN:
         # Tables are full by now, and checkpoints are restored by others: what waited for such ops would run them.
         traced.program_order = _keep_program_order(graph, lookup_tables.fillers(graph) | scaffolds.restorers(graph))
